@@ -1,0 +1,156 @@
+#include "cluster/files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+std::function<int(FileStep, const Path&)> injected_fault;
+
+/// An open descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+[[noreturn]] void fail(Error::Kind kind, const Path& path, const std::string& what, int error) {
+  throw Error(kind, path.string() + ": " + what + ": " + std::strerror(error));
+}
+
+/// Carries out one step of a write, unless a test wants it to fail.
+template <class Call>
+auto step(FileStep which, const Path& path, const std::string& what, Call&& call) {
+  if (injected_fault) {
+    if (const int error = injected_fault(which, path)) fail(Error::storage, path, what, error);
+  }
+  const auto result = call();
+  if (result < 0) fail(Error::storage, path, what, errno);
+  return result;
+}
+
+void write_all(int fd, const Path& path, std::string_view content) {
+  while (!content.empty()) {
+    const auto written = step(FileStep::write, path, "cannot be written", [&] {
+      return ::write(fd, content.data(), content.size());
+    });
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void flush_folder(const Path& folder) {
+  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.get() < 0) fail(Error::storage, folder, "the folder cannot be opened", errno);
+  step(FileStep::flush_folder, folder, "the folder cannot be flushed", [&] { return ::fsync(fd.get()); });
+}
+
+}  // namespace
+
+void inject_file_faults(std::function<int(FileStep, const Path&)> fault) { injected_fault = std::move(fault); }
+
+std::string read_file(const Path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(Error::input, path, "cannot be opened", errno);
+  std::string content;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
+    if (count < 0) fail(Error::input, path, "cannot be read", errno);
+    if (count == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(count));
+  }
+}
+
+void write_file(const Path& path, std::string_view content) {
+  const Path part = path.string() + ".part";
+  try {
+    const Descriptor fd(step(FileStep::open, part, "cannot be created", [&] {
+      return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }));
+    write_all(fd.get(), part, content);
+    publish_file(part, path);
+  } catch (...) {
+    ::unlink(part.c_str());
+    throw;
+  }
+}
+
+void publish_file(const Path& part, const Path& final_name) {
+  const Descriptor fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(Error::storage, part, "cannot be opened", errno);
+  step(FileStep::flush, part, "cannot be flushed", [&] { return ::fsync(fd.get()); });
+  step(FileStep::rename, final_name, "cannot be given its name", [&] {
+    return ::rename(part.c_str(), final_name.c_str());
+  });
+  flush_folder(final_name.parent_path());
+}
+
+void make_folder(const Path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!std::filesystem::is_directory(folder))
+    throw Error(std::filesystem::exists(folder) ? Error::input : Error::storage,
+                folder.string() + ": cannot be made a folder: " + (error ? error.message() : "a file of that name is there"));
+}
+
+MappedFile::MappedFile(const Path& path) : path_(path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) fail(Error::environment, path, "cannot be opened", errno);
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) fail(Error::environment, path, "cannot be examined", errno);
+  if (!S_ISREG(status.st_mode)) throw Error(Error::environment, path.string() + ": is not a file");
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* const map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+  if (map == MAP_FAILED) fail(Error::environment, path, "cannot be mapped", errno);
+  data_ = static_cast<const std::byte*>(map);
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+void MappedFile::drop(std::size_t offset, std::size_t size) const noexcept {
+  // Only whole pages: the edges may belong to a neighbour that is still wanted.
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t begin = (offset + page - 1) / page * page;
+  const std::size_t end = (offset + size) / page * page;
+  if (data_ && begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
+FileLock::FileLock(const Path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+  if (fd_ < 0) fail(Error::storage, path, "cannot be created", errno);
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    const int error = errno;
+    std::string holder = read_file(path);
+    ::close(fd_);
+    if (error != EWOULDBLOCK) fail(Error::environment, path, "cannot be locked", error);
+    throw Error(Error::environment, path.string() + ": another run holds this folder (process " + holder +
+                                        "); wait for it, stop it, or give another --output");
+  }
+  const std::string self = std::to_string(::getpid());
+  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0)
+    fail(Error::storage, path, "cannot be written", errno);
+}
+
+FileLock::~FileLock() { ::close(fd_); }
+
+}  // namespace wf

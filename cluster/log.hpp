@@ -1,0 +1,19 @@
+// cluster/log.hpp: one logger per process (spdlog's default logger): lines to stderr and, once opened, to a file.
+// Every line carries time, level and rank: "22:41:07.120 info  [rank 003] text".
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include <string>
+
+#include "cluster/files.hpp"
+
+namespace wf {
+
+/// level: trace, debug, info, warn, error or off. Throws input for another word.
+void open_log(const std::string& level, int rank);
+
+/// Lines go to this file as well, from `debug` up, appended and flushed line by line.
+void log_to_file(const Path& file);
+
+}  // namespace wf

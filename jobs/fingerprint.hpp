@@ -1,0 +1,24 @@
+// jobs/fingerprint.hpp: what was asked, as one hash. Equal fingerprints: the same clip; not how or where it was rendered.
+#pragma once
+
+#include <string>
+
+#include "jobs/job.hpp"
+
+namespace wf {
+
+/// Everything but the job that decides on the pixels.
+struct Recipe {
+  std::string model_id;
+  std::string precision;  ///< "reference" or "exact"
+  bool operator==(const Recipe&) const = default;
+};
+
+/// SHA-256 (hex) of the canonical JSON of all job values that reach the pixels or the file's timing (not name, index,
+/// priority), and the recipe. The job's seed must be drawn.
+std::string fingerprint(const Job& job, const Recipe& recipe);
+
+/// The job as JSON with every value resolved, keys in a fixed order: for fingerprints, sidecars and metadata.
+std::string to_json(const Job& job);
+
+}  // namespace wf

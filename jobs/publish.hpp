@@ -1,0 +1,47 @@
+// jobs/publish.hpp: from work files to final names. While a clip is made, its files lie in OUTPUT/.wanfarm/work as
+// NAME.ending.part; publish() renames them into OUTPUT, the sidecar last. Nothing partial ever lies in OUTPUT itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cluster/error.hpp"
+#include "cluster/files.hpp"
+#include "jobs/job.hpp"
+#include "jobs/sidecar.hpp"
+
+namespace wf {
+
+/// The output folder of a run, held by this process until destruction.
+class RunFolder {
+ public:
+  /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store}, takes the run lock (environment when another run holds it: exit 3)
+  /// and removes what an earlier run left in work/. Stored Denoising states in store/ stay: they are continued from.
+  explicit RunFolder(const Path& output);
+
+  const Path& output() const noexcept { return output_; }
+  Path part(const std::string& file) const;    ///< .wanfarm/work/FILE.part
+  Path store(const std::string& name) const;   ///< .wanfarm/store/NAME.h5
+
+  /// The sidecar of a finished clip with this fingerprint: NAME.json is there, says this fingerprint, and its video has
+  /// the recorded size. Otherwise empty: the clip is rendered (again). A broken sidecar counts as none.
+  std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const;
+
+  /// Renames FILE.part to OUTPUT/FILE for one file or folder of a clip.
+  void publish(const std::string& file) const;
+  /// The last step of a clip: writes NAME.json (an older one is replaced), adds a line to results.csv, removes its stored state.
+  void finish(const Sidecar& sidecar);
+  /// Adds the line of a job that failed for good to results.csv.
+  void failed(const Job& job, const Error& error);
+
+  /// `random` seeds, drawn once: reads .wanfarm/seeds.json, draws what is missing, writes it before any clip starts.
+  /// Keyed by everything else about the job, so a reordered list keeps its seeds. Names that contain the seed are completed.
+  void settle_seeds(std::vector<Job>& jobs);
+
+ private:
+  Path output_;
+  FileLock lock_;
+};
+
+}  // namespace wf

@@ -1,0 +1,42 @@
+// pipeline/weights/tensor_file.hpp: what a checkpoint file says it holds: names, dtypes, shapes and places, checked
+// against the file's size. Torch-free; nothing of the data is read or executed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cluster/files.hpp"
+
+namespace wf {
+
+enum class DType { f64, f32, bf16, f16, f8_e4m3, f8_e5m2, i64, i32, i16, i8, u8, boolean };
+std::size_t size_of(DType type) noexcept;
+const char* to_string(DType type) noexcept;  ///< as safetensors writes it: F32, BF16, F8_E4M3, ...
+
+/// Element (i, j, ...) lies at offset + size_of(dtype) * (i strides[0] + j strides[1] + ...) in the file.
+struct TensorEntry {
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> strides;  ///< in elements; row-major in safetensors
+  std::uint64_t offset = 0;           ///< bytes from the file's start
+  std::uint64_t bytes = 0;            ///< extent from offset to the end of the last element
+};
+
+/// Names in byte order.
+using TensorIndex = std::map<std::string, TensorEntry>;
+
+/// Every lie of a header is an Error(environment) "FILE: what": not JSON, out of range, overlap, overflow of a shape,
+/// a name twice, an unknown dtype, a hole, an offset that is not aligned... `file` stands in errors.
+TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::string& name);
+
+/// The zip that torch.save writes (stored entries, zip64 too). A restricted pickle machine that knows the globals
+/// collections.OrderedDict, torch._utils._rebuild_tensor_v2 and torch.*Storage and refuses any other by its name.
+TensorIndex read_pth_index(std::span<const std::byte> file, const std::string& name);
+
+/// By content: safetensors or zip.
+TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name);
+
+}  // namespace wf
