@@ -1,0 +1,16 @@
+#include "pipeline/decode.hpp"
+
+#include <ATen/ATen.h>
+
+namespace wf {
+
+Frames to_frames(const at::Tensor& video) {
+  const at::Tensor unit = video.clamp(-1, 1).add_(1).div_(2);  // the official order of operations: rounding follows it
+  return {unit.mul_(255).to(at::kByte).permute({1, 2, 3, 0}).contiguous().cpu()};
+}
+
+void decode(const Latents& latents, const VaeWeights& weights, const FrameSink& sink) {
+  vae_decode(weights, latents.x, [&](const at::Tensor& video) { sink(to_frames(video)); });
+}
+
+}  // namespace wf

@@ -1,0 +1,25 @@
+#include "pipeline/encode_text.hpp"
+
+#include <utility>
+
+namespace wf {
+
+Embeddings encode_text(const std::vector<std::int64_t>& ids, const Umt5Weights& weights) {
+  return {umt5_encode(weights, ids)};
+}
+
+Embeddings EmbeddingCache::get(const std::string& text, const std::function<Embeddings(const std::string&)>& make) {
+  if (const auto found = by_text_.find(text); found != by_text_.end()) {
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return found->second->second;
+  }
+  entries_.emplace_front(text, make(text));
+  by_text_[text] = entries_.begin();
+  if (entries_.size() > capacity_) {
+    by_text_.erase(entries_.back().first);
+    entries_.pop_back();
+  }
+  return entries_.front().second;
+}
+
+}  // namespace wf

@@ -1,0 +1,18 @@
+// pipeline/execution.hpp: how clips are computed. One value for a whole run, passed down, never global.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include "parallel/attention.hpp"
+#include "pipeline/types.hpp"
+
+namespace wf {
+
+struct Execution {
+  Precision precision = Precision::reference;
+  at::Device device = at::kCPU;
+  GuidanceMode guidance = GuidanceMode::two;
+  Attention attention;  ///< self-attention of the experts; see choose_attention()
+};
+
+}  // namespace wf

@@ -1,0 +1,50 @@
+// pipeline/models.hpp: the parts of one checkpoint, each read when it is first needed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pipeline/encode_text.hpp"
+#include "pipeline/execution.hpp"
+#include "pipeline/model/dit.hpp"
+#include "pipeline/model/umt5.hpp"
+#include "pipeline/model/vae.hpp"
+#include "pipeline/text/tokenizer.hpp"
+#include "pipeline/weights/model_folder.hpp"
+
+namespace wf {
+
+enum class Expert { high, low };
+
+class Models {
+ public:
+  /// Reads nothing but the headers that identify the model. Throws environment when a part is missing or broken.
+  Models(const Path& folder, Execution execution);
+
+  const std::string& id() const noexcept { return id_; }  ///< model_id
+  const Execution& execution() const noexcept { return execution_; }
+
+  /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until release().
+  const Tokenizer& tokenizer();
+  const Umt5Weights& text_encoder();
+  const DitWeights& expert(Expert which);
+  const VaeWeights& vae();
+
+  /// Embeddings of a text, from the cache when they are there.
+  Embeddings embed(const std::string& text);
+
+  /// Gives the text encoder's memory back (11 GB of the published one); it is read again when a new text comes.
+  void release_text_encoder();
+
+ private:
+  ModelFolder folder_;
+  Execution execution_;
+  std::string id_;
+  EmbeddingCache embeddings_;
+  std::optional<Tokenizer> tokenizer_;
+  std::optional<Umt5Weights> text_encoder_;
+  std::optional<DitWeights> experts_[2];
+  std::optional<VaeWeights> vae_;
+};
+
+}  // namespace wf

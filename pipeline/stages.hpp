@@ -1,0 +1,59 @@
+// pipeline/stages.hpp: what one clip goes through, from its job to its files. The one place that tells the whole story.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "cluster/files.hpp"
+#include "jobs/job.hpp"
+#include "pipeline/denoise.hpp"
+#include "pipeline/models.hpp"
+#include "pipeline/types.hpp"
+#include "pipeline/write_video.hpp"
+
+namespace wf {
+
+/// In the order in which a clip passes them. high and low: denoising by the high- and by the low-noise expert.
+enum class Stage { text, high, low, decode, write };
+constexpr std::array all_stages{Stage::text, Stage::high, Stage::low, Stage::decode, Stage::write};
+std::string_view to_string(Stage stage);
+
+/// Where a clip's files are made. Paths of work files: the caller renames them when the clip is complete.
+struct ClipFiles {
+  Path video;              ///< written by decode, completed by write
+  Path latents;            ///< --save-latents: HDF5, dataset `latents` [16, t, h, w] f32; empty: not wanted
+  Path frames;             ///< --png: a folder of 00001.png ...; empty: not wanted
+  Path state;              ///< where an interrupted Denoising is stored and looked for; empty: neither
+};
+
+/// One clip on its way: what was asked, and what the stages have made so far. Move-only: it owns an open video file.
+struct Clip {
+  Job job;                 ///< seed drawn
+  VideoFormat format;      ///< size and fps are the job's
+  ClipFiles files;
+  std::string fingerprint; ///< guards the stored state: another job's is never continued
+
+  TextPair text;
+  Denoising state;
+  Latents latents;
+  std::unique_ptr<FrameWriter> writer;
+  std::string latents_sha256, frames_sha256;
+  std::map<std::string, double> seconds;  ///< by stage's name
+  std::int64_t steps_resumed = 0;         ///< steps that came from a stored state
+};
+
+/// Called before each denoising step, and before every other stage with step 0 of 1. False asks for a stop, heeded in
+/// denoising alone: the state is stored in files.state and Interrupted is thrown.
+using Progress = std::function<bool(Stage stage, std::int64_t step, std::int64_t steps)>;
+
+/// A stop was asked for; what was computed is stored. Not an error of the clip.
+struct Interrupted {};
+
+/// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files stay parts.
+void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
+
+}  // namespace wf

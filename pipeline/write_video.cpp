@@ -1,0 +1,31 @@
+#include "pipeline/write_video.hpp"
+
+#include <ATen/ATen.h>
+#include <spdlog/fmt/fmt.h>
+
+namespace wf {
+
+FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder)
+    : video_(open_video(video, format)), format_(format), png_folder_(png_folder) {
+  if (!png_folder_.empty()) make_folder(png_folder_);
+}
+
+void FrameWriter::append(const Frames& frames) {
+  const auto bytes = static_cast<std::size_t>(frames.rgb.numel());
+  const std::span<const std::uint8_t> rgb(frames.rgb.const_data_ptr<std::uint8_t>(), bytes);
+  hash_.update(rgb.data(), rgb.size());
+  video_->append(rgb);
+  const std::size_t frame_bytes = bytes / static_cast<std::size_t>(frames.rgb.size(0));
+  for (std::size_t at = 0; at < bytes; at += frame_bytes) {
+    ++frames_;
+    if (!png_folder_.empty())
+      write_png(png_folder_ / fmt::format("{:05}.png", frames_), rgb.subspan(at, frame_bytes), format_.width, format_.height);
+  }
+}
+
+std::string FrameWriter::finish() {
+  video_->finish();
+  return hash_.hex();
+}
+
+}  // namespace wf
