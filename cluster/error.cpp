@@ -6,23 +6,34 @@ namespace wf {
 
 const char* to_string(Error::Kind kind) noexcept {
   switch (kind) {
-    case Error::input: return "input";
-    case Error::environment: return "environment";
-    case Error::storage: return "storage";
-    case Error::transient: return "transient";
-    case Error::resource: return "resource";
-    case Error::permanent: return "permanent";
-    case Error::internal: return "internal";
+    case Error::input:
+      return "input";
+    case Error::environment:
+      return "environment";
+    case Error::storage:
+      return "storage";
+    case Error::transient:
+      return "transient";
+    case Error::resource:
+      return "resource";
+    case Error::permanent:
+      return "permanent";
+    case Error::internal:
+      return "internal";
   }
   return "internal";
 }
 
 int exit_code(Error::Kind kind) noexcept {
   switch (kind) {
-    case Error::input: return 2;
-    case Error::environment: return 3;
-    case Error::storage: return 5;
-    default: return 1;
+    case Error::input:
+      return 2;
+    case Error::environment:
+      return 3;
+    case Error::storage:
+      return 5;
+    default:
+      return 1;
   }
 }
 

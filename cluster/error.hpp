@@ -34,8 +34,8 @@ const char* to_string(Error::Kind kind) noexcept;
 /// The process exit code of an error: 2 input, 3 environment, 5 storage, 1 everything else.
 int exit_code(Error::Kind kind) noexcept;
 
-/// The exception in flight as an Error: an Error stays what it is, bad_alloc becomes `resource`, anything else `internal`.
-/// Only the first line of a foreign what() is kept: LibTorch appends a C++ backtrace to its own.
+/// The exception in flight as an Error: an Error stays what it is, bad_alloc becomes `resource`, anything else
+/// `internal`. Only the first line of a foreign what() is kept: LibTorch appends a C++ backtrace to its own.
 Error current_error();
 
 /// Runs `action`; an exception leaves as an Error that ends in " (context)", joined by "; " when contexts nest.

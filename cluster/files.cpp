@@ -49,9 +49,8 @@ auto step(FileStep which, const Path& path, const std::string& what, Call&& call
 
 void write_all(int fd, const Path& path, std::string_view content) {
   while (!content.empty()) {
-    const auto written = step(FileStep::write, path, "cannot be written", [&] {
-      return ::write(fd, content.data(), content.size());
-    });
+    const auto written =
+        step(FileStep::write, path, "cannot be written", [&] { return ::write(fd, content.data(), content.size()); });
     content.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -82,9 +81,8 @@ std::string read_file(const Path& path) {
 void write_file(const Path& path, std::string_view content) {
   const Path part = path.string() + ".part";
   try {
-    const Descriptor fd(step(FileStep::open, part, "cannot be created", [&] {
-      return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }));
+    const Descriptor fd(step(FileStep::open, part, "cannot be created",
+                             [&] { return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }));
     write_all(fd.get(), part, content);
     publish_file(part, path);
   } catch (...) {
@@ -97,9 +95,8 @@ void publish_file(const Path& part, const Path& final_name) {
   const Descriptor fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::storage, part, "cannot be opened", errno);
   step(FileStep::flush, part, "cannot be flushed", [&] { return ::fsync(fd.get()); });
-  step(FileStep::rename, final_name, "cannot be given its name", [&] {
-    return ::rename(part.c_str(), final_name.c_str());
-  });
+  step(FileStep::rename, final_name, "cannot be given its name",
+       [&] { return ::rename(part.c_str(), final_name.c_str()); });
   flush_folder(final_name.parent_path());
 }
 
@@ -107,8 +104,9 @@ void make_folder(const Path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (!std::filesystem::is_directory(folder))
-    throw Error(std::filesystem::exists(folder) ? Error::input : Error::storage,
-                folder.string() + ": cannot be made a folder: " + (error ? error.message() : "a file of that name is there"));
+    throw Error(
+        std::filesystem::exists(folder) ? Error::input : Error::storage,
+        folder.string() + ": cannot be made a folder: " + (error ? error.message() : "a file of that name is there"));
 }
 
 MappedFile::MappedFile(const Path& path) : path_(path) {

@@ -16,11 +16,12 @@ using Path = std::filesystem::path;
 /// The whole file. Throws input when it cannot be opened, naming path and reason.
 std::string read_file(const Path& path);
 
-/// Writes `content` so that `path` is, at any moment, the old file or the new one. Throws storage; leaves no .part behind.
+/// Writes `content` so that `path` is, at any moment, the old file or the new one. Throws storage; leaves no .part
+/// behind.
 void write_file(const Path& path, std::string_view content);
 
-/// Flushes the complete file `part` to the disk and gives it its final name (same file system), then flushes the folder.
-/// Throws storage; `part` is then still there.
+/// Flushes the complete file `part` to the disk and gives it its final name (same file system), then flushes the
+/// folder. Throws storage; `part` is then still there.
 void publish_file(const Path& part, const Path& final_name);
 
 /// Creates the folder and its parents. Throws storage (or input when a file of that name stands in the way).
@@ -35,7 +36,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   const Path& path() const noexcept { return path_; }
-  /// Tells the kernel that these bytes are not needed again soon, so that reading a checkpoint does not fill the memory.
+  /// Tells the kernel that these bytes are not needed again soon, so that reading a checkpoint does not fill the
+  /// memory.
   void drop(std::size_t offset, std::size_t size) const noexcept;
 
  private:

@@ -51,7 +51,8 @@ Environment environment() {
 Rank rank_from(const Environment& variables) {
   for (const Family& family : families) {
     if (variables.contains(family.rank))
-      return {number(variables, family.rank, 0), number(variables, family.size, 1), number(variables, family.local_rank, 0)};
+      return {number(variables, family.rank, 0), number(variables, family.size, 1),
+              number(variables, family.local_rank, 0)};
   }
   return {};
 }
@@ -63,7 +64,8 @@ Node this_node() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) node.cores = CPU_COUNT(&cores);
-  node.memory_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  node.memory_bytes =
+      static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   return node;
 }
 

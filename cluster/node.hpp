@@ -18,15 +18,15 @@ struct Rank {
 
 struct Node {
   std::string host;
-  int cores = 1;                 ///< that this process may use (its affinity mask)
+  int cores = 1;                   ///< that this process may use (its affinity mask)
   std::uint64_t memory_bytes = 0;  ///< physical memory of the node
 };
 
 /// The variables of this process.
 Environment environment();
 
-/// Reads OMPI_COMM_WORLD_*, PMIX_RANK, PMI_* and SLURM_PROCID/NTASKS/LOCALID, in this order; the first family present wins.
-/// Throws environment when a variable is not a number.
+/// Reads OMPI_COMM_WORLD_*, PMIX_RANK, PMI_* and SLURM_PROCID/NTASKS/LOCALID, in this order; the first family present
+/// wins. Throws environment when a variable is not a number.
 Rank rank_from(const Environment& variables);
 
 Node this_node();

@@ -3,7 +3,8 @@
 
 namespace wf {
 
-/// From now on the first such signal sets stop_requested(); a second SIGINT or SIGTERM ends the process at once, exit 130 or 143.
+/// From now on the first such signal sets stop_requested(); a second SIGINT or SIGTERM ends the process at once, exit
+/// 130 or 143.
 void install_stop_signals();
 
 /// True after the first signal. Cheap: asked between two denoising steps.

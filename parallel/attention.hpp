@@ -13,7 +13,8 @@ struct AttentionResult {
 };
 
 /// softmax(q k^T / sqrt(head_dim)) v, no mask. q: [batch, heads, rows, head_dim]; k, v: [batch, heads, keys, head_dim].
-using Attention = std::function<AttentionResult(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse)>;
+using Attention =
+    std::function<AttentionResult(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse)>;
 
 /// Joins results over two disjoint sets of keys into the result over their union (both need their lse).
 AttentionResult merge(const AttentionResult& a, const AttentionResult& b);

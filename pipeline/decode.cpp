@@ -9,7 +9,7 @@ Frames to_frames(const at::Tensor& video) {
   return {unit.mul_(255).to(at::kByte).permute({1, 2, 3, 0}).contiguous().cpu()};
 }
 
-void decode(const Latents& latents, const VaeWeights& weights, const FrameSink& sink) {
+void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink) {
   vae_decode(weights, latents.x, [&](const at::Tensor& video) { sink(to_frames(video)); });
 }
 

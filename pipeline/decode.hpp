@@ -9,11 +9,12 @@
 namespace wf {
 
 /// Takes k frames, in order.
-using FrameSink = std::function<void(const Frames& frames)>;
+using TakeFrames = std::function<void(const Frames& frames)>;
 
-/// One latent frame at a time (1 frame for the first, 4 for each other), so memory does not grow with the clip's length.
+/// One latent frame at a time (1 frame for the first, 4 for each other), so memory does not grow with the clip's
+/// length.
 /// [-1, 1] becomes 0..255 by truncation, as the official writer does it. Throws when x is not [16, t, h, w].
-void decode(const Latents& latents, const VaeWeights& weights, const FrameSink& sink);
+void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink);
 
 /// x in [-1, 1] (values beyond are clamped), [3, k, height, width] f32 -> [k, height, width, 3] u8 on the CPU.
 Frames to_frames(const at::Tensor& video);

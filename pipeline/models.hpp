@@ -24,7 +24,8 @@ class Models {
   const std::string& id() const noexcept { return id_; }  ///< model_id
   const Execution& execution() const noexcept { return execution_; }
 
-  /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until release().
+  /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until
+  /// release().
   const Tokenizer& tokenizer();
   const Umt5Weights& text_encoder();
   const DitWeights& expert(Expert which);

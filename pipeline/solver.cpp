@@ -75,7 +75,7 @@ at::Tensor dpmpp_step(const Schedule& schedule, std::int64_t step, const at::Ten
   state.m1 = m;
   if (step + 1 == schedule.steps()) return m.clone();
   const Level from = level(schedule, step), to = level(schedule, step + 1);
-  const double h = to.lambda - from.lambda;      // +inf from sigma 1: expm1(-h) is -1 then, as it should be
+  const double h = to.lambda - from.lambda;  // +inf from sigma 1: expm1(-h) is -1 then, as it should be
   const double scale = to.alpha * std::expm1(-h);
   const double ratio = to.sigma / from.sigma;
   const double r = step == 0 ? INFINITY : (from.lambda - level(schedule, step - 1).lambda) / h;

@@ -1,6 +1,7 @@
-// pipeline/solver.hpp: the two ODE solvers of the official code, as recurrences over the data prediction m = x - sigma v.
-// Source: Wan 2.2's fm_solvers_unipc.py (UniPC order 2, B(h) = expm1(-h), corrector on) and fm_solvers.py (DPM-Solver++ 2M,
-// midpoint). Coefficients are formed in double from the f32 sigmas; the official f32 ones differ from them by about 7e-7.
+// pipeline/solver.hpp: the two ODE solvers of the official code, as recurrences over the data prediction m = x - sigma
+// v. Source: Wan 2.2's fm_solvers_unipc.py (UniPC order 2, B(h) = expm1(-h), corrector on) and fm_solvers.py
+// (DPM-Solver++ 2M, midpoint). Coefficients are formed in double from the f32 sigmas; the official f32 ones differ from
+// them by about 7e-7.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,8 +15,9 @@ namespace wf {
 
 struct Schedule {
   SolverKind solver = SolverKind::unipc;
-  std::vector<float> sigmas;             ///< steps + 1 values, falling, the last is 0
-  std::vector<std::int64_t> timesteps;   ///< trunc(1000 sigma): what the experts see. The formulas use the untruncated sigma.
+  std::vector<float> sigmas;  ///< steps + 1 values, falling, the last is 0
+  std::vector<std::int64_t>
+      timesteps;  ///< trunc(1000 sigma): what the experts see. The formulas use the untruncated sigma.
   std::int64_t steps() const { return static_cast<std::int64_t>(timesteps.size()); }
 };
 

@@ -24,18 +24,18 @@ std::string_view to_string(Stage stage);
 
 /// Where a clip's files are made. Paths of work files: the caller renames them when the clip is complete.
 struct ClipFiles {
-  Path video;              ///< written by decode, completed by write
-  Path latents;            ///< --save-latents: HDF5, dataset `latents` [16, t, h, w] f32; empty: not wanted
-  Path frames;             ///< --png: a folder of 00001.png ...; empty: not wanted
-  Path state;              ///< where an interrupted Denoising is stored and looked for; empty: neither
+  Path video;    ///< written by decode, completed by write
+  Path latents;  ///< --save-latents: HDF5, dataset `latents` [16, t, h, w] f32; empty: not wanted
+  Path frames;   ///< --png: a folder of 00001.png ...; empty: not wanted
+  Path state;    ///< where an interrupted Denoising is stored and looked for; empty: neither
 };
 
 /// One clip on its way: what was asked, and what the stages have made so far. Move-only: it owns an open video file.
 struct Clip {
-  Job job;                 ///< seed drawn
-  VideoFormat format;      ///< size and fps are the job's
+  Job job;             ///< seed drawn
+  VideoFormat format;  ///< size and fps are the job's
   ClipFiles files;
-  std::string fingerprint; ///< guards the stored state: another job's is never continued
+  std::string fingerprint;  ///< guards the stored state: another job's is never continued
 
   TextPair text;
   Denoising state;
@@ -53,7 +53,8 @@ using Progress = std::function<bool(Stage stage, std::int64_t step, std::int64_t
 /// A stop was asked for; what was computed is stored. Not an error of the clip.
 struct Interrupted {};
 
-/// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files stay parts.
+/// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files
+/// stay parts.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
 }  // namespace wf

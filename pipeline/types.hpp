@@ -7,11 +7,18 @@
 
 namespace wf {
 
-struct Embeddings { at::Tensor text; };  ///< [n <= text_len, text_dim], f32 in reference, bf16 in exact; padded only in the DiT
-struct Latents    { at::Tensor x; };     ///< [16, t, h, w] f32, unit variance per channel
-struct Frames     { at::Tensor rgb; };   ///< [frames, height, width, 3] u8, sRGB
+struct Embeddings {
+  at::Tensor text;
+};  ///< [n <= text_len, text_dim], f32 in reference, bf16 in exact; padded only in the DiT
+struct Latents {
+  at::Tensor x;
+};  ///< [16, t, h, w] f32, unit variance per channel
+struct Frames {
+  at::Tensor rgb;
+};  ///< [frames, height, width, 3] u8, sRGB
 
-/// How numbers are kept. reference: f32 everywhere. exact: bf16 GEMMs and attention, f32 residual stream and solver: the official arithmetic on a GPU.
+/// How numbers are kept. reference: f32 everywhere. exact: bf16 GEMMs and attention, f32 residual stream and solver:
+/// the official arithmetic on a GPU.
 enum class Precision { reference, exact };
 
 /// The conditional and the unconditional forward: two of batch 1 (as the official code), or one of batch 2.

@@ -19,7 +19,8 @@ void FrameWriter::append(const Frames& frames) {
   for (std::size_t at = 0; at < bytes; at += frame_bytes) {
     ++frames_;
     if (!png_folder_.empty())
-      write_png(png_folder_ / fmt::format("{:05}.png", frames_), rgb.subspan(at, frame_bytes), format_.width, format_.height);
+      write_png(png_folder_ / fmt::format("{:05}.png", frames_), rgb.subspan(at, frame_bytes), format_.width,
+                format_.height);
   }
 }
 

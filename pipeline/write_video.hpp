@@ -9,7 +9,8 @@
 
 namespace wf {
 
-/// Passes frames on to a video file and, when `png_folder` is not empty, to numbered PNG files, hashing them on the way.
+/// Passes frames on to a video file and, when `png_folder` is not empty, to numbered PNG files, hashing them on the
+/// way.
 class FrameWriter {
  public:
   FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder);

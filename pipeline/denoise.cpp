@@ -1,0 +1,61 @@
+#include "pipeline/denoise.hpp"
+
+#include <ATen/ATen.h>
+
+#include "cluster/error.hpp"
+#include "pipeline/model/rope.hpp"
+
+namespace wf {
+namespace {
+
+/// What stays the same over all steps of one expert.
+struct Conditions {
+  std::vector<TextContext> contexts;  ///< two of batch 1 (conditional first), or one of batch 2
+  at::Tensor rope;
+};
+
+Conditions prepare(const at::Tensor& x, const TextPair& text, const DitWeights& expert, const Execution& execution) {
+  const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
+  if (execution.guidance == GuidanceMode::batched)
+    return {{embed_text(expert, {text.prompt.text, text.negative.text})}, rope};
+  return {{embed_text(expert, {text.prompt.text}), embed_text(expert, {text.negative.text})}, rope};
+}
+
+/// The guided velocity at one timestep: [16, t, h, w] f32.
+at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double guidance, const Conditions& conditions,
+                           const DitWeights& expert, const Attention& attention) {
+  const TimeEmbedding time = embed_time(expert, {timestep});
+  std::vector<at::Tensor> velocities;
+  for (const TextContext& context : conditions.contexts) {
+    const std::int64_t batch = context.blocks.front().k.size(0);
+    const at::Tensor samples = x.unsqueeze(0).expand({batch, -1, -1, -1, -1});
+    for (const at::Tensor& v : dit_forward(expert, samples, time, context, conditions.rope, attention).unbind(0))
+      velocities.push_back(v);
+  }
+  const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
+  return at::add(unconditional, conditional - unconditional, guidance);
+}
+
+}  // namespace
+
+Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text, double guidance,
+                  const DitWeights& expert, const Execution& execution, const StepGate& gate) {
+  if (state.step >= until) return state;
+  const Conditions conditions = prepare(state.x, text, expert, execution);
+  while (state.step < until && (!gate || gate(state.step))) {
+    const std::int64_t timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
+    const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution.attention);
+    state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
+    ++state.step;
+  }
+  return state;
+}
+
+Latents latents(const Denoising& state) {
+  if (!at::isfinite(state.x).all().item<bool>())
+    throw Error(Error::permanent,
+                "the latents hold NaN or infinity: the weights or the guidance scale are out of range");
+  return {state.x};
+}
+
+}  // namespace wf

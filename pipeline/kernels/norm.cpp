@@ -1,0 +1,29 @@
+#include "pipeline/kernels/norm.hpp"
+
+#include <ATen/ATen.h>
+
+namespace wf {
+
+at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps) {
+  const std::int64_t d = x.size(-1);
+  const at::Tensor gain = scale + 1;
+  if (x.scalar_type() == at::kFloat && scale.numel() == d)  // one pass: the modulation is an affine LayerNorm's
+    return at::layer_norm(x, {d}, gain.view({d}), shift.reshape({d}), eps);
+  const at::Tensor normed = at::layer_norm(x.to(at::kFloat), {d}, {}, {}, eps).to(x.scalar_type()).to(at::kFloat);
+  return at::addcmul(shift, normed, gain);
+}
+
+at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
+  const at::Tensor wide = z.to(at::kFloat);
+  // The vector norm reads z once and makes no copy of its squares.
+  const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
+  const at::Tensor factor = norm.square_().div_(static_cast<double>(z.size(-1))).add_(eps).rsqrt_();
+  return at::mul(wide, factor).to(z.scalar_type()).mul_(weight);
+}
+
+at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
+  if (x.scalar_type() != at::kFloat) return at::addcmul(x.to(at::kFloat), y.to(at::kFloat), gate);
+  return x.addcmul_(y.to(at::kFloat), gate);
+}
+
+}  // namespace wf

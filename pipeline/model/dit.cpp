@@ -1,0 +1,174 @@
+#include "pipeline/model/dit.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/norm.hpp"
+#include "pipeline/kernels/rotate.hpp"
+
+namespace wf {
+namespace {
+
+at::Tensor apply(const Linear& linear, const at::Tensor& x) {
+  return at::linear(x.to(linear.weight.scalar_type()), linear.weight, linear.bias);
+}
+
+/// [B, rows, d] -> [B, rows, heads, head_dim]
+at::Tensor split_heads(const at::Tensor& x, std::int64_t heads) {
+  return x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
+}
+
+/// [B, heads, rows, head_dim] -> [B, rows, d]
+at::Tensor join_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2); }
+
+/// Row i of [B, n, d] as [B, 1, d], which broadcasts over tokens.
+at::Tensor row(const at::Tensor& m, std::int64_t i) { return m.narrow(1, i, 1); }
+
+/// cos and sin of t w_i, w_i = 10000^(-i/half), in double, cosines first: [B, freq_dim] f32.
+at::Tensor sinusoid(const std::vector<std::int64_t>& timesteps, std::int64_t freq_dim, at::Device device) {
+  const std::int64_t half = freq_dim / 2;
+  const at::Tensor exponent = at::arange(half, at::kDouble) / static_cast<double>(-half);
+  const at::Tensor angles = at::outer(at::tensor(timesteps, at::kLong).to(at::kDouble), at::pow(10000.0, exponent));
+  return at::cat({angles.cos(), angles.sin()}, 1).to(at::kFloat).to(device);
+}
+
+/// Rows of all texts brought to one number of keys: [B, keys, d], and the bias that makes them count right.
+struct PaddedRows {
+  at::Tensor rows, bias;
+};
+
+/// As the official code: text_len rows, zeros where a text ends.
+PaddedRows pad_fully(const DitWeights& weights, const std::vector<at::Tensor>& texts) {
+  std::vector<at::Tensor> rows;
+  for (const at::Tensor& text : texts)
+    rows.push_back(
+        embed_text_rows(weights, at::constant_pad_nd(text, {0, 0, 0, weights.config.text_len - text.size(0)})));
+  return {at::stack(rows), {}};
+}
+
+/// The text's rows and one padded row for all equal ones; in a batch, rows that no softmax sees (-inf) fill up the
+/// shorter.
+PaddedRows pad_once(const DitWeights& weights, const std::vector<at::Tensor>& texts) {
+  std::int64_t keys = 0;
+  for (const at::Tensor& text : texts) keys = std::max(keys, text.size(0) + 1);
+  const at::Tensor padding = embed_text_rows(weights, at::zeros({1, weights.text_dim}, texts[0].options()));
+  std::vector<at::Tensor> rows;
+  const auto batch = static_cast<std::int64_t>(texts.size());
+  const at::Tensor bias = at::zeros({batch, 1, 1, keys}, at::kFloat);
+  for (std::int64_t i = 0; i < batch; ++i) {
+    const at::Tensor& text = texts[static_cast<std::size_t>(i)];
+    const std::int64_t n = text.size(0);
+    rows.push_back(at::cat({embed_text_rows(weights, text), padding.expand({keys - n, -1})}));
+    bias[i].narrow(-1, n, 1).fill_(std::log(static_cast<double>(weights.config.text_len - n)));  // -inf for a full text
+    bias[i].narrow(-1, n + 1, keys - n - 1).fill_(-std::numeric_limits<float>::infinity());
+  }
+  return {at::stack(rows), bias.to(weights.device())};
+}
+
+}  // namespace
+
+// ---- Latents and tokens ----
+
+TokenGrid token_grid(const at::Tensor& x) { return {x.size(-3), x.size(-2) / 2, x.size(-1) / 2}; }
+
+at::Tensor patchify(const at::Tensor& x) {
+  const TokenGrid grid = token_grid(x);
+  const at::Tensor parts = x.view({x.size(0), x.size(1), grid.frames, grid.rows, 2, grid.columns, 2});
+  return parts.permute({0, 2, 3, 5, 1, 4, 6}).reshape({x.size(0), grid.tokens(), x.size(1) * 4});
+}
+
+at::Tensor unpatchify(const at::Tensor& tokens, const TokenGrid& grid) {
+  const std::int64_t batch = tokens.size(0), channels = tokens.size(2) / 4;
+  const at::Tensor parts = tokens.view({batch, grid.frames, grid.rows, grid.columns, 2, 2, channels});
+  return parts.permute({0, 6, 1, 2, 4, 3, 5}).reshape({batch, channels, grid.frames, grid.rows * 2, grid.columns * 2});
+}
+
+at::Tensor embed_patches(const DitWeights& weights, const at::Tensor& patches) {
+  return apply(weights.patch_embedding, patches);
+}
+
+// ---- Time and text ----
+
+TimeEmbedding embed_time(const DitWeights& weights, const std::vector<std::int64_t>& timesteps) {
+  const at::Tensor wave = sinusoid(timesteps, weights.config.freq_dim, weights.device());
+  const at::Tensor e = apply(weights.time_out, at::silu(apply(weights.time_in, wave)));
+  const at::Tensor e0 = apply(weights.time_projection, at::silu(e));
+  return {e, e0.view({e.size(0), 6, weights.config.dim})};
+}
+
+at::Tensor embed_text_rows(const DitWeights& weights, const at::Tensor& text) {
+  return apply(weights.text_out, at::gelu(apply(weights.text_in, text), "tanh"));
+}
+
+TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>& texts) {
+  const auto [rows, bias] = weights.device().is_cpu() ? pad_once(weights, texts) : pad_fully(weights, texts);
+  TextContext context;
+  context.bias = bias;
+  for (const DitBlock& block : weights.blocks) {
+    const std::vector<at::Tensor> kv = apply(block.cross_kv, rows).chunk(2, -1);
+    const at::Tensor k = rms_norm(kv[0], block.cross_norm_k, weights.config.eps);
+    context.blocks.push_back({split_heads(k, weights.config.num_heads).transpose(1, 2).contiguous(),
+                              split_heads(kv[1], weights.config.num_heads).transpose(1, 2).contiguous()});
+  }
+  return context;
+}
+
+// ---- A block ----
+
+at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
+                          const at::Tensor& rope, const Attention& attention) {
+  const std::int64_t heads = weights.config.num_heads;
+  const double eps = weights.config.eps;
+  const std::vector<at::Tensor> qkv = apply(block.qkv, modulated_norm(x, row(m, 0), row(m, 1), eps)).chunk(3, -1);
+  const at::Tensor q = rotate(split_heads(rms_norm(qkv[0], block.norm_q, eps), heads), rope);
+  const at::Tensor k = rotate(split_heads(rms_norm(qkv[1], block.norm_k, eps), heads), rope);
+  const at::Tensor v = split_heads(qkv[2], heads);
+  const AttentionResult result = attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), /*with_lse=*/false);
+  return apply(block.out, join_heads(result.out));
+}
+
+at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
+                           const TextContext::Block& text, const at::Tensor& bias) {
+  const double eps = weights.config.eps;
+  const at::Tensor z = at::layer_norm(x, {weights.config.dim}, block.cross_norm_weight, block.cross_norm_bias, eps);
+  const at::Tensor q = rms_norm(apply(block.cross_q, z), block.cross_norm_q, eps);
+  const at::Tensor q_heads = split_heads(q, weights.config.num_heads).transpose(1, 2);
+  return apply(block.cross_out, join_heads(biased_attention(q_heads, text.k, text.v, bias)));
+}
+
+at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m) {
+  at::Tensor inner = apply(block.ffn_up, modulated_norm(x, row(m, 3), row(m, 4), weights.config.eps));
+  return apply(block.ffn_down, at::gelu_(inner, "tanh"));
+}
+
+at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
+                     const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
+                     const Attention& attention) {
+  const at::Tensor m = block.modulation + e0;
+  at::Tensor stream = add_gated(x, self_attention(weights, block, x, m, rope, attention), row(m, 2));
+  stream.add_(cross_attention(weights, block, stream, text, bias));
+  return add_gated(stream, feed_forward(weights, block, stream, m), row(m, 5));
+}
+
+at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e) {
+  const at::Tensor m = weights.head_modulation + e.unsqueeze(1);  // e, not e0
+  return apply(weights.head, modulated_norm(x, row(m, 0), row(m, 1), weights.config.eps));
+}
+
+// ---- The whole ----
+
+at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
+                       const TextContext& text, const at::Tensor& rope, const Attention& attention) {
+  at::Tensor stream = embed_patches(weights, patchify(x));
+  for (std::size_t i = 0; i < weights.blocks.size(); ++i)
+    stream = run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, rope, attention);
+  const at::Tensor velocity = unpatchify(run_head(weights, stream, time.e), token_grid(x));
+  // The official einsum of this last step is on autocast's bf16 list.
+  return weights.precision == Precision::exact ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
+}
+
+}  // namespace wf

@@ -1,0 +1,107 @@
+// pipeline/model/dit_weights.cpp: an expert's tensors by their published names (1095 of them at full size).
+#include <ATen/ATen.h>
+
+#include "cluster/error.hpp"
+#include "pipeline/model/dit.hpp"
+#include "pipeline/model/weight_reader.hpp"
+
+namespace wf {
+namespace {
+
+/// Takes tensors in the GEMMs' dtype; `wide` ones become f32 after they were rounded to it.
+class DitReader {
+ public:
+  DitReader(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device)
+      : reader_(checkpoint, precision == Precision::exact ? at::kBFloat16 : at::kFloat, device), config_(config) {}
+
+  Linear linear(const std::string& name, std::int64_t out, std::int64_t in) {
+    return {reader_.take(name + ".weight", {out, in}), reader_.take(name + ".bias", {out})};
+  }
+  Linear wide_linear(const std::string& name, std::int64_t out, std::int64_t in) {
+    const Linear narrow = linear(name, out, in);
+    return {narrow.weight.to(at::kFloat), narrow.bias.to(at::kFloat)};
+  }
+  at::Tensor vector(const std::string& name) { return reader_.take(name, {config_.dim}); }
+  at::Tensor modulation(const std::string& name, std::int64_t rows) {
+    return reader_.take(name, {1, rows, config_.dim}).squeeze(0).to(at::kFloat);
+  }
+  Linear patch_embedding() {
+    const at::Tensor kernel = reader_.take("patch_embedding.weight", {config_.dim, config_.in_dim, 1, 2, 2});
+    return {kernel.flatten(1), reader_.take("patch_embedding.bias", {config_.dim})};
+  }
+  DitBlock block(const std::string& prefix);
+  WeightReader& rest() { return reader_; }
+
+ private:
+  /// Several projections of one input as one matrix: one GEMM instead of several.
+  Linear joined(const std::string& prefix, std::initializer_list<const char*> parts) {
+    std::vector<at::Tensor> weights, biases;
+    for (const char* part : parts) {
+      const Linear one = linear(prefix + part, config_.dim, config_.dim);
+      weights.push_back(one.weight);
+      biases.push_back(one.bias);
+    }
+    return {at::cat(weights), at::cat(biases)};
+  }
+
+  WeightReader reader_;
+  const DitConfig& config_;
+};
+
+DitBlock DitReader::block(const std::string& prefix) {
+  const std::int64_t d = config_.dim, f = config_.ffn_dim;
+  const std::string self = prefix + "self_attn.", cross = prefix + "cross_attn.";
+  DitBlock block;
+  block.modulation = modulation(prefix + "modulation", 6);
+  block.qkv = joined(self, {"q", "k", "v"});
+  block.out = linear(self + "o", d, d);
+  block.norm_q = vector(self + "norm_q.weight");
+  block.norm_k = vector(self + "norm_k.weight");
+  block.cross_norm_weight = vector(prefix + "norm3.weight").to(at::kFloat);
+  block.cross_norm_bias = vector(prefix + "norm3.bias").to(at::kFloat);
+  block.cross_q = linear(cross + "q", d, d);
+  block.cross_kv = joined(cross, {"k", "v"});
+  block.cross_out = linear(cross + "o", d, d);
+  block.cross_norm_q = vector(cross + "norm_q.weight");
+  block.cross_norm_k = vector(cross + "norm_k.weight");
+  block.ffn_up = linear(prefix + "ffn.0", f, d);
+  block.ffn_down = linear(prefix + "ffn.2", d, f);
+  return block;
+}
+
+}  // namespace
+
+DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device) {
+  DitReader reader(checkpoint, config, precision, device);
+  const std::int64_t d = config.dim;
+  DitWeights weights;
+  weights.config = config;
+  weights.precision = precision;
+  weights.text_dim = reader.rest().size("text_embedding.0.weight", 1);
+  weights.patch_embedding = reader.patch_embedding();
+  weights.text_in = reader.linear("text_embedding.0", d, weights.text_dim);
+  weights.text_out = reader.linear("text_embedding.2", d, d);
+  weights.time_in = reader.wide_linear("time_embedding.0", d, config.freq_dim);
+  weights.time_out = reader.wide_linear("time_embedding.2", d, d);
+  weights.time_projection = reader.wide_linear("time_projection.1", 6 * d, d);
+  for (std::int64_t i = 0; i < config.num_layers; ++i)
+    weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + "."));
+  weights.head_modulation = reader.modulation("head.modulation", 2);
+  weights.head = reader.wide_linear("head.head", 4 * config.out_dim, d);
+  reader.rest().expect_nothing_left("an expert with num_layers " + std::to_string(config.num_layers));
+  return weights;
+}
+
+std::uint64_t dit_bytes_needed(const DitConfig& config, std::int64_t text_dim, Precision precision, std::int64_t tokens,
+                               std::int64_t batch) {
+  const std::int64_t d = config.dim, f = config.ffn_dim, item = precision == Precision::exact ? 2 : 4;
+  const std::int64_t block = 8 * d * d + 2 * d * f + 11 * d + f + 3 * d;
+  const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
+  const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
+  const std::int64_t weights = (block * config.num_layers + outside) * item + (wide + 8 * d * config.num_layers) * 4;
+  const std::int64_t attention_planes = d * (4 + 4 + 3 * item + 2 * item + 2 * 4);
+  const std::int64_t ffn_planes = d * (4 + 4 + item) + 2 * f * item;
+  return static_cast<std::uint64_t>(weights + batch * tokens * std::max(attention_planes, ffn_planes));
+}
+
+}  // namespace wf

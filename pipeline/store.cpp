@@ -1,0 +1,174 @@
+#include "pipeline/store.hpp"
+
+#include <ATen/ATen.h>
+#include <hdf5.h>
+
+#include <utility>
+#include <vector>
+
+#include "cluster/error.hpp"
+#include "cluster/log.hpp"
+
+namespace wf {
+namespace {
+
+/// An HDF5 handle that closes itself.
+class Handle {
+ public:
+  Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {
+    if (id_ < 0) throw Error(Error::storage, "HDF5 refused");
+  }
+  ~Handle() { close_(id_); }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  operator hid_t() const noexcept { return id_; }
+
+ private:
+  hid_t id_;
+  herr_t (*close_)(hid_t);
+};
+
+void check(herr_t result, const char* what) {
+  if (result < 0) throw Error(Error::storage, std::string("HDF5 cannot ") + what);
+}
+
+/// HDF5 prints a stack trace for every error unless told not to; ours say enough.
+void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+void write_tensor(hid_t file, const char* name, const at::Tensor& tensor) {
+  const at::Tensor data = tensor.cpu().contiguous();
+  const std::vector<hsize_t> shape(data.sizes().begin(), data.sizes().end());
+  const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
+  const Handle set(H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  check(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.const_data_ptr<float>()),
+        "write a dataset");
+}
+
+at::Tensor read_tensor(hid_t file, const char* name) {
+  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return {};
+  const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+  const Handle space(H5Dget_space(set), H5Sclose);
+  const int dims = H5Sget_simple_extent_ndims(space);
+  if (dims < 0) throw Error(Error::storage, "a dataset has no shape");
+  std::vector<hsize_t> shape(static_cast<std::size_t>(dims));
+  H5Sget_simple_extent_dims(space, shape.data(), nullptr);
+  at::Tensor tensor = at::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), at::kFloat);
+  check(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.mutable_data_ptr<float>()),
+        "read a dataset");
+  return tensor;
+}
+
+void write_text(hid_t file, const char* name, const std::string& text) {
+  const Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
+  check(H5Tset_size(type, text.size() + 1), "size a text");
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+  // A dataset, not an attribute: those are limited to 64 KiB, a prompt's job is not.
+  const Handle set(H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()), "write a text");
+}
+
+std::string read_text(hid_t file, const char* name) {
+  const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+  const Handle type(H5Dget_type(set), H5Tclose);
+  std::string text(H5Tget_size(type), '\0');
+  check(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "read a text");
+  return text.substr(0, text.find('\0'));
+}
+
+void write_number(hid_t file, const char* name, std::int64_t value) {
+  const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Handle set(H5Dcreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  check(H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value), "write a number");
+}
+
+std::int64_t read_number(hid_t file, const char* name) {
+  const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+  std::int64_t value = 0;
+  check(H5Dread(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value), "read a number");
+  return value;
+}
+
+/// Writes a new file through `write`, beside its final name, and publishes it.
+template <class Write>
+void write_h5(const Path& path, Write&& write) {
+  silence_hdf5();
+  const Path part = path.string() + ".part";
+  try {
+    within(path.string(), [&] {
+      const Handle file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+      write(static_cast<hid_t>(file));
+      check(H5Fflush(file, H5F_SCOPE_GLOBAL), "flush the file");
+    });
+    publish_file(part, path);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    throw;
+  }
+}
+
+struct StateTensor {
+  const char* name;
+  at::Tensor& (*of)(Denoising&);
+};
+constexpr StateTensor state_tensors[] = {
+    {"x", [](Denoising& s) -> at::Tensor& { return s.x; }},
+    {"corrected", [](Denoising& s) -> at::Tensor& { return s.solver.corrected; }},
+    {"m1", [](Denoising& s) -> at::Tensor& { return s.solver.m1; }},
+    {"m2", [](Denoising& s) -> at::Tensor& { return s.solver.m2; }},
+};
+
+}  // namespace
+
+void store_latents(const Path& file, const Latents& latents, const std::string& job) {
+  write_h5(file, [&](hid_t h5) {
+    write_tensor(h5, "latents", latents.x);
+    write_text(h5, "job", job);
+  });
+}
+
+Latents load_latents(const Path& file) {
+  silence_hdf5();
+  try {
+    const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+    at::Tensor x = read_tensor(h5, "latents");
+    if (x.defined() && x.dim() == 4) return {x};
+  } catch (const Error&) {  // what follows says it in the user's words
+  }
+  throw Error(Error::input, file.string() + ": is not an HDF5 file with a dataset 'latents' of four dimensions");
+}
+
+void store_denoising(const Path& file, const Denoising& state, const std::string& fingerprint) {
+  Denoising copy = state;
+  write_h5(file, [&](hid_t h5) {
+    for (const StateTensor& tensor : state_tensors)
+      if (tensor.of(copy).defined()) write_tensor(h5, tensor.name, tensor.of(copy));
+    write_number(h5, "order", state.solver.order);
+    write_number(h5, "step", state.step);
+    write_text(h5, "fingerprint", fingerprint);
+  });
+}
+
+std::optional<Denoising> load_denoising(const Path& file, const std::string& fingerprint, at::Device device) {
+  if (!std::filesystem::exists(file)) return {};
+  silence_hdf5();
+  try {
+    const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+    if (read_text(h5, "fingerprint") != fingerprint) {
+      spdlog::info("{}: a state of another job or model: not continued", file.string());
+      return {};
+    }
+    Denoising state;
+    for (const StateTensor& tensor : state_tensors)
+      if (at::Tensor stored = read_tensor(h5, tensor.name); stored.defined()) tensor.of(state) = stored.to(device);
+    state.solver.order = static_cast<int>(read_number(h5, "order"));
+    state.step = read_number(h5, "step");
+    return state;
+  } catch (const Error& error) {
+    spdlog::warn("{}: the stored state is broken, the clip starts anew ({})", file.string(), error.what());
+    return {};
+  }
+}
+
+}  // namespace wf

@@ -1,0 +1,45 @@
+// tests/golden.hpp: the official implementation's own numbers (tests/data/golden) and how far ours may be from them.
+#pragma once
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <string>
+
+#include "pipeline/weights/checkpoint.hpp"
+
+namespace wf {
+
+inline Path golden_folder() { return Path(WF_TEST_DATA) / "golden"; }
+inline Path golden_model() { return golden_folder() / "tiny"; }
+
+/// One tensor of a golden file, f32.
+class Golden {
+ public:
+  explicit Golden(const std::string& file) : checkpoint_(golden_folder() / file) {}
+  at::Tensor operator[](const std::string& name) const { return checkpoint_.load(name, at::kFloat, at::kCPU); }
+
+ private:
+  Checkpoint checkpoint_;
+};
+
+/// |ours - golden| / |golden| in the L2 norm, in double.
+inline double relative_distance(const at::Tensor& ours, const at::Tensor& golden) {
+  const at::Tensor reference = golden.to(at::kDouble);
+  return (ours.to(at::kDouble) - reference).norm().item<double>() / reference.norm().item<double>();
+}
+
+/// Fails when a distance is above its tolerance; prints the share of the tolerance that was used.
+inline void expect_within(const std::string& what, double distance, double tolerance) {
+  std::printf("  %-34s %.2e of %.0e allowed (%.0f %%)\n", what.c_str(), distance, tolerance,
+              100 * distance / tolerance);
+  EXPECT_LE(distance, tolerance) << what;
+}
+
+inline void expect_close(const std::string& what, const at::Tensor& ours, const at::Tensor& golden, double tolerance) {
+  ASSERT_EQ(ours.sizes(), golden.sizes()) << what;
+  expect_within(what, relative_distance(ours, golden), tolerance);
+}
+
+}  // namespace wf

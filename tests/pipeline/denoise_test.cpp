@@ -1,0 +1,100 @@
+// tests/pipeline/denoise_test.cpp: denoising is a function of its state: cut anywhere, it gives the same bits.
+#include "pipeline/denoise.hpp"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <c10/core/InferenceMode.h>
+
+#include "pipeline/kernels/attention.hpp"
+#include "pipeline/start.hpp"
+#include "pipeline/store.hpp"
+#include "tests/golden.hpp"
+#include "tests/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+/// A short clip of the golden model, denoised by hand: both experts, any cut.
+class ShortClip {
+ public:
+  explicit ShortClip(SolverKind solver, GuidanceMode mode = GuidanceMode::two)
+      : schedule_(make_schedule(solver, 6, 5.0)) {
+    for (const char* name : {"high", "low"}) {
+      const Path folder = golden_model() / (std::string(name) + "_noise_model");
+      experts_.push_back(
+          load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, at::kCPU));
+    }
+    const Golden texts("text.safetensors");
+    text_ = {{texts["0.f32"]}, {texts["4.f32"]}};
+    execution_.attention = math_attention();
+    execution_.guidance = mode;
+    Job job;
+    job.seed = 5, job.width = 64, job.height = 48, job.frames = 5;
+    noise_ = start(job, 16, at::kCPU);
+  }
+
+  const Denoising& noise() const { return noise_; }
+  std::int64_t steps() const { return schedule_.steps(); }
+
+  Denoising go_on(Denoising state, std::int64_t until) const {
+    const std::int64_t boundary = high_noise_steps(schedule_);
+    state = denoise(std::move(state), schedule_, std::min(until, boundary), text_, 4.0, experts_[0], execution_);
+    return denoise(std::move(state), schedule_, until, text_, 3.0, experts_[1], execution_);
+  }
+
+ private:
+  Schedule schedule_;
+  std::vector<DitWeights> experts_;
+  TextPair text_;
+  Execution execution_;
+  Denoising noise_;
+};
+
+class EverySolver : public testing::TestWithParam<SolverKind> {};
+INSTANTIATE_TEST_SUITE_P(Solvers, EverySolver, testing::Values(SolverKind::unipc, SolverKind::dpmpp),
+                         [](const auto& solver) { return solver.param == SolverKind::unipc ? "unipc" : "dpmpp"; });
+
+TEST_P(EverySolver, StoredAtAnyStepAndContinuedGivesTheSameBits) {
+  const c10::InferenceMode guard;
+  const ShortClip clip(GetParam());
+  const TempFolder folder;
+  const at::Tensor whole = clip.go_on(clip.noise(), clip.steps()).x;
+  for (std::int64_t k = 0; k <= clip.steps(); ++k) {
+    store_denoising(folder / "state.h5", clip.go_on(clip.noise(), k), "some clip");
+    const auto stored = load_denoising(folder / "state.h5", "some clip", at::kCPU);
+    ASSERT_TRUE(stored.has_value()) << "step " << k;
+    EXPECT_EQ(stored->step, k);
+    EXPECT_TRUE(at::equal(clip.go_on(*stored, clip.steps()).x, whole)) << "continued at step " << k;
+  }
+}
+
+TEST(Denoise, AGateStopsBetweenSteps) {
+  const c10::InferenceMode guard;
+  Denoising state{at::zeros({16, 1, 4, 4}), {}, 0};
+  const Path folder = golden_model() / "low_noise_model";
+  const DitWeights expert =
+      load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, at::kCPU);
+  const Golden texts("text.safetensors");
+  const TextPair text{{texts["0.f32"]}, {texts["4.f32"]}};
+  const Execution execution{.attention = math_attention()};
+  const Schedule schedule = make_schedule(SolverKind::unipc, 5, 3.0);
+  state = denoise(state, schedule, 5, text, 3.0, expert, execution, [](std::int64_t step) { return step < 2; });
+  EXPECT_EQ(state.step, 2);
+}
+
+TEST(Denoise, BatchedGuidanceAgreesWithTwoForwards) {
+  const c10::InferenceMode guard;
+  const ShortClip two(SolverKind::unipc, GuidanceMode::two), batched(SolverKind::unipc, GuidanceMode::batched);
+  expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, 2e-5);
+}
+
+TEST(Denoise, LatentsWithNaNAreAnError) {
+  try {
+    latents({at::full({16, 1, 2, 2}, NAN), {}, 6});
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::permanent);
+  }
+}
+
+}  // namespace
+}  // namespace wf

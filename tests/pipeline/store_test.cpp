@@ -1,0 +1,75 @@
+// tests/pipeline/store_test.cpp: HDF5 files that are whole or not there, and what happens to broken ones.
+#include "pipeline/store.hpp"
+
+#include <fstream>
+
+#include "cluster/error.hpp"
+#include "tests/golden.hpp"
+#include "tests/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+Denoising some_state() {
+  const at::Tensor x = at::arange(16 * 2 * 2 * 2, at::kFloat).view({16, 2, 2, 2});
+  return {x, {x + 1, x * 2, {}, 2}, 3};
+}
+
+TEST(Store, DenoisingComesBackBitForBit) {
+  const TempFolder folder;
+  store_denoising(folder / "a.h5", some_state(), "f");
+  const auto back = load_denoising(folder / "a.h5", "f", at::kCPU);
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(at::equal(back->x, some_state().x));
+  EXPECT_TRUE(at::equal(back->solver.corrected, some_state().solver.corrected));
+  EXPECT_TRUE(at::equal(back->solver.m1, some_state().solver.m1));
+  EXPECT_FALSE(back->solver.m2.defined());
+  EXPECT_EQ(back->solver.order, 2);
+  EXPECT_EQ(back->step, 3);
+}
+
+TEST(Store, AnotherFingerprintIsNotContinued) {
+  const TempFolder folder;
+  store_denoising(folder / "a.h5", some_state(), "f");
+  EXPECT_FALSE(load_denoising(folder / "a.h5", "g", at::kCPU));
+}
+
+TEST(Store, AMissingFileIsNoState) {
+  const TempFolder folder;
+  EXPECT_FALSE(load_denoising(folder / "none.h5", "f", at::kCPU));
+}
+
+TEST(Store, ATruncatedFileIsNoStateAndNoCrash) {
+  const TempFolder folder;
+  store_denoising(folder / "a.h5", some_state(), "f");
+  const auto size = std::filesystem::file_size(folder / "a.h5");
+  for (const std::uintmax_t left : {size / 2, std::uintmax_t{100}, std::uintmax_t{0}}) {
+    std::filesystem::resize_file(folder / "a.h5", left);
+    EXPECT_FALSE(load_denoising(folder / "a.h5", "f", at::kCPU)) << left;
+  }
+}
+
+TEST(Store, AFailedWriteLeavesTheOldFile) {
+  const TempFolder folder;
+  store_denoising(folder / "a.h5", some_state(), "old");
+  inject_file_faults([](FileStep step, const Path&) { return step == FileStep::flush ? ENOSPC : 0; });
+  EXPECT_THROW(store_denoising(folder / "a.h5", some_state(), "new"), Error);
+  inject_file_faults({});
+  EXPECT_TRUE(load_denoising(folder / "a.h5", "old", at::kCPU));
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.h5.part"));
+}
+
+TEST(Store, LatentsComeBack) {
+  const TempFolder folder;
+  store_latents(folder / "l.h5", {some_state().x}, R"({"prompt":"a"})");
+  EXPECT_TRUE(at::equal(load_latents(folder / "l.h5").x, some_state().x));
+}
+
+TEST(Store, SomethingElseIsNoLatentsFile) {
+  const TempFolder folder;
+  std::ofstream(folder / "l.h5") << "hello";
+  EXPECT_THROW(load_latents(folder / "l.h5"), Error);
+}
+
+}  // namespace
+}  // namespace wf
