@@ -1,0 +1,312 @@
+#!/usr/bin/env bash
+# tests/setup/setup_test.sh SCRIPT: what the script `wanfarm` does, in small trees of its own. Every tool that it could
+# install, fetch or build with is a stub that writes its call into $tree/calls; nothing else is on PATH. No network.
+set -uo pipefail
+
+script=$(readlink -f "$1")
+here=$(dirname "$(readlink -f "$0")")
+real_tools=(awk bash cat chmod cp cut dirname env find flock grep id mkdir mv nproc readlink realpath rm sed sleep tail touch)
+sources=(CMakeLists.txt CMakePresets.json cmake/A.cmake cluster/a.cpp jobs/a.cpp parallel/a.cpp pipeline/a.cpp launcher/main.cpp)
+unset "${!WF_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}"
+
+# A tree with sources and tools, as cwd. Tools in the list are not there.
+new_tree() { # [MISSING TOOL...]
+  tree=$(mktemp -d "${TMPDIR:-/tmp}/wanfarm-setup.XXXXXX")
+  trap 'rm -rf "$tree"' EXIT
+  cd "$tree" || exit 1
+  mkdir -p tools project/{cmake,cluster,jobs,parallel,pipeline,launcher}
+  for file in "${sources[@]}"; do echo "$file" >"project/$file"; done
+  cp "$script" project/wanfarm
+  local tool
+  for tool in "${real_tools[@]}"; do ln -s "$(command -v "$tool")" "tools/$tool"; done
+  for tool in g++ cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get; do
+    cp "$here/stub_tool.sh" "tools/$tool"
+  done
+  for tool in "$@"; do rm "tools/$tool"; done
+  : >calls
+}
+
+wanfarm() { PATH=$tree/tools project/wanfarm --cpu "$@" >out 2>err; }
+
+# ---- what is expected; the first thing that is not so ends the test ----
+broken() {
+  echo "  $1"
+  for file in out err calls; do sed "s/^/  $file: /" "$tree/$file"; done
+  exit 1
+}
+expect_code() { [[ $1 == "$2" ]] || broken "exit code $1, expected $2"; }
+expect_in() { grep -qF -- "$2" "$tree/$1" || broken "$1 lacks: $2"; }
+expect_not_in() { ! grep -qF -- "$2" "$tree/$1" || broken "$1 has: $2"; }
+expect_calls() { # COUNT WHAT
+  local count
+  count=$(grep -cF -- "$2" "$tree/calls")
+  [[ $count == "$1" ]] || broken "$count calls of: $2; expected $1"
+}
+
+# ---- handing over ----
+
+test_builds_and_hands_over_with_arguments_input_and_exit_code() {
+  new_tree
+  echo 'a line' | wanfarm 'two words' '' exit7
+  expect_code $? 7
+  expect_in out 'cpu program: <two words> <> <exit7> input: a line'
+  expect_calls 1 'cmake --preset cpu'
+  expect_calls 1 'cmake --build'
+  expect_in calls '--target wanfarm'
+  expect_in calls '-DWF_TESTS=OFF'
+}
+
+test_does_nothing_when_nothing_changed() {
+  new_tree
+  wanfarm
+  : >calls
+  wanfarm
+  expect_code $? 0
+  [[ ! -s calls && ! -s err ]] || broken 'it did something'
+}
+
+test_adds_less_than_100_ms_when_nothing_changed() {
+  new_tree
+  for i in {1..300}; do touch "project/pipeline/file$i.hpp"; done # as large as the project is
+  wanfarm
+  local best=1000000 start took
+  for _ in {1..10}; do
+    start=${EPOCHREALTIME/[.,]/}
+    wanfarm
+    took=$((${EPOCHREALTIME/[.,]/} - start))
+    ((took < best)) && best=$took
+  done
+  echo "  $((best / 1000)) of 100 ms"
+  ((best < 100000)) || broken 'too slow'
+}
+
+test_builds_again_after_every_kind_of_change() {
+  new_tree
+  wanfarm
+  local change
+  for change in 'echo more >>project/jobs/a.cpp' 'touch project/jobs/new.cpp' 'rm project/jobs/new.cpp' \
+    'touch -d 2001-01-01 project/cluster/a.cpp' 'mv project/cluster/a.cpp project/cluster/b.cpp' \
+    'echo "# more" >>project/wanfarm' 'rm project/build/cpu/bin/wanfarm' 'export WF_BUILD_TYPE=Debug'; do
+    : >calls
+    eval "$change"
+    wanfarm
+    expect_calls 1 'cmake --build'
+  done
+}
+
+test_finds_itself_through_a_link_and_keeps_the_cwd() {
+  new_tree
+  mkdir elsewhere
+  ln -s ../project/wanfarm elsewhere/link
+  (cd elsewhere && PATH=$tree/tools ./link --cpu relative.yaml >"$tree/out" 2>"$tree/err")
+  expect_in out "<relative.yaml> input: in $tree/elsewhere"
+}
+
+test_a_folder_that_was_moved_is_configured_anew() {
+  new_tree
+  wanfarm
+  mv project moved && ln -s moved project
+  touch moved/build/cpu/left_over
+  wanfarm
+  expect_code $? 0
+  [[ ! -e moved/build/cpu/left_over ]] || broken "CMake's old folder is still there"
+}
+
+# ---- ranks ----
+
+test_a_rank_only_hands_over() {
+  new_tree
+  wanfarm
+  echo changed >>project/jobs/a.cpp
+  : >calls
+  local variable
+  for variable in OMPI_COMM_WORLD_RANK PMIX_RANK SLURM_PROCID; do
+    env "$variable=0" PATH="$tree/tools" project/wanfarm --cpu verb >out 2>err
+    expect_code $? 0
+    expect_in out 'cpu program: <verb>'
+  done
+  [[ ! -s calls ]] || broken 'it built'
+}
+
+test_a_rank_exits_3_when_nothing_is_built() {
+  new_tree
+  OMPI_COMM_WORLD_RANK=1 wanfarm verb
+  expect_code $? 3
+  expect_in err "$(readlink -f project/wanfarm) --version"
+  [[ ! -s calls && ! -e project/build ]] || broken 'it built'
+}
+
+test_settings_of_an_mpi_make_no_rank() {
+  new_tree
+  OMPI_MCA_btl=self PMIX_MCA_gds=hash wanfarm
+  expect_calls 1 'cmake --build'
+}
+
+# ---- packages ----
+
+test_missing_packages_are_installed_by_root_and_only_those() {
+  new_tree
+  export STUB_MISSING='libhdf5-dev libyaml-cpp-dev hdf5 yaml-cpp' STUB_USER=0
+  cp "$here/stub_tool.sh" tools/id
+  wanfarm
+  expect_calls 1 'dpkg-query'
+  expect_in calls 'install -y --no-install-recommends libhdf5-dev libyaml-cpp-dev'
+  expect_in err 'libyaml-cpp-dev      prompt lists'
+  expect_not_in calls sudo
+}
+
+test_sudo_is_used_where_it_is_needed() {
+  new_tree
+  export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
+  cp "$here/stub_tool.sh" tools/id
+  cp "$here/stub_tool.sh" tools/sudo
+  wanfarm
+  expect_in calls 'sudo env DEBIAN_FRONTEND=noninteractive apt-get'
+  expect_in err 'with sudo apt-get'
+}
+
+test_without_apt_the_missing_are_named_and_the_build_goes_on() {
+  new_tree apt-get dpkg-query
+  export STUB_MISSING='hdf5 libutf8proc libavcodec'
+  wanfarm
+  expect_code $? 0
+  expect_in err 'libhdf5-dev libutf8proc-dev libavcodec-dev'
+  expect_not_in err libspdlog-dev
+  expect_in calls '-DWF_FFMPEG=OFF'
+  expect_in err 'Y4M'
+}
+
+test_without_sudo_no_user_installs() {
+  new_tree
+  export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
+  cp "$here/stub_tool.sh" tools/id
+  wanfarm
+  expect_code $? 0
+  expect_in err 'Ask for them'
+  expect_calls 0 'apt-get'
+}
+
+test_ffmpeg_can_be_left_out() {
+  new_tree
+  WF_FFMPEG=OFF wanfarm
+  expect_in calls '-DWF_FFMPEG=OFF'
+}
+
+# ---- LibTorch ----
+
+test_an_interrupted_fetch_leaves_no_deps_and_is_healed() {
+  new_tree
+  STUB_FAIL='pip install' wanfarm
+  expect_code $? 3
+  expect_in err 'WF_TORCH_ROOT'
+  [[ ! -e project/.deps ]] || broken '.deps is there'
+  wanfarm
+  expect_code $? 0
+  [[ -f project/.deps/installed && ! -e project/.deps.part ]] || broken '.deps is not complete'
+}
+
+test_deps_that_nobody_completed_are_fetched_anew() {
+  new_tree
+  mkdir -p project/.deps/half
+  wanfarm
+  [[ -f project/.deps/installed && ! -e project/.deps/half ]] || broken '.deps is not complete'
+}
+
+test_an_existing_torch_is_taken() {
+  new_tree
+  mkdir torch
+  WF_TORCH_ROOT=torch wanfarm
+  expect_in calls "-DWF_TORCH_ROOT=$tree/torch"
+  expect_calls 0 'pip install'
+}
+
+test_cuda_takes_all_of_its_packages_and_cpu_is_content_with_them() {
+  new_tree
+  wanfarm
+  expect_not_in calls nvidia-nccl
+  PATH=$tree/tools project/wanfarm --cuda >out 2>err
+  expect_in out 'cuda program:'
+  expect_in calls nvidia-nccl-cu13==
+  : >calls
+  touch project/jobs/new.cpp
+  wanfarm
+  expect_in out 'cpu program:'
+  expect_calls 0 'pip install'
+}
+
+# ---- builds ----
+
+test_a_broken_build_shows_its_end_and_is_tried_again() {
+  new_tree
+  STUB_FAIL='cmake --build' wanfarm
+  expect_code $? 3
+  expect_in err 'stub: failed as asked'
+  wanfarm
+  expect_code $? 0
+}
+
+test_two_at_once_build_once() {
+  new_tree
+  export STUB_SLOW='cmake --build'
+  wanfarm &
+  sleep 0.2
+  PATH=$tree/tools project/wanfarm --cpu >out2 2>err2
+  wait
+  expect_calls 1 'cmake --build'
+  grep -q 'another ./wanfarm is building' err2 || broken 'the second did not say that it waits'
+}
+
+# ---- tests ----
+
+test_test_builds_all_and_ends_with_ctest() {
+  new_tree
+  STUB_FAIL=ctest wanfarm test -- -R name
+  expect_code $? 8
+  expect_in calls '-DWF_TESTS=ON'
+  expect_in calls '--target all'
+  expect_in calls '--output-on-failure'
+  expect_in calls ' -R name'
+  [[ $(tail -n 1 out) == 'stub: summary' ]] || broken 'the last line is not the summary'
+  expect_in calls 'libgtest-dev'
+}
+
+test_test_long_adds_the_sanitizers() {
+  new_tree
+  wanfarm test --long
+  expect_code $? 0
+  expect_calls 2 'ctest --test-dir'
+  expect_in calls 'cmake --preset asan'
+  expect_calls 2 'WANFARM_LONG=1'
+}
+
+test_test_refuses_what_it_does_not_know() {
+  new_tree
+  wanfarm test --lnog
+  expect_code $? 2
+  expect_in err '--lnog'
+}
+
+test_a_program_after_tests_keeps_the_tests_configured() {
+  new_tree
+  wanfarm test
+  : >calls
+  echo more >>project/jobs/a.cpp
+  wanfarm
+  expect_not_in calls WF_TESTS
+}
+
+test_the_script_is_sound() {
+  new_tree
+  bash -n "$script" || broken 'bash -n'
+}
+
+failed=0 count=0
+for name in $(compgen -A function test_); do
+  count=$((count + 1))
+  if ("$name"); then echo "ok      ${name#test_}"; else
+    echo "FAILED  ${name#test_}"
+    failed=$((failed + 1))
+  fi
+done
+echo "$((count - failed)) of $count passed"
+((failed == 0 && count > 0))
