@@ -38,12 +38,13 @@ int exit_code(Error::Kind kind) noexcept;
 /// `internal`. Only the first line of a foreign what() is kept: LibTorch appends a C++ backtrace to its own.
 Error current_error();
 
-/// Runs `action`; an exception leaves as an Error that ends in " (context)", joined by "; " when contexts nest.
+/// Runs `action`; an exception leaves as an Error that ends in " (context)", joined by "; " when contexts nest. What is
+/// thrown without being a std::exception is no error and passes unchanged.
 template <class Action>
 decltype(auto) within(const std::string& context, Action&& action) {
   try {
     return std::forward<Action>(action)();
-  } catch (...) {
+  } catch (const std::exception&) {
     const Error error = current_error();
     std::string what = error.what();
     if (!what.empty() && what.back() == ')') {
