@@ -14,11 +14,14 @@ struct ModelFolder {
   Path root, high_expert, low_expert, text_encoder, vae, tokenizer;
 };
 
-/// Throws environment listing every missing part with the path where it was looked for, and where to get it.
+/// Throws environment listing every missing part (shards of an index too) with the path where it was looked for, and
+/// where to get it.
 ModelFolder find_model(const Path& root);
 
-/// model_id: SHA-256 over config files, header bytes, file sizes and 64 sampled pages per file: seconds for 126 GB,
-/// the same on every machine and for every path.
+/// model_id: SHA-256 over all parts, each under the name of its role: a file up to 4 MiB and any .json whole, of a
+/// larger one its size, its first MiB (where the headers lie), its last 64 KiB (where a zip has its directory) and 64
+/// pages between: seconds for 126 GB, the same on every machine and for every path. Throws environment when a file
+/// cannot be read.
 std::string identity(const ModelFolder& model);
 
 }  // namespace wf

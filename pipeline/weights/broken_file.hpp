@@ -1,0 +1,50 @@
+// pipeline/weights/broken_file.hpp: what the readers of checkpoint files share: the error, and arithmetic that a lying
+// header cannot overflow.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+
+/// Throws Error(environment) "WHERE: WHAT".
+[[noreturn]] inline void broken(const std::string& where, const std::string& what) {
+  throw Error(Error::environment, where + ": " + what);
+}
+
+/// A name out of a file as an error may show it: control characters as '?', at most 80 bytes.
+inline std::string printable(std::string_view name) {
+  std::string shown(name.substr(0, 80));
+  for (char& c : shown)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return name.size() > shown.size() ? shown + "..." : shown;
+}
+
+/// "[2, 3]".
+inline std::string to_string(const std::vector<std::int64_t>& shape) {
+  std::string text = "[";
+  for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + "]";
+}
+
+/// The number of elements. Throws broken(where) when it overflows or there are more dimensions than any weight has
+/// (a limit, so that a small header cannot describe a big index).
+inline std::int64_t element_count(const std::vector<std::int64_t>& shape, const std::string& where) {
+  constexpr std::size_t most_dimensions = 16;
+  if (shape.size() > most_dimensions)
+    broken(where, "has " + std::to_string(shape.size()) + " dimensions, at most 16 are read");
+  std::int64_t count = 1;
+  bool empty = false;
+  for (const std::int64_t size : shape) {
+    if (size == 0) empty = true;
+    if (size != 0 && __builtin_mul_overflow(count, size, &count))
+      broken(where, "its shape " + to_string(shape) + " overflows");
+  }
+  return empty ? 0 : count;
+}
+
+}  // namespace wf

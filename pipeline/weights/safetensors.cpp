@@ -1,0 +1,125 @@
+// The safetensors format: 8 bytes header length n (little-endian), n bytes of JSON
+// {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, "__metadata__": {"k": "v"}}, then the data,
+// row-major; offsets count from the data's start and cover it without holes.
+#include <algorithm>
+#include <vector>
+
+#include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/byte_reader.hpp"
+#include "pipeline/weights/strict_json.hpp"
+#include "pipeline/weights/tensor_file.hpp"
+
+namespace wf {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint64_t longest_header = 100'000'000;
+
+std::string_view read_header(std::span<const std::byte> file, const std::string& name) {
+  ByteReader reader(file, name, "a safetensors header");
+  const auto length = reader.number<std::uint64_t>();
+  if (length > longest_header)
+    broken(name, "is not safetensors: a header of " + std::to_string(length) + " bytes is over the limit of 100 MB");
+  if (length > reader.left())
+    broken(name, "its header of " + std::to_string(length) + " bytes reaches beyond the file's end (truncated?)");
+  const std::string_view header = reader.text(length);
+  if (!header.starts_with('{')) broken(name, "is not safetensors: the header does not start with '{'");
+  return header;
+}
+
+const json& member(const json& tensor, const char* key, const std::string& where) {
+  const auto found = tensor.find(key);
+  if (found == tensor.end()) broken(where, std::string("has no ") + key);
+  return *found;
+}
+
+std::vector<std::int64_t> whole_numbers(const json& list, const char* key, const std::string& where) {
+  if (!list.is_array()) broken(where, std::string(key) + " is not a list");
+  std::vector<std::int64_t> numbers;
+  for (const json& number : list) {
+    if (!number.is_number_unsigned() || number.get<std::uint64_t>() > INT64_MAX)
+      broken(where, std::string(key) + " has an item that is not a whole number from 0 to 2^63-1");
+    numbers.push_back(number.get<std::int64_t>());
+  }
+  return numbers;
+}
+
+DType read_dtype(const json& dtype, const std::string& where) {
+  if (!dtype.is_string()) broken(where, "dtype is not a string");
+  const auto known = dtype_named(dtype.get_ref<const std::string&>());
+  if (!known) broken(where, "dtype \"" + printable(dtype.get_ref<const std::string&>()) + "\" is not known");
+  return *known;
+}
+
+std::vector<std::int64_t> row_major(const std::vector<std::int64_t>& shape) {
+  std::vector<std::int64_t> strides(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<std::int64_t>(shape[i], 1);
+  return strides;
+}
+
+TensorEntry read_entry(const json& tensor, std::uint64_t data_begin, std::uint64_t data_bytes,
+                       const std::string& where) {
+  if (!tensor.is_object()) broken(where, "is not described by an object");
+  TensorEntry entry;
+  entry.dtype = read_dtype(member(tensor, "dtype", where), where);
+  entry.shape = whole_numbers(member(tensor, "shape", where), "shape", where);
+  const auto offsets = whole_numbers(member(tensor, "data_offsets", where), "data_offsets", where);
+  if (offsets.size() != 2) broken(where, "data_offsets are not two numbers");
+  const auto begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
+  if (begin > end) broken(where, "data_offsets " + to_string(offsets) + " end before they begin");
+  if (end > data_bytes)
+    broken(where, "data_offsets " + to_string(offsets) + " reach beyond the file's end: only " +
+                      std::to_string(data_bytes) + " bytes of data are there (truncated?)");
+  const auto count = static_cast<std::uint64_t>(element_count(entry.shape, where));
+  entry.bytes = end - begin;
+  if (entry.bytes % size_of(entry.dtype) != 0 || entry.bytes / size_of(entry.dtype) != count)
+    broken(where, std::to_string(entry.bytes) + " bytes of data are not the shape " + to_string(entry.shape) + " in " +
+                      to_string(entry.dtype));
+  entry.strides = row_major(entry.shape);
+  entry.offset = data_begin + begin;
+  return entry;
+}
+
+void check_metadata(const json& metadata, const std::string& name) {
+  if (!metadata.is_object()) broken(name, "__metadata__ is not an object");
+  for (const json& value : metadata)
+    if (!value.is_string()) broken(name, "__metadata__ has a value that is not a string");
+}
+
+/// Sorted by place, each tensor must begin where the one before ended, and the last end with the file.
+void check_cover(const TensorIndex& index, std::uint64_t data_begin, std::uint64_t file_size, const std::string& name) {
+  std::vector<const TensorIndex::value_type*> order;
+  for (const auto& item : index) order.push_back(&item);
+  std::sort(order.begin(), order.end(), [](auto* a, auto* b) {
+    return std::pair(a->second.offset, a->second.bytes) < std::pair(b->second.offset, b->second.bytes);
+  });
+  std::uint64_t covered = data_begin;
+  for (const auto* item : order) {
+    const std::string where = name + ": tensor " + printable(item->first);
+    if (item->second.offset < covered) broken(where, "overlaps another tensor");
+    if (item->second.offset > covered)
+      broken(where, std::to_string(item->second.offset - covered) + " bytes before it belong to no tensor");
+    covered += item->second.bytes;
+  }
+  if (covered != file_size) broken(name, std::to_string(file_size - covered) + " bytes at the end belong to no tensor");
+}
+
+}  // namespace
+
+TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::string& name) {
+  const std::string_view text = read_header(file, name);
+  const std::uint64_t data_begin = sizeof(std::uint64_t) + text.size();
+  const json header = parse_strict_json(text, name + ": header");
+  TensorIndex index;
+  for (const auto& [key, value] : header.items()) {
+    if (key == "__metadata__")
+      check_metadata(value, name);
+    else
+      index.emplace(key, read_entry(value, data_begin, file.size() - data_begin, name + ": tensor " + printable(key)));
+  }
+  check_cover(index, data_begin, file.size(), name);
+  return index;
+}
+
+}  // namespace wf

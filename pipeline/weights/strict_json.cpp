@@ -1,0 +1,34 @@
+#include "pipeline/weights/strict_json.hpp"
+
+#include <set>
+#include <vector>
+
+#include "pipeline/weights/broken_file.hpp"
+
+namespace wf {
+
+nlohmann::json parse_strict_json(std::string_view text, const std::string& where) {
+  using Event = nlohmann::json::parse_event_t;
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  const auto notice_twins = [&](int, Event event, nlohmann::json& value) {
+    if (event == Event::object_start) keys.emplace_back();
+    if (event == Event::object_end) keys.pop_back();
+    if (event == Event::key && !keys.back().insert(value.get<std::string>()).second)
+      broken(where, "the key \"" + printable(value.get<std::string>()) + "\" stands twice in one object");
+    return true;
+  };
+  try {
+    return nlohmann::json::parse(text.begin(), text.end(), notice_twins);
+  } catch (const nlohmann::json::parse_error& error) {
+    broken(where, "is not JSON (byte " + std::to_string(error.byte) + ")");
+  } catch (const nlohmann::json::exception&) {  // a number beyond a double
+    broken(where, "is not JSON: a number is out of range");
+  }
+}
+
+nlohmann::json read_strict_json(const Path& file) {
+  const MappedFile map(file);
+  return parse_strict_json({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, file.string());
+}
+
+}  // namespace wf

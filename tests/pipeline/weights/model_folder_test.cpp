@@ -1,0 +1,143 @@
+// A model folder: found, configured, identified, and described when it is not whole.
+#include "pipeline/weights/model_folder.hpp"
+
+#include <gtest/gtest.h>
+
+#include "pipeline/weights/dit_config.hpp"
+#include "tests/pipeline/weights/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+using made::environment_error;
+using made::TempFolder;
+
+const Path tiny = Path(WF_TEST_DATA) / "golden" / "tiny";
+
+/// A copy of the golden checkpoint that a test may damage.
+struct TinyCopy {
+  TinyCopy() { std::filesystem::copy(tiny, root, std::filesystem::copy_options::recursive); }
+  TempFolder folder;
+  Path root = folder.path() / "model";
+};
+
+void flip_byte(const Path& file, std::uint64_t place) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  stream.seekg(static_cast<std::streamoff>(place));
+  const int byte = stream.get();
+  stream.seekp(static_cast<std::streamoff>(place));
+  stream.put(static_cast<char>(byte ^ 1));
+}
+
+TEST(ModelFolder, ThePublishedLayoutIsFound) {
+  const ModelFolder model = find_model(tiny);
+  EXPECT_EQ(model.high_expert, tiny / "high_noise_model");
+  EXPECT_EQ(model.low_expert, tiny / "low_noise_model");
+  EXPECT_EQ(model.text_encoder, tiny / "models_t5_umt5-xxl-enc-bf16.pth");
+  EXPECT_EQ(model.vae, tiny / "Wan2.1_VAE.pth");
+  EXPECT_EQ(model.tokenizer, tiny / "google/umt5-xxl/tokenizer.json");
+}
+
+TEST(ModelFolder, ASafetensorsRepackIsTaken) {
+  const TinyCopy copy;
+  std::filesystem::rename(copy.root / "Wan2.1_VAE.pth", copy.root / "Wan2.1_VAE.safetensors");
+  EXPECT_EQ(find_model(copy.root).vae, copy.root / "Wan2.1_VAE.safetensors");
+}
+
+TEST(ModelFolder, EverythingThatIsMissingIsListedAtOnceWithWhereToGetIt) {
+  const TinyCopy copy;
+  std::filesystem::remove_all(copy.root / "low_noise_model");
+  std::filesystem::remove(copy.root / "high_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors");
+  std::filesystem::remove(copy.root / "Wan2.1_VAE.pth");
+  std::filesystem::remove(copy.root / "google/umt5-xxl/tokenizer.json");
+  const std::string said = environment_error([&] { find_model(copy.root); });
+  for (const char* part : {"low_noise_model/config.json", "low_noise_model/*.safetensors",
+                           "high_noise_model/diffusion_pytorch_model-00002-of-00003",
+                           "Wan2.1_VAE.pth (or Wan2.1_VAE.safetensors)", "google/umt5-xxl/tokenizer.json"})
+    EXPECT_SAYS(said, "\n  " + (copy.root / part).string());
+  EXPECT_EQ(said.find("high_noise_model/config.json"), std::string::npos) << "that one is there";
+  EXPECT_SAYS(said, "Wan-AI/Wan2.2-T2V-A14B");
+}
+
+TEST(Identity, IsTheSameForEveryPath) {
+  const TinyCopy copy;
+  const std::string id = identity(find_model(tiny));
+  EXPECT_EQ(id.size(), 64u);
+  EXPECT_EQ(identity(find_model(copy.root)), id);
+}
+
+TEST(Identity, ChangesWithAnyByteOfASmallFile) {
+  const std::string id = identity(find_model(tiny));
+  for (const char* file : {"high_noise_model/config.json", "low_noise_model/config.json",
+                           "high_noise_model/diffusion_pytorch_model.safetensors.index.json",
+                           "low_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors",
+                           "models_t5_umt5-xxl-enc-bf16.pth", "Wan2.1_VAE.pth", "google/umt5-xxl/tokenizer.json"}) {
+    const TinyCopy copy;
+    const ModelFolder model = find_model(copy.root);
+    const std::size_t size_of_the_shards = read_file(copy.root / file).find("374592");  // a digit: the index stays JSON
+    const bool is_index = size_of_the_shards != std::string::npos;
+    flip_byte(copy.root / file, is_index ? size_of_the_shards : std::filesystem::file_size(copy.root / file) - 1);
+    EXPECT_NE(identity(model), id) << file;
+  }
+}
+
+TEST(Identity, SeesHeaderEndAndSizeOfABigFile) {
+  const TinyCopy copy;
+  const ModelFolder model = find_model(copy.root);
+  constexpr std::uint64_t size = 64 << 20;
+  std::filesystem::resize_file(model.vae, size);
+  const std::string id = identity(model);
+  for (const std::uint64_t place : {std::uint64_t{0}, std::uint64_t{1'000'000}, std::uint64_t{1 << 20}, size - 1}) {
+    flip_byte(model.vae, place);
+    EXPECT_NE(identity(model), id) << place;
+    flip_byte(model.vae, place);
+  }
+  EXPECT_EQ(identity(model), id);
+  std::filesystem::resize_file(model.vae, size + 1);
+  EXPECT_NE(identity(model), id);
+}
+
+TEST(DitConfig, IsReadFromTheGoldenCheckpoint) {
+  const DitConfig config = read_dit_config(tiny / "high_noise_model/config.json");
+  EXPECT_EQ(config.dim, 96);
+  EXPECT_EQ(config.ffn_dim, 192);
+  EXPECT_EQ(config.num_heads, 3);
+  EXPECT_EQ(config.num_layers, 2);
+  EXPECT_EQ(config.freq_dim, 256);
+  EXPECT_EQ(config.in_dim, 16);
+  EXPECT_EQ(config.out_dim, 16);
+  EXPECT_EQ(config.text_len, 512);
+  EXPECT_EQ(config.eps, 1e-6);
+}
+
+TEST(DitConfig, EveryBrokenOneIsRefusedInItsOwnWords) {
+  const TempFolder folder;
+  const auto said = [&](const std::string& content) {
+    const Path file = folder.write("config.json", content);
+    const std::string words = environment_error([&] { read_dit_config(file); });
+    EXPECT_EQ(words.rfind(file.string() + ": ", 0), 0u) << words;
+    return words;
+  };
+  const auto with = [](const std::string& more) {
+    return R"({"dim":96,"ffn_dim":192,"num_heads":3,"num_layers":2,)" + more + "}";
+  };
+  EXPECT_SAYS(said(""), "is not JSON");
+  EXPECT_SAYS(said("[]"), "is not a JSON object");
+  EXPECT_SAYS(said(R"({"ffn_dim":192,"num_heads":3,"num_layers":2})"), "has no dim");
+  EXPECT_SAYS(said(R"({"dim":96,"ffn_dim":192,"num_heads":3})"), "has no num_layers");
+  EXPECT_SAYS(said(R"({"dim":-96,"ffn_dim":192,"num_heads":3,"num_layers":2})"), "dim must be a whole number from 1");
+  EXPECT_SAYS(said(R"({"dim":96.5,"ffn_dim":192,"num_heads":3,"num_layers":2})"), "dim must be a whole number from 1");
+  EXPECT_SAYS(said(R"({"dim":97,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+              "dim 97 is not divisible by num_heads 3");
+  EXPECT_SAYS(said(R"({"dim":99,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+              "dim / num_heads is 33; it must be even");
+  EXPECT_SAYS(said(with(R"("in_dim":0)")), "in_dim must be a whole number from 1");
+  EXPECT_SAYS(said(with(R"("freq_dim":255)")), "freq_dim is 255; it must be even");
+  EXPECT_SAYS(said(with(R"("eps":0)")), "eps must be a number above 0");
+  EXPECT_SAYS(said(with(R"("dim":96)")), "the key \"dim\" stands twice");
+  EXPECT_SAYS(said(with(R"("model_type":"i2v")")), "model_type is \"i2v\"; only text-to-video");
+  EXPECT_SAYS(environment_error([&] { read_dit_config(folder.path() / "none.json"); }), "none.json: cannot be opened");
+}
+
+}  // namespace
+}  // namespace wf
