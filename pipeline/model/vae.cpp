@@ -1,0 +1,189 @@
+// pipeline/model/vae.cpp: see the header. Source: the causal 3-D VAE of Wan 2.1 (wan/modules/vae2_1.py).
+// Features are [1, channels, frames, rows, columns]; their memory order is channels-last.
+#include "pipeline/model/vae.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+using namespace vae;
+
+constexpr int kChannels = 1, kTime = 2;
+
+/// Mean and standard deviation of each latent channel, as published with the model.
+constexpr float kLatentMean[] = {-0.7571f, -0.7089f, -0.9113f, 0.1075f,  -0.1745f, 0.9653f,  -0.1517f, 1.5508f,
+                                 0.4134f,  -0.0715f, 0.5517f,  -0.3632f, -0.1922f, -0.9497f, 0.2503f,  -0.2921f};
+constexpr float kLatentStd[] = {2.8184f, 1.4541f, 2.3275f, 2.6558f, 1.2196f, 1.7708f, 2.6052f, 2.0743f,
+                                3.2687f, 2.1526f, 2.8652f, 1.5579f, 1.6382f, 1.1253f, 2.8251f, 1.9160f};
+
+at::Tensor per_channel(const float (&values)[VaeWeights::kLatentChannels], at::Device device) {
+  return at::tensor(at::ArrayRef<float>(values)).view({1, -1, 1, 1, 1}).to(device);
+}
+
+/// x / |x| * weight: to unit length over the channels. The caller's x is left alone unless it was moved in; then it is
+/// freed at once. (Hence `return x`, which moves: parameters themselves may live until the caller's statement ends.)
+at::Tensor normalised(at::Tensor x, const at::Tensor& weight) {
+  x = x.div(at::linalg_vector_norm(x, 2, {kChannels}, /*keepdim=*/true).clamp_min_(1e-12));
+  x.mul_(weight);
+  return x;
+}
+
+at::Tensor activated(at::Tensor x, const at::Tensor& weight) {
+  x = normalised(std::move(x), weight);
+  at::silu_(x);
+  return x;
+}
+
+at::Tensor pointwise(const at::Tensor& x, const Conv& conv) { return at::conv3d(x, conv.weight, conv.bias); }
+
+/// A copy, so that the chunk itself can be freed.
+at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
+
+/// Kernel 3 in time over this chunk and the two frames before it (zeros before the first); `past` becomes the last two
+/// of this one. Rows and columns are padded with zeros.
+at::Tensor causal_conv(at::Tensor x, const Conv& conv, at::Tensor& past) {
+  if (!past.defined())
+    past = at::empty({1, x.size(1), 2, x.size(3), x.size(4)}, x.options(), at::MemoryFormat::ChannelsLast3d).zero_();
+  x = at::cat({past, x}, kTime);
+  past = last_frames(x, 2);
+  return at::conv3d(x, conv.weight, conv.bias, /*stride=*/1, {0, conv.weight.size(3) / 2, conv.weight.size(4) / 2});
+}
+
+/// A clip as a batch of frames [frames, channels, rows, columns], and back: views. (The other order of the two steps
+/// would give the batch a stride that ATen does not take for channels-last, and every convolution would copy.)
+at::Tensor as_frames(const at::Tensor& x) { return x.squeeze(0).transpose(0, 1); }
+at::Tensor as_clip(const at::Tensor& frames) { return frames.unsqueeze(0).transpose(1, 2); }
+
+/// Each frame becomes two, but for the clip's first, which is no part of the others' history either.
+at::Tensor double_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
+  at::Tensor& past = cache.next_slot();
+  if (cache.first_chunk()) return x;
+  const std::int64_t channels = x.size(kChannels);
+  const at::Tensor pairs =
+      causal_conv(std::move(x), conv, past).movedim(1, -1).unflatten(-1, {2, channels});  // [1, t, h, w, 2, C]
+  return pairs.movedim(-2, 2).flatten(1, 2).movedim(-1, 1);
+}
+
+/// Every two frames become one, by a kernel that begins at the frame before them; the clip's first stays as it is.
+at::Tensor halve_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
+  at::Tensor& past = cache.next_slot();
+  if (past.defined()) x = at::cat({past, x}, kTime);
+  past = last_frames(x, 1);
+  return cache.first_chunk() ? x : at::conv3d(x, conv.weight, conv.bias, /*stride=*/{2, 1, 1});
+}
+
+at::Tensor apply(const Residual& block, at::Tensor x, FeatureCache& cache) {
+  at::Tensor y = causal_conv(activated(x, block.norm1), block.conv1, cache.next_slot());
+  y = causal_conv(activated(std::move(y), block.norm2), block.conv2, cache.next_slot());
+  return y.add_(block.shortcut.weight.defined() ? pointwise(x, block.shortcut) : x);
+}
+
+at::Tensor apply(const Attention& block, at::Tensor x, FeatureCache&) {
+  const at::Tensor positions = normalised(x, block.norm).squeeze(0).permute({1, 2, 3, 0}).flatten(1, 2);  // [t, h w, C]
+  const auto qkv = at::linear(positions, block.qkv.weight, block.qkv.bias).unsqueeze(1).chunk(3, -1);
+  const at::Tensor mixed = at::scaled_dot_product_attention(qkv[0], qkv[1], qkv[2]).squeeze(1);
+  const at::Tensor y = at::linear(mixed, block.proj.weight, block.proj.bias).unflatten(1, {x.size(3), x.size(4)});
+  return y.unsqueeze(0).movedim(-1, kChannels).add_(x);
+}
+
+at::Tensor apply(const Upsample& layer, at::Tensor x, FeatureCache& cache) {
+  if (layer.time.weight.defined()) x = double_time(std::move(x), layer.time, cache);
+  x = at::upsample_nearest2d(as_frames(x), {2 * x.size(3), 2 * x.size(4)});
+  return as_clip(at::conv2d(x, layer.space.weight, layer.space.bias, /*stride=*/1, /*padding=*/1));
+}
+
+at::Tensor apply(const Downsample& layer, at::Tensor x, FeatureCache& cache) {
+  x = at::constant_pad_nd(as_frames(x), {0, 1, 0, 1});  // right and bottom only
+  x = as_clip(at::conv2d(x, layer.space.weight, layer.space.bias, /*stride=*/2));
+  return layer.time.weight.defined() ? halve_time(std::move(x), layer.time, cache) : x;
+}
+
+/// One chunk through encoder or decoder.
+at::Tensor run(const Coder& coder, at::Tensor x, FeatureCache& cache) {
+  cache.begin_chunk();
+  x = causal_conv(std::move(x), coder.first, cache.next_slot());
+  for (const Layer& layer : coder.layers)
+    x = std::visit([&](const auto& kind) { return apply(kind, std::move(x), cache); }, layer);
+  return causal_conv(activated(std::move(x), coder.last_norm), coder.last, cache.next_slot());
+}
+
+std::string to_text(at::IntArrayRef shape) {
+  std::string text;
+  for (const std::int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + text + "]";
+}
+
+void expect_clip(const char* what, const at::Tensor& clip, std::int64_t channels) {
+  if (clip.dim() == 4 && clip.size(0) == channels && clip.numel() > 0) return;
+  throw Error(Error::internal, std::string(what) + " of the VAE must be [" + std::to_string(channels) +
+                                   ", frames, height, width], not " + to_text(clip.sizes()));
+}
+
+/// The first chunk is one frame, every later one a multiple of `unit` frames.
+void expect_chunk(bool first, std::int64_t frames, std::int64_t unit) {
+  if (first ? frames == 1 : frames % unit == 0) return;
+  throw Error(Error::internal,
+              first ? "the first chunk of a clip is 1 frame, not " + std::to_string(frames)
+                    : "a chunk of " + std::to_string(frames) + " frames is no multiple of " + std::to_string(unit));
+}
+
+}  // namespace
+
+at::Tensor& FeatureCache::next_slot() {
+  if (next_ == slots_.size()) slots_.emplace_back();
+  return slots_[next_++];
+}
+
+at::Tensor VaeDecoder::next(const at::Tensor& latents) {
+  expect_clip("latents", latents, VaeWeights::kLatentChannels);
+  expect_chunk(cache_.unused(), latents.size(1), 1);
+  const Conv& in = weights_.decoder_in;
+  const at::Device device = in.weight.device();
+  const at::Tensor z =
+      latents.to(device, at::kFloat).unsqueeze(0) * per_channel(kLatentStd, device) + per_channel(kLatentMean, device);
+  return run(weights_.decoder, pointwise(z.to(in.weight.scalar_type()), in), cache_).squeeze(0).to(at::kFloat);
+}
+
+at::Tensor VaeEncoder::next(const at::Tensor& frames) {
+  expect_clip("frames", frames, 3);
+  expect_chunk(cache_.unused(), frames.size(1), time_factor(weights_.encoder));
+  const Conv& out = weights_.encoder_out;
+  const at::Device device = out.weight.device();
+  const at::Tensor x = frames.to(device, out.weight.scalar_type()).unsqueeze(0);
+  const at::Tensor mean =
+      pointwise(run(weights_.encoder, x, cache_), out).narrow(kChannels, 0, VaeWeights::kLatentChannels);
+  return ((mean.to(at::kFloat) - per_channel(kLatentMean, device)) / per_channel(kLatentStd, device)).squeeze(0);
+}
+
+void vae_decode(const VaeWeights& weights, const at::Tensor& latents, const FrameSink& sink,
+                std::int64_t latent_frames_per_chunk) {
+  VaeDecoder decoder(weights);
+  sink(decoder.next(latents.narrow(1, 0, 1)));
+  for (std::int64_t done = 1; done < latents.size(1); done += latent_frames_per_chunk)
+    sink(decoder.next(latents.narrow(1, done, std::min(latent_frames_per_chunk, latents.size(1) - done))));
+}
+
+at::Tensor vae_encode(const VaeWeights& weights, const at::Tensor& video) {
+  expect_clip("video", video, 3);
+  const std::int64_t space = space_factor(weights.encoder), time = time_factor(weights.encoder);
+  if ((video.size(1) - 1) % time != 0 || video.size(2) % space != 0 || video.size(3) % space != 0)
+    throw Error(Error::input, "a video to encode has " + std::to_string(time) +
+                                  "k+1 frames, height and width are multiples of " + std::to_string(space) +
+                                  "; this one is [rgb, frames, height, width] = " + to_text(video.sizes()));
+  VaeEncoder encoder(weights);
+  std::vector<at::Tensor> latents{encoder.next(video.narrow(1, 0, 1))};
+  for (std::int64_t done = 1; done < video.size(1); done += time)
+    latents.push_back(encoder.next(video.narrow(1, done, time)));
+  return at::cat(latents, 1);
+}
+
+}  // namespace wf

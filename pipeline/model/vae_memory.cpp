@@ -1,0 +1,88 @@
+// pipeline/model/vae_memory.cpp: how many bytes decoding takes, counted by walking the decoder's layers with sizes
+// alone. It mirrors what vae.cpp keeps alive at once; a test compares the two.
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+#include "pipeline/model/vae.hpp"
+
+namespace wf {
+namespace {
+
+using namespace vae;
+
+/// The features between two layers, and what was counted so far, in elements.
+struct Walk {
+  std::int64_t channels, frames, area;  ///< area: rows x columns
+  std::int64_t cached = 0;              ///< two frames for each causal convolution
+  std::int64_t widest = 0;              ///< most elements alive within one layer
+  std::int64_t weights = 0;
+
+  void alive(std::int64_t elements) { widest = std::max(widest, elements); }
+  void weigh(const Conv& conv) { weights += conv.weight.defined() ? conv.weight.numel() + conv.bias.numel() : 0; }
+  /// The input and its copy with two frames of history before it, or that copy and the output.
+  std::int64_t causal(const Conv& conv) {
+    weigh(conv);
+    cached += 2 * conv.weight.size(1) * area;
+    return conv.weight.size(1) * area * (2 * frames + 2);
+  }
+};
+
+void pass(Walk& walk, const Residual& block) {
+  const std::int64_t in = walk.channels, out = block.conv2.weight.size(0);
+  const std::int64_t kept = in * walk.frames * walk.area;
+  walk.alive(kept + std::max(walk.causal(block.conv1), walk.causal(block.conv2)));
+  walk.alive(kept + 2 * out * walk.frames * walk.area);
+  walk.weigh(block.shortcut);
+  walk.channels = out;
+}
+
+void pass(Walk& walk, const Attention& block) {
+  walk.alive(7 * walk.channels * walk.frames * walk.area);  // x, norm, q k v, mixed, projected
+  walk.weigh(block.qkv);
+  walk.weigh(block.proj);
+}
+
+void pass(Walk& walk, const Upsample& layer) {
+  const std::int64_t in = walk.channels, out = layer.space.weight.size(0);
+  if (layer.time.weight.defined()) {
+    walk.alive(walk.causal(layer.time) + 2 * in * walk.frames * walk.area);
+    walk.frames *= 2;
+    walk.alive(2 * in * walk.frames * walk.area);
+  }
+  walk.alive((in + 4 * in) * walk.frames * walk.area);
+  walk.area *= 4;
+  walk.alive((in + out) * walk.frames * walk.area);
+  walk.weigh(layer.space);
+  walk.channels = out;
+}
+
+/// Of the encoder only the weights are counted.
+void pass(Walk& walk, const Downsample& layer) {
+  walk.weigh(layer.space);
+  walk.weigh(layer.time);
+}
+
+void pass(Walk& walk, const Coder& coder) {
+  walk.alive(walk.causal(coder.first));
+  walk.channels = coder.first.weight.size(0);
+  for (const Layer& layer : coder.layers) std::visit([&](const auto& kind) { pass(walk, kind); }, layer);
+  walk.alive(walk.causal(coder.last));
+}
+
+}  // namespace
+
+std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
+                                      std::int64_t latent_frames_per_chunk) {
+  const std::int64_t factor = space_factor(weights.decoder);
+  Walk walk{VaeWeights::kLatentChannels, latent_frames_per_chunk, (height / factor) * (width / factor)};
+  walk.weigh(weights.decoder_in);
+  pass(walk, weights.decoder);
+  Walk encoder{0, 0, 0};
+  encoder.weigh(weights.encoder_out);
+  pass(encoder, weights.encoder);
+  const auto elements = static_cast<std::uint64_t>(walk.weights + encoder.weights + walk.cached + walk.widest);
+  return elements * weights.decoder_in.weight.element_size();
+}
+
+}  // namespace wf

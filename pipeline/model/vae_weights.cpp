@@ -1,0 +1,161 @@
+// pipeline/model/vae_weights.cpp: see the header. Names are those of Wan2.1_VAE.pth.
+#include "pipeline/model/vae_weights.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "cluster/error.hpp"
+#include "pipeline/model/weight_reader.hpp"
+
+namespace wf {
+namespace vae {
+namespace {
+
+constexpr std::int64_t kRgb = 3;
+
+enum class Direction { up, down };
+
+/// Reads layers in order of execution; each layer's input width is the output width of the one before.
+class LayerReader {
+ public:
+  LayerReader(WeightReader& reader, Direction direction, std::int64_t channels)
+      : reader_(reader), direction_(direction), channels_(channels) {}
+
+  /// `out` 0: as many as the checkpoint has. The kernel decides between frames (2-D) and clips (3-D).
+  Conv conv(const std::string& name, std::int64_t out, at::IntArrayRef kernel) {
+    if (out == 0) out = reader_.size(name + ".weight", 0);
+    std::vector<std::int64_t> shape{out, channels_};
+    shape.insert(shape.end(), kernel.begin(), kernel.end());
+    const auto format = kernel.size() == 3 ? at::MemoryFormat::ChannelsLast3d : at::MemoryFormat::ChannelsLast;
+    const at::Tensor weight = reader_.take(name + ".weight", shape).contiguous(format);
+    channels_ = out;
+    return {weight, reader_.take(name + ".bias", {out})};
+  }
+
+  at::Tensor norm(const std::string& name, int dimensions) {
+    std::vector<std::int64_t> shape(static_cast<std::size_t>(dimensions), 1);
+    shape.front() = channels_;
+    const at::Tensor gamma = reader_.take(name + ".gamma", shape).view({1, channels_, 1, 1, 1});
+    return gamma * std::sqrt(static_cast<double>(channels_));
+  }
+
+  /// The layers "<list>.0", "<list>.1", ... appended to `layers`.
+  void append(std::vector<Layer>& layers, const std::string& list) {
+    const std::int64_t count = reader_.count(list);
+    for (std::int64_t i = 0; i < count; ++i) layers.push_back(layer(list + "." + std::to_string(i)));
+  }
+
+  std::int64_t channels() const { return channels_; }
+
+ private:
+  Layer layer(const std::string& name) {
+    if (reader_.any_left(name + ".residual.")) return residual(name);
+    if (reader_.any_left(name + ".to_qkv.")) return attention(name);
+    if (reader_.any_left(name + ".resample.")) return resample(name);
+    throw Error(Error::environment,
+                reader_.where() + ": tensors " + name + ".*: neither residual block, attention nor resampling");
+  }
+
+  Residual residual(const std::string& name) {
+    const std::int64_t in = channels_;
+    Residual block;
+    block.norm1 = norm(name + ".residual.0", 4);
+    block.conv1 = conv(name + ".residual.2", 0, {3, 3, 3});
+    block.norm2 = norm(name + ".residual.3", 4);
+    block.conv2 = conv(name + ".residual.6", channels_, {3, 3, 3});
+    if (channels_ != in)
+      block.shortcut = LayerReader(reader_, direction_, in).conv(name + ".shortcut", channels_, {1, 1, 1});
+    return block;
+  }
+
+  Attention attention(const std::string& name) {
+    const at::Tensor gamma = norm(name + ".norm", 3);
+    return {gamma, linear(name + ".to_qkv", 3 * channels_), linear(name + ".proj", channels_)};
+  }
+
+  Conv linear(const std::string& name, std::int64_t out) {
+    const Conv pointwise = LayerReader(reader_, direction_, channels_).conv(name, out, {1, 1});
+    return {pointwise.weight.flatten(1), pointwise.bias};
+  }
+
+  Layer resample(const std::string& name) {
+    const bool up = direction_ == Direction::up;
+    Conv time;
+    if (reader_.any_left(name + ".time_conv."))
+      time = LayerReader(reader_, direction_, channels_)
+                 .conv(name + ".time_conv", up ? 2 * channels_ : channels_, {3, 1, 1});
+    const Conv space = conv(name + ".resample.1", up ? 0 : channels_, {3, 3});
+    if (up) return Upsample{space, time};
+    return Downsample{space, time};
+  }
+
+  WeightReader& reader_;
+  Direction direction_;
+  std::int64_t channels_;
+};
+
+Coder load_decoder(WeightReader& reader, std::int64_t channels) {
+  LayerReader layers(reader, Direction::up, channels);
+  Coder decoder;
+  decoder.first = layers.conv("decoder.conv1", 0, {3, 3, 3});
+  layers.append(decoder.layers, "decoder.middle");
+  layers.append(decoder.layers, "decoder.upsamples");
+  decoder.last_norm = layers.norm("decoder.head.0", 4);
+  decoder.last = layers.conv("decoder.head.2", kRgb, {3, 3, 3});
+  return decoder;
+}
+
+Coder load_encoder(WeightReader& reader, std::int64_t out) {
+  LayerReader layers(reader, Direction::down, kRgb);
+  Coder encoder;
+  encoder.first = layers.conv("encoder.conv1", 0, {3, 3, 3});
+  layers.append(encoder.layers, "encoder.downsamples");
+  layers.append(encoder.layers, "encoder.middle");
+  encoder.last_norm = layers.norm("encoder.head.0", 4);
+  encoder.last = layers.conv("encoder.head.2", out, {3, 3, 3});
+  return encoder;
+}
+
+/// 2 to the number of layers that resample by 2.
+template <class Resamples>
+std::int64_t factor(const Coder& coder, Resamples resamples) {
+  std::int64_t factor = 1;
+  for (const Layer& layer : coder.layers) {
+    if (const auto* up = std::get_if<Upsample>(&layer)) factor *= resamples(*up) ? 2 : 1;
+    if (const auto* down = std::get_if<Downsample>(&layer)) factor *= resamples(*down) ? 2 : 1;
+  }
+  return factor;
+}
+
+}  // namespace
+
+std::int64_t space_factor(const Coder& coder) {
+  return factor(coder, [](const auto&) { return true; });
+}
+
+std::int64_t time_factor(const Coder& coder) {
+  return factor(coder, [](const auto& layer) { return layer.time.weight.defined(); });
+}
+
+}  // namespace vae
+
+VaeWeights load_vae(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
+  WeightReader reader(checkpoint, dtype, device);
+  constexpr std::int64_t latent = VaeWeights::kLatentChannels;
+  if (const std::int64_t channels = reader.size("conv2.weight", 0); channels != latent)
+    throw Error(Error::environment, reader.where() + ": tensor conv2.weight: latents of " + std::to_string(channels) +
+                                        " channels; this program has the constants of Wan 2.1, which has " +
+                                        std::to_string(latent));
+  VaeWeights weights;
+  weights.encoder = vae::load_encoder(reader, 2 * latent);
+  weights.encoder_out = vae::LayerReader(reader, vae::Direction::down, 2 * latent).conv("conv1", 2 * latent, {1, 1, 1});
+  weights.decoder_in = vae::LayerReader(reader, vae::Direction::up, latent).conv("conv2", latent, {1, 1, 1});
+  weights.decoder = vae::load_decoder(reader, latent);
+  reader.expect_nothing_left("the Wan 2.1 VAE");
+  return weights;
+}
+
+}  // namespace wf

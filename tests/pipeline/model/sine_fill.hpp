@@ -1,0 +1,89 @@
+// tests/pipeline/model/sine_fill.hpp: weights that can be written down in one line, so that another implementation can
+// be given the same ones. Element i of the tensor whose name has rank j in byte order comes from w = sin(0.5 +
+// 0.7310585 i + 1.6180339 j): norm weights 1 + 0.1 w, other 1-D tensors and modulations 0.1 w, everything else w scaled
+// by 1.5 / sqrt(fan-in).
+#pragma once
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "pipeline/weights/checkpoint.hpp"
+
+namespace wf {
+
+using Shape = std::vector<std::int64_t>;
+using Shapes = std::map<std::string, Shape>;  ///< std::string compares bytes, so this is the order of the ranks
+
+/// w itself, f32: an input of a network.
+inline at::Tensor sine(int j, const Shape& shape) {
+  const at::Tensor i = at::arange(c10::multiply_integers(shape), at::kDouble);
+  return at::sin(i * 0.7310585 + (0.5 + 1.6180339 * j)).view(shape).to(at::kFloat);
+}
+
+inline bool is_norm_weight(const std::string& name) {
+  for (const char* ending :
+       {"norm_q.weight", "norm_k.weight", "norm1.weight", "norm2.weight", "norm3.weight", "norm.weight", "gamma"})
+    if (name.ends_with(ending)) return true;
+  return false;
+}
+
+inline std::map<std::string, at::Tensor> sine_fill(const Shapes& shapes) {
+  std::map<std::string, at::Tensor> tensors;
+  int j = 0;
+  for (const auto& [name, shape] : shapes) {
+    const at::Tensor i = at::arange(c10::multiply_integers(shape), at::kDouble);
+    const at::Tensor w = at::sin(i * 0.7310585 + (0.5 + 1.6180339 * j++)).view(shape);
+    const double fan_in = static_cast<double>(w.numel()) / static_cast<double>(shape[0]);
+    const bool small = shape.size() == 1 || name.ends_with("modulation");
+    const at::Tensor value = is_norm_weight(name) ? 1 + 0.1 * w : small ? 0.1 * w : w * (1.5 / std::sqrt(fan_in));
+    tensors[name] = value.to(at::kFloat);
+  }
+  return tensors;
+}
+
+/// A checkpoint file of these tensors that lives as long as the object.
+class TemporaryCheckpoint {
+ public:
+  explicit TemporaryCheckpoint(const std::map<std::string, at::Tensor>& tensors) {
+    std::string name = (std::filesystem::temp_directory_path() / "wanfarm-test-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make the folder " + name);
+    folder_ = name;
+    write_safetensors(file(), tensors);
+  }
+  ~TemporaryCheckpoint() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+  TemporaryCheckpoint(const TemporaryCheckpoint&) = delete;
+  TemporaryCheckpoint& operator=(const TemporaryCheckpoint&) = delete;
+  Path file() const { return folder_ / "model.safetensors"; }
+
+ private:
+  Path folder_;
+};
+
+/// What another implementation says about its output on these weights.
+struct Fingerprint {
+  double sum, absolute;
+  std::map<std::int64_t, double> values;  ///< by flat index
+};
+
+/// These weights amplify rounding: f64 differs from f32 by 2e-5 in single elements, which are of the order of 1.
+inline void expect_fingerprint(const at::Tensor& got, const Fingerprint& wanted) {
+  const at::Tensor flat = got.to(at::kDouble).flatten();
+  EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, 2e-6 * wanted.absolute);
+  EXPECT_NEAR(flat.abs().sum().item<double>(), wanted.absolute, 2e-6 * wanted.absolute);
+  for (const auto& [index, value] : wanted.values)
+    EXPECT_NEAR(flat[index].item<double>(), value, 5e-5) << "element " << index;
+}
+
+}  // namespace wf
