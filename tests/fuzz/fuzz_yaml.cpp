@@ -1,0 +1,54 @@
+// Input: a prompt list. What follows a line "=====" is the content of rows.txt, rows.jsonl and rows.csv beside it.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "jobs/job_file.hpp"
+#include "tests/fuzz/fuzz.hpp"
+
+namespace {
+
+/// A folder of this process's own.
+const std::filesystem::path& folder() {
+  static const struct Folder {
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("wanfarm-fuzz-" + std::to_string(::getpid()));
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() {
+      std::error_code ignored;
+      std::filesystem::remove_all(path, ignored);
+    }
+  } one;
+  return one.path;
+}
+
+/// A new file each time: file systems flush one that is truncated and written again, which takes longer than the
+/// reading.
+void write(const char* name, std::string_view content) {
+  std::filesystem::remove(folder() / name);
+  std::ofstream(folder() / name, std::ios::binary) << content;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace wf;
+  constexpr std::string_view border = "\n=====\n";
+  const std::string_view input = fuzz::text_of(data, size);
+  const std::size_t split = input.find(border);
+  write("list.yaml", input.substr(0, split));
+  const bool has_rows = split != std::string_view::npos;
+  for (const char* name : {"rows.txt", "rows.jsonl", "rows.csv"}) {
+    if (has_rows)
+      write(name, input.substr(split + border.size()));
+    else
+      std::filesystem::remove(folder() / name);  // an earlier input's
+  }
+  fuzz::refusing(Error::input, [] {
+    for (const Job& job : read_job_list(folder() / "list.yaml").jobs)
+      fuzz::require(job.frames >= 1 && job.frames % 4 == 1 && job.steps >= 1 && !job.name.empty(),
+                    "a job cannot be rendered");
+  });
+  return 0;
+}
