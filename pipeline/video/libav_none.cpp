@@ -1,0 +1,25 @@
+// pipeline/video/libav_none.cpp: stands in for libav in a build without it (WF_FFMPEG=OFF).
+#include "cluster/error.hpp"
+#include "pipeline/video/libav_video.hpp"
+
+namespace wf {
+namespace {
+
+[[noreturn]] void refuse(const Path& file) {
+  throw Error(Error::input,
+              file.string() +
+                  ": this program was built without FFmpeg and knows only Y4M video (4:4:4, limited range); " +
+                  "build it with -DWF_FFMPEG=ON, or convert with: ffmpeg -i FILE -pix_fmt yuv444p FILE.y4m");
+}
+
+}  // namespace
+
+bool have_ffmpeg() noexcept { return false; }
+
+bool libav_can_write(const std::string&) { return false; }
+
+std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat&) { refuse(file); }
+
+std::unique_ptr<VideoReader> open_libav_reader(const Path& file) { refuse(file); }
+
+}  // namespace wf

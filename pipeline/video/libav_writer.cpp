@@ -1,0 +1,163 @@
+// pipeline/video/libav_writer.cpp: frames through an encoder into a container. The same frames and format give the same
+// bytes: no time stamp, no random id, and a fixed number of encoder threads (libx264's result depends on it).
+extern "C" {
+#include <libavutil/opt.h>
+}
+
+#include <cassert>
+
+#include "pipeline/video/libav.hpp"
+#include "pipeline/video/libav_video.hpp"
+
+namespace wf {
+namespace {
+
+constexpr int encoder_threads = 4;
+
+struct Recipe {
+  const char* encoder;
+  const char* container;
+  AVPixelFormat pixels;
+  std::uint32_t tag;  ///< the four letters that name the codec in the container; 0: libav's choice
+};
+
+/// FFV1 keeps every byte: it takes RGB (as bgr0) where the others take YUV with a chroma sample for four pixels.
+Recipe recipe_of(const std::string& codec) {
+  if (codec == "h264") return {"libx264", "mp4", AV_PIX_FMT_YUV420P, 0};
+  constexpr std::uint32_t hvc1 = MKTAG('h', 'v', 'c', '1');  // Apple's players take no other for HEVC
+  if (codec == "hevc") return {"libx265", "mp4", AV_PIX_FMT_YUV420P, hvc1};
+  assert(codec == "ffv1");
+  return {"ffv1", "matroska", AV_PIX_FMT_BGR0, 0};
+}
+
+/// Options that an encoder does not have are not asked of it.
+void set_option(AVCodecContext& codec, const char* name, const std::string& value) {
+  if (av_opt_find(codec.priv_data, name, nullptr, 0, 0)) av_opt_set(codec.priv_data, name, value.c_str(), 0);
+}
+
+libav::Codec open_encoder(const Path& file, const VideoFormat& format) {
+  const Recipe recipe = recipe_of(format.codec);
+  const AVCodec* encoder = avcodec_find_encoder_by_name(recipe.encoder);
+  auto codec = libav::owned<libav::Codec>(avcodec_alloc_context3(encoder));
+  codec->width = format.width;
+  codec->height = format.height;
+  codec->pix_fmt = recipe.pixels;
+  codec->time_base = {1, format.fps};
+  codec->framerate = {format.fps, 1};
+  codec->codec_tag = recipe.tag;
+  codec->thread_count = encoder_threads;
+  codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
+  if (codec->codec_id == AV_CODEC_ID_FFV1) codec->level = 3;  // the version with a checksum in each slice
+  set_option(*codec, "crf", std::to_string(format.crf));
+  set_option(*codec, "preset", format.preset);
+  set_option(*codec, "x265-params", "log-level=none");  // it would write to the terminal itself
+  const std::string what = "cannot be encoded as " + format.codec;
+  libav::check(avcodec_open2(codec.get(), encoder, nullptr), Error::input, file, what);
+  return codec;
+}
+
+/// The container with its file open and its header written.
+libav::Output open_container(const Path& file, const VideoFormat& format, const AVCodecContext& codec) {
+  AVFormatContext* raw = nullptr;
+  const char* name = recipe_of(format.codec).container;
+  libav::check(avformat_alloc_output_context2(&raw, nullptr, name, libav::url(file).c_str()), Error::environment, file,
+               std::string("this FFmpeg cannot write ") + name);
+  libav::Output container(raw);
+  container->flags |= AVFMT_FLAG_BITEXACT;
+  av_dict_set(&container->metadata, "comment", format.comment.c_str(), 0);
+  // The index first, so that a browser need not load the whole file to begin; Matroska has no such option.
+  av_opt_set(container.get(), "movflags", "+faststart", AV_OPT_SEARCH_CHILDREN);
+  AVStream* stream = avformat_new_stream(container.get(), nullptr);
+  if (!stream) throw Error(Error::resource, file.string() + ": no memory for a video stream");
+  stream->time_base = codec.time_base;
+  stream->avg_frame_rate = codec.framerate;
+  libav::check(avcodec_parameters_from_context(stream->codecpar, &codec), Error::internal, file, "stream");
+  libav::check(avio_open(&container->pb, container->url, AVIO_FLAG_WRITE), Error::storage, file, "cannot be created");
+  libav::check(avformat_write_header(container.get(), nullptr), Error::storage, file, "cannot be written");
+  return container;
+}
+
+class LibavWriter : public VideoWriter {
+ public:
+  LibavWriter(const Path& file, const VideoFormat& format)
+      : file_(file),
+        codec_(open_encoder(file, format)),
+        container_(open_container(file, format, *codec_)),
+        rgb_(libav::make_frame(format.width, format.height, AV_PIX_FMT_RGB24)),
+        picture_(libav::make_frame(format.width, format.height, codec_->pix_fmt)),
+        // Bicubic, BT.601, limited range: what the ffmpeg program does to rgb24 when it is asked for yuv420p.
+        scaler_(libav::owned<libav::Scaler>(sws_getContext(format.width, format.height, AV_PIX_FMT_RGB24, format.width,
+                                                           format.height, codec_->pix_fmt, SWS_BICUBIC, nullptr,
+                                                           nullptr, nullptr))),
+        packet_(libav::owned<libav::Packet>(av_packet_alloc())) {}
+
+  void append(std::span<const std::uint8_t> rgb) override {
+    const std::size_t frame_size = std::size_t{3} * codec_->width * codec_->height;
+    assert(rgb.size() % frame_size == 0 && "whole frames only");
+    for (; !rgb.empty(); rgb = rgb.subspan(frame_size)) {
+      libav::copy_in(rgb.first(frame_size), *rgb_);
+      encode(next_picture());
+      write_packets();
+    }
+  }
+
+  void finish() override {
+    encode(nullptr);
+    write_packets();
+    check_storage(av_write_trailer(container_.get()));
+    check_storage(container_->pb->error);  // the trailer's own result does not tell of a full disk
+    check_storage(avio_closep(&container_->pb));
+  }
+
+ private:
+  /// rgb_ in the encoder's colours, at the next point in time.
+  const AVFrame* next_picture() {
+    // The encoder may still hold the last picture's memory: then this one gets new.
+    libav::check(av_frame_make_writable(picture_.get()), Error::internal, file_, "picture");
+    sws_scale(scaler_.get(), rgb_->data, rgb_->linesize, 0, rgb_->height, picture_->data, picture_->linesize);
+    picture_->pts = frames_++;
+    return picture_.get();
+  }
+
+  /// nullptr: there are no more pictures.
+  void encode(const AVFrame* picture) {
+    libav::check(avcodec_send_frame(codec_.get(), picture), Error::internal, file_, "cannot be encoded");
+  }
+
+  /// All that the encoder has ready.
+  void write_packets() {
+    for (;;) {
+      const int code = avcodec_receive_packet(codec_.get(), packet_.get());
+      if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
+      libav::check(code, Error::internal, file_, "cannot be encoded");
+      packet_->duration = 1;  // encoders leave it 0, and the container then forgets how long the last frame lasts
+      av_packet_rescale_ts(packet_.get(), codec_->time_base, container_->streams[0]->time_base);
+      check_storage(av_interleaved_write_frame(container_.get(), packet_.get()));
+    }
+  }
+
+  void check_storage(int code) const { libav::check(code, Error::storage, file_, "cannot be written"); }
+
+  Path file_;
+  libav::Codec codec_;
+  libav::Output container_;
+  libav::Frame rgb_, picture_;
+  libav::Scaler scaler_;
+  libav::Packet packet_;
+  std::int64_t frames_ = 0;
+};
+
+}  // namespace
+
+bool have_ffmpeg() noexcept { return true; }
+
+bool libav_can_write(const std::string& codec) {
+  return avcodec_find_encoder_by_name(recipe_of(codec).encoder) != nullptr;
+}
+
+std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat& format) {
+  libav::route_log();
+  return std::make_unique<LibavWriter>(file, format);
+}
+
+}  // namespace wf

@@ -1,0 +1,167 @@
+// pipeline/video/y4m.cpp: colours to and from BT.601, and the file around them.
+#include "pipeline/video/y4m.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <sstream>
+#include <vector>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+struct CloseFile {
+  void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, CloseFile>;
+
+std::uint8_t to_byte(int fixed16) { return static_cast<std::uint8_t>(std::clamp((fixed16 + (1 << 15)) >> 16, 0, 255)); }
+
+/// rgb: interleaved; yuv: three planes of rgb.size() / 3 samples.
+void to_yuv(std::span<const std::uint8_t> rgb, std::span<std::uint8_t> yuv) {
+  const std::size_t count = rgb.size() / 3;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
+    // 2^16 times the coefficients of y4m.hpp. The chroma rows sum to zero, so that grey stays grey.
+    yuv[i] = to_byte(16829 * r + 33039 * g + 6416 * b + (16 << 16));
+    yuv[count + i] = to_byte(-9714 * r - 19070 * g + 28784 * b + (128 << 16));
+    yuv[2 * count + i] = to_byte(28784 * r - 24103 * g - 4681 * b + (128 << 16));
+  }
+}
+
+/// The inverse of to_yuv's matrix, rounded and clipped.
+void to_rgb(std::span<const std::uint8_t> yuv, std::span<std::uint8_t> rgb) {
+  const std::size_t count = rgb.size() / 3;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int y = 76309 * (yuv[i] - 16), u = yuv[count + i] - 128, v = yuv[2 * count + i] - 128;
+    rgb[3 * i] = to_byte(y + 104597 * v);
+    rgb[3 * i + 1] = to_byte(y - 25675 * u - 53279 * v);
+    rgb[3 * i + 2] = to_byte(y + 132201 * u);
+  }
+}
+
+class Y4mWriter : public VideoWriter {
+ public:
+  Y4mWriter(const Path& path, const VideoFormat& format)
+      : path_(path), file_(std::fopen(path.c_str(), "wb")), yuv_(std::size_t{3} * format.width * format.height) {
+    if (!file_) fail("cannot be created");
+    std::ostringstream header;
+    header << "YUV4MPEG2 W" << format.width << " H" << format.height << " F" << format.fps << ":1 Ip A1:1 C444\n";
+    write(header.str().data(), header.str().size());
+  }
+
+  void append(std::span<const std::uint8_t> rgb) override {
+    assert(rgb.size() % yuv_.size() == 0 && "whole frames only");
+    for (; !rgb.empty(); rgb = rgb.subspan(yuv_.size())) {
+      to_yuv(rgb.first(yuv_.size()), yuv_);
+      write("FRAME\n", 6);
+      write(yuv_.data(), yuv_.size());
+    }
+  }
+
+  void finish() override {
+    if (std::fclose(file_.release()) != 0) fail("cannot be completed");
+  }
+
+ private:
+  void write(const void* data, std::size_t size) {
+    if (std::fwrite(data, 1, size, file_.get()) != size) fail("cannot be written");
+  }
+
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(Error::storage, path_.string() + ": " + what + ": " + std::strerror(errno));
+  }
+
+  Path path_;
+  File file_;
+  std::vector<std::uint8_t> yuv_;
+};
+
+File open_to_read(const Path& path) {
+  File file(std::fopen(path.c_str(), "rb"));
+  if (!file) throw Error(Error::input, path.string() + ": cannot be opened: " + std::strerror(errno));
+  return file;
+}
+
+/// A line without its end; nothing at the end of the file, or where no line ends within `most` characters.
+std::optional<std::string> read_line(std::FILE* file, std::size_t most) {
+  std::string line;
+  for (int c = std::fgetc(file); c != EOF && line.size() < most; c = std::fgetc(file)) {
+    if (c == '\n') return line;
+    line += static_cast<char>(c);
+  }
+  return std::nullopt;
+}
+
+/// Nothing when the file's first line is not that of the layout in y4m.hpp.
+std::optional<VideoInfo> read_header(std::FILE* file) {
+  std::istringstream words(read_line(file, 1024).value_or(""));
+  std::string word;
+  if (!(words >> word) || word != "YUV4MPEG2") return std::nullopt;
+  VideoInfo info{.codec = "y4m"};
+  bool is_444 = false;
+  while (words >> word) {
+    int rate = 0, scale = 0;
+    std::sscanf(word.c_str(), "W%5d", &info.width);
+    std::sscanf(word.c_str(), "H%5d", &info.height);
+    if (std::sscanf(word.c_str(), "F%9d:%9d", &rate, &scale) == 2 && scale > 0) info.fps = double(rate) / scale;
+    if (word == "C444") is_444 = true;
+    if (word == "XCOLORRANGE=FULL") return std::nullopt;
+  }
+  const auto sensible = [](int length) { return length > 0 && length <= 16384; };
+  if (!is_444 || !sensible(info.width) || !sensible(info.height)) return std::nullopt;
+  return info;
+}
+
+class Y4mReader : public VideoReader {
+ public:
+  explicit Y4mReader(const Path& path) : path_(path), file_(open_to_read(path)) {
+    const std::optional<VideoInfo> info = read_header(file_.get());
+    if (!info) throw Error(Error::input, path.string() + ": is not Y4M video of 4:4:4 and limited range");
+    info_ = *info;
+    yuv_.resize(std::size_t{3} * info_.width * info_.height);
+  }
+
+  const VideoInfo& info() const override { return info_; }
+
+  bool next(std::span<std::uint8_t> rgb) override {
+    assert(rgb.size() == yuv_.size());
+    const int first = std::fgetc(file_.get());
+    if (first == EOF) return false;
+    std::ungetc(first, file_.get());
+    const std::optional<std::string> line = read_line(file_.get(), 1024);
+    if (!line || !line->starts_with("FRAME")) fail("has no frame where one should begin");
+    if (std::fread(yuv_.data(), 1, yuv_.size(), file_.get()) != yuv_.size()) fail("ends too early");
+    to_rgb(yuv_, rgb);
+    ++frames_;
+    return true;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw Error(Error::input, path_.string() + ": " + what + ", after " + std::to_string(frames_) + " frames");
+  }
+
+  Path path_;
+  File file_;
+  VideoInfo info_;
+  std::vector<std::uint8_t> yuv_;
+  int frames_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<VideoWriter> open_y4m_writer(const Path& file, const VideoFormat& format) {
+  return std::make_unique<Y4mWriter>(file, format);
+}
+
+bool is_y4m444(const Path& file) { return read_header(open_to_read(file).get()).has_value(); }
+
+std::unique_ptr<VideoReader> open_y4m_reader(const Path& file) { return std::make_unique<Y4mReader>(file); }
+
+}  // namespace wf
