@@ -19,7 +19,7 @@ namespace wf {
 
 /// In the order in which a clip passes them. high and low: denoising by the high- and by the low-noise expert.
 enum class Stage { text, high, low, decode, write };
-constexpr std::array all_stages{Stage::text, Stage::high, Stage::low, Stage::decode, Stage::write};
+inline constexpr std::array all_stages{Stage::text, Stage::high, Stage::low, Stage::decode, Stage::write};
 std::string_view to_string(Stage stage);
 
 /// Where a clip's files are made. Paths of work files: the caller renames them when the clip is complete.
