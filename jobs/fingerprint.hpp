@@ -1,4 +1,5 @@
-// jobs/fingerprint.hpp: what was asked, as one hash. Equal fingerprints: the same clip; not how or where it was rendered.
+// jobs/fingerprint.hpp: what was asked, as one hash. Equal fingerprints: the same clip; not how or where it was
+// rendered.
 #pragma once
 
 #include <string>
@@ -17,6 +18,9 @@ struct Recipe {
 /// SHA-256 (hex) of the canonical JSON of all job values that reach the pixels or the file's timing (not name, index,
 /// priority), and the recipe. The job's seed must be drawn.
 std::string fingerprint(const Job& job, const Recipe& recipe);
+
+/// SHA-256 (hex) of the same job values without seed and recipe: what a `random` seed belongs to.
+std::string seedless_fingerprint(const Job& job);
 
 /// The job as JSON with every value resolved, keys in a fixed order: for fingerprints, sidecars and metadata.
 std::string to_json(const Job& job);

@@ -3,39 +3,15 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/files.hpp"
 #include "jobs/job.hpp"
+#include "jobs/name.hpp"
+#include "jobs/settings.hpp"
 
 namespace wf {
-
-/// What may stand in `defaults:`, in a prompt's own map, and on the command line. Empty: not given there.
-struct JobSettings {
-  struct Size {
-    int width, height;
-  };
-  struct Seed {
-    std::optional<std::int64_t> value;  ///< empty: `random`
-  };
-  std::optional<Size> size;
-  std::optional<int> frames, fps, steps, samples, priority;
-  std::optional<double> shift;
-  std::optional<Guidance> guidance;
-  std::optional<SolverKind> solver;
-  std::optional<Seed> seed;
-  std::optional<std::string> negative_prompt;
-};
-
-/// Each parses one value as it stands in a list or on the command line and throws Error(input) saying what is allowed
-/// ("frames must be 4k+1, got 80 (nearest: 77, 81)"), without a place: the caller knows it.
-JobSettings::Size parse_size(const std::string& text);      ///< 832x480 or 832*480; multiples of 16
-int parse_frames(const std::string& text);                  ///< 4k+1
-JobSettings::Seed parse_seed(const std::string& text);      ///< N >= 0 or random (-1 is random too)
-Guidance parse_guidance(const std::string& text);           ///< G, or HIGH,LOW
-SolverKind parse_solver(const std::string& text);           ///< unipc or dpm++
-int parse_count(const std::string& key, const std::string& text, int least);  ///< a decimal whole number >= least
-double parse_positive(const std::string& key, const std::string& text);
 
 struct JobList {
   std::optional<Path> model, output;  ///< as written; a relative path is meant from the current folder
@@ -43,13 +19,20 @@ struct JobList {
 };
 
 /// Reads and checks the whole list. Precedence: flags > prompt's own map > defaults > built in.
-/// All mistakes are reported together in one Error(input): "FILE:LINE:COLUMN: what (what to do)", the source line, a caret.
+/// All mistakes are reported together in one Error(input): "FILE:LINE:COLUMN: what (what to do)", the source line, a
+/// caret.
+///
+/// A list is a map of model, output, defaults (job keys: settings.hpp) and prompts. A prompt is a text, or a map of
+/// `prompt`, `name` and job keys, or a map of `file` (relative to the list's folder, read as jobs/prompt_file.hpp says)
+/// and job keys for all its prompts. Samples of a prompt share its index; a `name` may hold {seed}, and gets "-s{seed}"
+/// where samples need it. YAML's aliases are read within limits; merge keys (<<), tags, repeated keys and a second
+/// document are mistakes.
 JobList read_job_list(const Path& file, const JobSettings& flags = {});
 
-/// One job from flags alone (`generate`), with the name template applied.
-Job make_job(const std::string& prompt, const JobSettings& flags);
+/// The same from memory: `name` stands in messages, and `file:` entries are found relative to its folder.
+JobList parse_job_list(std::string_view yaml, const Path& name, const JobSettings& flags = {});
 
-/// "{index}-{slug}-s{seed}": 0001-two-anthropomorphic-cats-s42. The slug is ASCII, at most 40 characters, never empty.
-std::string default_name(int index, const std::string& prompt, std::optional<std::int64_t> seed);
+/// One job from flags alone (`generate`), with the name template applied. `samples` is the caller's.
+Job make_job(const std::string& prompt, const JobSettings& flags);
 
 }  // namespace wf

@@ -2,6 +2,7 @@
 // NAME.ending.part; publish() renames them into OUTPUT, the sidecar last. Nothing partial ever lies in OUTPUT itself.
 #pragma once
 
+#include <fstream>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,35 +14,50 @@
 
 namespace wf {
 
-/// The output folder of a run, held by this process until destruction.
+/// The output folder of a run, held by this process until destruction. For one thread.
+///
+/// OUTPUT/results.csv tells the run so far: index,name,seed,status,seconds,video,error; one line a clip in the order of
+/// completion, status done or failed. It is begun anew by each run, so a line torn by a kill does not last; sidecars
+/// are the truth.
 class RunFolder {
  public:
-  /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store}, takes the run lock (environment when another run holds it: exit 3)
-  /// and removes what an earlier run left in work/. Stored Denoising states in store/ stay: they are continued from.
+  /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store}, takes the run lock (environment when another run holds it: exit
+  /// 3), removes what an earlier run left in work/ and begins results.csv. Stored Denoising states in store/ stay: they
+  /// are continued from.
   explicit RunFolder(const Path& output);
 
   const Path& output() const noexcept { return output_; }
-  Path part(const std::string& file) const;    ///< .wanfarm/work/FILE.part
-  Path store(const std::string& name) const;   ///< .wanfarm/store/NAME.h5
+  Path part(const std::string& file) const;   ///< .wanfarm/work/FILE.part
+  Path store(const std::string& name) const;  ///< .wanfarm/store/NAME.h5
 
   /// The sidecar of a finished clip with this fingerprint: NAME.json is there, says this fingerprint, and its video has
   /// the recorded size. Otherwise empty: the clip is rendered (again). A broken sidecar counts as none.
   std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const;
+  /// Adds the line of a clip that was found finished to results.csv.
+  void record_finished(const Sidecar& sidecar);
 
-  /// Renames FILE.part to OUTPUT/FILE for one file or folder of a clip.
+  /// Renames FILE.part to OUTPUT/FILE for one file or folder of a clip; an older one is replaced. FILE is NAME.ending,
+  /// or NAME for a folder. An older sidecar NAME.json is removed first: from here on until finish() the clip is not
+  /// done.
   void publish(const std::string& file) const;
-  /// The last step of a clip: writes NAME.json (an older one is replaced), adds a line to results.csv, removes its stored state.
+  /// The last step of a clip: writes NAME.json, adds a line to results.csv, removes its stored state.
   void finish(const Sidecar& sidecar);
   /// Adds the line of a job that failed for good to results.csv.
   void failed(const Job& job, const Error& error);
 
   /// `random` seeds, drawn once: reads .wanfarm/seeds.json, draws what is missing, writes it before any clip starts.
-  /// Keyed by everything else about the job, so a reordered list keeps its seeds. Names that contain the seed are completed.
-  void settle_seeds(std::vector<Job>& jobs);
+  /// Keyed by everything else about the job, so a reordered list keeps its seeds (equal jobs are told apart by their
+  /// order).
+  /// "{seed}" in names is completed. Throws storage when seeds.json is broken.
+  void settle_seeds(std::vector<Job>& jobs) const;
 
  private:
+  void add_line(const Job& job, const std::string& status, double seconds, const std::string& video,
+                const std::string& error);
+
   Path output_;
   FileLock lock_;
+  std::ofstream results_;
 };
 
 }  // namespace wf

@@ -16,17 +16,17 @@ struct Sidecar {
   Job job;
   Recipe recipe;
   std::string fingerprint;
-  std::string version;                           ///< wanfarm's
-  std::string video_file;                        ///< name only; lies beside the sidecar
+  std::string version;     ///< wanfarm's
+  std::string video_file;  ///< name only; lies beside the sidecar
   std::uint64_t video_bytes = 0;
   std::string codec;
-  std::map<std::string, std::string> how;        ///< device, attention, threads, guidance mode, host, ...
-  std::map<std::string, double> seconds;         ///< by stage: text, high, low, decode, write
-  std::string latents_sha256;                    ///< of the f32 bytes of [16,t,h,w]
-  std::string frames_sha256;                     ///< of the raw rgb24 bytes, before encoding
+  std::map<std::string, std::string> how;  ///< device, attention, threads, guidance mode, host, ...
+  std::map<std::string, double> seconds;   ///< by stage: text, high, low, decode, write
+  std::string latents_sha256;              ///< of the f32 bytes of [16,t,h,w]
+  std::string frames_sha256;               ///< of the raw rgb24 bytes, before encoding
 };
 
-std::string to_json(const Sidecar& sidecar);                  ///< pretty-printed, ends in a newline
+std::string to_json(const Sidecar& sidecar);  ///< pretty-printed, ends in a newline
 /// Throws input naming the file when it is not a sidecar.
 Sidecar read_sidecar(const Path& file);
 

@@ -1,0 +1,90 @@
+#include "jobs/fingerprint.hpp"
+
+#include <cassert>
+#include <limits>
+
+#include "cluster/error.hpp"
+#include "cluster/sha256.hpp"
+#include "jobs/job_json.hpp"
+#include "jobs/settings.hpp"
+
+namespace wf {
+
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+/// nlohmann's get<int>() would cut what does not fit.
+int small(const Json& json, const char* key) {
+  const auto value = json.at(key).get<std::int64_t>();
+  if (!json.at(key).is_number_integer() || value < std::numeric_limits<int>::min() ||
+      value > std::numeric_limits<int>::max())
+    throw Error(Error::input, std::string(key) + " is out of range");
+  return static_cast<int>(value);
+}
+
+}  // namespace
+
+Json asked(const Job& job) {
+  return {{"prompt", job.prompt},
+          {"negative_prompt", job.negative_prompt},
+          {"seed", job.seed ? Json(*job.seed) : Json("random")},
+          {"width", job.width},
+          {"height", job.height},
+          {"frames", job.frames},
+          {"fps", job.fps},
+          {"steps", job.steps},
+          {"shift", job.shift},
+          {"guidance", {{"high", job.guidance.high}, {"low", job.guidance.low}}},
+          {"solver", to_string(job.solver)}};
+}
+
+Json json_of(const Job& job) {
+  Json all = {{"name", job.name}, {"index", job.index}};
+  all.update(asked(job));
+  all["priority"] = job.priority;
+  return all;
+}
+
+Json json_of(const Recipe& recipe) { return {{"model_id", recipe.model_id}, {"precision", recipe.precision}}; }
+
+Job job_from(const Json& json) {
+  Job job;
+  job.name = json.at("name").get<std::string>();
+  job.index = small(json, "index");
+  job.prompt = json.at("prompt").get<std::string>();
+  job.negative_prompt = json.at("negative_prompt").get<std::string>();
+  if (json.at("seed") != "random") {
+    if (!json.at("seed").is_number_integer()) throw Error(Error::input, "seed is not a whole number");
+    job.seed = json.at("seed").get<std::int64_t>();
+  }
+  job.width = small(json, "width");
+  job.height = small(json, "height");
+  job.frames = small(json, "frames");
+  job.fps = small(json, "fps");
+  job.steps = small(json, "steps");
+  job.shift = json.at("shift").get<double>();
+  job.guidance = {json.at("guidance").at("high").get<double>(), json.at("guidance").at("low").get<double>()};
+  job.solver = parse_solver(json.at("solver").get<std::string>());
+  job.priority = small(json, "priority");
+  return job;
+}
+
+Recipe recipe_from(const Json& json) {
+  return {json.at("model_id").get<std::string>(), json.at("precision").get<std::string>()};
+}
+
+std::string fingerprint(const Job& job, const Recipe& recipe) {
+  assert(job.seed);
+  return Sha256().update(Json{{"job", asked(job)}, {"recipe", json_of(recipe)}}.dump()).hex();
+}
+
+std::string seedless_fingerprint(const Job& job) {
+  Json json = asked(job);
+  json.erase("seed");
+  return Sha256().update(json.dump()).hex();
+}
+
+std::string to_json(const Job& job) { return json_of(job).dump(); }
+
+}  // namespace wf

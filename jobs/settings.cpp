@@ -1,0 +1,198 @@
+#include "jobs/settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "cluster/error.hpp"
+#include "jobs/utf8.hpp"
+
+namespace wf {
+namespace {
+
+constexpr int most_pixels = 8192, most_frames = 10001;
+constexpr std::size_t most_characters = 10'000;
+
+[[noreturn]] void refuse(const std::string& key, const std::string& must_be, const std::string& text,
+                         const std::string& advice = "") {
+  throw Error(Error::input,
+              key + " must be " + must_be + ", got " + text + (advice.empty() ? "" : " (" + advice + ")"));
+}
+
+/// The whole text as a decimal number, or nothing. from_chars reads "inf" and "nan", so letters other than an exponent
+/// are out.
+template <class Number>
+std::optional<Number> number(std::string_view text) {
+  const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
+  if (digits.empty() || digits.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return {};
+  if (digits.size() > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9')
+    return {};  // octal to some YAML readers
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return {};
+  return value;
+}
+
+/// What a number that was written with underscores, a plus or leading zeros should look like: "(write 10)", or nothing.
+std::string plainly(const std::string& text) {
+  std::string digits;
+  for (const char c : text)
+    if (c != '_' && c != '+' && !(c == '0' && digits.empty())) digits += c;
+  if (digits == text || digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) return "";
+  return "write " + digits;
+}
+
+/// How a number that was refused is shown: bare when it is one, in quotes otherwise.
+std::string shown(const std::string& text) { return number<double>(text) ? text : in_quotes(text); }
+
+int most_of(const std::string& key) {
+  if (key == "steps") return 1000;
+  if (key == "fps") return 240;
+  if (key == "samples") return 10'000;
+  return std::numeric_limits<int>::max();
+}
+
+std::string nearest_multiple(int pixels) {
+  const int below = std::min(pixels / 16 * 16, most_pixels);
+  const int nearest = pixels % 16 < 8 || below == most_pixels ? below : below + 16;
+  return std::to_string(std::max(nearest, 16));
+}
+
+double positive(const std::string& key, const std::string& text, bool or_zero) {
+  const auto value = number<double>(text);
+  if (!value || !std::isfinite(*value) || *value < 0 || (*value == 0 && !or_zero))
+    refuse(key, or_zero ? "a number >= 0" : "a number > 0", shown(text));
+  return *value + 0.0;  // -0 becomes 0: both are asked for as one
+}
+
+}  // namespace
+
+JobSettings::Size parse_size(const std::string& text) {
+  const std::size_t x = text.find_first_of("xX*");
+  const auto width = number<int>(std::string_view(text).substr(0, x));
+  const auto height = x == std::string::npos ? std::nullopt : number<int>(std::string_view(text).substr(x + 1));
+  if (!width || !height || *width < 1 || *height < 1) refuse("size", "WIDTHxHEIGHT, such as 832x480", in_quotes(text));
+  if (*width % 16 || *height % 16)
+    refuse("size", "multiples of 16", text, "nearest: " + nearest_multiple(*width) + "x" + nearest_multiple(*height));
+  if (*width > most_pixels || *height > most_pixels)
+    refuse("size", "at most " + std::to_string(most_pixels) + " each way", text);
+  return {*width, *height};
+}
+
+int parse_frames(const std::string& text) {
+  const auto frames = number<int>(text);
+  if (!frames) refuse("frames", "a whole number 4k+1, such as 81", shown(text), plainly(text));
+  if (*frames < 1 || *frames > most_frames) refuse("frames", "1 to " + std::to_string(most_frames), text);
+  if (*frames % 4 == 1) return *frames;
+  const int below = (*frames - 1) / 4 * 4 + 1;
+  refuse("frames", "4k+1", text, "nearest: " + std::to_string(below) + ", " + std::to_string(below + 4));
+}
+
+JobSettings::Seed parse_seed(const std::string& text) {
+  if (text == "random" || text == "-1") return {};
+  const auto seed = number<std::int64_t>(text);
+  if (!seed || *seed < 0) refuse("seed", "a whole number >= 0 or random", shown(text), plainly(text));
+  return {*seed};
+}
+
+Guidance parse_guidance(const std::string& text) {
+  const std::size_t comma = text.find(',');
+  if (comma == std::string::npos) {
+    const double both = parse_not_negative("guidance", text);
+    return {both, both};
+  }
+  const std::size_t low = text.find_first_not_of(' ', comma + 1);
+  return {parse_not_negative("guidance high", text.substr(0, comma)),
+          parse_not_negative("guidance low", low == std::string::npos ? "" : text.substr(low))};
+}
+
+SolverKind parse_solver(const std::string& text) {
+  if (text == "unipc") return SolverKind::unipc;
+  if (text == "dpm++") return SolverKind::dpmpp;
+  refuse("solver", "unipc or dpm++", in_quotes(text));
+}
+
+int parse_count(const std::string& key, const std::string& text, int least) {
+  const auto count = number<int>(text);
+  if (!count) refuse(key, "a whole number", shown(text), plainly(text));
+  const int most = most_of(key);
+  if (*count >= least && *count <= most) return *count;
+  const bool bounded = most != std::numeric_limits<int>::max();
+  refuse(key, std::to_string(least) + (bounded ? " to " + std::to_string(most) : " or more"), text);
+}
+
+double parse_positive(const std::string& key, const std::string& text) { return positive(key, text, false); }
+double parse_not_negative(const std::string& key, const std::string& text) { return positive(key, text, true); }
+
+void check_prompt(const std::string& key, const std::string& text) {
+  if (key == "prompt" && text.find_first_not_of(" \t\r\n") == std::string::npos)
+    throw Error(Error::input, "the prompt is empty");
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = utf8_size(std::string_view(text).substr(at));
+    if (size == 0) throw Error(Error::input, key + " must be UTF-8");
+    const auto c = static_cast<unsigned char>(text[at]);
+    if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F)
+      throw Error(Error::input, key + " must not hold control characters");
+    at += size;
+  }
+  if (const std::size_t length = utf8_length(text); length > most_characters)
+    throw Error(Error::input, key + " must be at most " + std::to_string(most_characters) + " characters, got " +
+                                  std::to_string(length));
+}
+
+std::span<const Setting> all_settings() {
+  using S = JobSettings;
+  using T = const std::string;
+  constexpr int any = std::numeric_limits<int>::min();
+  static const std::vector<Setting> settings{
+      {"size", "WIDTHxHEIGHT, such as 832x480", [](S& s, T& text) { s.size = parse_size(text); }},
+      {"frames", "a whole number 4k+1, such as 81", [](S& s, T& text) { s.frames = parse_frames(text); }},
+      {"fps", "a whole number", [](S& s, T& text) { s.fps = parse_count("fps", text, 1); }},
+      {"steps", "a whole number", [](S& s, T& text) { s.steps = parse_count("steps", text, 1); }},
+      {"shift", "a number > 0", [](S& s, T& text) { s.shift = parse_positive("shift", text); }},
+      {"guidance", "a number or {high: H, low: L}", [](S& s, T& text) { s.guidance = parse_guidance(text); }},
+      {"solver", "unipc or dpm++", [](S& s, T& text) { s.solver = parse_solver(text); }},
+      {"seed", "a whole number >= 0 or random", [](S& s, T& text) { s.seed = parse_seed(text); }},
+      {"samples", "a whole number", [](S& s, T& text) { s.samples = parse_count("samples", text, 1); }},
+      {"priority", "a whole number", [](S& s, T& text) { s.priority = parse_count("priority", text, any); }},
+      {"negative_prompt", "a text",
+       [](S& s, T& text) { check_prompt("negative_prompt", text), s.negative_prompt = text; }},
+  };
+  return settings;
+}
+
+JobSettings merged(const JobSettings& over, const JobSettings& under) {
+  const auto either = [](const auto& first, const auto& second) { return first ? first : second; };
+  return {either(over.size, under.size),
+          either(over.frames, under.frames),
+          either(over.fps, under.fps),
+          either(over.steps, under.steps),
+          either(over.samples, under.samples),
+          either(over.priority, under.priority),
+          either(over.shift, under.shift),
+          either(over.guidance, under.guidance),
+          either(over.solver, under.solver),
+          either(over.seed, under.seed),
+          either(over.negative_prompt, under.negative_prompt)};
+}
+
+Job apply(const JobSettings& settings) {
+  Job job;
+  const JobSettings::Size size = settings.size.value_or(JobSettings::Size{job.width, job.height});
+  job.width = size.width;
+  job.height = size.height;
+  job.frames = settings.frames.value_or(job.frames);
+  job.fps = settings.fps.value_or(job.fps);
+  job.steps = settings.steps.value_or(job.steps);
+  job.shift = settings.shift.value_or(job.shift);
+  job.guidance = settings.guidance.value_or(job.guidance);
+  job.solver = settings.solver.value_or(job.solver);
+  job.seed = settings.seed.value_or(JobSettings::Seed{default_seed}).value;
+  job.priority = settings.priority.value_or(job.priority);
+  job.negative_prompt = settings.negative_prompt.value_or(job.negative_prompt);
+  return job;
+}
+
+}  // namespace wf

@@ -1,0 +1,56 @@
+#include "jobs/sidecar.hpp"
+
+#include "cluster/error.hpp"
+#include "jobs/job_json.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Sidecar from(const Json& json) {
+  const Json& video = json.at("video");
+  Sidecar sidecar;
+  sidecar.job = job_from(json.at("job"));
+  sidecar.recipe = recipe_from(json.at("recipe"));
+  sidecar.fingerprint = json.at("fingerprint").get<std::string>();
+  sidecar.version = json.at("version").get<std::string>();
+  sidecar.video_file = video.at("file").get<std::string>();
+  if (!video.at("bytes").is_number_unsigned()) throw Error(Error::input, "bytes is not a size");
+  sidecar.video_bytes = video.at("bytes").get<std::uint64_t>();
+  sidecar.codec = video.at("codec").get<std::string>();
+  for (const auto& [key, value] : json.at("how").items()) sidecar.how[key] = value.get<std::string>();
+  for (const auto& [stage, value] : json.at("seconds").items()) sidecar.seconds[stage] = value.get<double>();
+  sidecar.latents_sha256 = json.at("latents_sha256").get<std::string>();
+  sidecar.frames_sha256 = json.at("frames_sha256").get<std::string>();
+  return sidecar;
+}
+
+}  // namespace
+
+std::string to_json(const Sidecar& sidecar) {
+  Json json = {{"job", json_of(sidecar.job)},
+               {"recipe", json_of(sidecar.recipe)},
+               {"fingerprint", sidecar.fingerprint},
+               {"version", sidecar.version},
+               {"video", {{"file", sidecar.video_file}, {"bytes", sidecar.video_bytes}, {"codec", sidecar.codec}}},
+               {"how", Json::object()},
+               {"seconds", Json::object()},
+               {"latents_sha256", sidecar.latents_sha256},
+               {"frames_sha256", sidecar.frames_sha256}};
+  for (const auto& [key, value] : sidecar.how) json["how"][key] = value;
+  for (const auto& [stage, value] : sidecar.seconds) json["seconds"][stage] = value;
+  // A library's own words in `how` may be in any encoding: they must not cost the clip its sidecar.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Sidecar read_sidecar(const Path& file) {
+  const std::string text = read_file(file);
+  try {
+    return from(Json::parse(text));
+  } catch (const std::exception& error) {
+    throw Error(Error::input, file.string() + ": is not a clip's sidecar: " + error.what());
+  }
+}
+
+}  // namespace wf

@@ -1,0 +1,64 @@
+// tests/cluster/node_test.cpp: the place among a launcher's processes, read from its variables.
+#include "cluster/node.hpp"
+
+#include <gtest/gtest.h>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+TEST(Node, AProcessStartedAloneIsRankZeroOfOne) {
+  const Rank rank = rank_from({{"HOME", "/root"}});
+  EXPECT_EQ(rank.rank, 0);
+  EXPECT_EQ(rank.size, 1);
+  EXPECT_EQ(rank.local_rank, 0);
+}
+
+TEST(Node, EachLauncherIsUnderstood) {
+  const std::vector<Environment> launchers{
+      {{"OMPI_COMM_WORLD_RANK", "5"}, {"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}},
+      {{"PMI_RANK", "5"}, {"PMI_SIZE", "8"}, {"MPI_LOCALRANKID", "1"}},
+      {{"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "1"}},
+  };
+  for (const Environment& variables : launchers) {
+    const Rank rank = rank_from(variables);
+    EXPECT_EQ(rank.rank, 5) << variables.begin()->first;
+    EXPECT_EQ(rank.size, 8) << variables.begin()->first;
+    EXPECT_EQ(rank.local_rank, 1) << variables.begin()->first;
+  }
+}
+
+TEST(Node, MpirunInsideSlurmCounts) {
+  const Rank rank = rank_from(
+      {{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
+  EXPECT_EQ(rank.rank, 3);
+  EXPECT_EQ(rank.size, 4);
+}
+
+TEST(Node, AVariableThatIsNoNumberIsNamed) {
+  for (const char* const value : {"", "x", "-1", "1x", "99999999999"}) {
+    try {
+      rank_from({{"SLURM_PROCID", value}});
+      ADD_FAILURE() << "accepted '" << value << "'";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::environment);
+      EXPECT_NE(std::string(error.what()).find("SLURM_PROCID"), std::string::npos);
+    }
+  }
+}
+
+TEST(Node, ThisNodeHasCoresMemoryAndAName) {
+  const Node node = this_node();
+  EXPECT_GE(node.cores, 1);
+  EXPECT_GT(node.memory_bytes, std::uint64_t{1} << 26);
+  EXPECT_FALSE(node.host.empty());
+}
+
+TEST(Node, TheEnvironmentIsThisProcess) {
+  ::setenv("WANFARM_TEST_VARIABLE", "a=b", 1);
+  EXPECT_EQ(environment().at("WANFARM_TEST_VARIABLE"), "a=b");
+}
+
+}  // namespace
+}  // namespace wf

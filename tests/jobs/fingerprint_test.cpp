@@ -1,0 +1,140 @@
+// tests/jobs/fingerprint_test.cpp: what a fingerprint sees, the official negative prompt, and sidecars there and back.
+#include "jobs/fingerprint.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cluster/error.hpp"
+#include "jobs/sidecar.hpp"
+#include "tests/cluster/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+const Recipe recipe{"model", "exact"};
+
+Job a_job() {
+  Job job;
+  job.name = "rain";
+  job.prompt = "Rain \"on\" a window: 雨\n";
+  job.seed = 42;
+  return job;
+}
+
+TEST(DefaultNegativePrompt, IsTheOfficialOneByteForByte) {
+  const auto clips = nlohmann::json::parse(read_file(Path(WF_TEST_DATA) / "golden" / "pipeline.json"));
+  EXPECT_EQ(default_negative_prompt, clips.at(0).at("negative_prompt").get<std::string>());
+}
+
+TEST(Fingerprint, ChangesWithEveryValueThatIsSeen) {
+  const std::function<void(Job&)> changes[] = {[](Job& j) { j.prompt += " "; },
+                                               [](Job& j) { j.negative_prompt = ""; },
+                                               [](Job& j) { j.seed = 43; },
+                                               [](Job& j) { j.width += 16; },
+                                               [](Job& j) { j.height += 16; },
+                                               [](Job& j) { j.frames += 4; },
+                                               [](Job& j) { j.fps = 24; },
+                                               [](Job& j) { j.steps = 41; },
+                                               [](Job& j) { j.shift = std::nextafter(12.0, 13.0); },
+                                               [](Job& j) { j.guidance.low = 3.1; },
+                                               [](Job& j) { j.guidance.high = 4.1; },
+                                               [](Job& j) { j.solver = SolverKind::dpmpp; }};
+  std::set<std::string> seen{fingerprint(a_job(), recipe)};
+  for (const auto& change : changes) {
+    Job job = a_job();
+    change(job);
+    EXPECT_TRUE(seen.insert(fingerprint(job, recipe)).second) << to_json(job);
+  }
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"other", "exact"})).second);
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "reference"})).second);
+}
+
+TEST(Fingerprint, DoesNotSeeNamePlaceAndPriority) {
+  Job job = a_job();
+  job.name = "other";
+  job.index = 7;
+  job.priority = 3;
+  EXPECT_EQ(fingerprint(job, recipe), fingerprint(a_job(), recipe));
+}
+
+TEST(Fingerprint, OfTodayIsThatOfYesterday) {
+  // Another value means that every finished clip of every user is rendered again: change it only on purpose.
+  EXPECT_EQ(fingerprint(a_job(), recipe), "eede80ffa7178e419714f3e1c37d12c30ca0441b6cf5327c1f3930a86829f9bc");
+}
+
+TEST(Fingerprint, WithoutSeedIsTheSameForAllSeeds) {
+  Job other = a_job();
+  other.seed.reset();
+  EXPECT_EQ(seedless_fingerprint(a_job()), seedless_fingerprint(other));
+  other.steps = 8;
+  EXPECT_NE(seedless_fingerprint(a_job()), seedless_fingerprint(other));
+}
+
+TEST(JobJson, ResolvesEveryValueInAFixedOrder) {
+  Job job = a_job();
+  job.negative_prompt = "";
+  EXPECT_EQ(
+      to_json(job),
+      R"({"name":"rain","index":1,"prompt":"Rain \"on\" a window: 雨\n","negative_prompt":"","seed":42,"width":832,"height":480,)"
+      R"("frames":81,"fps":16,"steps":40,"shift":12.0,"guidance":{"high":4.0,"low":3.0},"solver":"unipc","priority":0})");
+}
+
+Sidecar a_sidecar() {
+  Sidecar sidecar;
+  sidecar.job = a_job();
+  sidecar.job.seed = std::numeric_limits<std::int64_t>::max();
+  sidecar.job.shift = 0.1 + 0.2;
+  sidecar.job.solver = SolverKind::dpmpp;
+  sidecar.job.priority = -3;
+  sidecar.recipe = recipe;
+  sidecar.fingerprint = fingerprint(sidecar.job, recipe);
+  sidecar.version = "1.2.3";
+  sidecar.video_file = "rain.mp4";
+  sidecar.video_bytes = std::uint64_t{1} << 40;
+  sidecar.codec = "h264";
+  sidecar.how = {{"device", "cpu"}, {"threads", "2"}};
+  sidecar.seconds = {{"high", 1.25}, {"text", 1.0 / 3}};
+  sidecar.latents_sha256 = "ab";
+  sidecar.frames_sha256 = "cd";
+  return sidecar;
+}
+
+TEST(Sidecar, ComesBackAsItWasWritten) {
+  const test::TempFolder folder;
+  const Sidecar written = a_sidecar();
+  write_file(folder / "rain.json", to_json(written));
+  const Sidecar read = read_sidecar(folder / "rain.json");
+  EXPECT_EQ(to_json(read), to_json(written));
+  EXPECT_EQ(read.job.seed, written.job.seed);
+  EXPECT_EQ(read.job.shift, written.job.shift);
+  EXPECT_EQ(read.video_bytes, written.video_bytes);
+  EXPECT_EQ(read.seconds, written.seconds);
+  EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
+}
+
+TEST(Sidecar, ThatIsNoneIsRefusedByName) {
+  const test::TempFolder folder;
+  const std::string good = to_json(a_sidecar());
+  std::string large = good, fraction = good;
+  large.replace(large.find("832"), 3, "8320000000000");
+  fraction.replace(fraction.find("832"), 3, "832.5");
+  for (const std::string& text :
+       {std::string(), std::string("[]"), std::string("{}"), good.substr(0, good.size() / 2), large, fraction}) {
+    write_file(folder / "rain.json", text);
+    try {
+      read_sidecar(folder / "rain.json");
+      ADD_FAILURE() << "accepted: " << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::input);
+      EXPECT_EQ(std::string(error.what()).find((folder / "rain.json").string()), 0u) << error.what();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,240 @@
+// tests/jobs/publish_test.cpp: what lies in the output folder at any moment of a run, also one that is killed.
+#include "jobs/publish.hpp"
+
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+#include "jobs/job_file.hpp"
+#include "tests/cluster/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+const Recipe recipe{"model", "exact"};
+
+void put(const Path& path, const std::string& content) { std::ofstream(path, std::ios::binary) << content; }
+
+Job a_job(const std::string& name) {
+  Job job = make_job("Rain", {});
+  job.name = name;
+  return job;
+}
+
+Sidecar sidecar_of(const Job& job, const std::string& video) {
+  Sidecar sidecar;
+  sidecar.job = job;
+  sidecar.recipe = recipe;
+  sidecar.fingerprint = fingerprint(job, recipe);
+  sidecar.video_file = job.name + ".mp4";
+  sidecar.video_bytes = video.size();
+  sidecar.seconds = {{"high", 1.5}, {"low", 0.25}};
+  return sidecar;
+}
+
+/// What a clip's writer and the program do.
+void make_clip(RunFolder& run, const Job& job, const std::string& video = "video") {
+  put(run.part(job.name + ".mp4"), video);
+  run.publish(job.name + ".mp4");
+  run.finish(sidecar_of(job, video));
+}
+
+std::set<std::string> visible(const Path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.path().filename() != ".wanfarm") names.insert(entry.path().filename().string());
+  return names;
+}
+
+class Publish : public ::testing::Test {
+ protected:
+  ~Publish() override { inject_file_faults({}); }
+  bool finished(const RunFolder& run, const Job& job) const {
+    return run.finished(job, fingerprint(job, recipe)).has_value();
+  }
+  test::TempFolder folder;
+  const Path output = folder / "deep/renders";
+};
+
+TEST_F(Publish, AFinishedClipIsFoundByTheNextRun) {
+  const Job job = a_job("rain");
+  {
+    RunFolder run(output);
+    EXPECT_FALSE(finished(run, job));
+    put(run.store("rain"), "state");
+    make_clip(run, job);
+    EXPECT_TRUE(finished(run, job));
+    EXPECT_FALSE(std::filesystem::exists(run.store("rain")));
+  }
+  EXPECT_EQ(visible(output), (std::set<std::string>{"rain.mp4", "rain.json", "results.csv"}));
+  RunFolder next(output);
+  EXPECT_TRUE(finished(next, job));
+}
+
+TEST_F(Publish, AChangedJobOrVideoIsNotFinished) {
+  RunFolder run(output);
+  Job job = a_job("rain");
+  make_clip(run, job);
+  Job changed = job;
+  changed.steps = 8;
+  EXPECT_FALSE(finished(run, changed));
+  put(output / "rain.mp4", "vid");
+  EXPECT_FALSE(finished(run, job)) << "the video is shorter than recorded";
+  std::filesystem::remove(output / "rain.mp4");
+  EXPECT_FALSE(finished(run, job)) << "the video is gone";
+  put(output / "rain.mp4", "video");
+  EXPECT_TRUE(finished(run, job));
+  put(output / "rain.json", "{");
+  EXPECT_FALSE(finished(run, job)) << "the sidecar is broken";
+}
+
+TEST_F(Publish, AnOlderSidecarIsGoneBeforeTheNewVideoIsThere) {
+  RunFolder run(output);
+  const Job job = a_job("v1.2");
+  make_clip(run, job, "old");
+  put(run.part("v1.2.mp4"), "new");
+  run.publish("v1.2.mp4");
+  EXPECT_EQ(read_file(output / "v1.2.mp4"), "new");
+  EXPECT_FALSE(finished(run, job)) << "same size, same job, but not finished yet";
+}
+
+TEST_F(Publish, AFolderReplacesAnOlderOne) {
+  RunFolder run(output);
+  for (const std::string content : {"1", "2"}) {
+    make_folder(run.part("rain"));
+    put(run.part("rain") / ("frame-" + content), content);
+    run.publish("rain");
+  }
+  EXPECT_EQ(visible(output / "rain"), (std::set<std::string>{"frame-2"}));
+}
+
+TEST_F(Publish, WorkOfAnEarlierRunIsRemovedAndStoredStatesStay) {
+  {
+    RunFolder run(output);
+    put(run.part("rain.mp4"), "half");
+    make_folder(run.part("frames"));
+    put(run.store("rain"), "state");
+  }
+  RunFolder next(output);
+  EXPECT_FALSE(std::filesystem::exists(next.part("rain.mp4")));
+  EXPECT_FALSE(std::filesystem::exists(next.part("frames")));
+  EXPECT_EQ(read_file(next.store("rain")), "state");
+}
+
+TEST_F(Publish, ASecondRunIsRefusedWithTheEnvironmentsCode) {
+  const RunFolder run(output);
+  try {
+    RunFolder second(output);
+    FAIL() << "two runs hold one folder";
+  } catch (const Error& error) {
+    EXPECT_EQ(exit_code(error.kind()), 3);
+  }
+}
+
+TEST_F(Publish, ResultsTellTheRunInOrder) {
+  {
+    RunFolder run(output);
+    make_clip(run, a_job("old"));
+  }
+  put(output / "results.csv", read_file(output / "results.csv") + "2,torn");
+  RunFolder run(output);
+  run.record_finished(sidecar_of(a_job("old"), "video"));
+  make_clip(run, a_job("a,b"));
+  run.failed(a_job("c"), Error(Error::permanent, "NaN in \"latents\"\nat step 3"));
+  EXPECT_EQ(read_file(output / "results.csv"),
+            "index,name,seed,status,seconds,video,error\n"
+            "1,old,42,done,1.750,old.mp4,\n"
+            "1,\"a,b\",42,done,1.750,\"a,b.mp4\",\n"
+            "1,c,42,failed,0.000,,\"NaN in \"\"latents\"\"\nat step 3\"\n");
+}
+
+TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
+  for (const FileStep step : {FileStep::open, FileStep::write, FileStep::flush, FileStep::rename}) {
+    RunFolder run(output);
+    const Job job = a_job("rain-" + std::to_string(static_cast<int>(step)));
+    put(run.part(job.name + ".mp4"), "video");
+    inject_file_faults([=](FileStep at, const Path&) { return at == step ? ENOSPC : 0; });
+    try {
+      run.publish(job.name + ".mp4");
+      run.finish(sidecar_of(job, "video"));
+      ADD_FAILURE() << "the fault was not told";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::storage);
+    }
+    inject_file_faults({});
+    EXPECT_FALSE(finished(run, job));
+    for (const std::string& name : visible(output)) EXPECT_EQ(name.find(".part"), std::string::npos) << name;
+  }
+}
+
+/// Makes clips without end, in a process of its own.
+[[noreturn]] void render_for_ever(const Path& output) {
+  RunFolder run(output);
+  for (int i = 0;; ++i)
+    make_clip(run, a_job("clip-" + std::to_string(i % 5)), std::string(100'000, static_cast<char>('a' + i % 26)));
+}
+
+TEST_F(Publish, AKillAtAnyMomentLeavesOnlyWholeFiles) {
+  for (int kill = 0; kill < 20; ++kill) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) render_for_ever(output);
+    while (!std::filesystem::exists(output / "clip-0.json")) ::usleep(500);
+    ::usleep(static_cast<useconds_t>(kill * 1'700));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    for (const std::string& name : visible(output)) {
+      EXPECT_EQ(name.find(".part"), std::string::npos) << name;
+      if (name.ends_with(".mp4")) {
+        EXPECT_EQ(std::filesystem::file_size(output / name), 100'000u) << name;
+      }
+      if (name.ends_with(".json")) {
+        EXPECT_TRUE(std::filesystem::exists(output / read_sidecar(output / name).video_file)) << name;
+      }
+    }
+    EXPECT_NO_THROW(RunFolder{output}) << "the next run must start";
+  }
+}
+
+TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
+  const auto jobs = [](const std::string& yaml) { return parse_job_list(yaml, "list.yaml").jobs; };
+  auto first = jobs(
+      "defaults: {seed: random}\nprompts: [A kite, Rain, Rain, {prompt: Wind, samples: 2, name: wind}, {prompt: Sun, "
+      "seed: 5}]");
+  {
+    RunFolder run(output);
+    run.settle_seeds(first);
+  }
+  std::set<std::int64_t> drawn;
+  for (const Job& job : first) {
+    ASSERT_TRUE(job.seed);
+    EXPECT_GE(*job.seed, 0);
+    EXPECT_TRUE(drawn.insert(*job.seed).second) << "equal jobs have seeds of their own";
+    EXPECT_FALSE(needs_seed(job.name));
+  }
+  EXPECT_EQ(first[0].name, "0001-a-kite-s" + std::to_string(*first[0].seed));
+  EXPECT_EQ(first[3].name, "wind-s" + std::to_string(*first[3].seed));
+  EXPECT_EQ(first[5].seed, 5);
+
+  auto second = jobs("defaults: {seed: random}\nprompts: [Rain, New, A kite]");
+  RunFolder run(output);
+  run.settle_seeds(second);
+  EXPECT_EQ(second[0].seed, first[1].seed);
+  EXPECT_EQ(second[2].seed, first[0].seed);
+  EXPECT_FALSE(drawn.contains(*second[1].seed));
+}
+
+TEST_F(Publish, BrokenSeedsAreNotDrawnAnew) {
+  RunFolder run(output);
+  put(output / ".wanfarm/seeds.json", "{\"a\": ");
+  std::vector<Job> jobs{a_job("a")};
+  jobs[0].seed.reset();
+  EXPECT_THROW(run.settle_seeds(jobs), Error);
+}
+
+}  // namespace
+}  // namespace wf
