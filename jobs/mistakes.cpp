@@ -38,7 +38,7 @@ std::string excerpt(Place place) {
       shown += "...";
       break;
     }
-    const Printable next = printable(line);
+    const Printable next = first_printable(line);
     line.remove_prefix(next.bytes);
     if (i < first) continue;
     shown += next.text;

@@ -50,7 +50,7 @@ std::size_t utf8_length(std::string_view text) noexcept {
   return length;
 }
 
-Printable printable(std::string_view text) {
+Printable first_printable(std::string_view text) {
   const std::size_t size = utf8_size(text);
   if (size == 0) return {std::string(replacement), 1, 1};
   const char32_t code = decode(text, size);
@@ -63,7 +63,7 @@ std::string in_quotes(std::string_view text, std::size_t most) {
   std::string shown = "'";
   for (std::size_t count = 0; !text.empty(); ++count) {
     if (count == most) return shown + "...'";
-    const Printable next = printable(text);
+    const Printable next = first_printable(text);
     shown += text[0] == '\n' || text[0] == '\t' ? " " : next.text;
     text.remove_prefix(next.bytes);
   }

@@ -21,7 +21,7 @@ struct Printable {
   std::size_t bytes;    ///< that it takes in the source
   std::size_t columns;  ///< on a terminal: 2 for CJK, kana, Hangul, full-width forms and emoji, otherwise 1
 };
-Printable printable(std::string_view text);
+Printable first_printable(std::string_view text);
 
 /// The first `most` characters, printable and in one line, in single quotes: how messages show a user's value.
 std::string in_quotes(std::string_view text, std::size_t most = 40);
