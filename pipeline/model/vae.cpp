@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "cluster/error.hpp"
+#include "pipeline/kernels/convolve.hpp"
 
 namespace wf {
 namespace {
@@ -43,7 +44,9 @@ at::Tensor activated(at::Tensor x, const at::Tensor& weight) {
   return x;
 }
 
-at::Tensor pointwise(const at::Tensor& x, const Conv& conv) { return at::conv3d(x, conv.weight, conv.bias); }
+at::Tensor pointwise(const at::Tensor& x, const Conv& conv) {
+  return convolve(x, conv.weight, conv.bias, {1, 1, 1}, {0, 0, 0});
+}
 
 /// A copy, so that the chunk itself can be freed.
 at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
@@ -55,7 +58,7 @@ at::Tensor causal_conv(at::Tensor x, const Conv& conv, at::Tensor& past) {
     past = at::empty({1, x.size(1), 2, x.size(3), x.size(4)}, x.options(), at::MemoryFormat::ChannelsLast3d).zero_();
   x = at::cat({past, x}, kTime);
   past = last_frames(x, 2);
-  return at::conv3d(x, conv.weight, conv.bias, /*stride=*/1, {0, conv.weight.size(3) / 2, conv.weight.size(4) / 2});
+  return convolve(x, conv.weight, conv.bias, {1, 1, 1}, {0, conv.weight.size(3) / 2, conv.weight.size(4) / 2});
 }
 
 /// A clip as a batch of frames [frames, channels, rows, columns], and back: views. (The other order of the two steps
@@ -78,7 +81,7 @@ at::Tensor halve_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
   at::Tensor& past = cache.next_slot();
   if (past.defined()) x = at::cat({past, x}, kTime);
   past = last_frames(x, 1);
-  return cache.first_chunk() ? x : at::conv3d(x, conv.weight, conv.bias, /*stride=*/{2, 1, 1});
+  return cache.first_chunk() ? x : convolve(x, conv.weight, conv.bias, {2, 1, 1}, {0, 0, 0});
 }
 
 at::Tensor apply(const Residual& block, at::Tensor x, FeatureCache& cache) {

@@ -77,11 +77,12 @@ struct Fingerprint {
   std::map<std::int64_t, double> values;  ///< by flat index
 };
 
-/// These weights amplify rounding: f64 differs from f32 by 2e-5 in single elements, which are of the order of 1.
+/// Sums agree to the tolerance of every network, 2e-5. Single elements, of the order of 1, may be farther: these weights
+/// amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
 inline void expect_fingerprint(const at::Tensor& got, const Fingerprint& wanted) {
   const at::Tensor flat = got.to(at::kDouble).flatten();
-  EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, 2e-6 * wanted.absolute);
-  EXPECT_NEAR(flat.abs().sum().item<double>(), wanted.absolute, 2e-6 * wanted.absolute);
+  EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, 2e-5 * wanted.absolute);
+  EXPECT_NEAR(flat.abs().sum().item<double>(), wanted.absolute, 2e-5 * wanted.absolute);
   for (const auto& [index, value] : wanted.values)
     EXPECT_NEAR(flat[index].item<double>(), value, 5e-5) << "element " << index;
 }
