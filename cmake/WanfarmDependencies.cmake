@@ -20,7 +20,7 @@ if(WF_CUDA)
   file(GLOB_RECURSE _kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/p*/*.cu")  # parallel/ and pipeline/
   if(_kernels)
     set(CMAKE_CUDA_ARCHITECTURES ${WF_CUDA_ARCHS})
-    set(CMAKE_CUDA_STANDARD 20)
+    set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no CUDA20
     set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the libcudart that torch loads, not a second, static one
     enable_language(CUDA)
   endif()
