@@ -1,6 +1,7 @@
 # Every library that wanfarm links, each under one target name.
 find_package(LibTorch 2.7 REQUIRED)
 find_package(HDF5 REQUIRED COMPONENTS C)
+find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(yaml-cpp REQUIRED)
 if(NOT TARGET yaml-cpp::yaml-cpp)  # 0.7 calls it yaml-cpp
