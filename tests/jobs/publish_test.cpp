@@ -183,7 +183,7 @@ TEST_F(Publish, AKillAtAnyMomentLeavesOnlyWholeFiles) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) render_for_ever(output);
-    while (!std::filesystem::exists(output / "clip-0.json")) ::usleep(500);
+    for (int i = 0; i < 60'000 && !std::filesystem::exists(output / "clip-0.json"); ++i) ::usleep(500);
     ::usleep(static_cast<useconds_t>(kill * 1'700));
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
