@@ -1,6 +1,9 @@
 // pipeline/text/tokenizer_file.cpp: entries of the vocabulary are taken out while the file is being parsed.
 #include "pipeline/text/tokenizer_file.hpp"
 
+#include <functional>
+#include <utility>
+
 #include "cluster/error.hpp"
 
 namespace wf {
