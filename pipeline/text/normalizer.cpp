@@ -124,12 +124,12 @@ Normalizer read_replace(const JsonView& description) {
     if (old.empty()) pattern.fail("must not be empty");
     return [old, content](std::string text) { return replace_all(text, old, content); };
   }
-  const JsonView expression = pattern.at("Regex");
+  const JsonView field = pattern.at("Regex");
+  const std::string expression = field.text();
   try {
-    return
-        [parsed = Pattern(expression.text()), content](std::string text) { return parsed.replace_all(text, content); };
+    return [parsed = Pattern(expression), content](std::string text) { return parsed.replace_all(text, content); };
   } catch (const Error& error) {
-    expression.fail(error.what());
+    field.fail(error.what());
   }
 }
 

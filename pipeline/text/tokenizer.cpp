@@ -72,8 +72,9 @@ Unigram read_model(const JsonView& model, Vocabulary vocabulary) {
     }
     unknown = static_cast<std::uint32_t>(id);
   }
+  const bool byte_fallback = model.flag_or("byte_fallback", false);
   try {
-    return Unigram(std::move(vocabulary), unknown, model.flag_or("byte_fallback", false));
+    return Unigram(std::move(vocabulary), unknown, byte_fallback);
   } catch (const Error& error) {
     model.at("vocab").fail(error.what());
   }

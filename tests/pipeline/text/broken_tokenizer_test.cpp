@@ -54,7 +54,7 @@ TEST(BrokenTokenizer, Models) {
   expect_words([](Json& f) { f["model"]["unk_id"] = 10; }, "model.unk_id: 10 is not one of the 10 pieces");
   expect_words([](Json& f) { f["model"]["unk_id"] = -1; }, "model.unk_id: must be a whole number");
   expect_words([](Json& f) { f["model"]["byte_fallback"] = 1; },
-               "model.byte_fallback: must be true or false, not number");
+               "tokenizer.json: model.byte_fallback: must be true or false, not number");
   expect_words([](Json& f) { f["model"]["vocab"] = Json::object(); }, "model.vocab is missing, or no list");
   expect_words([](Json& f) { f["model"]["vocab"][3] = {"▁", "x"}; }, "model.vocab[3] must be [piece, score]");
   expect_words([](Json& f) { f["model"]["vocab"][3] = {"▁"}; }, "model.vocab[3] must be [piece, score]");
