@@ -1,6 +1,7 @@
 // examples/library/main.cpp: one prompt becomes one video, with wanfarm as a library.
 #include <iostream>
 
+#include "cluster/error.hpp"
 #include "jobs/job_file.hpp"
 #include "pipeline/stages.hpp"
 
