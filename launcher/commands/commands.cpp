@@ -1,0 +1,10 @@
+#include "launcher/commands/commands.hpp"
+
+namespace wf {
+
+std::vector<Command> all_commands() {
+  return {render_command(),     generate_command(), validate_command(), tokenize_command(),  inspect_command(),
+          make_model_command(), compare_command(),  doctor_command(),   completion_command()};
+}
+
+}  // namespace wf

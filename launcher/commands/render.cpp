@@ -1,0 +1,53 @@
+// launcher/commands/render.cpp: wanfarm render LIST: a prompt list becomes videos.
+#include <memory>
+
+#include "jobs/job_file.hpp"
+#include "launcher/commands/commands.hpp"
+#include "launcher/flags.hpp"
+#include "launcher/model_choice.hpp"
+#include "launcher/run.hpp"
+#include "launcher/selection.hpp"
+
+namespace wf {
+namespace {
+
+struct RenderOptions {
+  Path list;
+  RunOptions run;
+  JobSettings jobs;
+  std::string only;
+  int limit = 0;
+};
+
+int render(const RenderOptions& options) {
+  const JobList list = read_job_list(options.list, options.jobs);
+  const Path model = chosen_model(options.run.model, list.model);
+  const Path output = options.run.output.value_or(list.output.value_or("renders"));
+  return run_jobs(select(list.jobs, options.only, options.limit), model, output, options.run);
+}
+
+std::vector<Flag> flags_of(RenderOptions& options) {
+  std::vector<Flag> flags{{"LIST", "FILE", "the prompt list (YAML)", into(options.list)}};
+  for (Flag& flag : run_flags(options.run)) flags.push_back(std::move(flag));
+  flags.push_back({"--only", "WHICH", "places, ranges and names of the list: 1,4-6,rain*", into(options.only)});
+  flags.push_back({"--limit", "N", "the first N clips", into(options.limit, 1)});
+  for (Flag& flag : job_flags(options.jobs)) flags.push_back(std::move(flag));
+  return flags;
+}
+
+}  // namespace
+
+Command render_command() {
+  const auto options = std::make_shared<RenderOptions>();
+  return {.name = "render",
+          .summary = "Render a prompt list; what is finished is not rendered again",
+          .examples =
+              "  wanfarm render examples/prompts.yaml\n"
+              "  wanfarm render prompts.yaml --model models/Wan2.2-T2V-A14B --output renders/july\n"
+              "  wanfarm render prompts.yaml --size 480x832 --steps 20 --only 1,4-6 --dry-run\n"
+              "  wanfarm render prompts.yaml --json --quiet | jq .name\n",
+          .flags = flags_of(*options),
+          .run = [options] { return render(*options); }};
+}
+
+}  // namespace wf

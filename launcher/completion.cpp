@@ -1,0 +1,154 @@
+#include "launcher/completion.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+std::string verbs(const std::vector<Command>& commands) {
+  std::string words;
+  for (const Command& command : commands) words += (words.empty() ? "" : " ") + command.name;
+  return words;
+}
+
+/// Within single quotes of a shell.
+std::string quoted(const std::string& text) {
+  std::string result = "'";
+  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
+}
+
+std::string bash_words(const Command& command) {
+  std::string words = "--help";
+  for (const Flag& flag : command.flags) {
+    if (is_argument(flag) || flag.group.empty()) continue;
+    for (const std::string& name : split_names(flag.names)) words += " " + name;
+  }
+  return words;
+}
+
+/// The cases that complete a value: `render:--precision) ...`.
+std::string bash_choices(const Command& command) {
+  std::string cases;
+  for (const Flag& flag : command.flags) {
+    if (flag.choices.empty()) continue;
+    std::vector<std::string> patterns;
+    for (const std::string& name : split_names(flag.names))
+      patterns.push_back(command.name + ":" + (is_argument(flag) ? command.name : name));
+    cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen -W " + quoted(join(flag.choices, " ")) +
+             " -- \"$word\")); return ;;\n";
+  }
+  return cases;
+}
+
+std::string bash(const std::vector<Command>& commands) {
+  std::string choices, flags;
+  for (const Command& command : commands) {
+    choices += bash_choices(command);
+    flags += "    " + command.name + ") words=" + quoted(bash_words(command)) + " ;;\n";
+  }
+  return "# bash completion of wanfarm. Use: source <(wanfarm completion bash)\n"
+         "_wanfarm() {\n"
+         "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words=\n"
+         "  if ((COMP_CWORD == 1)); then\n"
+         "    COMPREPLY=($(compgen -W '" +
+         verbs(commands) +
+         " --help --version' -- \"$word\")); return\n"
+         "  fi\n"
+         "  case \"$verb:$before\" in\n" +
+         choices +
+         "  esac\n"
+         "  case \"$verb\" in\n" +
+         flags +
+         "  esac\n"
+         "  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); else COMPREPLY=($(compgen -f "
+         "-- \"$word\")); fi\n"
+         "}\n"
+         "complete -o filenames -F _wanfarm wanfarm\n";
+}
+
+/// What may follow a flag: nothing, one of some words, or a file.
+std::string zsh_value(const Flag& flag) {
+  if (is_switch(flag)) return "";
+  return fmt::format(":{}:{}", flag.names,
+                     flag.choices.empty() ? "_files" : fmt::format("({})", join(flag.choices, " ")));
+}
+
+/// Brackets and colons have a meaning in _arguments.
+std::string zsh_help(const std::string& help) {
+  std::string text = "[";
+  for (const char c : help) {
+    if (c == '[' || c == ']' || c == ':') text += '\\';
+    text += c;
+  }
+  return text += ']';
+}
+
+std::string zsh_arguments(const Command& command) {
+  std::vector<std::string> specs{"_arguments"};
+  for (const Flag& flag : command.flags) {
+    if (is_argument(flag)) specs.push_back(quoted(zsh_value(flag)));
+    if (is_argument(flag) || flag.group.empty()) continue;
+    for (const std::string& name : split_names(flag.names))
+      specs.push_back(quoted(name + zsh_help(flag.help) + zsh_value(flag)));
+  }
+  return join(specs, " ");
+}
+
+std::string zsh(const std::vector<Command>& commands) {
+  std::string described, cases;
+  for (const Command& command : commands) {
+    described += fmt::format(" {}", quoted(command.name + ":" + command.summary));
+    cases += fmt::format("    {}) {} ;;\n", command.name, zsh_arguments(command));
+  }
+  return "#compdef wanfarm\n"
+         "# zsh completion of wanfarm. Use: wanfarm completion zsh > \"${fpath[1]}/_wanfarm\"\n"
+         "_wanfarm() {\n"
+         "  local -a verbs=(" +
+         described +
+         " )\n"
+         "  if ((CURRENT == 2)); then _describe verb verbs; return; fi\n"
+         "  local verb=${words[2]}\n"
+         "  shift words; ((CURRENT--))\n"
+         "  case $verb in\n" +
+         cases +
+         "  esac\n"
+         "}\n"
+         "compdef _wanfarm wanfarm\n";
+}
+
+std::string fish_flag(const Command& command, const Flag& flag) {
+  std::string line = "complete -c wanfarm -n '__fish_seen_subcommand_from " + command.name + "'";
+  if (!is_argument(flag)) {
+    for (const std::string& name : split_names(flag.names))
+      line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+    line += " -d " + quoted(flag.help);
+  }
+  if (!flag.choices.empty()) return line + " -x -a " + quoted(join(flag.choices, " ")) + "\n";
+  return line + (is_switch(flag) ? "" : " -r") + (is_argument(flag) ? " -F" : "") + "\n";
+}
+
+std::string fish(const std::vector<Command>& commands) {
+  std::string script = "# fish completion of wanfarm. Use: wanfarm completion fish | source\n";
+  for (const Command& command : commands) {
+    script +=
+        "complete -c wanfarm -n __fish_use_subcommand -f -a " + command.name + " -d " + quoted(command.summary) + "\n";
+    for (const Flag& flag : command.flags) {
+      if (!flag.group.empty()) script += fish_flag(command, flag);
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+std::string completion_script(const std::string& shell, const std::vector<Command>& commands) {
+  if (shell == "bash") return bash(commands);
+  if (shell == "zsh") return zsh(commands);
+  if (shell == "fish") return fish(commands);
+  throw Error(Error::input, "there is no completion for '" + shell + "', only for bash, zsh and fish");
+}
+
+}  // namespace wf

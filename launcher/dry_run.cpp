@@ -1,0 +1,88 @@
+#include "launcher/dry_run.hpp"
+
+#include <iomanip>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cluster/error.hpp"
+#include "jobs/fingerprint.hpp"
+#include "jobs/sidecar.hpp"
+#include "pipeline/video/video_writer.hpp"
+#include "pipeline/weights/model_folder.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Empty when the model is not there (yet): nothing can be done already then.
+std::string model_id(const Path& model) {
+  try {
+    return identity(find_model(model));
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+/// As RunFolder::finished, without holding (or making) the folder.
+bool is_finished(const Job& job, const Recipe& recipe, const Path& output) {
+  const Path file = output / (job.name + ".json");
+  if (!job.seed || !std::filesystem::exists(file)) return false;
+  try {
+    const Sidecar sidecar = read_sidecar(file);
+    return sidecar.fingerprint == fingerprint(job, recipe) &&
+           std::filesystem::file_size(output / sidecar.video_file) == sidecar.video_bytes;
+  } catch (const std::exception&) {  // a broken sidecar, or no video: not finished
+    return false;
+  }
+}
+
+Json run_values(const Path& model, const Path& output, const RunOptions& options, const Execution& execution,
+                const Recipe& recipe) {
+  return {{"model", model.string()},
+          {"model_id", recipe.model_id.empty() ? Json("not there") : Json(recipe.model_id)},
+          {"output", output.string()},
+          {"precision", recipe.precision},
+          {"device", execution.device.str()},
+          {"guidance_mode", options.guidance_mode},
+          {"codec", options.codec == "auto" ? default_codec() : options.codec},
+          {"crf", options.crf},
+          {"preset", options.preset},
+          {"save_latents", options.save_latents},
+          {"png", options.png}};
+}
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+void print_values(const Json& values, const std::string& indent) {
+  for (const auto& [key, value] : values.items())
+    std::cout << indent << std::left << std::setw(16) << key << text_of(value) << '\n';
+}
+
+}  // namespace
+
+int dry_run(const std::vector<Job>& jobs, const Path& model, const Path& output, const RunOptions& options,
+            const Execution& execution) {
+  const Recipe recipe{model_id(model), execution.precision == Precision::exact ? "exact" : "reference"};
+  const Json run = run_values(model, output, options, execution, recipe);
+  if (!options.json) print_values(run, "");
+  std::size_t finished = 0;
+  for (const Job& job : jobs) {
+    const bool done = is_finished(job, recipe, output);
+    finished += done;
+    Json values = Json::parse(to_json(job));
+    if (options.json) {
+      std::cout << Json{{"name", job.name}, {"status", done ? "finished" : "waiting"}, {"job", values}}.dump() << '\n';
+      continue;
+    }
+    std::cout << '\n' << job.name << (done ? "  (finished)\n" : "\n");
+    print_values(values, "  ");
+  }
+  const std::string summary = std::to_string(jobs.size()) + " clips, " + std::to_string(finished) + " of them finished";
+  std::cout << (options.json ? Json{{"run", run}, {"clips", jobs.size()}, {"finished", finished}}.dump()
+                             : "\n" + summary)
+            << '\n';
+  return 0;
+}
+
+}  // namespace wf

@@ -1,0 +1,81 @@
+#include "launcher/flags.hpp"
+
+#include <limits>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+
+using Setter = std::function<void(const std::string&)>;
+
+Setter into(std::optional<JobSettings::Size>& target) {
+  return [&target](const std::string& text) { target = parse_size(text); };
+}
+Setter into(std::optional<JobSettings::Seed>& target) {
+  return [&target](const std::string& text) { target = parse_seed(text); };
+}
+Setter into(std::optional<Guidance>& target) {
+  return [&target](const std::string& text) { target = parse_guidance(text); };
+}
+Setter into(std::optional<SolverKind>& target) {
+  return [&target](const std::string& text) { target = parse_solver(text); };
+}
+Setter into_frames(std::optional<int>& target) {
+  return [&target](const std::string& text) { target = parse_frames(text); };
+}
+Setter into_count(const std::string& key, std::optional<int>& target, int least) {
+  return [&target, key, least](const std::string& text) { target = parse_count(key, text, least); };
+}
+Setter into_positive(const std::string& key, std::optional<double>& target) {
+  return [&target, key](const std::string& text) { target = parse_positive(key, text); };
+}
+
+std::vector<Flag> job_flags(JobSettings& s) {
+  std::vector<Flag> flags{
+      {"--size", "WIDTHxHEIGHT", "of the video in pixels, multiples of 16 (832x480)", into(s.size)},
+      {"--frames", "N", "4k+1 frames (81)", into_frames(s.frames)},
+      {"--fps", "N", "frames a second (16)", into_count("fps", s.fps, 1)},
+      {"--steps", "N", "denoising steps (40)", into_count("steps", s.steps, 1)},
+      {"--shift", "X", "of the noise schedule (12)", into_positive("shift", s.shift)},
+      {"--guidance", "G|HIGH,LOW", "guidance scale, or one for each expert (4,3)", into(s.guidance)},
+      {"--solver", "unipc|dpm++", "(unipc)", into(s.solver), {"unipc", "dpm++"}},
+      {"--seed", "N|random", "of the first noise (42)", into(s.seed)},
+      {"--samples", "N", "videos of each prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
+      {"--negative-prompt", "TEXT", "what the video should not be like (the official one)", into(s.negative_prompt)},
+      {"--priority", "N", "higher is rendered first (0)",
+       into_count("priority", s.priority, std::numeric_limits<int>::min())},
+  };
+  for (Flag& flag : flags) flag.group = "Clips (win over the list's own values)";
+  return flags;
+}
+
+std::vector<Flag> run_flags(RunOptions& o) {
+  return {
+      {"--model", "FOLDER", "checkpoint in the published layout", into(o.model)},
+      {"--output", "FOLDER", "where the videos go (renders)", into(o.output)},
+      choice_flag("--precision", {"reference", "exact", "auto"},
+                  "f32, or the official bf16 arithmetic; auto: reference on a CPU", o.precision),
+      choice_flag("--device", {"auto", "cpu", "cuda"}, "what computes", o.device),
+      choice_flag("--guidance-mode", {"two", "batched"}, "two forwards a step, or one of batch 2", o.guidance_mode),
+      {"--threads", "N", "of the computation; 0: all cores", into(o.threads, 0)},
+      {"--save-latents", "", "keep the final latents as NAME.h5", into(o.save_latents)},
+      {"--png", "", "keep every frame as a PNG file in NAME/", into(o.png)},
+      choice_flag("--codec", {"auto", "h264", "hevc", "ffv1", "y4m"}, "ffv1 is lossless; auto: h264", o.codec),
+      {"--crf", "0..51", "quality of h264 and hevc, less is better (10)", into(o.crf, 0)},
+      {"--preset", "WORD", "of the encoder: ultrafast ... veryslow (medium)", into(o.preset)},
+      {"--force", "", "render again what is finished", into(o.force)},
+      {"--json", "", "one JSON line a clip on stdout, then a summary", into(o.json)},
+      {"--dry-run", "", "show every resolved value, write nothing", into(o.dry_run)},
+      {"--quiet", "", "errors only", into(o.quiet)},
+      {"-v,--verbose", "", "more lines, as --log-level debug", into(o.verbose)},
+      choice_flag("--log-level", {"trace", "debug", "info", "warn", "error", "off"}, "lines on stderr (info)",
+                  o.log_level),
+  };
+}
+
+std::string log_level(const RunOptions& options) {
+  if (options.quiet) return "error";
+  return options.verbose ? "debug" : options.log_level;
+}
+
+}  // namespace wf

@@ -1,0 +1,44 @@
+// launcher/flags.hpp: the flags that render and generate share.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/job_file.hpp"
+#include "launcher/command.hpp"
+
+namespace wf {
+
+/// How a run is carried out, beside its jobs.
+struct RunOptions {
+  std::optional<Path> model, output;
+  std::string precision = "auto";  ///< auto: reference on a CPU, exact on a GPU
+  std::string device = "auto";     ///< auto: cuda when this build sees a GPU
+  std::string guidance_mode = "two";
+  int threads = 0;  ///< 0: as many as cores
+  bool save_latents = false, png = false;
+  std::string codec = "auto";  ///< auto: h264, or y4m in a build without FFmpeg
+  int crf = 10;
+  std::string preset = "medium";
+  bool force = false, json = false, quiet = false, verbose = false, dry_run = false;
+  std::string log_level = "info";
+};
+
+/// Values of the clips themselves: what `defaults:` of a list may hold, as flags that win over it.
+std::vector<Flag> job_flags(JobSettings& settings);
+std::vector<Flag> run_flags(RunOptions& options);
+
+/// `--quiet` and `--verbose` are short for --log-level error and debug.
+std::string log_level(const RunOptions& options);
+
+/// One setter per kind of job value, also for other names of the same flag (generate).
+std::function<void(const std::string&)> into(std::optional<JobSettings::Size>& target);
+std::function<void(const std::string&)> into(std::optional<JobSettings::Seed>& target);
+std::function<void(const std::string&)> into(std::optional<Guidance>& target);
+std::function<void(const std::string&)> into(std::optional<SolverKind>& target);
+std::function<void(const std::string&)> into_frames(std::optional<int>& target);
+std::function<void(const std::string&)> into_count(const std::string& key, std::optional<int>& target, int least);
+std::function<void(const std::string&)> into_positive(const std::string& key, std::optional<double>& target);
+
+}  // namespace wf

@@ -1,0 +1,56 @@
+#include "launcher/model_choice.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+#include "cluster/error.hpp"
+#include "cluster/log.hpp"
+#include "cluster/node.hpp"
+#include "launcher/random_model/random_model.hpp"
+
+namespace wf {
+namespace {
+
+const Path random_model = "models/random";
+
+at::Device chosen_device(const std::string& word) {
+  const bool gpu = at::globalContext().hasCUDA();
+  if (word == "cuda" && !gpu)
+    throw Error(Error::environment,
+                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' says what it sees, --device cpu works "
+                "everywhere");
+  return word == "cuda" || (word == "auto" && gpu) ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+}
+
+Precision chosen_precision(const std::string& word, at::Device device) {
+  if (word == "auto") return device.is_cpu() ? Precision::reference : Precision::exact;
+  return word == "exact" ? Precision::exact : Precision::reference;
+}
+
+}  // namespace
+
+Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list) {
+  return flag.value_or(list.value_or(random_model));
+}
+
+void make_random_model_if_missing(const Path& model) {
+  if (model.lexically_normal() != random_model) return;
+  if (!std::filesystem::exists(model)) {
+    spdlog::info("making a tiny model with random weights in {}", model.string());
+    make_folder(model.parent_path());
+    write_random_model(model, {});
+  }
+  spdlog::warn("{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
+               model.string());
+}
+
+Execution chosen_execution(const RunOptions& options) {
+  Execution execution;
+  execution.device = chosen_device(options.device);
+  execution.precision = chosen_precision(options.precision, execution.device);
+  execution.guidance = options.guidance_mode == "batched" ? GuidanceMode::batched : GuidanceMode::two;
+  at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
+  return execution;
+}
+
+}  // namespace wf

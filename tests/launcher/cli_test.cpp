@@ -1,0 +1,117 @@
+// tests/launcher/cli_test.cpp: the command line itself: help, mistakes, exit codes, completion.
+#include <gtest/gtest.h>
+
+#include "launcher/commands/commands.hpp"
+#include "launcher/completion.hpp"
+#include "tests/launcher/program.hpp"
+
+namespace wf {
+namespace {
+
+using testing::Test;
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+TEST(CommandLine, AloneItPrintsItsHelp) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const Command& command : all_commands()) EXPECT_TRUE(contains(outcome.out, command.name)) << command.name;
+}
+
+TEST(CommandLine, VersionIsOneLine) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {"--version"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_TRUE(outcome.out.starts_with("wanfarm ")) << outcome.out;
+}
+
+TEST(CommandLine, EveryVerbTeachesByExample) {
+  const TempFolder folder;
+  for (const Command& command : all_commands()) {
+    const Outcome outcome = run(folder.path(), {command.name, "--help"});
+    EXPECT_EQ(outcome.code, 0) << command.name;
+    EXPECT_TRUE(contains(outcome.out, "wanfarm " + command.name)) << outcome.out;
+    for (const Flag& flag : command.flags) {
+      const std::string name = split_names(flag.names).front();
+      EXPECT_EQ(contains(outcome.out, name), !flag.group.empty()) << name;
+    }
+  }
+}
+
+struct Mistake {
+  std::vector<std::string> arguments;
+  std::string said;
+};
+
+TEST(CommandLine, MistakesExitWith2AndNameTheNearest) {
+  const TempFolder folder;
+  const Mistake mistakes[] = {
+      {{"rendr", "a.yaml"}, "render"},
+      {{"render", "a.yaml", "--stesp", "4"}, "--steps"},
+      {{"render"}, "LIST"},
+      {{"render", "a.yaml", "--frames", "80"}, "--frames: frames must be 4k+1, got 80"},
+      {{"render", "a.yaml", "--size=831x480"}, "--size: "},
+      {{"render", "a.yaml", "--device", "tpu"}, "--device: must be one of auto, cpu, cuda"},
+      {{"render", "missing.yaml"}, "missing.yaml"},
+      {{"completion", "tcsh"}, "bash"},
+      {{"tokenize"}, "--model"},
+      {{"inspect", "nothing.mp4"}, "nothing.mp4"},
+  };
+  for (const Mistake& mistake : mistakes) {
+    const Outcome outcome = run(folder.path(), mistake.arguments);
+    EXPECT_EQ(outcome.code, 2) << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, mistake.said)) << "'" << mistake.said << "' is not in: " << outcome.err;
+  }
+  EXPECT_TRUE(files_below(folder.path()).empty()) << "a mistake wrote something";
+}
+
+TEST(CommandLine, SeveralProcessesAreRefused) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const Outcome outcome = run(folder.path(), {"render", "list.yaml"},
+                              {.environment = {"OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=4"}});
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "one process")) << outcome.err;
+  EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list is there";
+}
+
+TEST(CommandLine, DoctorNamesWhatItIsBuiltWith) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {"doctor"});
+  EXPECT_EQ(outcome.code, 0) << outcome.out;
+  for (const char* part : {"LibTorch", "processor", "memory", "disk", "libhdf5", "libyaml-cpp"})
+    EXPECT_TRUE(contains(outcome.out, part)) << part;
+  const Outcome broken = run(folder.path(), {"doctor", "--model", folder.path()});
+  EXPECT_EQ(broken.code, 3) << broken.out;
+  EXPECT_TRUE(contains(broken.out, "missing")) << broken.out;
+}
+
+TEST(Completion, BashTakesItsScript) {
+  const TempFolder folder;
+  write_file(folder / "script", completion_script("bash", all_commands()));
+  EXPECT_EQ(std::system(("bash -n " + (folder / "script").string()).c_str()), 0);
+  // And it works: what a shell would offer after "wanfarm render --prec".
+  const std::string offered =
+      "source " + (folder / "script").string() +
+      "; COMP_WORDS=(wanfarm render --prec); COMP_CWORD=2; _wanfarm; [[ ${COMPREPLY[0]} == --precision ]];"
+      "COMP_WORDS=(wanfarm render --precision e); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == exact ]]";
+  EXPECT_EQ(std::system(("bash -ec '" + offered + "'").c_str()), 0);
+}
+
+TEST(Completion, EveryShellKnowsEveryVerbAndFlag) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = completion_script(shell, all_commands());
+    for (const Command& command : all_commands()) {
+      EXPECT_TRUE(contains(script, command.name)) << shell;
+      for (const Flag& flag : command.flags) {
+        if (is_argument(flag) || flag.group.empty()) continue;
+        const std::string name = split_names(flag.names).back();
+        EXPECT_TRUE(contains(script, std::string(shell) == "fish" ? name.substr(2) : name)) << shell << " " << name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace wf

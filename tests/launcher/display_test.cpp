@@ -1,0 +1,67 @@
+// tests/launcher/display_test.cpp: the bar's line, and the selection of clips.
+#include "launcher/display.hpp"
+
+#include <gtest/gtest.h>
+
+#include "cluster/error.hpp"
+#include "launcher/selection.hpp"
+
+namespace wf {
+namespace {
+
+TEST(Bar, SaysClipStageStepAndTimeLeft) {
+  const Standing standing{.clip = 3,
+                          .clips = 6,
+                          .name = "0003-a-red-kite",
+                          .stage = Stage::high,
+                          .step = 12,
+                          .steps = 40,
+                          .share = 0.5,
+                          .eta_seconds = 252};
+  EXPECT_EQ(bar_line(standing, 200), "[##########----------] 3/6 0003-a-red-kite high 12/40, 4:12 left");
+}
+
+TEST(Bar, IsNeverWiderThanTheTerminal) {
+  const Standing standing{.clip = 1, .clips = 1, .name = std::string(300, 'n')};
+  for (const std::size_t width : {1u, 10u, 79u}) EXPECT_EQ(bar_line(standing, width).size(), width);
+}
+
+TEST(Bar, ASingleStepIsNotCounted) {
+  EXPECT_EQ(bar_line({.clip = 1, .clips = 2, .name = "a", .stage = Stage::decode}, 80),
+            "[--------------------] 1/2 a decode");
+}
+
+TEST(Duration, HoursOnlyWhenThereAreSome) {
+  EXPECT_EQ(duration_text(0), "0:00");
+  EXPECT_EQ(duration_text(59.6), "1:00");
+  EXPECT_EQ(duration_text(3852), "1:04:12");
+}
+
+std::vector<Job> five_jobs() {
+  std::vector<Job> jobs(5);
+  for (int i = 0; i < 5; ++i) jobs[i].index = i + 1;
+  for (int i = 0; i < 5; ++i) jobs[i].name = i < 2 ? "rain-" + std::to_string(i) : "snow-" + std::to_string(i);
+  return jobs;
+}
+
+std::string chosen(const std::string& only, int limit) {
+  std::string places;
+  for (const Job& job : select(five_jobs(), only, limit)) places += std::to_string(job.index);
+  return places;
+}
+
+TEST(Selection, TakesPlacesRangesAndNamesInTheListsOrder) {
+  EXPECT_EQ(chosen("", 0), "12345");
+  EXPECT_EQ(chosen("5,1-2", 0), "125");
+  EXPECT_EQ(chosen("rain*", 0), "12");
+  EXPECT_EQ(chosen("snow-3,rain-?", 2), "12");
+  EXPECT_EQ(chosen("", 3), "123");
+}
+
+TEST(Selection, WhatSelectsNothingIsAMistake) {
+  EXPECT_THROW(select(five_jobs(), "9", 0), Error);
+  EXPECT_THROW(select(five_jobs(), "1,hail*", 0), Error);
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,153 @@
+// tests/launcher/generate_test.cpp: each flag of the official script is honoured, mapped, answered or refused.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/launcher/program.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<std::string> generate(std::vector<std::string> flags) {
+  std::vector<std::string> arguments{"generate", "--prompt", "A red kite", "--dry-run", "--json"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  return arguments;
+}
+
+/// The lines of a dry run: the clip, then the run.
+struct Resolved {
+  Outcome outcome;
+  Json clip, run;
+};
+
+Resolved resolve(const TempFolder& folder, const std::vector<std::string>& flags) {
+  Resolved resolved{.outcome = run(folder.path(), generate(flags)), .clip = {}, .run = {}};
+  const std::string& out = resolved.outcome.out;
+  if (resolved.outcome.code != 0) return resolved;
+  resolved.clip = Json::parse(out.substr(0, out.find('\n')));
+  resolved.run = Json::parse(out.substr(out.find('\n') + 1)).at("run");
+  return resolved;
+}
+
+TEST(Generate, HasTheOfficialDefaults) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {});
+  ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+  const Json job = r.clip.at("job");
+  EXPECT_EQ(job.at("width"), 1280);
+  EXPECT_EQ(job.at("height"), 720);
+  EXPECT_EQ(job.at("frames"), 81);
+  EXPECT_EQ(job.at("steps"), 40);
+  EXPECT_EQ(job.at("shift"), 12.0);
+  EXPECT_TRUE(files_below(folder.path()).empty()) << "a dry run wrote something";
+}
+
+TEST(Generate, OfficialFlagsAreHonoured) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {"--task",
+                                      "t2v-A14B",
+                                      "--size",
+                                      "480*832",
+                                      "--frame_num=17",
+                                      "--ckpt_dir",
+                                      "some/model",
+                                      "--base_seed",
+                                      "7",
+                                      "--sample_solver",
+                                      "dpm++",
+                                      "--sample_steps",
+                                      "12",
+                                      "--sample_shift=5",
+                                      "--sample_guide_scale",
+                                      "3.5",
+                                      "--save_file",
+                                      "videos/kite.mp4",
+                                      "--ulysses_size",
+                                      "1"});
+  ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+  EXPECT_TRUE(r.outcome.err.empty()) << r.outcome.err;
+  const Json job = r.clip.at("job");
+  EXPECT_EQ(job.at("width"), 480);
+  EXPECT_EQ(job.at("height"), 832);
+  EXPECT_EQ(job.at("frames"), 17);
+  EXPECT_EQ(job.at("seed"), 7);
+  EXPECT_EQ(job.at("solver"), "dpm++");
+  EXPECT_EQ(job.at("steps"), 12);
+  EXPECT_EQ(job.at("shift"), 5.0);
+  EXPECT_EQ(job.at("guidance").at("high"), 3.5);
+  EXPECT_EQ(job.at("guidance").at("low"), 3.5);
+  EXPECT_EQ(r.clip.at("name"), "kite");
+  EXPECT_EQ(r.run.at("output"), "videos");
+  EXPECT_EQ(r.run.at("model"), "some/model");
+}
+
+TEST(Generate, FlagsOfOursAreTheirOtherNames) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {"--size", "832x480", "--frames", "5", "--seed", "9", "--guidance", "5,2",
+                                      "--negative-prompt", "fog", "--model", "m"});
+  ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+  EXPECT_EQ(r.clip.at("job").at("seed"), 9);
+  EXPECT_EQ(r.clip.at("job").at("guidance").at("low"), 2.0);
+  EXPECT_EQ(r.clip.at("job").at("negative_prompt"), "fog");
+  EXPECT_EQ(r.run.at("model"), "m");
+}
+
+TEST(Generate, OfficialFlagsAreMapped) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {"--convert_model_dtype", "--use_batched_cfg", "--no-tf32", "--no-compile"});
+  ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+  EXPECT_EQ(r.run.at("precision"), "exact");
+  EXPECT_EQ(r.run.at("guidance_mode"), "batched");
+  EXPECT_EQ(resolve(folder, {"--use_batched_cfg", "--no-batched_cfg"}).run.at("guidance_mode"), "two");
+}
+
+TEST(Generate, FlagsWithoutEffectAreAnsweredInOneLine) {
+  const TempFolder folder;
+  const std::vector<std::vector<std::string>> noted{{"--offload_model", "True"},
+                                                    {"--no-offload"},
+                                                    {"--t5_cpu"},
+                                                    {"--t5_fsdp"},
+                                                    {"--dit_fsdp"},
+                                                    {"--tf32"},
+                                                    {"--compile"},
+                                                    {"--compile_mode", "reduce-overhead"},
+                                                    {"--prompt_extend_method", "local_qwen"}};
+  std::vector<std::string> all;
+  for (const auto& words : noted) all.insert(all.end(), words.begin(), words.end());
+  const Resolved r = resolve(folder, all);
+  ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+  for (const auto& words : noted)
+    EXPECT_NE(r.outcome.err.find("note: " + words.front() + " has no effect: "), std::string::npos)
+        << words.front() << ": " << r.outcome.err;
+  EXPECT_EQ(std::count(r.outcome.err.begin(), r.outcome.err.end(), '\n'), static_cast<long>(noted.size()));
+}
+
+TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
+  const TempFolder folder;
+  const std::vector<std::vector<std::string>> refused{
+      {"--use_prompt_extend"},       {"--task", "i2v-A14B"},       {"--task=ti2v-5B"},
+      {"--ulysses_size", "2"},       {"--image", "cat.png"},       {"--audio", "a.wav"},
+      {"--compile_mode", "fastest"}, {"--size", "1280*721"},       {"--frame_num", "80"},
+      {"--save_file", "a.gif"},      {"--sample_solver", "euler"}, {"--offload_model", "perhaps"}};
+  for (const auto& words : refused) {
+    const Outcome outcome = run(folder.path(), generate(words));
+    EXPECT_EQ(outcome.code, 2) << words.front() << ": " << outcome.err;
+    const std::string name = words.front().substr(0, words.front().find('='));
+    EXPECT_NE(outcome.err.find(name + ":"), std::string::npos) << outcome.err;
+  }
+  EXPECT_TRUE(files_below(folder.path()).empty());
+}
+
+TEST(Generate, APromptIsTakenAsItIs) {
+  const TempFolder folder;
+  for (const std::string prompt : {"[a, b]", "a,b", "50% \"off\"", "{x}", "猫"}) {
+    const Outcome outcome = run(folder.path(), {"generate", "--dry-run", "--json", "--prompt", prompt});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(Json::parse(outcome.out.substr(0, outcome.out.find('\n'))).at("job").at("prompt"), prompt);
+  }
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,144 @@
+// tests/launcher/model_test.cpp: make-model, tokenize, inspect.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "launcher/random_model/layout.hpp"
+#include "launcher/random_model/tokenizer_json.hpp"
+#include "pipeline/text/tokenizer.hpp"
+#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/model_folder.hpp"
+#include "tests/launcher/program.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::json;
+
+std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<RandomTensor>& tensors) {
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  for (const RandomTensor& tensor : tensors) shapes[tensor.name] = tensor.shape;
+  return shapes;
+}
+
+std::map<std::string, std::vector<std::int64_t>> shapes_of(const Path& path) {
+  const Checkpoint checkpoint(path);
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  for (const std::string& name : checkpoint.names()) shapes[name] = checkpoint.entry(name).shape;
+  return shapes;
+}
+
+TEST(Layout, IsThatOfTheOfficialCheckpoint) {
+  const ModelFolder golden = find_model(golden_model_folder());
+  const ModelSize size{.dim = 96,
+                       .ffn = 192,
+                       .heads = 3,
+                       .layers = 2,
+                       .text_dim = 64,
+                       .text_ffn = shapes_of(golden.text_encoder).at("blocks.0.ffn.fc1.weight")[0],
+                       .text_heads = 4,
+                       .text_layers = 2,
+                       .vocabulary = 1024,
+                       .vae_dim = 8};
+  EXPECT_EQ(shapes_of(expert_tensors(size)), shapes_of(golden.high_expert));
+  EXPECT_EQ(shapes_of(text_encoder_tensors(size)), shapes_of(golden.text_encoder));
+  EXPECT_EQ(shapes_of(vae_tensors(size)), shapes_of(golden.vae));
+}
+
+std::int64_t parameters(const std::vector<RandomTensor>& tensors) {
+  std::int64_t sum = 0;
+  for (const RandomTensor& tensor : tensors) sum += count(tensor);
+  return sum;
+}
+
+TEST(Layout, AtFullSizeHasThePublishedParameterCounts) {
+  EXPECT_EQ(parameters(expert_tensors(preset("full"))), 14'288'491'584);
+  EXPECT_EQ(parameters(text_encoder_tensors(preset("full"))), 5'680'910'336);
+  EXPECT_EQ(parameters(vae_tensors(preset("full"))), 126'892'531);
+}
+
+TEST(SmallTokenizer, CoversAsciiAndTakesWholeWords) {
+  const Tokenizer tokenizer(small_tokenizer().text, "small");
+  const auto unknown = [&](const std::string& text) {
+    const std::vector<std::int64_t> ids = tokenizer.encode(text);
+    return std::count(ids.begin(), ids.end(), 3);
+  };
+  for (char c = '!'; c <= '~'; ++c) EXPECT_EQ(unknown(std::string(1, c)), 0) << c;
+  EXPECT_EQ(unknown("猫"), 1);
+  EXPECT_EQ(tokenizer.encode("a red cat").size(), 4u) << "three words and </s>";
+  EXPECT_EQ(tokenizer.encode("a").back(), 1);
+}
+
+TEST(MakeModel, TheSameSeedGivesTheSameModelAndAnotherAnother) {
+  const TempFolder folder;
+  const auto made = [&](const std::string& name, std::vector<std::string> flags) {
+    std::vector<std::string> arguments{"make-model", name};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Outcome outcome = run(folder.path(), arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return identity(find_model(folder / name));
+  };
+  const std::string first = made("one", {"--seed", "1"});
+  EXPECT_EQ(made("two", {"--seed", "1"}), first);
+  EXPECT_NE(made("three", {"--seed", "2"}), first);
+}
+
+TEST(MakeModel, SizesAndShardsAreWhatWasAsked) {
+  const TempFolder folder;
+  const Outcome outcome = run(
+      folder.path(), {"make-model", "wide", "--dim", "160", "--heads", "5", "--layers", "1", "--shard-megabytes", "1"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(shapes_of(folder / "wide/high_noise_model").at("patch_embedding.weight"),
+            (std::vector<std::int64_t>{160, 16, 1, 2, 2}));
+  EXPECT_EQ(Json::parse(std::ifstream(folder / "wide/low_noise_model/config.json")).at("num_heads"), 5);
+  EXPECT_TRUE(std::filesystem::exists(folder / "wide/high_noise_model/diffusion_pytorch_model.safetensors.index.json"));
+  const Outcome again = run(folder.path(), {"make-model", "wide"});
+  EXPECT_EQ(again.code, 2) << "what is there is not overwritten: " << again.out;
+  EXPECT_EQ(run(folder.path(), {"make-model", "odd", "--dim", "96", "--heads", "5"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "odd"));
+}
+
+TEST(Tokenize, GivesTheOfficialIds) {
+  const TempFolder folder;
+  const Json cases = Json::parse(std::ifstream(Path(WF_TEST_DATA) / "golden/tokens.json"));
+  std::string input;
+  std::vector<Json> expected;
+  for (const Json& one : cases) {
+    input += one.at("text").dump() + "\n";
+    expected.push_back(one);
+  }
+  const Outcome outcome = run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = input});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::istringstream lines(outcome.out);
+  for (const Json& one : expected) {
+    std::string line;
+    ASSERT_TRUE(std::getline(lines, line));
+    EXPECT_EQ(Json::parse(line).at("ids"), one.at("ids")) << one.at("text");
+    EXPECT_EQ(Json::parse(line).at("cleaned"), one.at("cleaned"));
+  }
+}
+
+TEST(Tokenize, ALineThatIsNoJsonStringIsNamed) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = "\"a\"\nb\n"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.err.find("stdin:2:"), std::string::npos) << outcome.err;
+}
+
+TEST(Inspect, ShowsTensorsAndParts) {
+  const TempFolder folder;
+  const Outcome expert = run(folder.path(), {"inspect", golden_model_folder() / "high_noise_model"});
+  EXPECT_EQ(expert.code, 0) << expert.err;
+  EXPECT_NE(expert.out.find("patch_embedding.weight"), std::string::npos);
+  EXPECT_NE(expert.out.find("[96, 16, 1, 2, 2]"), std::string::npos);
+  const Outcome pickle = run(folder.path(), {"inspect", golden_model_folder() / "Wan2.1_VAE.pth"});
+  EXPECT_EQ(pickle.code, 0) << pickle.err;
+  EXPECT_NE(pickle.out.find("194 tensors"), std::string::npos) << pickle.out;
+  const Outcome model = run(folder.path(), {"inspect", golden_model_folder()});
+  EXPECT_EQ(model.code, 0) << model.err;
+  EXPECT_NE(model.out.find(identity(find_model(golden_model_folder()))), std::string::npos) << model.out;
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,169 @@
+// tests/launcher/render_test.cpp: lists become videos, once; results, failures and repetition.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "pipeline/video/video_writer.hpp"
+#include "tests/launcher/program.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<Json> lines(const std::string& text) {
+  std::vector<Json> values;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) values.push_back(Json::parse(line));
+  return values;
+}
+
+Outcome render(const TempFolder& folder, std::vector<std::string> flags = {}) {
+  std::vector<std::string> arguments{"render",    "list.yaml", "--model", golden_model_folder(), "--output", "out",
+                                     "--threads", "1",         "--json"};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  return run(folder.path(), arguments);
+}
+
+TEST(Render, AListBecomesVideosAndSidecars) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  const Outcome outcome = render(folder, {"--save-latents", "--png"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::vector<Json> said = lines(outcome.out);
+  ASSERT_EQ(said.size(), 3u) << outcome.out;
+  EXPECT_EQ(said[2].at("summary").at("done"), 2);
+  for (int i = 1; i <= 2; ++i) {
+    const std::string name = "clip-" + std::to_string(i);
+    const Json sidecar = Json::parse(read_file(folder / "out" / (name + ".json")));
+    EXPECT_EQ(sidecar.at("frames_sha256"), said[i - 1].at("frames_sha256"));
+    const auto video = read_video(folder / "out" / said[i - 1].at("file").get<std::string>());
+    EXPECT_EQ(video->info().width, 32);
+    EXPECT_NE(video->info().comment.find("clip number " + std::to_string(i)), std::string::npos)
+        << "the job is inside the video";
+    EXPECT_TRUE(std::filesystem::exists(folder / "out" / (name + ".h5")));
+    EXPECT_TRUE(std::filesystem::exists(folder / "out" / name / "00005.png"));
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/results.csv"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/log/rank-000.log"));
+}
+
+TEST(Render, AFinishedClipIsRenderedAgainOnlyByForce) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  const std::vector<Json> first = lines(render(folder, {"--limit", "1"}).out);
+  ASSERT_EQ(first.size(), 2u);
+  const auto written = [&] { return std::filesystem::last_write_time(folder / "out/clip-1.json"); };
+  const auto before = written();
+
+  const std::vector<Json> second = lines(render(folder).out);
+  ASSERT_EQ(second.size(), 3u);
+  EXPECT_EQ(second[0].at("status"), "skipped");
+  EXPECT_EQ(second[1].at("status"), "done");
+  EXPECT_EQ(written(), before);
+
+  const std::vector<Json> forced = lines(render(folder, {"--force"}).out);
+  ASSERT_EQ(forced.size(), 3u);
+  EXPECT_EQ(forced[0].at("status"), "done");
+  EXPECT_NE(written(), before);
+  EXPECT_EQ(forced[0].at("frames_sha256"), first[0].at("frames_sha256"));
+}
+
+TEST(Render, ADifferentRequestUnderTheSameNameIsRenderedAnew) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const std::vector<Json> first = lines(render(folder).out);
+  const std::vector<Json> other = lines(render(folder, {"--seed", "5"}).out);
+  ASSERT_EQ(other.size(), 2u);
+  EXPECT_EQ(other[0].at("status"), "done");
+  EXPECT_NE(other[0].at("frames_sha256"), first[0].at("frames_sha256"));
+}
+
+TEST(Render, DryRunKnowsWhatIsFinished) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  ASSERT_EQ(render(folder, {"--only", "clip-2"}).code, 0);
+  const std::vector<std::string> before = files_below(folder.path());
+  const std::vector<Json> said = lines(render(folder, {"--dry-run"}).out);
+  EXPECT_EQ(said[0].at("status"), "waiting");
+  EXPECT_EQ(said[1].at("status"), "finished");
+  EXPECT_EQ(files_below(folder.path()), before);
+}
+
+TEST(Render, RandomSeedsAreDrawnOnce) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const std::vector<Json> first = lines(render(folder, {"--seed", "random"}).out);
+  const std::vector<Json> second = lines(render(folder, {"--seed", "random"}).out);
+  EXPECT_EQ(second[0].at("status"), "skipped");
+  EXPECT_EQ(second[0].at("seed"), first[0].at("seed"));
+}
+
+TEST(Render, AFailingClipDoesNotStopTheOthers) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too much, name: too-much, guidance: 1e300}\n");
+  const Outcome outcome = render(folder);
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  const std::vector<Json> said = lines(outcome.out);
+  EXPECT_EQ(said.back().at("summary").at("done"), 1);
+  EXPECT_EQ(said.back().at("summary").at("failed"), 1);
+  EXPECT_NE(outcome.err.find("job too-much"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/too-much.json"));
+}
+
+TEST(Render, AModelThatIsNotThereExitsWith3AndWritesNothing) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", "model: models/none\n" + small_list(1));
+  const Outcome outcome = run(folder.path(), {"render", "list.yaml"});
+  EXPECT_EQ(outcome.code, 3) << outcome.err;
+  EXPECT_NE(outcome.err.find("models/none"), std::string::npos) << outcome.err;
+  EXPECT_EQ(files_below(folder.path()).size(), 1u);
+}
+
+TEST(Render, WithoutAModelARandomOneIsMadeAndSaid) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const Outcome outcome =
+      run(folder.path(), {"render", "list.yaml", "--codec", have_ffmpeg() ? "ffv1" : "y4m", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("random weights"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder / "models/random/low_noise_model/config.json"));
+  const auto video = read_video(folder / "renders" / lines(outcome.out)[0].at("file").get<std::string>());
+  std::vector<std::uint8_t> frame(32 * 32 * 3);
+  ASSERT_TRUE(video->next(frame));
+  const auto [least, most] = std::minmax_element(frame.begin(), frame.end());
+  EXPECT_GT(*most - *least, 32) << "the picture is flat";
+}
+
+TEST(Render, QuietSaysNothingAndLinesHaveNoCarriageReturn) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const Outcome outcome = render(folder);
+  EXPECT_EQ(outcome.err.find('\r'), std::string::npos);
+  EXPECT_NE(outcome.err.find("clip-1"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(render(folder, {"--quiet", "--force"}).err.empty());
+}
+
+TEST(Generate, WritesTheFileThatWasNamed) {
+  const TempFolder folder;
+  const std::string file = "here/kite." + file_ending(default_codec());
+  const Outcome outcome =
+      run(folder.path(), {"generate", "--prompt", "A red kite", "--ckpt_dir", golden_model_folder(), "--size", "32*32",
+                          "--frame_num", "5", "--sample_steps", "2", "--base_seed", "3", "--save_file", file});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder / file));
+}
+
+TEST(Compare, AVideoEqualsItself) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const std::string file = "out/" + lines(render(folder).out)[0].at("file").get<std::string>();
+  const Outcome outcome = run(folder.path(), {"compare", file, file});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("MAE   0 "), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("SSIM  1\n"), std::string::npos) << outcome.out;
+}
+
+}  // namespace
+}  // namespace wf
