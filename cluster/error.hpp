@@ -21,11 +21,22 @@ class Error : public std::runtime_error {
     permanent,    ///< fails every time (NaN latents, ...)
     internal,     ///< everything that was not thrown by us
   };
-  Error(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  Error(Kind kind, const std::string& what) : Error(kind, what, "") {}
   Kind kind() const noexcept { return kind_; }
+  /// The same error, with more words on where it happened: "what (inner; outer)".
+  Error under(const std::string& context) const {
+    return {kind_, what_, context_.empty() ? context : context_ + "; " + context};
+  }
 
  private:
+  Error(Kind kind, const std::string& what, const std::string& context)
+      : std::runtime_error(context.empty() ? what : what + " (" + context + ")"),
+        kind_(kind),
+        what_(what),
+        context_(context) {}
+
   Kind kind_;
+  std::string what_, context_;
 };
 
 /// The word for a kind, as sidecars and reports write it: "input", "environment", ...
@@ -45,13 +56,7 @@ decltype(auto) within(const std::string& context, Action&& action) {
   try {
     return std::forward<Action>(action)();
   } catch (const std::exception&) {
-    const Error error = current_error();
-    std::string what = error.what();
-    if (!what.empty() && what.back() == ')') {
-      what.back() = ';';
-      throw Error(error.kind(), what + " " + context + ")");
-    }
-    throw Error(error.kind(), what + " (" + context + ")");
+    throw current_error().under(context);
   }
 }
 

@@ -1,5 +1,6 @@
 # Every library that wanfarm links, each under one target name.
 find_package(LibTorch 2.7 REQUIRED)
+list(APPEND CMAKE_INSTALL_RPATH "${LibTorch_PREFIX}/lib")  # CMake leaves a .deps inside the source tree out of link paths
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)

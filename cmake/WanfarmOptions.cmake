@@ -7,7 +7,7 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
-set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # the installed program finds the LibTorch that it was linked with
+set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)  # the installed program finds the libraries that it was linked with
 
 add_library(wf_warnings INTERFACE)
 target_compile_options(wf_warnings INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wshadow -Winvalid-pch>

@@ -2,9 +2,14 @@
 
 #include <ATen/ATen.h>
 
+#include "cluster/error.hpp"
+
 namespace wf {
 
 Frames to_frames(const at::Tensor& video) {
+  if (!at::isfinite(video).all().item<bool>())
+    throw Error(Error::permanent,
+                "the VAE made NaN or infinity: its weights are damaged, or the latents are out of range");
   const at::Tensor unit = video.clamp(-1, 1).add_(1).div_(2);  // the official order of operations: rounding follows it
   return {unit.mul_(255).to(at::kByte).permute({1, 2, 3, 0}).contiguous().cpu()};
 }

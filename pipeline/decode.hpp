@@ -17,6 +17,7 @@ using TakeFrames = std::function<void(const Frames& frames)>;
 void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink);
 
 /// x in [-1, 1] (values beyond are clamped), [3, k, height, width] f32 -> [k, height, width, 3] u8 on the CPU.
+/// Throws permanent when a value is not finite.
 Frames to_frames(const at::Tensor& video);
 
 }  // namespace wf

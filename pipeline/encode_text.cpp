@@ -1,11 +1,18 @@
 #include "pipeline/encode_text.hpp"
 
+#include <ATen/ATen.h>
+
 #include <utility>
+
+#include "cluster/error.hpp"
 
 namespace wf {
 
 Embeddings encode_text(const std::vector<std::int64_t>& ids, const Umt5Weights& weights) {
-  return {umt5_encode(weights, ids)};
+  const at::Tensor text = umt5_encode(weights, ids);
+  if (!at::isfinite(text).all().item<bool>())
+    throw Error(Error::permanent, "the text encoder made NaN or infinity: its weights are damaged");
+  return {text};
 }
 
 Embeddings EmbeddingCache::get(const std::string& text, const std::function<Embeddings(const std::string&)>& make) {

@@ -14,6 +14,7 @@
 namespace wf {
 
 /// Runs the text encoder on the real tokens alone: rows of padding would change nothing (docs/models.md).
+/// Throws permanent when an embedding is not finite.
 Embeddings encode_text(const std::vector<std::int64_t>& ids, const Umt5Weights& weights);
 
 /// Embeddings by text, the `capacity` used last: every clip of a list shares its negative prompt, many share a prompt.

@@ -12,7 +12,10 @@ struct Execution {
   Precision precision = Precision::reference;
   at::Device device = at::kCPU;
   GuidanceMode guidance = GuidanceMode::two;
-  Attention attention;  ///< self-attention of the experts; see choose_attention()
+  Attention attention;  ///< self-attention of the experts; empty: choose_attention(device)
 };
+
+/// The fastest attention that this build has for a device.
+Attention choose_attention(at::Device device);
 
 }  // namespace wf

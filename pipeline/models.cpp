@@ -1,7 +1,10 @@
 #include "pipeline/models.hpp"
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/stopwatch.h>
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "cluster/error.hpp"
@@ -22,10 +25,37 @@ Part& load_once(std::optional<Part>& place, const Path& from, Load&& load) {
   return *place;
 }
 
+DitWeights load_expert(const Path& folder, Precision precision, at::Device device) {
+  return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), precision, device);
+}
+
+void check_text_width(const Path& text_encoder, std::int64_t made, const Path& expert, std::int64_t taken) {
+  if (made != taken)
+    throw Error(Error::environment,
+                fmt::format("{} makes embeddings of width {}, {} takes {}: they are of different models",
+                            text_encoder.string(), made, expert.string(), taken));
+}
+
+/// Loads every part without its data, which checks names, shapes and files. Returns how many tokens both experts take.
+std::int64_t check_parts(const ModelFolder& folder, Precision precision) {
+  const Umt5Weights text_encoder = load_umt5(Checkpoint(folder.text_encoder), precision, at::kMeta);
+  std::int64_t text_len = std::numeric_limits<std::int64_t>::max();
+  for (const Path& path : {folder.high_expert, folder.low_expert}) {
+    const DitWeights expert = load_expert(path, precision, at::kMeta);
+    check_text_width(folder.text_encoder, text_encoder.norm.size(0), path, expert.text_dim);
+    text_len = std::min(text_len, expert.config.text_len);
+  }
+  load_vae(Checkpoint(folder.vae), at::kFloat, at::kMeta);
+  return text_len;
+}
+
 }  // namespace
 
 Models::Models(const Path& folder, Execution execution)
-    : folder_(find_model(folder)), execution_(std::move(execution)), id_(identity(folder_)) {}
+    : folder_(find_model(folder)), execution_(std::move(execution)), id_(identity(folder_)) {
+  if (!execution_.attention) execution_.attention = choose_attention(execution_.device);
+  text_len_ = check_parts(folder_, execution_.precision);
+}
 
 const Tokenizer& Models::tokenizer() {
   return load_once(tokenizer_, folder_.tokenizer, [&] { return Tokenizer(folder_.tokenizer); });
@@ -39,10 +69,8 @@ const Umt5Weights& Models::text_encoder() {
 
 const DitWeights& Models::expert(Expert which) {
   const Path& folder = which == Expert::high ? folder_.high_expert : folder_.low_expert;
-  return load_once(experts_[which == Expert::high ? 0 : 1], folder, [&] {
-    return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), execution_.precision,
-                    execution_.device);
-  });
+  return load_once(experts_[which == Expert::high ? 0 : 1], folder,
+                   [&] { return load_expert(folder, execution_.precision, execution_.device); });
 }
 
 const VaeWeights& Models::vae() {
@@ -54,8 +82,13 @@ const VaeWeights& Models::vae() {
 }
 
 Embeddings Models::embed(const std::string& text) {
-  return embeddings_.get(
-      text, [&](const std::string& fresh) { return encode_text(tokenize(fresh, tokenizer()), text_encoder()); });
+  return embeddings_.get(text, [&](const std::string& fresh) {
+    const std::vector<std::int64_t> ids = tokenize(fresh, tokenizer());
+    if (static_cast<std::int64_t>(ids.size()) > text_len_)
+      throw Error(Error::input,
+                  fmt::format("a text of {} tokens, but this model takes {}: shorten it", ids.size(), text_len_));
+    return encode_text(ids, text_encoder());
+  });
 }
 
 void Models::release_text_encoder() { text_encoder_.reset(); }

@@ -18,7 +18,8 @@ enum class Expert { high, low };
 
 class Models {
  public:
-  /// Reads nothing but the headers that identify the model. Throws environment when a part is missing or broken.
+  /// Reads headers alone, of all parts: a missing, truncated or wrongly shaped tensor, or parts that do not fit each other,
+  /// throw environment before any clip is begun.
   Models(const Path& folder, Execution execution);
 
   const std::string& id() const noexcept { return id_; }  ///< model_id
@@ -31,7 +32,7 @@ class Models {
   const DitWeights& expert(Expert which);
   const VaeWeights& vae();
 
-  /// Embeddings of a text, from the cache when they are there.
+  /// Embeddings of a text, from the cache when they are there. Throws input for a text of more tokens than the experts take.
   Embeddings embed(const std::string& text);
 
   /// Gives the text encoder's memory back (11 GB of the published one); it is read again when a new text comes.
@@ -41,6 +42,7 @@ class Models {
   ModelFolder folder_;
   Execution execution_;
   std::string id_;
+  std::int64_t text_len_ = 0;  ///< tokens of a text that the experts take
   EmbeddingCache embeddings_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<Umt5Weights> text_encoder_;

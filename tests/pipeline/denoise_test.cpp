@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
 
+#include "cluster/error.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/start.hpp"
 #include "pipeline/store.hpp"

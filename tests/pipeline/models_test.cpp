@@ -1,0 +1,122 @@
+// tests/pipeline/models_test.cpp: what is wrong with a checkpoint is said before the first clip is begun, and by name.
+#include "pipeline/models.hpp"
+
+#include <fstream>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "cluster/error.hpp"
+#include "pipeline/decode.hpp"
+#include "tests/golden.hpp"
+#include "tests/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+/// A copy of the golden checkpoint that a test may damage.
+class CopiedModel {
+ public:
+  CopiedModel() { std::filesystem::copy(golden_model(), path(), std::filesystem::copy_options::recursive); }
+  Path path() const { return folder_ / "model"; }
+
+  void truncate(const std::string& file) const { std::filesystem::resize_file(path() / file, 100000); }
+  /// A .pth file's place is taken by a .safetensors file with one tensor changed.
+  void change(const std::string& stem, const std::string& name,
+              const std::function<at::Tensor(at::Tensor)>& with) const {
+    const Checkpoint source(path() / (stem + ".pth"));
+    std::map<std::string, at::Tensor> tensors;
+    for (const std::string& each : source.names()) tensors[each] = source.load(each, at::kFloat, at::kCPU);
+    tensors.at(name) = with(tensors.at(name));
+    write_safetensors(path() / (stem + ".safetensors"), tensors);
+    std::filesystem::remove(path() / (stem + ".pth"));
+  }
+  void replace_in(const std::string& file, const std::string& from, const std::string& to) const {
+    std::string text = read_file(path() / file);
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(path() / file) << text;
+  }
+
+ private:
+  TempFolder folder_;
+};
+
+/// The error that opening the model ends in; its kind must be `environment`.
+std::string refusal(const CopiedModel& model) {
+  try {
+    Models(model.path(), {});
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::environment);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Models, ATruncatedVaeIsRefusedAtTheStart) {
+  const CopiedModel model;
+  model.truncate("Wan2.1_VAE.pth");
+  EXPECT_NE(refusal(model).find("Wan2.1_VAE.pth"), std::string::npos) << refusal(model);
+}
+
+TEST(Models, ATruncatedShardOfTheLowExpertIsRefusedAtTheStart) {
+  const CopiedModel model;
+  model.truncate("low_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors");
+  EXPECT_NE(refusal(model).find("low_noise_model/diffusion_pytorch_model-00002"), std::string::npos) << refusal(model);
+}
+
+TEST(Models, AConfigThatLiesAboutASizeIsRefusedAtTheStart) {
+  const CopiedModel model;
+  model.replace_in("low_noise_model/config.json", "\"ffn_dim\": 192", "\"ffn_dim\": 190");
+  EXPECT_NE(refusal(model).find("ffn.0"), std::string::npos) << refusal(model);
+}
+
+TEST(Models, ATextEncoderOfAnotherModelIsRefusedAtTheStart) {
+  const CopiedModel model;
+  for (const std::string expert : {"high_noise_model", "low_noise_model"}) {
+    const Checkpoint source(model.path() / expert);
+    std::map<std::string, at::Tensor> tensors;
+    for (const std::string& name : source.names()) tensors[name] = source.load(name, at::kFloat, at::kCPU);
+    tensors["text_embedding.0.weight"] = at::zeros({96, 40});
+    const std::string config = read_file(model.path() / expert / "config.json");
+    std::filesystem::remove_all(model.path() / expert);
+    std::filesystem::create_directory(model.path() / expert);
+    std::ofstream(model.path() / expert / "config.json") << config;
+    write_safetensors(model.path() / expert / "diffusion_pytorch_model.safetensors", tensors);
+  }
+  EXPECT_NE(refusal(model).find("width 64"), std::string::npos) << refusal(model);
+  EXPECT_NE(refusal(model).find("takes 40"), std::string::npos) << refusal(model);
+}
+
+TEST(Models, ATextLongerThanTheExpertsTakeIsAMistakeOfTheInput) {
+  const CopiedModel model;
+  for (const std::string expert : {"high_noise_model", "low_noise_model"})
+    model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
+  Models models(model.path(), {});
+  EXPECT_EQ(models.embed("rain").text.size(0), 3);
+  try {
+    models.embed("Two anthropomorphic cats in comfy boxing gear and bright gloves");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::input);
+    EXPECT_NE(std::string(error.what()).find("takes 20"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Models, NaNOfTheVaeIsAnErrorAndNotABlackVideo) {
+  const CopiedModel model;
+  model.change("Wan2.1_VAE", "decoder.conv1.weight",
+               [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::quiet_NaN()); });
+  Models models(model.path(), {});
+  EXPECT_THROW(decode({at::zeros({16, 1, 2, 2})}, models.vae(), [](const Frames&) {}), Error);
+}
+
+TEST(Models, NaNOfTheTextEncoderIsFoundWhereItIsMade) {
+  const CopiedModel model;
+  model.change("models_t5_umt5-xxl-enc-bf16", "norm.weight",
+               [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::infinity()); });
+  Models models(model.path(), {});
+  EXPECT_THROW(models.embed("rain"), Error);
+}
+
+}  // namespace
+}  // namespace wf
