@@ -29,6 +29,8 @@ void check_format(const VideoFormat& format);
 
 /// Source of the defaults: the official save_video: libx264, crf 10, yuv420p, default preset, uint8 by truncation.
 /// One thread at a time may use a writer; several writers may work side by side.
+/// The bytes of an H.264 file are not an identity: libx264's may vary slightly with what the process did before. The
+/// frames' hash is one (sidecar: frames_sha256).
 class VideoWriter {
  public:
   virtual ~VideoWriter() = default;  ///< an unfinished file is left as it is, closed
