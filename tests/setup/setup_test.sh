@@ -155,6 +155,16 @@ test_missing_packages_are_installed_by_root_and_only_those() {
   expect_not_in calls sudo
 }
 
+test_tests_bring_their_own_packages() {
+  new_tree
+  export STUB_MISSING='libgtest-dev gtest libclang-rt-dev' STUB_USER=0
+  cp "$here/stub_tool.sh" tools/id
+  wanfarm
+  expect_calls 0 'apt-get'
+  wanfarm test
+  expect_in calls 'install -y --no-install-recommends libgtest-dev libclang-rt-dev'
+}
+
 test_sudo_is_used_where_it_is_needed() {
   new_tree
   export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
