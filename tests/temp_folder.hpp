@@ -1,22 +1,22 @@
 // tests/temp_folder.hpp: a folder of its own for one test, gone with it.
 #pragma once
 
-#include <unistd.h>
+#include <stdlib.h>
 
-#include <atomic>
+#include <fstream>
+#include <stdexcept>
 #include <string>
 
 #include "cluster/files.hpp"
 
-namespace wf {
+namespace wf::test {
 
 class TempFolder {
  public:
   TempFolder() {
-    static std::atomic<int> count{0};
-    path_ = std::filesystem::temp_directory_path() /
-            ("wanfarm-test-" + std::to_string(::getpid()) + "-" + std::to_string(++count));
-    std::filesystem::create_directories(path_);
+    std::string name = (std::filesystem::temp_directory_path() / "wanfarm-test-XXXXXX").string();
+    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder can be made");
+    path_ = name;
   }
   ~TempFolder() {
     std::error_code ignored;
@@ -24,11 +24,18 @@ class TempFolder {
   }
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
-  Path operator/(const std::string& name) const { return path_ / name; }
+
   const Path& path() const noexcept { return path_; }
+  Path operator/(const std::string& name) const { return path_ / name; }
+  /// Writes a file (its folders too) and returns where it is.
+  Path write(const Path& name, const std::string& content) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name, std::ios::binary) << content;
+    return path_ / name;
+  }
 
  private:
   Path path_;
 };
 
-}  // namespace wf
+}  // namespace wf::test

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "cluster/error.hpp"
-#include "tests/cluster/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "cluster/error.hpp"
 #include "jobs/sidecar.hpp"
-#include "tests/cluster/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {

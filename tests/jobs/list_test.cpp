@@ -9,7 +9,7 @@
 
 #include "cluster/error.hpp"
 #include "jobs/job_file.hpp"
-#include "tests/cluster/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {

@@ -10,7 +10,7 @@
 #include <set>
 
 #include "jobs/job_file.hpp"
-#include "tests/cluster/temp_folder.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {

@@ -11,6 +11,8 @@
 
 namespace wf {
 
+using test::TempFolder;
+
 struct Outcome {
   int code = -1;  ///< exit code; 128 + signal when one ended it
   std::string out, err;

@@ -14,6 +14,8 @@
 namespace wf {
 namespace {
 
+using test::TempFolder;
+
 /// A short clip of the golden model, denoised by hand: both experts, any cut.
 class ShortClip {
  public:

@@ -14,6 +14,8 @@
 namespace wf {
 namespace {
 
+using test::TempFolder;
+
 /// A copy of the golden checkpoint that a test may damage.
 class CopiedModel {
  public:

@@ -13,6 +13,8 @@
 namespace wf {
 namespace {
 
+using test::TempFolder;
+
 using Json = nlohmann::json;
 
 Models golden_models() {

@@ -10,6 +10,8 @@
 namespace wf {
 namespace {
 
+using test::TempFolder;
+
 Denoising some_state() {
   const at::Tensor x = at::arange(16 * 2 * 2 * 2, at::kFloat).view({16, 2, 2, 2});
   return {x, {x + 1, x * 2, {}, 2}, 3};

@@ -12,13 +12,14 @@
 
 #include "cluster/sha256.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/temp_folder.hpp"
+#include "tests/pipeline/weights/said.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
 
 using made::environment_error;
-using made::TempFolder;
+using test::TempFolder;
 
 const Path golden = Path(WF_TEST_DATA) / "golden";
 

@@ -9,7 +9,8 @@
 
 #include "pipeline/weights/checkpoint.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/temp_folder.hpp"
+#include "tests/pipeline/weights/said.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
@@ -43,7 +44,7 @@ double growth_during(Action&& action) {
 }
 
 TEST(LoadMemory, ABigFileIsNeverInMemoryAsAWhole) {
-  const made::TempFolder folder;
+  const test::TempFolder folder;
   constexpr std::int64_t elements = 64 << 20;  // 256 MiB of F32
   std::string header = R"({"w":{"dtype":"F32","shape":[67108864],"data_offsets":[0,268435456]}})";
   header.resize((header.size() + 7) / 8 * 8, ' ');  // aligned data, as every writer of the format makes them

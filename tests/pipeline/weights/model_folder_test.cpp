@@ -4,13 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/weights/dit_config.hpp"
-#include "tests/pipeline/weights/temp_folder.hpp"
+#include "tests/pipeline/weights/said.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
 
 using made::environment_error;
-using made::TempFolder;
+using test::TempFolder;
 
 const Path tiny = Path(WF_TEST_DATA) / "golden" / "tiny";
 

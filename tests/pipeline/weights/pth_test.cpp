@@ -6,7 +6,8 @@
 
 #include "pipeline/weights/tensor_file.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/temp_folder.hpp"
+#include "tests/pipeline/weights/said.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
@@ -233,7 +234,7 @@ TEST(PthZip, OverlappingEntriesAreRefused) {
 }
 
 TEST(PthZip, EntriesAndOffsetsBeyondFourGigabytesAreRead) {
-  const made::TempFolder folder;
+  const test::TempFolder folder;
   constexpr std::int64_t elements = 2'200'000'000;  // 4.4 GB of bf16, a hole on the disk
   for (const bool descriptors : {true, false}) {
     const std::string pickle = dictionary(

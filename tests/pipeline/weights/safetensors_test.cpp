@@ -3,7 +3,8 @@
 
 #include "pipeline/weights/tensor_file.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/temp_folder.hpp"
+#include "tests/pipeline/weights/said.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
