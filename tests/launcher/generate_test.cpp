@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/video/video_writer.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -63,7 +64,7 @@ TEST(Generate, OfficialFlagsAreHonoured) {
                                       "--sample_guide_scale",
                                       "3.5",
                                       "--save_file",
-                                      "videos/kite.mp4",
+                                      "videos/kite." + file_ending(default_codec()),
                                       "--ulysses_size",
                                       "1"});
   ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;

@@ -40,8 +40,8 @@ TEST(Render, AListBecomesVideosAndSidecars) {
     EXPECT_EQ(sidecar.at("frames_sha256"), said[i - 1].at("frames_sha256"));
     const auto video = read_video(folder / "out" / said[i - 1].at("file").get<std::string>());
     EXPECT_EQ(video->info().width, 32);
-    EXPECT_NE(video->info().comment.find("clip number " + std::to_string(i)), std::string::npos)
-        << "the job is inside the video";
+    const bool job_is_inside = video->info().comment.find("clip number " + std::to_string(i)) != std::string::npos;
+    EXPECT_EQ(job_is_inside, have_ffmpeg()) << "Y4M alone has no room for it";
     EXPECT_TRUE(std::filesystem::exists(folder / "out" / (name + ".h5")));
     EXPECT_TRUE(std::filesystem::exists(folder / "out" / name / "00005.png"));
   }
