@@ -83,13 +83,13 @@ RunFolder::RunFolder(const Path& output) : output_(output), lock_(prepared(outpu
 Path RunFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
 Path RunFolder::store(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
 
-std::optional<Sidecar> RunFolder::finished(const Job& job, const std::string& fingerprint) const {
-  const Path file = output_ / (job.name + ".json");
+std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint) {
+  const Path file = output / (job.name + ".json");
   std::error_code error;
   if (!fs::exists(file, error)) return {};
   try {
     Sidecar sidecar = read_sidecar(file);
-    const bool complete = fs::file_size(output_ / sidecar.video_file, error) == sidecar.video_bytes && !error;
+    const bool complete = fs::file_size(output / sidecar.video_file, error) == sidecar.video_bytes && !error;
     if (complete && sidecar.fingerprint == fingerprint) return sidecar;
   } catch (const Error&) {
     // broken: the clip is rendered again, and the sidecar replaced

@@ -14,6 +14,11 @@
 
 namespace wf {
 
+/// The sidecar of a finished clip with this fingerprint: NAME.json is in `output`, says this fingerprint, and its video
+/// has the recorded size. Otherwise empty: the clip is rendered (again). A broken sidecar counts as none. Needs no
+/// lock.
+std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint);
+
 /// The output folder of a run, held by this process until destruction. For one thread.
 ///
 /// OUTPUT/results.csv tells the run so far: index,name,seed,status,seconds,video,error; one line a clip in the order of
@@ -30,9 +35,10 @@ class RunFolder {
   Path part(const std::string& file) const;   ///< .wanfarm/work/FILE.part
   Path store(const std::string& name) const;  ///< .wanfarm/store/NAME.h5
 
-  /// The sidecar of a finished clip with this fingerprint: NAME.json is there, says this fingerprint, and its video has
-  /// the recorded size. Otherwise empty: the clip is rendered (again). A broken sidecar counts as none.
-  std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const;
+  /// finished_clip() in this folder.
+  std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const {
+    return finished_clip(output_, job, fingerprint);
+  }
   /// Adds the line of a clip that was found finished to results.csv.
   void record_finished(const Sidecar& sidecar);
 

@@ -6,7 +6,7 @@
 
 #include "cluster/error.hpp"
 #include "jobs/fingerprint.hpp"
-#include "jobs/sidecar.hpp"
+#include "jobs/publish.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
@@ -21,19 +21,6 @@ std::string model_id(const Path& model) {
     return identity(find_model(model));
   } catch (const Error&) {
     return "";
-  }
-}
-
-/// As RunFolder::finished, without holding (or making) the folder.
-bool is_finished(const Job& job, const Recipe& recipe, const Path& output) {
-  const Path file = output / (job.name + ".json");
-  if (!job.seed || !std::filesystem::exists(file)) return false;
-  try {
-    const Sidecar sidecar = read_sidecar(file);
-    return sidecar.fingerprint == fingerprint(job, recipe) &&
-           std::filesystem::file_size(output / sidecar.video_file) == sidecar.video_bytes;
-  } catch (const std::exception&) {  // a broken sidecar, or no video: not finished
-    return false;
   }
 }
 
@@ -68,7 +55,7 @@ int dry_run(const std::vector<Job>& jobs, const Path& model, const Path& output,
   if (!options.json) print_values(run, "");
   std::size_t finished = 0;
   for (const Job& job : jobs) {
-    const bool done = is_finished(job, recipe, output);
+    const bool done = job.seed && finished_clip(output, job, fingerprint(job, recipe));
     finished += done;
     Json values = Json::parse(to_json(job));
     if (options.json) {
