@@ -91,6 +91,4 @@ Embeddings Models::embed(const std::string& text) {
   });
 }
 
-void Models::release_text_encoder() { text_encoder_.reset(); }
-
 }  // namespace wf

@@ -18,8 +18,8 @@ enum class Expert { high, low };
 
 class Models {
  public:
-  /// Reads headers alone, of all parts: a missing, truncated or wrongly shaped tensor, or parts that do not fit each other,
-  /// throw environment before any clip is begun.
+  /// Reads headers alone, of all parts: a missing, truncated or wrongly shaped tensor, or parts that do not fit each
+  /// other, throw environment before any clip is begun.
   Models(const Path& folder, Execution execution);
 
   const std::string& id() const noexcept { return id_; }  ///< model_id
@@ -32,11 +32,9 @@ class Models {
   const DitWeights& expert(Expert which);
   const VaeWeights& vae();
 
-  /// Embeddings of a text, from the cache when they are there. Throws input for a text of more tokens than the experts take.
+  /// Embeddings of a text, from the cache when they are there. Throws input for a text of more tokens than the experts
+  /// take.
   Embeddings embed(const std::string& text);
-
-  /// Gives the text encoder's memory back (11 GB of the published one); it is read again when a new text comes.
-  void release_text_encoder();
 
  private:
   ModelFolder folder_;

@@ -1,6 +1,8 @@
 // pipeline/model/dit_weights.cpp: an expert's tensors by their published names (1095 of them at full size).
 #include <ATen/ATen.h>
 
+#include <algorithm>
+
 #include "cluster/error.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/model/weight_reader.hpp"
@@ -95,7 +97,7 @@ DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Preci
 std::uint64_t dit_bytes_needed(const DitConfig& config, std::int64_t text_dim, Precision precision, std::int64_t tokens,
                                std::int64_t batch) {
   const std::int64_t d = config.dim, f = config.ffn_dim, item = precision == Precision::exact ? 2 : 4;
-  const std::int64_t block = 8 * d * d + 2 * d * f + 11 * d + f + 3 * d;
+  const std::int64_t block = 8 * d * d + 2 * d * f + 13 * d + f;
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
   const std::int64_t weights = (block * config.num_layers + outside) * item + (wide + 8 * d * config.num_layers) * 4;

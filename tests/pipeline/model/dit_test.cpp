@@ -3,10 +3,10 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
-#include <unistd.h>
 
 #include "pipeline/kernels/attention.hpp"
 #include "tests/golden.hpp"
+#include "tests/pipeline/model/sine_fill.hpp"
 
 namespace wf {
 namespace {
@@ -76,16 +76,13 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
 TEST(Dit, BlockWithHeadsOf128EqualsTheOfficialOne) {
   const c10::InferenceMode guard;
   const Golden golden("dit_head128.safetensors");
-  const Path file =
-      std::filesystem::temp_directory_path() / ("wf-head128-" + std::to_string(::getpid()) + ".safetensors");
   std::map<std::string, at::Tensor> tensors;
   const Checkpoint source(golden_folder() / "dit_head128.safetensors");
   for (const std::string& name : source.names())
     if (name.starts_with("weights.")) tensors[name.substr(8)] = golden[name];
-  write_safetensors(file, tensors);
+  const TemporaryCheckpoint file(tensors);
   const DitConfig config{.dim = 128, .ffn_dim = 160, .num_heads = 1, .num_layers = 1, .text_len = 32};
-  const DitWeights weights = load_dit(Checkpoint(file), config, Precision::reference, at::kCPU);
-  std::filesystem::remove(file);
+  const DitWeights weights = load_dit(Checkpoint(file.file()), config, Precision::reference, at::kCPU);
   expect_close("head128 t640", forward(weights, golden["x"], 640, golden["context"]), golden["out"], tolerance);
 }
 
@@ -125,6 +122,25 @@ TEST(Dit, ATextThatFillsAllRowsHasNoPadding) {
   const TextContext context = embed_text(weights, {text});
   EXPECT_EQ(context.bias.flatten()[512].item<float>(), -INFINITY);
   EXPECT_TRUE(at::isfinite(forward(weights, at::ones({16, 1, 4, 4}), 500, text)).all().item<bool>());
+}
+
+/// Without tokens all that is needed is the weights.
+TEST(Dit, BytesNeededCountEveryWeight) {
+  for (const Precision precision : {Precision::reference, Precision::exact}) {
+    const DitWeights w = tiny("high", precision);
+    std::uint64_t bytes = w.head_modulation.nbytes();
+    const auto add = [&](const std::vector<Linear>& linears) {
+      for (const Linear& linear : linears) bytes += linear.weight.nbytes() + linear.bias.nbytes();
+    };
+    add({w.patch_embedding, w.text_in, w.text_out, w.time_in, w.time_out, w.time_projection, w.head});
+    for (const DitBlock& block : w.blocks) {
+      add({block.qkv, block.out, block.cross_q, block.cross_kv, block.cross_out, block.ffn_up, block.ffn_down});
+      for (const at::Tensor& tensor : {block.modulation, block.norm_q, block.norm_k, block.cross_norm_weight,
+                                       block.cross_norm_bias, block.cross_norm_q, block.cross_norm_k})
+        bytes += tensor.nbytes();
+    }
+    EXPECT_EQ(dit_bytes_needed(w.config, w.text_dim, precision, /*tokens=*/0, /*batch=*/1), bytes);
+  }
 }
 
 TEST(Dit, UnpatchifyPutsTheChannelLast) {

@@ -9,14 +9,12 @@
 
 #include <cmath>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "pipeline/weights/checkpoint.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 
@@ -53,22 +51,11 @@ inline std::map<std::string, at::Tensor> sine_fill(const Shapes& shapes) {
 /// A checkpoint file of these tensors that lives as long as the object.
 class TemporaryCheckpoint {
  public:
-  explicit TemporaryCheckpoint(const std::map<std::string, at::Tensor>& tensors) {
-    std::string name = (std::filesystem::temp_directory_path() / "wanfarm-test-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make the folder " + name);
-    folder_ = name;
-    write_safetensors(file(), tensors);
-  }
-  ~TemporaryCheckpoint() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  TemporaryCheckpoint(const TemporaryCheckpoint&) = delete;
-  TemporaryCheckpoint& operator=(const TemporaryCheckpoint&) = delete;
+  explicit TemporaryCheckpoint(const std::map<std::string, at::Tensor>& tensors) { write_safetensors(file(), tensors); }
   Path file() const { return folder_ / "model.safetensors"; }
 
  private:
-  Path folder_;
+  test::TempFolder folder_;
 };
 
 /// What another implementation says about its output on these weights.
@@ -77,8 +64,8 @@ struct Fingerprint {
   std::map<std::int64_t, double> values;  ///< by flat index
 };
 
-/// Sums agree to the tolerance of every network, 2e-5. Single elements, of the order of 1, may be farther: these weights
-/// amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
+/// Sums agree to the tolerance of every network, 2e-5. Single elements, of the order of 1, may be farther: these
+/// weights amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
 inline void expect_fingerprint(const at::Tensor& got, const Fingerprint& wanted) {
   const at::Tensor flat = got.to(at::kDouble).flatten();
   EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, 2e-5 * wanted.absolute);
