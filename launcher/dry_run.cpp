@@ -7,7 +7,7 @@
 #include "cluster/error.hpp"
 #include "jobs/fingerprint.hpp"
 #include "jobs/publish.hpp"
-#include "pipeline/video/video_writer.hpp"
+#include "launcher/model_choice.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
 namespace wf {
@@ -32,7 +32,7 @@ Json run_values(const Path& model, const Path& output, const RunOptions& options
           {"precision", recipe.precision},
           {"device", execution.device.str()},
           {"guidance_mode", options.guidance_mode},
-          {"codec", options.codec == "auto" ? default_codec() : options.codec},
+          {"codec", chosen_codec(options)},
           {"crf", options.crf},
           {"preset", options.preset},
           {"save_latents", options.save_latents},
@@ -50,7 +50,7 @@ void print_values(const Json& values, const std::string& indent) {
 
 int dry_run(const std::vector<Job>& jobs, const Path& model, const Path& output, const RunOptions& options,
             const Execution& execution) {
-  const Recipe recipe{model_id(model), execution.precision == Precision::exact ? "exact" : "reference"};
+  const Recipe recipe = recipe_of(model_id(model), execution);
   const Json run = run_values(model, output, options, execution, recipe);
   if (!options.json) print_values(run, "");
   std::size_t finished = 0;

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "cluster/error.hpp"
+#include "pipeline/video/video_writer.hpp"
 
 namespace wf {
 
@@ -71,6 +72,10 @@ std::vector<Flag> run_flags(RunOptions& o) {
       choice_flag("--log-level", {"trace", "debug", "info", "warn", "error", "off"}, "lines on stderr (info)",
                   o.log_level),
   };
+}
+
+std::string chosen_codec(const RunOptions& options) {
+  return options.codec == "auto" ? default_codec() : options.codec;
 }
 
 std::string log_level(const RunOptions& options) {

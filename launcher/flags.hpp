@@ -29,6 +29,9 @@ struct RunOptions {
 std::vector<Flag> job_flags(JobSettings& settings);
 std::vector<Flag> run_flags(RunOptions& options);
 
+/// The codec that --codec means in this build.
+std::string chosen_codec(const RunOptions& options);
+
 /// `--quiet` and `--verbose` are short for --log-level error and debug.
 std::string log_level(const RunOptions& options);
 

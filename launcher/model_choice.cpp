@@ -53,4 +53,8 @@ Execution chosen_execution(const RunOptions& options) {
   return execution;
 }
 
+Recipe recipe_of(const std::string& model_id, const Execution& execution) {
+  return {model_id, execution.precision == Precision::exact ? "exact" : "reference"};
+}
+
 }  // namespace wf

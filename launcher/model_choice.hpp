@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cluster/files.hpp"
+#include "jobs/fingerprint.hpp"
 #include "launcher/flags.hpp"
 #include "pipeline/execution.hpp"
 
@@ -18,5 +19,8 @@ void make_random_model_if_missing(const Path& model);
 /// Precision and device by their flags; `auto` by what this build and machine have. Throws environment when a GPU is
 /// asked for and none can be used.
 Execution chosen_execution(const RunOptions& options);
+
+/// What fingerprints and sidecars say of a model and of how it computes.
+Recipe recipe_of(const std::string& model_id, const Execution& execution);
 
 }  // namespace wf

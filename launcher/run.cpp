@@ -25,12 +25,11 @@ void refuse_many_processes(const Rank& rank) {
 }
 
 void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
-  const std::string codec = options.codec == "auto" ? default_codec() : options.codec;
   for (const Job& job : jobs)
     check_format({.width = job.width,
                   .height = job.height,
                   .fps = job.fps,
-                  .codec = codec,
+                  .codec = chosen_codec(options),
                   .crf = options.crf,
                   .preset = options.preset,
                   .comment = ""});

@@ -12,19 +12,12 @@
 #include "cluster/signals.hpp"
 #include "jobs/queue.hpp"
 #include "launcher/display.hpp"
+#include "launcher/model_choice.hpp"
 #include "launcher/version.hpp"
 #include "pipeline/stages.hpp"
 
 namespace wf {
 namespace {
-
-std::string chosen_codec(const RunOptions& options) {
-  return options.codec == "auto" ? default_codec() : options.codec;
-}
-
-Recipe recipe_of(const Models& models) {
-  return {models.id(), models.execution().precision == Precision::exact ? "exact" : "reference"};
-}
 
 /// The comment tag of the video: enough to make the clip again from the file alone.
 std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
@@ -53,7 +46,7 @@ class Batch {
         folder_(folder),
         models_(models),
         options_(options),
-        recipe_(recipe_of(models)),
+        recipe_(recipe_of(models.id(), models.execution())),
         queue_(jobs),
         display_(jobs, is_terminal() && !options.quiet) {}
 

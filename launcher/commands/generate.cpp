@@ -158,7 +158,7 @@ std::vector<Flag> flags_of(GenerateOptions& options) {
 /// --save_file a/b.mp4: the folder a, the name b. The ending has to be that of the codec.
 Path place_output(const std::optional<Path>& save_file, const RunOptions& run, Job& job) {
   if (!save_file) return ".";
-  const std::string ending = "." + file_ending(run.codec == "auto" ? default_codec() : run.codec);
+  const std::string ending = "." + file_ending(chosen_codec(run));
   if (save_file->extension() != ending || save_file->stem().empty())
     throw Error(Error::input, "--save_file: the name must end in " + ending + " (--codec decides), got '" +
                                   save_file->string() + "'");
