@@ -1,6 +1,7 @@
 # Every library that wanfarm links, each under one target name.
 find_package(LibTorch 2.7 REQUIRED)
-list(APPEND CMAKE_INSTALL_RPATH "${LibTorch_PREFIX}/lib")  # CMake leaves a .deps inside the source tree out of link paths
+# CMake leaves a .deps inside the source tree out of link paths.
+list(APPEND CMAKE_INSTALL_RPATH "${LibTorch_PREFIX}/lib")
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(ZLIB REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
@@ -19,13 +20,9 @@ if(WF_FFMPEG)
 endif()
 if(WF_CUDA)
   find_package(LibTorch REQUIRED COMPONENTS CUDA)
-  file(GLOB_RECURSE _kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/p*/*.cu")  # parallel/ and pipeline/
-  if(_kernels)
-    set(CMAKE_CUDA_ARCHITECTURES ${WF_CUDA_ARCHS})
-    set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no CUDA20
-    set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the libcudart that torch loads, not a second, static one
-    enable_language(CUDA)
-  endif()
+  get_filename_component(_cudart_folder "${LibTorch_cudart_LIBRARY}" DIRECTORY)
+  list(APPEND CMAKE_INSTALL_RPATH "${_cudart_folder}")
+  include(WanfarmCuda)
 endif()
 if(WF_TESTS)
   find_package(GTest REQUIRED)
