@@ -7,7 +7,7 @@ if(_nvcc)
   set(ENV{LIBRARY_PATH} "${_pip_cuda}/lib:$ENV{LIBRARY_PATH}")
 endif()
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-  find_program(WF_NVCC NAMES ${_nvcc} nvcc HINTS "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
+  find_program(WF_NVCC NAMES ${_nvcc} nvcc PATHS "$ENV{CUDA_HOME}/bin" /usr/local/cuda/bin)
   if(NOT WF_NVCC)
     message(FATAL_ERROR "the CUDA build needs nvcc, which is neither on PATH nor in /usr/local/cuda/bin.\n"
             "Name it: -DCMAKE_CUDA_COMPILER=FILE. Or let pip fetch it: ./wanfarm --cuda. Or build without: -DWF_CUDA=OFF")

@@ -7,7 +7,7 @@ script=$(readlink -f "$1")
 here=$(dirname "$(readlink -f "$0")")
 real_tools=(awk bash cat chmod cp cut dirname env find flock grep id mkdir mv nproc readlink realpath rm sed sleep tail touch)
 sources=(CMakeLists.txt CMakePresets.json cmake/A.cmake cluster/a.cpp jobs/a.cpp parallel/a.cpp pipeline/a.cpp launcher/main.cpp)
-unset "${!WF_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}"
+unset "${!STUB_@}" "${!WF_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" WANFARM_FA3
 
 # A tree with sources and tools, as cwd. Tools in the list are not there.
 new_tree() { # [MISSING TOOL...]
@@ -23,10 +23,19 @@ new_tree() { # [MISSING TOOL...]
     cp "$here/stub_tool.sh" "tools/$tool"
   done
   for tool in "$@"; do rm "tools/$tool"; done
+  export CUDA_HOME=$tree/cuda
+  # The script sees a GPU with compgen. A function goes before the builtin, so here STUB_GPU says whether there is one.
+  # shellcheck disable=SC2317  # the script calls it
+  compgen() { [[ -n ${STUB_GPU:-} ]]; }
+  export -f compgen
   : >calls
 }
 
-wanfarm() { PATH=$tree/tools project/wanfarm --cpu "$@" >out 2>err; }
+# A CUDA toolkit, on PATH (tools) or where it usually lies (cuda/bin).
+add_nvcc() { mkdir -p "$1" && cp "$here/stub_tool.sh" "$1/nvcc"; }
+
+wanfarm_as_it_is() { PATH=$tree/tools project/wanfarm "$@" >out 2>err; }
+wanfarm() { wanfarm_as_it_is --cpu "$@"; }
 
 # ---- what is expected; the first thing that is not so ends the test ----
 broken() {
@@ -234,7 +243,7 @@ test_cuda_takes_all_of_its_packages_and_cpu_is_content_with_them() {
   new_tree
   wanfarm
   expect_not_in calls nvidia-nccl
-  PATH=$tree/tools project/wanfarm --cuda >out 2>err
+  wanfarm_as_it_is --cuda
   expect_in out 'cuda program:'
   expect_in calls nvidia-nccl-cu13==
   : >calls
@@ -242,6 +251,125 @@ test_cuda_takes_all_of_its_packages_and_cpu_is_content_with_them() {
   wanfarm
   expect_in out 'cpu program:'
   expect_calls 0 'pip install'
+}
+
+# ---- CUDA ----
+
+test_without_gpu_and_toolkit_it_is_the_cpu_build() {
+  new_tree
+  wanfarm_as_it_is
+  expect_in out 'cpu program:'
+}
+
+test_a_gpu_makes_it_the_cuda_build() {
+  new_tree
+  STUB_GPU=1 wanfarm_as_it_is
+  expect_in out 'cuda program:'
+  STUB_GPU=1 wanfarm
+  expect_in out 'cpu program:'
+}
+
+test_a_toolkit_makes_it_the_cuda_build() {
+  new_tree
+  add_nvcc tools
+  wanfarm_as_it_is
+  expect_in out 'cuda program:'
+  mv tools/nvcc . && mkdir -p cuda/bin && mv nvcc cuda/bin
+  wanfarm_as_it_is
+  expect_in out 'cuda program:'
+}
+
+test_a_toolkit_is_not_asked_when_nothing_changed() {
+  new_tree
+  add_nvcc tools
+  wanfarm_as_it_is
+  : >calls
+  wanfarm_as_it_is
+  [[ ! -s calls ]] || broken 'it did something'
+  rm tools/nvcc # a compute node, where the toolkit is not: what was built before is taken as it is
+  STUB_GPU=1 wanfarm_as_it_is
+  expect_in out 'cuda program:'
+  [[ ! -s calls ]] || broken 'it built again'
+}
+
+test_an_own_torch_without_cuda_makes_it_the_cpu_build() {
+  new_tree
+  add_nvcc tools
+  mkdir -p torch/lib venv/lib/python3.11/site-packages/torch/lib
+  touch venv/lib/python3.11/site-packages/torch/lib/libtorch_cuda.so
+  WF_TORCH_ROOT=torch wanfarm_as_it_is
+  expect_in out 'cpu program:'
+  WF_TORCH_ROOT=venv wanfarm_as_it_is
+  expect_in out 'cuda program:'
+}
+
+test_nvcc_is_fetched_only_where_none_fits() {
+  new_tree
+  wanfarm_as_it_is --cuda
+  expect_in calls nvidia-cuda-nvcc==13.
+  rm -r project/.deps project/build
+  : >calls
+  add_nvcc tools
+  wanfarm_as_it_is --cuda
+  expect_in calls nvidia-nccl
+  expect_not_in calls nvidia-cuda-nvcc
+  rm -r project/build
+  STUB_CUDA=12.0 wanfarm_as_it_is --cuda
+  expect_in calls nvidia-cuda-nvcc==13.
+}
+
+test_the_cpu_build_fetches_no_nvcc() {
+  new_tree
+  wanfarm
+  expect_not_in calls nvidia-cuda-nvcc
+}
+
+# ---- FlashAttention-3 ----
+
+test_flash_attention_is_fetched_on_request_alone() {
+  new_tree
+  wanfarm
+  expect_in out 'FlashAttention-3: none'
+  expect_not_in calls fa3
+  wanfarm_as_it_is --with-fa3 --cpu verb
+  expect_code $? 0
+  expect_in out 'cpu program: <verb>'
+  expect_in calls fa3-fwd==0.0.3
+  expect_in out "FlashAttention-3: $tree/project/.deps/fa3/fa3_fwd/_C.abi3.so"
+}
+
+test_flash_attention_is_fetched_once_and_stays() {
+  new_tree
+  wanfarm --with-fa3
+  : >calls
+  wanfarm --with-fa3
+  [[ ! -s calls ]] || broken 'it was fetched again'
+  wanfarm_as_it_is --cuda # makes .deps anew
+  expect_in calls nvidia-nccl
+  expect_not_in calls fa3-fwd
+  expect_in out "FlashAttention-3: $tree/project/.deps/fa3/fa3_fwd/_C.abi3.so"
+}
+
+test_an_own_flash_attention_is_taken() {
+  new_tree
+  WANFARM_FA3=/own wanfarm --with-fa3
+  expect_in out 'FlashAttention-3: /own'
+}
+
+test_a_failed_fetch_of_flash_attention_is_an_error() {
+  new_tree
+  STUB_FAIL=fa3-fwd wanfarm --with-fa3
+  expect_code $? 3
+  expect_in err 'FlashAttention-3 could not be fetched'
+  [[ ! -e project/.deps/fa3 ]] || broken '.deps/fa3 is there'
+}
+
+test_flash_attention_goes_beside_an_own_torch() {
+  new_tree
+  mkdir torch
+  WF_TORCH_ROOT=torch wanfarm --with-fa3
+  expect_in out "FlashAttention-3: $tree/project/.deps/fa3/fa3_fwd/_C.abi3.so"
+  expect_calls 1 'pip install'
 }
 
 # ---- builds ----
@@ -287,6 +415,25 @@ test_test_long_adds_the_sanitizers() {
   expect_calls 2 'ctest --test-dir'
   expect_in calls 'cmake --preset asan'
   expect_calls 2 'WANFARM_LONG=1'
+}
+
+test_test_leaves_out_gpu_tests_where_there_is_no_gpu() {
+  new_tree
+  wanfarm_as_it_is --cuda test
+  expect_in calls ' -LE gpu'
+  expect_in err 'no NVIDIA GPU here'
+  : >calls
+  STUB_GPU=1 wanfarm_as_it_is test
+  expect_in calls 'ctest --test-dir'
+  expect_not_in calls '-LE'
+  expect_not_in err 'no NVIDIA GPU'
+}
+
+test_test_of_the_cpu_build_says_nothing_of_gpus() {
+  new_tree
+  wanfarm test
+  expect_not_in calls '-LE'
+  expect_not_in err GPU
 }
 
 test_test_refuses_what_it_does_not_know() {

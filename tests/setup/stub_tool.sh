@@ -4,10 +4,12 @@
 #   STUB_SLOW     calls that contain it take half a second
 #   STUB_MISSING  packages that dpkg-query, and modules that pkg-config, does not have
 #   STUB_USER     what `id -u` says
+#   STUB_CUDA     the CUDA version that nvcc says (13.0)
 name=${0##*/}
 call="$name $*"
 [[ $name == id ]] && echo "$STUB_USER" && exit
 [[ $name == ctest ]] && call+=" WANFARM_LONG=${WANFARM_LONG:-}"
+[[ $name == nvcc ]] && echo "Cuda compilation tools, release ${STUB_CUDA:-13.0}, V${STUB_CUDA:-13.0}.88"
 echo "$call" >>"${0%/*}/../calls"
 [[ -n ${STUB_SLOW:-} && $call == *"$STUB_SLOW"* ]] && sleep 0.5
 failing=0
@@ -22,6 +24,7 @@ printf '$1 program:'
 ((\$# == 0)) || printf ' <%s>' "\$@"
 [[ -t 0 ]] || read -r -t 0.2 line || line="in \$PWD"
 printf ' input: %s\n' "\${line:-}"
+echo "FlashAttention-3: \${WANFARM_FA3-none}"
 for last; do [[ \$last == exit* ]] && exit "\${last#exit}"; done
 exit 0
 PROGRAM
@@ -52,6 +55,11 @@ option_after() { # OPTION ARGUMENT...
     mkdir -p "$3/bin"
     cp "$0" "$3/bin/python"
     sed -i "s#\${0%/\*}/../calls#${0%/*}/../calls#" "$3/bin/python"
+    ;;
+  'python -m pip install'*--target*)
+    folder=$(option_after --target "$@")
+    mkdir -p "$folder"/fa3_fwd{,-0.0.3.dist-info}
+    touch "$folder/fa3_fwd/_C.abi3.so"
     ;;
   'python -m pip install'*) touch "${0%/*}/../installed" ;;
   dpkg-query*)
