@@ -46,7 +46,13 @@ Json json_of(const Job& job) {
   return all;
 }
 
-Json json_of(const Recipe& recipe) { return {{"model_id", recipe.model_id}, {"precision", recipe.precision}}; }
+/// What is not asked for is not named: clips keep their fingerprints when a new choice is added.
+Json json_of(const Recipe& recipe) {
+  Json json = {{"model_id", recipe.model_id}, {"precision", recipe.precision}};
+  if (recipe.tf32) json["tf32"] = true;
+  if (recipe.noise != Recipe().noise) json["noise"] = recipe.noise;
+  return json;
+}
 
 Job job_from(const Json& json) {
   Job job;
@@ -71,7 +77,8 @@ Job job_from(const Json& json) {
 }
 
 Recipe recipe_from(const Json& json) {
-  return {json.at("model_id").get<std::string>(), json.at("precision").get<std::string>()};
+  return {json.at("model_id").get<std::string>(), json.at("precision").get<std::string>(), json.value("tf32", false),
+          json.value("noise", Recipe().noise)};
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {

@@ -12,6 +12,8 @@ namespace wf {
 struct Recipe {
   std::string model_id;
   std::string precision;  ///< "reference" or "exact"
+  bool tf32 = false;
+  std::string noise = "cpu";  ///< whose generator draws it: "cpu", or the name of a GPU
   bool operator==(const Recipe&) const = default;
 };
 

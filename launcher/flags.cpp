@@ -1,5 +1,6 @@
 #include "launcher/flags.hpp"
 
+#include <charconv>
 #include <limits>
 
 #include "cluster/error.hpp"
@@ -31,6 +32,18 @@ Setter into_positive(const std::string& key, std::optional<double>& target) {
   return [&target, key](const std::string& text) { target = parse_positive(key, text); };
 }
 
+Setter into_bytes(std::uint64_t& target) {
+  return [&target](const std::string& text) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const std::string unit(end, text.data() + text.size());
+    const bool binary = unit.empty() || unit == "GiB" || unit == "G", decimal = unit == "GB";
+    if (error != std::errc{} || !(number > 0 && number < 1e6) || !(binary || decimal))
+      throw Error(Error::input, "a size such as 48GiB or 48GB is needed, got '" + text + "'");
+    target = static_cast<std::uint64_t>(number * (binary ? static_cast<double>(1ull << 30) : 1e9));
+  };
+}
+
 std::vector<Flag> job_flags(JobSettings& s) {
   std::vector<Flag> flags{
       {"--size", "WIDTHxHEIGHT", "of the video in pixels, multiples of 16 (832x480)", into(s.size)},
@@ -58,6 +71,18 @@ std::vector<Flag> run_flags(RunOptions& o) {
                   "f32, or the official bf16 arithmetic; auto: reference on a CPU", o.precision),
       choice_flag("--device", {"auto", "cpu", "cuda"}, "what computes", o.device),
       choice_flag("--guidance-mode", {"two", "batched"}, "two forwards a step, or one of batch 2", o.guidance_mode),
+      choice_flag("--attention", {"auto", "fa3", "cudnn", "math"}, "of the experts; auto: the fastest that fits here",
+                  o.attention),
+      {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
+       into(o.tf32)},
+      choice_flag("--placement", {"auto", "resident", "swap"},
+                  "both experts on the GPU, or one there and one in host memory; auto: what fits", o.placement),
+      {"--gpu-memory", "SIZE", "that may be used, as 48GiB (all of the GPU's)", into_bytes(o.gpu_memory)},
+      choice_flag("--text-device", {"auto", "cpu", "cuda"}, "of the text encoder; auto: the GPU if it fits",
+                  o.text_device),
+      choice_flag("--noise", {"cpu", "device"},
+                  "whose generator draws it: cpu is the same on every machine, device the official draw on such a GPU",
+                  o.noise),
       {"--threads", "N", "of the computation; 0: all cores", into(o.threads, 0)},
       {"--save-latents", "", "keep the final latents as NAME.h5", into(o.save_latents)},
       {"--png", "", "keep every frame as a PNG file in NAME/", into(o.png)},

@@ -16,6 +16,12 @@ struct RunOptions {
   std::string precision = "auto";  ///< auto: reference on a CPU, exact on a GPU
   std::string device = "auto";     ///< auto: cuda when this build sees a GPU
   std::string guidance_mode = "two";
+  std::string attention = "auto";    ///< auto: fa3, cudnn, math, whichever fits first
+  std::string placement = "auto";    ///< auto: resident where memory suffices, else swap
+  std::string text_device = "auto";  ///< auto: the GPU where memory suffices, else cpu
+  std::string noise = "cpu";
+  std::uint64_t gpu_memory = 0;  ///< bytes that tensors may take; 0: what the GPU has
+  bool tf32 = false;
   int threads = 0;  ///< 0: as many as cores
   bool save_latents = false, png = false;
   std::string codec = "auto";  ///< auto: h264, or y4m in a build without FFmpeg
@@ -42,6 +48,8 @@ std::function<void(const std::string&)> into(std::optional<Guidance>& target);
 std::function<void(const std::string&)> into(std::optional<SolverKind>& target);
 std::function<void(const std::string&)> into_frames(std::optional<int>& target);
 std::function<void(const std::string&)> into_count(const std::string& key, std::optional<int>& target, int least);
+/// "48GiB", "48GB"; a number alone counts GiB.
+std::function<void(const std::string&)> into_bytes(std::uint64_t& target);
 std::function<void(const std::string&)> into_positive(const std::string& key, std::optional<double>& target);
 
 }  // namespace wf

@@ -7,6 +7,7 @@
 #include "cluster/log.hpp"
 #include "cluster/node.hpp"
 #include "launcher/random_model/random_model.hpp"
+#include "parallel/device.hpp"
 
 namespace wf {
 namespace {
@@ -25,6 +26,12 @@ at::Device chosen_device(const std::string& word) {
 Precision chosen_precision(const std::string& word, at::Device device) {
   if (word == "auto") return device.is_cpu() ? Precision::reference : Precision::exact;
   return word == "exact" ? Precision::exact : Precision::reference;
+}
+
+AttentionBackend chosen_backend(const std::string& word) {
+  if (word == "fa3") return AttentionBackend::fa3;
+  if (word == "cudnn") return AttentionBackend::cudnn;
+  return word == "math" ? AttentionBackend::math : AttentionBackend::automatic;
 }
 
 }  // namespace
@@ -49,12 +56,18 @@ Execution chosen_execution(const RunOptions& options) {
   execution.device = chosen_device(options.device);
   execution.precision = chosen_precision(options.precision, execution.device);
   execution.guidance = options.guidance_mode == "batched" ? GuidanceMode::batched : GuidanceMode::two;
+  execution.noise = options.noise == "device" ? NoiseSource::device : NoiseSource::cpu;
+  execution.backend = chosen_backend(options.attention);
+  execution.tf32 = options.tf32;
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;
 }
 
 Recipe recipe_of(const std::string& model_id, const Execution& execution) {
-  return {model_id, execution.precision == Precision::exact ? "exact" : "reference"};
+  return {.model_id = model_id,
+          .precision = execution.precision == Precision::exact ? "exact" : "reference",
+          .tf32 = execution.tf32,
+          .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu"};
 }
 
 }  // namespace wf

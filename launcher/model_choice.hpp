@@ -16,8 +16,8 @@ Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& li
 /// Makes models/random when it is the chosen model and not there yet; says that its pictures will look like noise.
 void make_random_model_if_missing(const Path& model);
 
-/// Precision and device by their flags; `auto` by what this build and machine have. Throws environment when a GPU is
-/// asked for and none can be used.
+/// Device, precision and all that no plan decides (plan.hpp) by their flags; `auto` by what this build and machine
+/// have. Throws environment when a GPU is asked for and none can be used.
 Execution chosen_execution(const RunOptions& options);
 
 /// What fingerprints and sidecars say of a model and of how it computes.

@@ -9,6 +9,7 @@
 #include "jobs/publish.hpp"
 #include "launcher/dry_run.hpp"
 #include "launcher/model_choice.hpp"
+#include "launcher/plan.hpp"
 #include "launcher/work.hpp"
 #include "pipeline/models.hpp"
 #include "pipeline/video/video_writer.hpp"
@@ -58,7 +59,8 @@ int run_jobs(std::vector<Job> jobs, const Path& model, const Path& output, const
 
   install_stop_signals();
   make_random_model_if_missing(model);
-  Models models(model, execution);
+  const ModelParts parts = read_model(model, execution.precision);
+  Models models(parts, plan(parts, jobs, execution, options));
   RunFolder folder(output);
   open_log_file(output);
   folder.settle_seeds(jobs);

@@ -14,10 +14,13 @@
 #include "launcher/display.hpp"
 #include "launcher/model_choice.hpp"
 #include "launcher/version.hpp"
+#include "parallel/device.hpp"
 #include "pipeline/stages.hpp"
 
 namespace wf {
 namespace {
+
+constexpr std::size_t most_texts_ahead = 2000;
 
 /// The comment tag of the video: enough to make the clip again from the file alone.
 std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
@@ -77,6 +80,7 @@ class Batch {
 
   void take(std::size_t i) {
     display_.begin(i);
+    embed_ahead(i);
     try {
       const std::optional<Sidecar> sidecar = within("job " + jobs_[i].name, [&] { return render(jobs_[i]); });
       if (!sidecar) return queue_.give_back(i);
@@ -86,6 +90,20 @@ class Batch {
         throw;  // no other clip would fare better
       failed(i, error);
     }
+  }
+
+  /// Where the text encoder leaves the device after its use, it is brought in for many texts at once: those of the
+  /// waiting clips from this one on.
+  void embed_ahead(std::size_t first) {
+    if (models_.execution().keep_text_encoder) return;
+    if (models_.is_embedded(jobs_[first].prompt) && models_.is_embedded(jobs_[first].negative_prompt)) return;
+    std::vector<std::string> texts{jobs_[first].prompt, jobs_[first].negative_prompt};
+    for (std::size_t i = 0; i < jobs_.size() && texts.size() < most_texts_ahead; ++i) {
+      if (queue_.state(i) != Queue::State::waiting) continue;
+      texts.push_back(jobs_[i].prompt);
+      texts.push_back(jobs_[i].negative_prompt);
+    }
+    models_.embed_ahead(texts);
   }
 
   /// All stages of one clip; empty when a stop was asked for.
@@ -144,7 +162,15 @@ class Batch {
   }
 
   std::map<std::string, std::string> how(const Clip& clip) const {
-    return {{"device", models_.execution().device.str()},
+    const Execution& execution = models_.execution();
+    std::uint64_t peak = 0;
+    for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
+    return {{"device", execution.device.str()},
+            {"device_name", device_name(execution.device)},
+            {"device_peak", gibibytes(peak)},
+            {"attention", models_.attention_name()},
+            {"placement", execution.placement == Placement::swap ? "swap" : "resident"},
+            {"text_device", execution.text_device.str()},
             {"guidance_mode", options_.guidance_mode},
             {"threads", std::to_string(at::get_num_threads())},
             {"host", this_node().host},

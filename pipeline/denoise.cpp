@@ -16,9 +16,9 @@ struct Conditions {
 
 Conditions prepare(const at::Tensor& x, const TextPair& text, const DitWeights& expert, const Execution& execution) {
   const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
-  if (execution.guidance == GuidanceMode::batched)
-    return {{embed_text(expert, {text.prompt.text, text.negative.text})}, rope};
-  return {{embed_text(expert, {text.prompt.text}), embed_text(expert, {text.negative.text})}, rope};
+  const at::Tensor prompt = text.prompt.text.to(expert.device()), negative = text.negative.text.to(expert.device());
+  if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope};
+  return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope};
 }
 
 /// The guided velocity at one timestep: [16, t, h, w] f32.

@@ -17,10 +17,12 @@ namespace wf {
 /// Throws permanent when an embedding is not finite.
 Embeddings encode_text(const std::vector<std::int64_t>& ids, const Umt5Weights& weights);
 
-/// Embeddings by text, the `capacity` used last: every clip of a list shares its negative prompt, many share a prompt.
+/// Embeddings by text, the `capacity` used last (about 250 kB each at the published size): every clip of a list shares
+/// its negative prompt, many share a prompt.
 class EmbeddingCache {
  public:
-  explicit EmbeddingCache(std::size_t capacity = 256) : capacity_(capacity) {}
+  explicit EmbeddingCache(std::size_t capacity = 4096) : capacity_(capacity) {}
+  bool has(const std::string& text) const { return by_text_.contains(text); }
   /// The embeddings of `text`, made by `make` when they are not there.
   Embeddings get(const std::string& text, const std::function<Embeddings(const std::string&)>& make);
 

@@ -3,19 +3,44 @@
 
 #include <c10/core/Device.h>
 
+#include <string>
+
 #include "parallel/attention.hpp"
 #include "pipeline/types.hpp"
 
 namespace wf {
 
+/// Which code computes self-attention. automatic: the first of fa3, cudnn and math that fits.
+enum class AttentionBackend { automatic, math, cudnn, fa3 };
+
+/// Where the two experts lie between uses. resident: both on the device. swap: one on the device, the other in pinned
+/// host memory; they are exchanged when the other one is used.
+enum class Placement { resident, swap };
+
 struct Execution {
   Precision precision = Precision::reference;
   at::Device device = at::kCPU;
+  at::Device text_device = at::kCPU;  ///< of the text encoder
   GuidanceMode guidance = GuidanceMode::two;
-  Attention attention;  ///< self-attention of the experts; empty: choose_attention(device)
+  NoiseSource noise = NoiseSource::cpu;
+  AttentionBackend backend = AttentionBackend::automatic;
+  bool tf32 = false;  ///< f32 products and convolutions in TF32 (10 bits of mantissa)
+  Placement placement = Placement::resident;
+  bool keep_text_encoder = true;  ///< false: it leaves the device once texts are encoded
+  Attention attention;            ///< self-attention of the experts; empty: choose_attention()'s
 };
 
-/// The fastest attention that this build has for a device.
-Attention choose_attention(at::Device device);
+/// A backend that was chosen, and its name: "math", "cudnn", "fa3".
+struct ChosenAttention {
+  std::string name;
+  Attention attention;
+};
+
+/// The backend for heads of this size; f32 takes math, which alone keeps f32. Throws environment when the one asked for
+/// does not fit, saying why.
+ChosenAttention choose_attention(const Execution& execution, std::int64_t head_dim);
+
+/// Makes LibTorch take TF32 for f32 products and convolutions, or not. Global to the process.
+void use_tf32(bool on);
 
 }  // namespace wf

@@ -3,48 +3,57 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "pipeline/encode_text.hpp"
 #include "pipeline/execution.hpp"
-#include "pipeline/model/dit.hpp"
+#include "pipeline/experts.hpp"
 #include "pipeline/model/umt5.hpp"
 #include "pipeline/model/vae.hpp"
+#include "pipeline/model_parts.hpp"
 #include "pipeline/text/tokenizer.hpp"
-#include "pipeline/weights/model_folder.hpp"
 
 namespace wf {
 
-enum class Expert { high, low };
-
 class Models {
  public:
-  /// Reads headers alone, of all parts: a missing, truncated or wrongly shaped tensor, or parts that do not fit each
-  /// other, throw environment before any clip is begun.
-  Models(const Path& folder, Execution execution);
+  /// parts.precision must be the execution's. Sets TF32 for the process as the execution asks.
+  Models(ModelParts parts, Execution execution);
+  Models(const Path& folder, const Execution& execution) : Models(read_model(folder, execution.precision), execution) {}
 
-  const std::string& id() const noexcept { return id_; }  ///< model_id
+  const std::string& id() const noexcept { return parts_.id; }  ///< model_id
+  const ModelParts& parts() const noexcept { return parts_; }
   const Execution& execution() const noexcept { return execution_; }
+  const std::string& attention_name() const noexcept { return attention_name_; }  ///< "given": it was not chosen here
 
   /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until
-  /// release().
+  /// the placement needs the room: an expert's until the other one is used, all until embed().
   const Tokenizer& tokenizer();
   const Umt5Weights& text_encoder();
   const DitWeights& expert(Expert which);
   const VaeWeights& vae();
+  const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
 
-  /// Embeddings of a text, from the cache when they are there. Throws input for a text of more tokens than the experts
-  /// take.
+  /// Embeddings of a text on the CPU, from the cache when they are there. Throws input for a text of more tokens than
+  /// the experts take.
   Embeddings embed(const std::string& text);
 
+  /// Embeds texts ahead of their use, so that a text encoder that does not stay is loaded once for all of them. Texts
+  /// that cannot be embedded are left to embed() and its error.
+  void embed_ahead(const std::vector<std::string>& texts);
+  bool is_embedded(const std::string& text) const { return embeddings_.has(text); }
+
  private:
-  ModelFolder folder_;
+  Embeddings encode(const std::string& text);
+  void release_text_encoder();
+
+  ModelParts parts_;
   Execution execution_;
-  std::string id_;
-  std::int64_t text_len_ = 0;  ///< tokens of a text that the experts take
+  std::string attention_name_ = "given";
   EmbeddingCache embeddings_;
+  Experts experts_;
   std::optional<Tokenizer> tokenizer_;
   std::optional<Umt5Weights> text_encoder_;
-  std::optional<DitWeights> experts_[2];
   std::optional<VaeWeights> vae_;
 };
 

@@ -2,10 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 
 #include "cluster/error.hpp"
+#include "parallel/device.hpp"
 #include "pipeline/decode.hpp"
 #include "pipeline/start.hpp"
 #include "pipeline/store.hpp"
@@ -27,14 +30,17 @@ Denoising start_or_continue(Clip& clip, Models& models) {
       return std::move(*stored);
     }
   }
-  return start(clip.job, models.expert(Expert::high).config.in_dim, device);
+  return start(clip.job, models.parts().expert.in_dim, models.execution().noise, device);
 }
 
 /// Denoises with one expert up to step `until`; a stop on the way stores the state and leaves.
 void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64_t until, Models& models,
                    const Progress& progress) {
   if (clip.state.step >= until) return;  // an expert with nothing to do is not even loaded
-  const auto gate = [&](std::int64_t step) { return !progress || progress(stage, step, schedule.steps()); };
+  const auto gate = [&](std::int64_t step) {
+    synchronize(models.execution().device);  // so that what is shown has happened, and a stop is heeded at once
+    return !progress || progress(stage, step, schedule.steps());
+  };
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
   const double guidance = stage == Stage::high ? clip.job.guidance.high : clip.job.guidance.low;
   clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, models.execution(), gate);
@@ -53,6 +59,34 @@ void finish_latents(Clip& clip) {
 void decode_to_file(Clip& clip, Models& models) {
   clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames);
   decode(clip.latents, models.vae(), [&](const Frames& frames) { clip.writer->append(frames); });
+}
+
+/// "Tried to allocate 1.50 GiB." of LibTorch's message -> "1.50 GiB".
+std::string asked_for(const c10::OutOfMemoryError& error) {
+  const std::string words = error.what_without_backtrace(), before = "Tried to allocate ";
+  const std::size_t begin = words.find(before);
+  if (begin == std::string::npos) return "memory";
+  const std::size_t start = begin + before.size(), end = words.find("iB", start);
+  return end == std::string::npos ? "memory" : words.substr(start, end + 2 - start);
+}
+
+/// What takes less memory than this run, in words.
+std::string remedies(Stage stage, const Execution& execution) {
+  if (stage == Stage::text) return "--text-device cpu";
+  const std::string smaller = "a smaller --size or fewer --frames";
+  if (execution.guidance == GuidanceMode::batched) return "--guidance-mode two, or " + smaller;
+  return execution.placement == Placement::resident ? "--placement swap, or " + smaller : smaller;
+}
+
+std::string out_of_memory(const c10::OutOfMemoryError& error, const Clip& clip, Stage stage, Models& models) {
+  const Execution& execution = models.execution();
+  const DeviceMemory memory = device_memory(execution.device);
+  return fmt::format(
+      "{} is out of memory: {} more was asked for, {} of {} hold tensors; {}x{} with {} frames takes about {} in this "
+      "stage; what helps: {}",
+      device_name(execution.device), asked_for(error), gibibytes(memory.used),
+      gibibytes(memory_limit(execution.device)), clip.job.width, clip.job.height, clip.job.frames,
+      gibibytes(bytes_needed(models.parts(), execution, stage, clip.job)), remedies(stage, execution));
 }
 
 void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
@@ -77,19 +111,24 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
 
 }  // namespace
 
-std::string_view to_string(Stage stage) {
-  constexpr std::array<std::string_view, 5> names{"text", "high", "low", "decode", "write"};
-  return names[static_cast<std::size_t>(stage)];
-}
-
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   const c10::InferenceMode no_autograd;
+  const at::Device device = models.execution().device;
   const bool denoising = stage == Stage::high || stage == Stage::low;
   if (progress && !denoising) progress(stage, 0, 1);
+  const std::string name(to_string(stage));
+  reset_peak_memory(device);
   const auto begin = std::chrono::steady_clock::now();
-  within("stage " + std::string(to_string(stage)), [&] { run(clip, stage, models, progress); });
-  clip.seconds[std::string(to_string(stage))] =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  within("stage " + name, [&] {
+    try {
+      run(clip, stage, models, progress);
+      synchronize(device);
+    } catch (const c10::OutOfMemoryError& error) {
+      throw Error(Error::resource, out_of_memory(error, clip, stage, models));
+    }
+  });
+  clip.seconds[name] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!device.is_cpu()) clip.device_bytes[name] = device_memory(device).peak;
 }
 
 }  // namespace wf

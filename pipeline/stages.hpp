@@ -1,26 +1,20 @@
 // pipeline/stages.hpp: what one clip goes through, from its job to its files. The one place that tells the whole story.
 #pragma once
 
-#include <array>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "cluster/files.hpp"
 #include "jobs/job.hpp"
 #include "pipeline/denoise.hpp"
 #include "pipeline/models.hpp"
+#include "pipeline/stage.hpp"
 #include "pipeline/types.hpp"
 #include "pipeline/write_video.hpp"
 
 namespace wf {
-
-/// In the order in which a clip passes them. high and low: denoising by the high- and by the low-noise expert.
-enum class Stage { text, high, low, decode, write };
-inline constexpr std::array all_stages{Stage::text, Stage::high, Stage::low, Stage::decode, Stage::write};
-std::string_view to_string(Stage stage);
 
 /// Where a clip's files are made. Paths of work files: the caller renames them when the clip is complete.
 struct ClipFiles {
@@ -42,8 +36,9 @@ struct Clip {
   Latents latents;
   std::unique_ptr<FrameWriter> writer;
   std::string latents_sha256, frames_sha256;
-  std::map<std::string, double> seconds;  ///< by stage's name
-  std::int64_t steps_resumed = 0;         ///< steps that came from a stored state
+  std::map<std::string, double> seconds;              ///< by stage's name, the device's work included
+  std::map<std::string, std::uint64_t> device_bytes;  ///< most in tensors on the device, by stage's name; none on a CPU
+  std::int64_t steps_resumed = 0;                     ///< steps that came from a stored state
 };
 
 /// Called before each denoising step, and before every other stage with step 0 of 1. False asks for a stop, heeded in
@@ -54,7 +49,8 @@ using Progress = std::function<bool(Stage stage, std::int64_t step, std::int64_t
 struct Interrupted {};
 
 /// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files
-/// stay parts.
+/// stay parts. A device out of memory is an Error of kind resource that says what was asked for, by which stage, and
+/// what to change.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
 }  // namespace wf

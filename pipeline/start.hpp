@@ -6,8 +6,9 @@
 
 namespace wf {
 
-/// Standard normal noise [16, (frames-1)/4+1, height/8, width/8] f32 from a CPU generator with the job's seed: the same
-/// clip on every machine. `channels` is the expert's in_dim. The result lies on `device`.
-Denoising start(const Job& job, std::int64_t channels, at::Device device);
+/// Standard normal noise [16, (frames-1)/4+1, height/8, width/8] f32 with the job's seed, on `device`. From a CPU
+/// generator: the same clip on every machine. From the device's: what the official code draws on a GPU with as many
+/// multiprocessors. `channels` is the expert's in_dim.
+Denoising start(const Job& job, std::int64_t channels, NoiseSource source, at::Device device);
 
 }  // namespace wf

@@ -24,4 +24,8 @@ enum class Precision { reference, exact };
 /// The conditional and the unconditional forward: two of batch 1 (as the official code), or one of batch 2.
 enum class GuidanceMode { two, batched };
 
+/// Whose generator draws the first noise. cpu: the same clip on every machine. device: the official code's draw on a
+/// GPU, which depends on its number of multiprocessors.
+enum class NoiseSource { cpu, device };
+
 }  // namespace wf

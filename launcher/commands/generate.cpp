@@ -45,13 +45,8 @@ struct Noted {
   const char *name, *value, *words, *why;
 };
 constexpr std::array noted{
-    Noted{"--offload_model", "True|False", "True,False,true,false,yes,no,t,f,y,n,1,0",
-          "weights are read when they are needed, whatever it says"},
-    Noted{"--no-offload", "", "", "weights are read when they are needed and stay"},
-    Noted{"--t5_cpu", "", "", "the text encoder runs where the rest runs"},
     Noted{"--t5_fsdp", "", "", "one process holds the whole text encoder"},
     Noted{"--dit_fsdp", "", "", "one process holds the whole model"},
-    Noted{"--tf32", "", "", "f32 products are computed in f32"},
     Noted{"--compile", "", "", "this program is compiled already"},
     Noted{"--compile_mode", "MODE", "default,reduce-overhead,max-autotune", "this program is compiled already"},
     Noted{"--prompt_extend_method", "METHOD", "dashscope,local_qwen", "prompts are never rewritten"},
@@ -91,6 +86,17 @@ void refuse_many_ranks(const std::string& text) {
     throw Error(Error::input, "this version renders with one process; leave the flag out, or give 1");
 }
 
+/// The words for true and false that the official script takes.
+bool is_true(const std::string& text) {
+  std::string word = text;
+  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  for (const char* yes : {"true", "yes", "t", "y", "1"})
+    if (word == yes) return true;
+  for (const char* no : {"false", "no", "f", "n", "0"})
+    if (word == no) return false;
+  throw Error(Error::input, "must be True or False, got '" + text + "'");
+}
+
 /// Our shared flags, under the official names as well.
 std::vector<Flag> shared_flags(GenerateOptions& options) {
   std::vector<Flag> flags = job_flags(options.job);
@@ -112,12 +118,21 @@ std::vector<Flag> mapped_flags(GenerateOptions& options) {
   const auto guidance = [&options](const char* mode) {
     return [&options, mode](const std::string&) { options.run.guidance_mode = mode; };
   };
+  const auto placement = [&options](const char* word) {
+    return [&options, word](const std::string&) { options.run.placement = word; };
+  };
+  const auto offload = [&options](const std::string& text) {
+    options.run.placement = is_true(text) ? "swap" : "resident";
+  };
   return {
       {"--convert_model_dtype", "", "as --precision exact",
        [&options](const std::string&) { options.run.precision = "exact"; }},
       {"--use_batched_cfg", "", "as --guidance-mode batched", guidance("batched")},
       {"--no-batched_cfg", "", "as --guidance-mode two", guidance("two")},
-      {"--no-tf32", "", "as it is always", [](const std::string&) {}},
+      {"--no-tf32", "", "without --tf32", [&options](const std::string&) { options.run.tf32 = false; }},
+      {"--offload_model", "True|False", "as --placement swap or resident", offload, {"True", "False"}},
+      {"--no-offload", "", "as --placement resident", placement("resident")},
+      {"--t5_cpu", "", "as --text-device cpu", [&options](const std::string&) { options.run.text_device = "cpu"; }},
       {"--no-compile", "", "as it is always", [](const std::string&) {}},
       {"--task", "t2v-A14B", "the only one", refuse_other_task, {"t2v-A14B"}},
       {"--ulysses_size", "1", "ranks that share a clip; one in this version", refuse_many_ranks},

@@ -2,33 +2,64 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cmath>
-#include <optional>
+
+#include "parallel/device.hpp"
 
 namespace wf {
 namespace {
+
+constexpr std::int64_t most_score_bytes = 1ll << 30;
 
 AttentionResult blocked_on_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v);
   return {out, lse};
 }
 
-/// Every score at once: the plain formula, for any device.
-AttentionResult all_scores(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+/// All scores of some rows at once.
+AttentionResult rows_of_scores(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
-  const at::Tensor scores = at::matmul(q, k.transpose(-2, -1)).to(at::kFloat).mul_(scale);
+  at::Tensor scores = at::matmul(q.to(at::kFloat).mul_(scale), keys.transpose(-2, -1));
   const at::Tensor lse = scores.logsumexp(-1);
-  return {at::matmul(at::exp(scores - lse.unsqueeze(-1)).to(v.scalar_type()), v), lse};
+  scores.sub_(lse.unsqueeze(-1)).exp_();
+  return {at::matmul(scores, values).to(q.scalar_type()), lse};
+}
+
+AttentionResult blocks_of_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const at::Tensor keys = k.to(at::kFloat), values = v.to(at::kFloat);
+  const std::int64_t row_bytes = 4 * q.size(0) * q.size(1) * k.size(2);
+  const std::int64_t rows = std::max<std::int64_t>(1, most_score_bytes / std::max<std::int64_t>(row_bytes, 1));
+  std::vector<at::Tensor> outs, lses;
+  for (const at::Tensor& block : q.split(rows, /*dim=*/2)) {
+    const AttentionResult result = rows_of_scores(block.clone(), keys, values);
+    outs.push_back(result.out);
+    lses.push_back(result.lse);
+  }
+  return {at::cat(outs, 2), at::cat(lses, 2)};
 }
 
 }  // namespace
 
 Attention math_attention() {
-  return [](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) -> AttentionResult {
-    if (q.is_cpu()) return blocked_on_cpu(q, k, v);
-    if (with_lse) return all_scores(q, k, v);
-    return {at::scaled_dot_product_attention(q, k, v), {}};
+  return [](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool) {
+    return q.is_cpu() ? blocked_on_cpu(q, k, v) : blocks_of_rows(q, k, v);
   };
+}
+
+Attention cudnn_attention() {
+  return [](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) -> AttentionResult {
+    const auto result = at::_scaled_dot_product_cudnn_attention(q, k, v, /*attn_bias=*/{}, with_lse);
+    return {std::get<0>(result), with_lse ? std::get<1>(result).view(q.sizes().slice(0, 3)) : at::Tensor()};
+  };
+}
+
+std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {
+  if (compute_capability(device) < 80) return "it needs an NVIDIA GPU of compute capability 8.0 or more";
+  if (dtype != at::kBFloat16) return "it computes in bf16 (--precision exact)";
+  if (head_dim % 8 != 0 || head_dim > 128)
+    return "it takes heads of a multiple of 8 up to 128, not of " + std::to_string(head_dim);
+  return "";
 }
 
 at::Tensor biased_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& bias) {

@@ -123,25 +123,29 @@ at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, cons
                           const at::Tensor& rope, const Attention& attention) {
   const std::int64_t heads = weights.config.num_heads;
   const double eps = weights.config.eps;
-  const std::vector<at::Tensor> qkv = apply(block.qkv, modulated_norm(x, row(m, 0), row(m, 1), eps)).chunk(3, -1);
-  const at::Tensor q = rotate(split_heads(rms_norm(qkv[0], block.norm_q, eps), heads), rope);
-  const at::Tensor k = rotate(split_heads(rms_norm(qkv[1], block.norm_k, eps), heads), rope);
-  const at::Tensor v = split_heads(qkv[2], heads);
-  const AttentionResult result = attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), /*with_lse=*/false);
-  return apply(block.out, join_heads(result.out));
+  at::Tensor mixed;
+  {  // q, k and v are freed before the output projection
+    const std::vector<at::Tensor> qkv =
+        apply(block.qkv, modulated_norm(x, row(m, 0), row(m, 1), eps, weights.dtype())).chunk(3, -1);
+    const at::Tensor q = rotated_heads(qkv[0], block.norm_q, eps, heads, rope);
+    const at::Tensor k = rotated_heads(qkv[1], block.norm_k, eps, heads, rope);
+    const at::Tensor v = split_heads(qkv[2], heads);
+    mixed = attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), /*with_lse=*/false).out;
+  }
+  return apply(block.out, join_heads(mixed));
 }
 
 at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
                            const TextContext::Block& text, const at::Tensor& bias) {
   const double eps = weights.config.eps;
-  const at::Tensor z = at::layer_norm(x, {weights.config.dim}, block.cross_norm_weight, block.cross_norm_bias, eps);
+  const at::Tensor z = affine_norm(x, block.cross_norm_weight, block.cross_norm_bias, eps, weights.dtype());
   const at::Tensor q = rms_norm(apply(block.cross_q, z), block.cross_norm_q, eps);
   const at::Tensor q_heads = split_heads(q, weights.config.num_heads).transpose(1, 2);
   return apply(block.cross_out, join_heads(biased_attention(q_heads, text.k, text.v, bias)));
 }
 
 at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m) {
-  at::Tensor inner = apply(block.ffn_up, modulated_norm(x, row(m, 3), row(m, 4), weights.config.eps));
+  at::Tensor inner = apply(block.ffn_up, modulated_norm(x, row(m, 3), row(m, 4), weights.config.eps, weights.dtype()));
   return apply(block.ffn_down, at::gelu_(inner, "tanh"));
 }
 
@@ -150,13 +154,13 @@ at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at:
                      const Attention& attention) {
   const at::Tensor m = block.modulation + e0;
   at::Tensor stream = add_gated(x, self_attention(weights, block, x, m, rope, attention), row(m, 2));
-  stream.add_(cross_attention(weights, block, stream, text, bias));
+  stream = add_gated(stream, cross_attention(weights, block, stream, text, bias), /*gate=*/{});
   return add_gated(stream, feed_forward(weights, block, stream, m), row(m, 5));
 }
 
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e) {
   const at::Tensor m = weights.head_modulation + e.unsqueeze(1);  // e, not e0
-  return apply(weights.head, modulated_norm(x, row(m, 0), row(m, 1), weights.config.eps));
+  return apply(weights.head, modulated_norm(x, row(m, 0), row(m, 1), weights.config.eps, at::kFloat));
 }
 
 // ---- The whole ----

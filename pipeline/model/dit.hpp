@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "parallel/attention.hpp"
@@ -50,6 +51,9 @@ struct DitWeights {
 
 /// Every tensor of the checkpoint is taken and checked. Throws environment naming file and tensor.
 DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device);
+
+/// Every tensor of the weights, in a fixed order.
+void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit);
 
 /// The embedded time of one step: the same for all tokens, so it is computed once and not, as officially, per token.
 struct TimeEmbedding {
@@ -102,9 +106,12 @@ at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at:
 /// [B, L, d] -> [B, L, 4 * out_dim] f32.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 
-/// Weights, and the tensors alive at the widest point of a forward of batch B over L tokens (f32 residual stream, one
-/// f32 and one GEMM-dtype plane for norms, q, k, v and their rotated copies, or the FFN's inner plane), in bytes.
-std::uint64_t dit_bytes_needed(const DitConfig& config, std::int64_t text_dim, Precision precision, std::int64_t tokens,
-                               std::int64_t batch);
+/// What an expert's weights take, in bytes.
+std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision);
+
+/// What denoising one clip of so many tokens takes beside the weights, in bytes: the tensors alive at the widest point
+/// of a forward of batch B (the residual stream, q, k, v and their mixture), keys and values of both texts, the rotary
+/// table, and the solver's state.
+std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch);
 
 }  // namespace wf

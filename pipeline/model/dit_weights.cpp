@@ -71,6 +71,9 @@ DitBlock DitReader::block(const std::string& prefix) {
   return block;
 }
 
+/// Of a value in a GEMM.
+std::int64_t item_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
+
 }  // namespace
 
 DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device) {
@@ -94,16 +97,43 @@ DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Preci
   return weights;
 }
 
-std::uint64_t dit_bytes_needed(const DitConfig& config, std::int64_t text_dim, Precision precision, std::int64_t tokens,
-                               std::int64_t batch) {
-  const std::int64_t d = config.dim, f = config.ffn_dim, item = precision == Precision::exact ? 2 : 4;
+void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit) {
+  const auto both = [&](Linear& linear) {
+    visit(linear.weight);
+    visit(linear.bias);
+  };
+  for (Linear* linear : {&weights.patch_embedding, &weights.text_in, &weights.text_out, &weights.time_in,
+                         &weights.time_out, &weights.time_projection, &weights.head})
+    both(*linear);
+  visit(weights.head_modulation);
+  for (DitBlock& block : weights.blocks) {
+    for (Linear* linear :
+         {&block.qkv, &block.out, &block.cross_q, &block.cross_kv, &block.cross_out, &block.ffn_up, &block.ffn_down})
+      both(*linear);
+    for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
+                               &block.cross_norm_bias, &block.cross_norm_q, &block.cross_norm_k})
+      visit(*tensor);
+  }
+}
+
+std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision) {
+  const std::int64_t d = config.dim, f = config.ffn_dim;
   const std::int64_t block = 8 * d * d + 2 * d * f + 13 * d + f;
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
-  const std::int64_t weights = (block * config.num_layers + outside) * item + (wide + 8 * d * config.num_layers) * 4;
-  const std::int64_t attention_planes = d * (4 + 4 + 3 * item + 2 * item + 2 * 4);
-  const std::int64_t ffn_planes = d * (4 + 4 + item) + 2 * f * item;
-  return static_cast<std::uint64_t>(weights + batch * tokens * std::max(attention_planes, ffn_planes));
+  return static_cast<std::uint64_t>((block * config.num_layers + outside) * item_bytes(precision) +
+                                    (wide + 8 * d * config.num_layers) * 4);
+}
+
+std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch) {
+  const std::int64_t d = config.dim, item = item_bytes(precision);
+  // exact: stream, joined q k v, rotated q and k, mixture. reference: LibTorch's f32 operations keep two planes more.
+  const std::int64_t in_attention = d * (4 + 3 * item + 2 * item + item + (precision == Precision::exact ? 0 : 8));
+  const std::int64_t in_ffn = d * (4 + item) + config.ffn_dim * item;
+  const std::int64_t texts = 2 * config.num_layers * 2 * config.text_len * d * item;
+  const std::int64_t table = tokens * d / config.num_heads * 4;
+  const std::int64_t samples = 8 * tokens * config.in_dim * 4 * 4;  // x, guided and unguided velocities, solver
+  return static_cast<std::uint64_t>(batch * tokens * std::max(in_attention, in_ffn) + texts + table + samples);
 }
 
 }  // namespace wf

@@ -32,7 +32,7 @@ class ShortClip {
     execution_.guidance = mode;
     Job job;
     job.seed = 5, job.width = 64, job.height = 48, job.frames = 5;
-    noise_ = start(job, 16, at::kCPU);
+    noise_ = start(job, 16, NoiseSource::cpu, at::kCPU);
   }
 
   const Denoising& noise() const { return noise_; }

@@ -4,6 +4,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
 
+#include <set>
+
 #include "pipeline/kernels/attention.hpp"
 #include "tests/golden.hpp"
 #include "tests/pipeline/model/sine_fill.hpp"
@@ -124,23 +126,26 @@ TEST(Dit, ATextThatFillsAllRowsHasNoPadding) {
   EXPECT_TRUE(at::isfinite(forward(weights, at::ones({16, 1, 4, 4}), 500, text)).all().item<bool>());
 }
 
-/// Without tokens all that is needed is the weights.
-TEST(Dit, BytesNeededCountEveryWeight) {
+TEST(Dit, WeightBytesCountEveryWeight) {
   for (const Precision precision : {Precision::reference, Precision::exact}) {
-    const DitWeights w = tiny("high", precision);
-    std::uint64_t bytes = w.head_modulation.nbytes();
-    const auto add = [&](const std::vector<Linear>& linears) {
-      for (const Linear& linear : linears) bytes += linear.weight.nbytes() + linear.bias.nbytes();
-    };
-    add({w.patch_embedding, w.text_in, w.text_out, w.time_in, w.time_out, w.time_projection, w.head});
-    for (const DitBlock& block : w.blocks) {
-      add({block.qkv, block.out, block.cross_q, block.cross_kv, block.cross_out, block.ffn_up, block.ffn_down});
-      for (const at::Tensor& tensor : {block.modulation, block.norm_q, block.norm_k, block.cross_norm_weight,
-                                       block.cross_norm_bias, block.cross_norm_q, block.cross_norm_k})
-        bytes += tensor.nbytes();
-    }
-    EXPECT_EQ(dit_bytes_needed(w.config, w.text_dim, precision, /*tokens=*/0, /*batch=*/1), bytes);
+    DitWeights weights = tiny("high", precision);
+    std::uint64_t bytes = 0;
+    for_each_tensor(weights, [&](at::Tensor& tensor) { bytes += tensor.nbytes(); });
+    EXPECT_EQ(dit_weight_bytes(weights.config, weights.text_dim, precision), bytes);
   }
+}
+
+/// 1095 published tensors at 40 blocks: 27 a block, 15 outside; q k v and the cross k v are joined here.
+TEST(Dit, EveryTensorIsVisitedOnce) {
+  DitWeights weights = tiny("low", Precision::reference);
+  std::set<const void*> seen;
+  std::size_t visits = 0;
+  for_each_tensor(weights, [&](at::Tensor& tensor) {
+    seen.insert(tensor.const_data_ptr());
+    ++visits;
+  });
+  EXPECT_EQ(visits, 15 + (27 - 4 - 2) * weights.blocks.size());
+  EXPECT_EQ(seen.size(), visits);
 }
 
 TEST(Dit, UnpatchifyPutsTheChannelLast) {

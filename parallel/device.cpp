@@ -1,0 +1,65 @@
+#include "parallel/device.hpp"
+
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+
+namespace wf {
+namespace {
+
+/// The allocator once it has allocated something; before, it knows no device.
+c10::DeviceAllocator* allocator_of(at::Device device) {
+  if (device.is_cpu()) return nullptr;
+  c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(device.type());
+  return allocator->initialized() ? allocator : nullptr;
+}
+
+std::uint64_t sum(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+}  // namespace
+
+DeviceMemory device_memory(at::Device device) {
+  c10::DeviceAllocator* const allocator = allocator_of(device);
+  if (!allocator) return {};
+  const auto stats = allocator->getDeviceStats(device.index());
+  return {sum(stats.allocated_bytes[0].current), sum(stats.allocated_bytes[0].peak),
+          sum(stats.reserved_bytes[0].current)};
+}
+
+void reset_peak_memory(at::Device device) {
+  if (c10::DeviceAllocator* const allocator = allocator_of(device)) allocator->resetPeakStats(device.index());
+}
+
+void release_cached_memory(at::Device device) {
+  if (c10::DeviceAllocator* const allocator = allocator_of(device)) allocator->emptyCache();
+}
+
+void synchronize(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
+}
+
+double seconds_on(at::Device device, const std::function<void()>& work) {
+  synchronize(device);
+  if (device.is_cpu()) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  const c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  c10::Event begin(device.type(), c10::EventFlag::BACKEND_DEFAULT), end(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+  begin.record(stream);
+  work();
+  end.record(stream);
+  end.synchronize();
+  return begin.elapsedTime(end) / 1000.0;
+}
+
+std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9); }
+std::string gibibytes(std::uint64_t bytes) {
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / static_cast<double>(1ull << 30));
+}
+
+}  // namespace wf

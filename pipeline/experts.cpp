@@ -1,0 +1,93 @@
+#include "pipeline/experts.hpp"
+
+#include <ATen/ATen.h>
+#include <spdlog/stopwatch.h>
+
+#include "cluster/log.hpp"
+#include "parallel/device.hpp"
+
+namespace wf {
+namespace {
+
+/// Hands out parts of large pinned blocks. LibTorch's own pinned allocator rounds each request up to a power of two,
+/// which for the weights of an expert would take nearly twice their size.
+class PinnedBlocks {
+ public:
+  at::Tensor like(const at::Tensor& tensor) {
+    const auto bytes = static_cast<std::int64_t>(tensor.nbytes());
+    if (!block_.defined() || used_ + bytes > block_.numel()) {
+      block_ = at::empty({std::max(bytes, block_bytes)}, at::TensorOptions(at::kByte).pinned_memory(true));
+      used_ = 0;
+    }
+    const at::Tensor part = block_.narrow(0, used_, bytes).view(tensor.scalar_type()).view(tensor.sizes());
+    used_ += (bytes + alignment - 1) / alignment * alignment;
+    return part;
+  }
+
+ private:
+  static constexpr std::int64_t block_bytes = 1ll << 30, alignment = 256;
+  at::Tensor block_;
+  std::int64_t used_ = 0;
+};
+
+DitWeights transformed(const DitWeights& weights, const std::function<at::Tensor(const at::Tensor&)>& change) {
+  DitWeights changed = weights;
+  for_each_tensor(changed, [&](at::Tensor& tensor) { tensor = change(tensor); });
+  return changed;
+}
+
+DitWeights to_host(const DitWeights& weights) {
+  PinnedBlocks blocks;
+  return transformed(weights, [&](const at::Tensor& tensor) {
+    const at::Tensor copy = tensor.is_cuda() ? blocks.like(tensor) : at::empty_like(tensor);
+    return copy.copy_(tensor, /*non_blocking=*/true);
+  });
+}
+
+}  // namespace
+
+const DitWeights& Experts::use(Expert which) {
+  Place& wanted = place(which);
+  if (!wanted.device) {
+    if (placement_ == Placement::swap) leave(place(which == Expert::high ? Expert::low : Expert::high));
+    if (wanted.host)
+      enter(wanted);
+    else
+      wanted.device = load_(which);
+  }
+  return *wanted.device;
+}
+
+void Experts::free_device() {
+  if (placement_ != Placement::swap) return;
+  for (Place& each : places_) leave(each);
+}
+
+void Experts::leave(Place& leaving) {
+  if (!leaving.device) return;
+  if (!leaving.host) {
+    const spdlog::stopwatch watch;
+    leaving.host = to_host(*leaving.device);
+    synchronize(device_);
+    spdlog::debug("an expert was copied to pinned host memory in {:.2f} s", watch);
+  }
+  leaving.device.reset();
+  release_cached_memory(device_);
+}
+
+void Experts::enter(Place& entering) {
+  std::uint64_t bytes = 0;
+  const spdlog::stopwatch watch;
+  entering.device = transformed(*entering.host, [&](const at::Tensor& tensor) {
+    bytes += tensor.nbytes();
+    return tensor.to(device_, /*non_blocking=*/true);
+  });
+  synchronize(device_);
+  const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
+  traffic_.bytes += bytes;
+  traffic_.seconds += seconds;
+  spdlog::debug("{} exchanged in {:.2f} s ({:.1f} GB/s)", gigabytes(bytes), seconds,
+                static_cast<double>(bytes) / 1e9 / std::max(seconds, 1e-9));
+}
+
+}  // namespace wf

@@ -1,0 +1,92 @@
+// pipeline/kernels/attention_fa3.cpp: FlashAttention-3 as an operator that a shared library registers with LibTorch
+// when it is loaded. Looked up by name at run time: the program is built, and starts, without it.
+#include <ATen/ATen.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <dlfcn.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cluster/error.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/kernels/attention.hpp"
+
+namespace wf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* how_to_get = "./wanfarm --with-fa3 fetches it, --attention cudnn does without";
+
+fs::path library() {
+  const char* const set = std::getenv("WANFARM_FA3");
+  if (!set || !*set) return {};
+  return fs::is_directory(set) ? fs::path(set) / "fa3_fwd/_C.abi3.so" : fs::path(set);
+}
+
+void load(const fs::path& file, int flags) {
+  if (::dlopen(file.c_str(), flags)) return;
+  throw Error(Error::environment, std::string("FlashAttention-3 cannot be loaded: ") + ::dlerror() + "; " + how_to_get);
+}
+
+/// The library asks for libtorch.so by its bare name. Programs like this one link its parts alone, so it is loaded by
+/// its path first, from where they lie.
+void load_libtorch() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&at::globalContext), &info) == 0 || !info.dli_fname) return;
+  const fs::path whole = fs::path(info.dli_fname).parent_path() / "libtorch.so";
+  if (fs::exists(whole)) load(whole, RTLD_LAZY | RTLD_GLOBAL);
+}
+
+c10::OperatorHandle find_operator() {
+  const c10::OperatorName name("fa3_fwd::fwd", "");
+  if (const auto known = c10::Dispatcher::singleton().findSchema(name)) return *known;
+  const fs::path file = library();
+  if (file.empty()) throw Error(Error::environment, std::string("WANFARM_FA3 is not set; ") + how_to_get);
+  load_libtorch();
+  load(file, RTLD_LAZY | RTLD_GLOBAL);
+  if (const auto loaded = c10::Dispatcher::singleton().findSchema(name)) return *loaded;
+  throw Error(Error::environment, file.string() + " does not hold FlashAttention-3's fa3_fwd::fwd; " + how_to_get);
+}
+
+/// The arguments by name, the schema's defaults for all others.
+torch::jit::Stack arguments(const c10::FunctionSchema& schema, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v) {
+  torch::jit::Stack stack;
+  for (const c10::Argument& argument : schema.arguments()) {
+    if (argument.name() == "q")
+      stack.emplace_back(q);
+    else if (argument.name() == "k")
+      stack.emplace_back(k);
+    else if (argument.name() == "v")
+      stack.emplace_back(v);
+    else if (argument.name() == "num_splits")
+      stack.emplace_back(1);  // never split: the same sums whatever the shape
+    else
+      stack.push_back(argument.default_value().value_or(c10::IValue()));
+  }
+  return stack;
+}
+
+}  // namespace
+
+Attention fa3_attention() {
+  const c10::OperatorHandle op = find_operator();
+  return [op](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool) -> AttentionResult {
+    // It takes [batch, rows, heads, head_dim].
+    torch::jit::Stack stack = arguments(op.schema(), q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
+    op.callBoxed(stack);
+    return {stack[0].toTensor().transpose(1, 2), stack[1].toTensor()};
+  };
+}
+
+std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {
+  if (compute_capability(device) != 90) return "it needs a Hopper GPU (compute capability 9.0)";
+  if (dtype != at::kBFloat16) return "it computes in bf16 (--precision exact)";
+  if (head_dim % 8 != 0 || head_dim > 256)
+    return "it takes heads of a multiple of 8 up to 256, not of " + std::to_string(head_dim);
+  if (!fs::exists(library())) return std::string("the library that $WANFARM_FA3 names is not there; ") + how_to_get;
+  return "";
+}
+
+}  // namespace wf

@@ -1,0 +1,100 @@
+// pipeline/kernels/fused_cuda.cpp: tensors in, pointers and a stream out, to fused_cuda.cu.
+#include <ATen/ATen.h>
+#include <ATen/record_function.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <c10/cuda/CUDAStream.h>
+
+#include "pipeline/kernels/fused.hpp"
+#include "pipeline/kernels/fused_launch.hpp"
+
+namespace wf::fused {
+namespace {
+
+constexpr std::int64_t most_columns = 40960;  // what a block of 1024 threads holds in registers
+
+Element element(const at::Tensor& x) { return x.scalar_type() == at::kFloat ? Element::f32 : Element::bf16; }
+
+/// x [batch, rows, d]
+Shape shape_of(const at::Tensor& x) { return {x.size(0) * x.size(1), x.size(1), static_cast<int>(x.size(2))}; }
+
+/// [d], or [1 or batch, 1, d] with a stride of its own between samples.
+PerColumn per_column(const at::Tensor& values) {
+  TORCH_INTERNAL_ASSERT(values.scalar_type() == at::kFloat && values.stride(-1) == 1);
+  const bool shared = values.dim() == 1 || values.size(0) == 1;
+  return {values.const_data_ptr<float>(), shared ? 0 : values.stride(0)};
+}
+
+at::Tensor bf16_like(const at::Tensor& x, at::IntArrayRef sizes) {
+  return at::empty(sizes, x.options().dtype(at::kBFloat16));
+}
+
+at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_is_offset, const at::Tensor& shift,
+                         double eps) {
+  TORCH_INTERNAL_ASSERT(x.is_contiguous());
+  const c10::cuda::CUDAGuard guard(x.device());
+  const at::Tensor out = bf16_like(x, x.sizes());
+  layer_norm(x.const_data_ptr(), element(x), per_column(gain), gain_is_offset, per_column(shift),
+             static_cast<float>(eps), out.data_ptr(), shape_of(x), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
+}
+
+/// z's rows may lie apart (a part of a joined projection): its last dimension alone must be dense.
+void rms_norm_into(const at::Tensor& out, const at::Tensor& z, const at::Tensor& weight, double eps,
+                   const float* angles, std::int64_t head_dim) {
+  TORCH_INTERNAL_ASSERT(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
+  TORCH_INTERNAL_ASSERT(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
+  const c10::cuda::CUDAGuard guard(z.device());
+  rms_norm(z.const_data_ptr(), z.stride(1), weight.const_data_ptr(), angles, static_cast<int>(head_dim),
+           static_cast<float>(eps), out.data_ptr(), shape_of(z), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+}
+
+}  // namespace
+
+bool take(const at::Tensor& x, at::ScalarType result) {
+  return x.is_cuda() && x.dim() == 3 && result == at::kBFloat16 && x.size(2) % 8 == 0 && x.size(2) <= most_columns &&
+         x.numel() > 0;
+}
+
+at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps) {
+  RECORD_FUNCTION("wf::modulated_norm", std::vector<c10::IValue>{x});
+  return layer_norm_of(x, scale, /*gain_is_offset=*/true, shift, eps);
+}
+
+at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
+  RECORD_FUNCTION("wf::affine_norm", std::vector<c10::IValue>{x});
+  return layer_norm_of(x, weight, /*gain_is_offset=*/false, bias, eps);
+}
+
+at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
+  RECORD_FUNCTION("wf::rms_norm", std::vector<c10::IValue>{z});
+  const at::Tensor out = bf16_like(z, z.sizes());
+  rms_norm_into(out, z, weight, eps, /*angles=*/nullptr, z.size(2));
+  return out;
+}
+
+at::Tensor rotated_heads(const at::Tensor& z, const at::Tensor& weight, double eps, std::int64_t heads,
+                         const at::Tensor& angles) {
+  RECORD_FUNCTION("wf::rotated_heads", std::vector<c10::IValue>{z});
+  TORCH_INTERNAL_ASSERT(angles.is_contiguous() && angles.scalar_type() == at::kComplexFloat);
+  const std::int64_t head_dim = z.size(2) / heads;
+  const at::Tensor out = bf16_like(z, {z.size(0), z.size(1), heads, head_dim});
+  rms_norm_into(out, z, weight, eps, static_cast<const float*>(angles.const_data_ptr()), head_dim);
+  return out;
+}
+
+at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
+  RECORD_FUNCTION("wf::add_gated", std::vector<c10::IValue>{x});
+  TORCH_INTERNAL_ASSERT(x.is_contiguous() && y.is_contiguous() && y.scalar_type() == at::kBFloat16);
+  const c10::cuda::CUDAGuard guard(x.device());
+  const at::Tensor out = x.scalar_type() == at::kFloat ? x : at::empty(x.sizes(), x.options().dtype(at::kFloat));
+  add_gated(x.const_data_ptr(), element(x), y.const_data_ptr(),
+            gate.defined() ? per_column(gate) : PerColumn{nullptr, 0}, out.data_ptr<float>(), shape_of(x),
+            c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
+}
+
+}  // namespace wf::fused

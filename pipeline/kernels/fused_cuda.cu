@@ -1,0 +1,214 @@
+// pipeline/kernels/fused_cuda.cu: the steps between the matrix products of a block, each in one pass over memory. They
+// are bound by bandwidth: 16-byte accesses, a row stays in registers between its sum and its use, one block a row.
+#include <cuda_bf16.h>
+
+#include <algorithm>
+
+#include "pipeline/kernels/fused_launch.hpp"
+
+namespace wf::fused {
+namespace {
+
+constexpr int kVector = 8;   ///< values that a thread loads at once
+constexpr int kVectors = 5;  ///< vectors a thread holds: 128 threads hold the 5120 columns of the published model
+constexpr int kWarp = 32;
+
+struct Values {
+  float at[kVector];
+};
+
+__device__ Values load(const float* from) {
+  const float4 a = *reinterpret_cast<const float4*>(from), b = *reinterpret_cast<const float4*>(from + 4);
+  return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
+}
+
+__device__ Values load(const __nv_bfloat16* from) {
+  const uint4 raw = *reinterpret_cast<const uint4*>(from);
+  const auto* const pairs = reinterpret_cast<const __nv_bfloat162*>(&raw);
+  Values values;
+#pragma unroll
+  for (int i = 0; i < kVector / 2; ++i) {
+    const float2 pair = __bfloat1622float2(pairs[i]);
+    values.at[2 * i] = pair.x;
+    values.at[2 * i + 1] = pair.y;
+  }
+  return values;
+}
+
+__device__ void store(float* to, const Values& values) {
+  reinterpret_cast<float4*>(to)[0] = make_float4(values.at[0], values.at[1], values.at[2], values.at[3]);
+  reinterpret_cast<float4*>(to)[1] = make_float4(values.at[4], values.at[5], values.at[6], values.at[7]);
+}
+
+__device__ void store(__nv_bfloat16* to, const Values& values) {
+  uint4 raw;
+  auto* const pairs = reinterpret_cast<__nv_bfloat162*>(&raw);
+#pragma unroll
+  for (int i = 0; i < kVector / 2; ++i) pairs[i] = __floats2bfloat162_rn(values.at[2 * i], values.at[2 * i + 1]);
+  *reinterpret_cast<uint4*>(to) = raw;
+}
+
+__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
+
+/// The sum over all threads of the block, in every thread; always in the same order.
+__device__ float block_sum(float value) {
+  __shared__ float of_warp[kWarp];
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
+  __syncthreads();  // the sum before this one may still be read
+  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
+  __syncthreads();
+  float sum = 0;
+  for (unsigned warp = 0; warp < blockDim.x / kWarp; ++warp) sum += of_warp[warp];
+  return sum;
+}
+
+/// A block's row: vector i of this thread begins at column(i).
+struct Row {
+  std::int64_t index, sample;
+  int columns;
+  __device__ explicit Row(const Shape& shape)
+      : index(blockIdx.x), sample(index / shape.rows_per_sample), columns(shape.columns) {}
+  __device__ int column(int i) const {
+    return (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kVector;
+  }
+  __device__ bool has(int i) const { return column(i) < columns; }
+};
+
+/// Loads this thread's part of a row; what lies past its end is 0 and adds nothing to a sum.
+template <class T>
+__device__ void load_row(Values (&values)[kVectors], const T* row_start, const Row& row) {
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) values[i] = row.has(i) ? load(row_start + row.column(i)) : Values{};
+}
+
+template <class T, bool gain_is_offset>
+__global__ void layer_norm_kernel(const T* x, PerColumn gain, PerColumn shift, float eps, __nv_bfloat16* out,
+                                  Shape shape) {
+  const Row row(shape);
+  Values values[kVectors];
+  load_row(values, x + row.index * row.columns, row);
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+    for (int j = 0; j < kVector; ++j) sum += values[i].at[j];
+  const float mean = block_sum(sum) / static_cast<float>(row.columns);
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    for (int j = 0; j < kVector; ++j) squares += (values[i].at[j] - mean) * (values[i].at[j] - mean);
+  }
+  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    const int column = row.column(i);
+    const Values gains = load(gain.data + row.sample * gain.stride + column);
+    const Values shifts = load(shift.data + row.sample * shift.stride + column);
+    Values result;
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) {
+      const float normed = (values[i].at[j] - mean) * factor;
+      const float kept = sizeof(T) == sizeof(__nv_bfloat16) ? rounded(normed) : normed;
+      result.at[j] = kept * (gain_is_offset ? 1.0f + gains.at[j] : gains.at[j]) + shifts.at[j];
+    }
+    store(out + row.index * row.columns + column, result);
+  }
+}
+
+/// Turns the channel pairs (2j, 2j+1) by their angles.
+__device__ void rotate(Values& values, const float* angles) {
+  const Values turns = load(angles);  // cos, sin of 4 pairs
+#pragma unroll
+  for (int j = 0; j < kVector; j += 2) {
+    const float re = values.at[j], im = values.at[j + 1], cosine = turns.at[j], sine = turns.at[j + 1];
+    values.at[j] = re * cosine - im * sine;
+    values.at[j + 1] = re * sine + im * cosine;
+  }
+}
+
+template <bool rotated>
+__global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, const __nv_bfloat16* weight,
+                                const float* angles, int head_dim, float eps, __nv_bfloat16* out, Shape shape) {
+  const Row row(shape);
+  Values values[kVectors];
+  load_row(values, z + row.index * z_stride, row);
+  float squares = 0;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+    for (int j = 0; j < kVector; ++j) squares += values[i].at[j] * values[i].at[j];
+  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
+  const float* const turns = rotated ? angles + (row.index - row.sample * shape.rows_per_sample) * head_dim : nullptr;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    const int column = row.column(i);
+    const Values weights = load(weight + column);
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) values[i].at[j] = rounded(rounded(values[i].at[j] * factor) * weights.at[j]);
+    if (rotated) rotate(values[i], turns + column % head_dim);
+    store(out + row.index * row.columns + column, values[i]);
+  }
+}
+
+template <class T>
+__global__ void add_gated_kernel(const T* x, const __nv_bfloat16* y, PerColumn gate, float* out, Shape shape) {
+  const Row row(shape);
+  const std::int64_t start = row.index * row.columns;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    const int column = row.column(i);
+    Values sum = load(x + start + column);
+    const Values added = load(y + start + column);
+    const Values gates =
+        gate.data ? load(gate.data + row.sample * gate.stride + column) : Values{{1, 1, 1, 1, 1, 1, 1, 1}};
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) sum.at[j] += added.at[j] * gates.at[j];
+    store(out + start + column, sum);
+  }
+}
+
+/// Just enough warps for one row.
+int threads_for(const Shape& shape) {
+  const int vectors = shape.columns / kVector;
+  const int threads = (vectors + kVectors - 1) / kVectors;
+  return (threads + kWarp - 1) / kWarp * kWarp;
+}
+
+template <class T>
+void layer_norm_of(const void* x, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps, void* out,
+                   Shape shape, cudaStream_t stream) {
+  const auto kernel = gain_is_offset ? layer_norm_kernel<T, true> : layer_norm_kernel<T, false>;
+  kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
+      static_cast<const T*>(x), gain, shift, eps, static_cast<__nv_bfloat16*>(out), shape);
+}
+
+}  // namespace
+
+void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps,
+                void* out, Shape shape, cudaStream_t stream) {
+  if (x_type == Element::f32) return layer_norm_of<float>(x, gain, gain_is_offset, shift, eps, out, shape, stream);
+  layer_norm_of<__nv_bfloat16>(x, gain, gain_is_offset, shift, eps, out, shape, stream);
+}
+
+void rms_norm(const void* z, std::int64_t z_stride, const void* weight, const float* angles, int head_dim, float eps,
+              void* out, Shape shape, cudaStream_t stream) {
+  const auto kernel = angles ? rms_norm_kernel<true> : rms_norm_kernel<false>;
+  kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
+      static_cast<const __nv_bfloat16*>(z), z_stride, static_cast<const __nv_bfloat16*>(weight), angles, head_dim, eps,
+      static_cast<__nv_bfloat16*>(out), shape);
+}
+
+void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,
+               cudaStream_t stream) {
+  const auto blocks = static_cast<unsigned>(shape.rows);
+  const auto* const added = static_cast<const __nv_bfloat16*>(y);
+  if (x_type == Element::f32)
+    add_gated_kernel<<<blocks, threads_for(shape), 0, stream>>>(static_cast<const float*>(x), added, gate, out, shape);
+  else
+    add_gated_kernel<<<blocks, threads_for(shape), 0, stream>>>(static_cast<const __nv_bfloat16*>(x), added, gate, out,
+                                                                shape);
+}
+
+}  // namespace wf::fused

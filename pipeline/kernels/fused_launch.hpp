@@ -1,0 +1,39 @@
+// pipeline/kernels/fused_launch.hpp: the kernels of fused_cuda.cu as functions of plain pointers: no LibTorch here, for
+// its headers take nvcc up to a minute. All pointers are device memory, 16-byte aligned; `columns` is a multiple of 8.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+namespace wf::fused {
+
+/// Rows of one width. Row i belongs to sample i / rows_per_sample.
+struct Shape {
+  std::int64_t rows, rows_per_sample;
+  int columns;
+};
+
+/// One f32 value a column, for each sample: sample s has its values at data + s * stride (stride 0: all the same).
+struct PerColumn {
+  const float* data;
+  std::int64_t stride;
+};
+
+enum class Element { f32, bf16 };
+
+/// out (bf16) = LayerNorm(x) * (gain_is_offset ? 1 + gain : gain) + shift. A bf16 x rounds LayerNorm(x) to bf16 first.
+void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps,
+                void* out, Shape shape, cudaStream_t stream);
+
+/// out (bf16, rows one after another) = rotate(bf16(bf16(z * rsqrt(mean(z^2) + eps)) * weight)). z bf16, row i at
+/// z + i * z_stride; weight bf16. angles: cos and sin of each channel pair of a head, [rows_per_sample, head_dim / 2,
+/// 2] f32; nullptr: no rotation.
+void rms_norm(const void* z, std::int64_t z_stride, const void* weight, const float* angles, int head_dim, float eps,
+              void* out, Shape shape, cudaStream_t stream);
+
+/// out (f32, may be x) = x + y * gate, y bf16. gate.data nullptr: 1.
+void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,
+               cudaStream_t stream);
+
+}  // namespace wf::fused

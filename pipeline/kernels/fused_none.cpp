@@ -1,0 +1,19 @@
+// pipeline/kernels/fused_none.cpp: fused.hpp in a build without CUDA: it takes nothing, so nothing is ever called.
+#include "cluster/error.hpp"
+#include "pipeline/kernels/fused.hpp"
+
+namespace wf::fused {
+namespace {
+
+[[noreturn]] void never() { throw Error(Error::internal, "a GPU kernel was called in a build without CUDA"); }
+
+}  // namespace
+
+bool take(const at::Tensor&, at::ScalarType) { return false; }
+at::Tensor modulated_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
+at::Tensor affine_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
+at::Tensor rms_norm(const at::Tensor&, const at::Tensor&, double) { never(); }
+at::Tensor rotated_heads(const at::Tensor&, const at::Tensor&, double, std::int64_t, const at::Tensor&) { never(); }
+at::Tensor add_gated(const at::Tensor&, const at::Tensor&, const at::Tensor&) { never(); }
+
+}  // namespace wf::fused

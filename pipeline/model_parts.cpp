@@ -1,0 +1,90 @@
+#include "pipeline/model_parts.hpp"
+
+#include <ATen/ATen.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "cluster/error.hpp"
+#include "pipeline/model/dit.hpp"
+
+namespace wf {
+namespace {
+
+void check_text_width(const Path& text_encoder, std::int64_t made, const Path& expert, std::int64_t taken) {
+  if (made != taken)
+    throw Error(Error::environment,
+                fmt::format("{} makes embeddings of width {}, {} takes {}: they are of different models",
+                            text_encoder.string(), made, expert.string(), taken));
+}
+
+/// Both experts are looked at; sizes are those of the high-noise one.
+void read_experts(ModelParts& parts) {
+  const ModelFolder& folder = parts.folder;
+  for (const Path& path : {folder.low_expert, folder.high_expert}) {
+    const DitWeights expert =
+        load_dit(Checkpoint(path), read_dit_config(path / "config.json"), parts.precision, at::kMeta);
+    check_text_width(folder.text_encoder, parts.text_encoder.norm.size(0), path, expert.text_dim);
+    parts.text_len = parts.text_len == 0 ? expert.config.text_len : std::min(parts.text_len, expert.config.text_len);
+    parts.expert = expert.config;
+    parts.text_dim = expert.text_dim;
+  }
+}
+
+/// Token grid of a job's latents.
+std::int64_t tokens_of(const Job& job) {
+  return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
+}
+
+/// What stays on the device through all stages of a run of several clips.
+std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
+  const std::uint64_t expert = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+  const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
+  return (execution.placement == Placement::resident ? 2 : 1) * expert + vae_decode_bytes_needed(parts.vae, 0, 0) +
+         (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
+}
+
+std::uint64_t text_bytes(const ModelParts& parts, const Execution& execution) {
+  if (execution.text_device != execution.device) return 0;
+  const std::uint64_t whole = umt5_bytes_needed(parts.text_encoder, parts.text_len);
+  if (!execution.keep_text_encoder) return whole;  // it was first on the device, or the others made room
+  return kept_bytes(parts, execution) + whole - umt5_bytes_needed(parts.text_encoder, 0);
+}
+
+}  // namespace
+
+ModelParts read_model(const Path& folder, Precision precision) {
+  ModelParts parts;
+  parts.folder = find_model(folder);
+  parts.id = identity(parts.folder);
+  parts.precision = precision;
+  parts.text_encoder = load_umt5(Checkpoint(parts.folder.text_encoder), precision, at::kMeta);
+  read_experts(parts);
+  parts.vae = load_vae(Checkpoint(parts.folder.vae), at::kFloat, at::kMeta);
+  return parts;
+}
+
+std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {
+  const std::int64_t batch = execution.guidance == GuidanceMode::batched ? 2 : 1;
+  switch (stage) {
+    case Stage::text:
+      return text_bytes(parts, execution);
+    case Stage::high:
+    case Stage::low:
+      return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, tokens_of(job), batch);
+    case Stage::decode:
+      return kept_bytes(parts, execution) + vae_decode_bytes_needed(parts.vae, job.height, job.width) -
+             vae_decode_bytes_needed(parts.vae, 0, 0);
+    case Stage::write:
+      return 0;
+  }
+  return 0;
+}
+
+std::uint64_t peak_bytes_needed(const ModelParts& parts, const Execution& execution, const Job& job) {
+  std::uint64_t peak = 0;
+  for (const Stage stage : all_stages) peak = std::max(peak, bytes_needed(parts, execution, stage, job));
+  return peak;
+}
+
+}  // namespace wf
