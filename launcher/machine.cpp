@@ -58,4 +58,14 @@ std::vector<std::string> gpus_of_driver() {
   return names;
 }
 
+std::string driver_version() {
+  // "Kernel Module  580.82.07  Tue Aug ..." or "... Open Kernel Module for x86_64  580.82.07  Release Build ...".
+  std::istringstream words(value_of("/proc/driver/nvidia/version", "NVRM version"));
+  for (std::string word; words >> word;) {
+    const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos;
+    if (is_version && word.find('.') != std::string::npos) return word;
+  }
+  return "";
+}
+
 }  // namespace wf

@@ -1,6 +1,7 @@
 // launcher/machine.hpp: what doctor finds out about this machine and this build.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,25 @@ std::vector<LoadedLibrary> loaded_libraries();
 std::string cpu_features();
 std::string cpu_name();
 
-/// Names of the NVIDIA GPUs that the driver shows, whatever this build can do with them.
+/// Names of the NVIDIA GPUs that the driver shows, whatever this build can do with them, and the driver's version,
+/// "580.82.07". Empty without a driver.
 std::vector<std::string> gpus_of_driver();
+std::string driver_version();
+
+/// An NVIDIA GPU that this build can use.
+struct Gpu {
+  std::string name;
+  std::uint64_t memory_bytes = 0;
+  int capability = 0;  ///< 90 is compute capability 9.0: H100, H200
+};
+
+/// What this build has of CUDA, and sees with it. All empty in a build without CUDA.
+struct CudaView {
+  std::string version;        ///< of the runtime that is linked, "13.0"
+  std::string architectures;  ///< that kernels were compiled for, "80 89 90a"
+  std::vector<Gpu> gpus;
+  std::string problem;  ///< why there are none, in the runtime's words
+};
+CudaView cuda_view();
 
 }  // namespace wf

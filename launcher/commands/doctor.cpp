@@ -1,8 +1,8 @@
 // launcher/commands/doctor.cpp: wanfarm doctor: is this machine ready, and with what was the program built.
-#include <ATen/ATen.h>
 #include <torch/version.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iomanip>
 #include <iostream>
 #include <memory>
@@ -12,6 +12,7 @@
 #include "launcher/commands/commands.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/version.hpp"
+#include "parallel/device.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
@@ -25,11 +26,9 @@ struct Finding {
 
 void print(const Finding& finding) {
   constexpr const char* marks[] = {"ok", "warn", "missing"};
-  std::cout << std::left << std::setw(8) << marks[finding.mark] << std::setw(14) << finding.what << finding.words
+  std::cout << std::left << std::setw(8) << marks[finding.mark] << std::setw(16) << finding.what << finding.words
             << '\n';
 }
-
-std::string gigabytes(std::uint64_t bytes) { return std::to_string(bytes >> 30) + " GiB"; }
 
 Finding program() { return {Finding::ok, "wanfarm", std::string(version) + ", compiled by " + WF_COMPILER}; }
 
@@ -44,7 +43,7 @@ Finding processor() {
 
 Finding memory() {
   const std::uint64_t bytes = this_node().memory_bytes;
-  return {bytes >> 30 < 4 ? Finding::warn : Finding::ok, "memory", gigabytes(bytes)};
+  return {bytes >> 30 < 4 ? Finding::warn : Finding::ok, "memory", gibibytes(bytes)};
 }
 
 Finding disk() {
@@ -52,7 +51,7 @@ Finding disk() {
   const std::filesystem::space_info space = std::filesystem::space(".", error);
   if (error) return {Finding::missing, "disk", "the current folder cannot be examined: " + error.message()};
   return {space.available < (1ull << 30) ? Finding::warn : Finding::ok, "disk",
-          gigabytes(space.available) + " free here"};
+          gibibytes(space.available) + " free here"};
 }
 
 const LoadedLibrary* find(const std::vector<LoadedLibrary>& libraries, const std::string& prefix) {
@@ -69,12 +68,37 @@ Finding torch(const std::vector<LoadedLibrary>& libraries) {
               (library ? ", " + library->file.parent_path().string() : "")};
 }
 
-Finding gpus() {
+Finding gpu(const Gpu& gpu, const CudaView& cuda) {
+  const std::string driver = driver_version();
+  const bool old = gpu.capability < std::atoi(cuda.architectures.c_str());  // the first is the least
+  return {old ? Finding::warn : Finding::ok, "GPU",
+          gpu.name + ", " + gibibytes(gpu.memory_bytes) + ", sm " + std::to_string(gpu.capability) +
+              (driver.empty() ? "" : ", driver " + driver) + (old ? "; no kernel was compiled for it" : "")};
+}
+
+std::vector<Finding> gpus(const CudaView& cuda) {
+  std::vector<Finding> findings;
+  for (const Gpu& found : cuda.gpus) findings.push_back(gpu(found, cuda));
+  if (!findings.empty()) return findings;
   const std::vector<std::string> seen = gpus_of_driver();
-  if (seen.empty()) return {Finding::ok, "GPU", "none; clips are rendered on the CPU"};
-  const bool usable = at::globalContext().hasCUDA();
-  return {usable ? Finding::ok : Finding::warn, "GPU",
-          join(seen, ", ") + (usable ? "" : "; this build cannot use it (configure with -DWF_CUDA=ON)")};
+  if (seen.empty()) return {{Finding::ok, "GPU", "none; clips are rendered on the CPU"}};
+  const std::string why = cuda.version.empty() ? "this build has no CUDA: ./wanfarm --cuda" : cuda.problem;
+  return {{Finding::warn, "GPU", join(seen, ", ") + ", cannot be used: " + why}};
+}
+
+Finding cuda_build(const CudaView& cuda) {
+  if (cuda.version.empty()) return {Finding::ok, "CUDA", "not in this build"};
+  return {Finding::ok, "CUDA", cuda.version + ", kernels for sm " + cuda.architectures};
+}
+
+Finding flash_attention() {
+  const char* const set = std::getenv("WANFARM_FA3");
+  if (!set || !*set)
+    return {Finding::ok, "FlashAttention", "none; on H100 and H200 it is faster: ./wanfarm --with-fa3 fetches it"};
+  const Path file = std::filesystem::is_directory(set) ? Path(set) / "fa3_fwd/_C.abi3.so" : Path(set);
+  const bool there = std::filesystem::exists(file);
+  return {there ? Finding::ok : Finding::warn, "FlashAttention",
+          file.string() + (there ? "" : ", which WANFARM_FA3 names, is not there")};
 }
 
 std::vector<Finding> linked(const std::vector<LoadedLibrary>& libraries) {
@@ -107,7 +131,10 @@ Finding model(const Path& folder) {
 
 int doctor(const std::optional<Path>& model_folder) {
   const std::vector<LoadedLibrary> libraries = loaded_libraries();
-  std::vector<Finding> findings{program(), processor(), memory(), disk(), torch(libraries), gpus()};
+  const CudaView cuda = cuda_view();
+  std::vector<Finding> findings{program(), processor(), memory(), disk(), torch(libraries), cuda_build(cuda)};
+  for (Finding& finding : gpus(cuda)) findings.push_back(std::move(finding));
+  if (!cuda.version.empty() || std::getenv("WANFARM_FA3")) findings.push_back(flash_attention());
   for (Finding& finding : linked(libraries)) findings.push_back(std::move(finding));
   if (!have_ffmpeg()) findings.push_back({Finding::warn, "FFmpeg", "built without it: videos are written as Y4M"});
   for (const char* codec : {"h264", "hevc", "ffv1"}) {

@@ -80,11 +80,23 @@ TEST(CommandLine, DoctorNamesWhatItIsBuiltWith) {
   const TempFolder folder;
   const Outcome outcome = run(folder.path(), {"doctor"});
   EXPECT_EQ(outcome.code, 0) << outcome.out;
-  for (const char* part : {"LibTorch", "processor", "memory", "disk", "libhdf5", "libyaml-cpp"})
+  for (const char* part : {"LibTorch", "processor", "memory", "disk", "CUDA", "GPU", "libhdf5", "libyaml-cpp"})
     EXPECT_TRUE(contains(outcome.out, part)) << part;
   const Outcome broken = run(folder.path(), {"doctor", "--model", folder.path()});
   EXPECT_EQ(broken.code, 3) << broken.out;
   EXPECT_TRUE(contains(broken.out, "missing")) << broken.out;
+}
+
+TEST(CommandLine, DoctorNamesAFlashAttentionThatIsNotThere) {
+  const TempFolder folder;
+  const std::string file = folder / "fa3_fwd/_C.abi3.so";
+  const Surroundings surroundings{.environment = {"WANFARM_FA3=" + folder.path().string()}};
+  const Outcome without = run(folder.path(), {"doctor"}, surroundings);
+  EXPECT_TRUE(contains(without.out, file + ", which WANFARM_FA3 names, is not there")) << without.out;
+  make_folder(folder / "fa3_fwd");
+  write_file(file, "");
+  const Outcome with = run(folder.path(), {"doctor"}, surroundings);
+  EXPECT_TRUE(contains(with.out, "ok      FlashAttention  " + file)) << with.out;
 }
 
 TEST(Completion, BashTakesItsScript) {
