@@ -163,18 +163,20 @@ class Batch {
 
   std::map<std::string, std::string> how(const Clip& clip) const {
     const Execution& execution = models_.execution();
+    std::map<std::string, std::string> how{{"device", execution.device.str()},
+                                           {"attention", models_.attention_name()},
+                                           {"guidance_mode", options_.guidance_mode},
+                                           {"threads", std::to_string(at::get_num_threads())},
+                                           {"host", this_node().host},
+                                           {"steps_resumed", std::to_string(clip.steps_resumed)}};
+    if (execution.device.is_cpu()) return how;
     std::uint64_t peak = 0;
     for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
-    return {{"device", execution.device.str()},
-            {"device_name", device_name(execution.device)},
-            {"device_peak", gibibytes(peak)},
-            {"attention", models_.attention_name()},
-            {"placement", execution.placement == Placement::swap ? "swap" : "resident"},
-            {"text_device", execution.text_device.str()},
-            {"guidance_mode", options_.guidance_mode},
-            {"threads", std::to_string(at::get_num_threads())},
-            {"host", this_node().host},
-            {"steps_resumed", std::to_string(clip.steps_resumed)}};
+    how["device_name"] = device_name(execution.device);
+    how["device_peak"] = gibibytes(peak);
+    how["placement"] = to_string(execution.placement);
+    how["text_device"] = execution.text_device.str();
+    return how;
   }
 
   void done(std::size_t i, const Sidecar& sidecar) {

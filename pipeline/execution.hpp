@@ -16,6 +16,7 @@ enum class AttentionBackend { automatic, math, cudnn, fa3 };
 /// Where the two experts lie between uses. resident: both on the device. swap: one on the device, the other in pinned
 /// host memory; they are exchanged when the other one is used.
 enum class Placement { resident, swap };
+constexpr const char* to_string(Placement placement) { return placement == Placement::swap ? "swap" : "resident"; }
 
 struct Execution {
   Precision precision = Precision::reference;

@@ -16,6 +16,8 @@
 namespace wf {
 namespace {
 
+constexpr std::uint64_t worth_a_line = 100'000'000;  ///< bytes: what loads at once is not told
+
 /// Loads the part that lies in `checkpoint`, saying how fast.
 template <class Load>
 auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
@@ -23,8 +25,10 @@ auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
   auto part = load();
   synchronize(device);
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
-  spdlog::info("{}: {} to {} in {:.1f} s ({:.1f} GB/s)", checkpoint.path().string(), gigabytes(checkpoint.bytes()),
-               device.str(), seconds, static_cast<double>(checkpoint.bytes()) / 1e9 / seconds);
+  const auto level = checkpoint.bytes() < worth_a_line ? spdlog::level::debug : spdlog::level::info;
+  spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s)", checkpoint.path().string(),
+              gigabytes(checkpoint.bytes()), device.str(), seconds,
+              static_cast<double>(checkpoint.bytes()) / 1e9 / seconds);
   return part;
 }
 

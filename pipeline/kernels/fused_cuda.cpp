@@ -32,7 +32,7 @@ at::Tensor bf16_like(const at::Tensor& x, at::IntArrayRef sizes) {
 at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_is_offset, const at::Tensor& shift,
                          double eps) {
   TORCH_INTERNAL_ASSERT(x.is_contiguous());
-  const c10::cuda::CUDAGuard guard(x.device());
+  const c10::cuda::CUDAGuard on_device(x.device());
   const at::Tensor out = bf16_like(x, x.sizes());
   layer_norm(x.const_data_ptr(), element(x), per_column(gain), gain_is_offset, per_column(shift),
              static_cast<float>(eps), out.data_ptr(), shape_of(x), c10::cuda::getCurrentCUDAStream());
@@ -45,7 +45,7 @@ void rms_norm_into(const at::Tensor& out, const at::Tensor& z, const at::Tensor&
                    const float* angles, std::int64_t head_dim) {
   TORCH_INTERNAL_ASSERT(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
   TORCH_INTERNAL_ASSERT(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
-  const c10::cuda::CUDAGuard guard(z.device());
+  const c10::cuda::CUDAGuard on_device(z.device());
   rms_norm(z.const_data_ptr(), z.stride(1), weight.const_data_ptr(), angles, static_cast<int>(head_dim),
            static_cast<float>(eps), out.data_ptr(), shape_of(z), c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
@@ -88,7 +88,7 @@ at::Tensor rotated_heads(const at::Tensor& z, const at::Tensor& weight, double e
 at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
   RECORD_FUNCTION("wf::add_gated", std::vector<c10::IValue>{x});
   TORCH_INTERNAL_ASSERT(x.is_contiguous() && y.is_contiguous() && y.scalar_type() == at::kBFloat16);
-  const c10::cuda::CUDAGuard guard(x.device());
+  const c10::cuda::CUDAGuard on_device(x.device());
   const at::Tensor out = x.scalar_type() == at::kFloat ? x : at::empty(x.sizes(), x.options().dtype(at::kFloat));
   add_gated(x.const_data_ptr(), element(x), y.const_data_ptr(),
             gate.defined() ? per_column(gate) : PerColumn{nullptr, 0}, out.data_ptr<float>(), shape_of(x),

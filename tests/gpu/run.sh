@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, beside the official implementation.
+#
+#   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (no words: all of them)
+#
+# Results go to OUT (build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
+# Environment: WF_TORCH_ROOT (a LibTorch with CUDA; without it that of python3), WAN_REPOSITORY (a checkout of
+# github.com/Wan-Video/Wan2.2, for the official figures), WANFARM_FA3 (fa3_fwd/_C.abi3.so or the folder it lies in).
+set -uo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+out=$(realpath -m "${1:-$root/build/gpu}")
+shift || true
+steps=("$@")
+((${#steps[@]})) || steps=(build test forward vae text clip load)
+build=$root/build/cuda
+program=$build/bin/wanfarm
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$out"
+failed=0
+
+say() { printf '\n== %s\n' "$*"; }
+
+# A step that fails is told, and the others go on.
+step() { # NAME COMMAND...
+  local name=$1
+  shift
+  say "$*"
+  local begin=$SECONDS
+  "$@" 2>&1 | tee "$out/$name.log" || {
+    failed=1
+    echo "FAILED: $name"
+  }
+  echo "($((SECONDS - begin)) s)"
+}
+
+bench() { # ARGUMENT...; the table on the screen, the figures in results.jsonl
+  "$program" bench "$@" --save_results "$work/figures.json" && cat "$work/figures.json" >>"$out/results.jsonl"
+}
+
+official() { # WHAT
+  [[ -n ${WAN_REPOSITORY:-} ]] || {
+    echo 'WAN_REPOSITORY is not set: no official figures'
+    return 0
+  }
+  PYTHONUNBUFFERED=1 python3 "$root/tests/gpu/official.py" "$WAN_REPOSITORY" "$1" | tee -a "$out/results.jsonl"
+}
+
+run_build() {
+  local ffmpeg=ON fuzz=ON
+  pkg-config --exists libavformat || ffmpeg=OFF
+  command -v clang++ >/dev/null || fuzz=OFF
+  cmake -S "$root" --preset cuda -DWF_TORCH_ROOT="${WF_TORCH_ROOT:-}" -DWF_FFMPEG=$ffmpeg -DWF_FUZZ=$fuzz &&
+    cmake --build "$build" --parallel "$(nproc)"
+}
+
+run_tests() {
+  local without=()
+  [[ -n ${WANFARM_FA3:-} ]] || without=(-LE fa3)
+  ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "${without[@]}"
+}
+
+attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
+
+cd "$work" || exit 1 # models/random-a14b is made here
+for word in "${steps[@]}"; do
+  case $word in
+    build) step build run_build ;;
+    test) step test run_tests ;;
+    forward)
+      for size in 832x480 1280x720; do
+        for attention in $(attentions); do
+          step "forward-$size-$attention" bench forward --model random:a14b --size $size --attention "$attention"
+        done
+      done
+      step forward-official official forward
+      ;;
+    vae)
+      for size in 832x480 1280x720; do
+        step "vae-$size" bench vae --model random:a14b --size $size --runs 1
+        step "vae-$size-tf32" bench vae --model random:a14b --size $size --runs 1 --tf32
+      done
+      step vae-official official vae
+      ;;
+    text)
+      step text bench text --model random:a14b
+      step text-official official text
+      ;;
+    clip) # shift 5: two steps by each expert
+      clip=(clip --model random:a14b --size 832x480 --frames 81 --steps 4 --shift 5)
+      step clip-resident bench "${clip[@]}" --placement resident --runs 1
+      step clip-swap bench "${clip[@]}" --placement swap --gpu-memory 48GiB --runs 2
+      ;;
+    load) # two blocks of the published size: 5 GB an expert
+      step load-make "$program" make-model "$work/two-blocks" --preset a14b --layers 2 --text-layers 1 --vocabulary 1000
+      step load bench clip --model "$work/two-blocks" --size 832x480 --frames 5 --steps 4 --shift 5 --runs 1
+      ;;
+    *)
+      echo "not a step: $word" >&2
+      exit 2
+      ;;
+  esac
+done
+exit $failed
