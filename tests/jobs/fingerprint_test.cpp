@@ -52,6 +52,9 @@ TEST(Fingerprint, ChangesWithEveryValueThatIsSeen) {
   }
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"other", "exact"})).second);
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "reference"})).second);
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", /*tf32=*/true})).second);
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", false, "NVIDIA H200"})).second);
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", false, "NVIDIA L40"})).second);
 }
 
 TEST(Fingerprint, DoesNotSeeNamePlaceAndPriority) {
@@ -65,6 +68,10 @@ TEST(Fingerprint, DoesNotSeeNamePlaceAndPriority) {
 TEST(Fingerprint, OfTodayIsThatOfYesterday) {
   // Another value means that every finished clip of every user is rendered again: change it only on purpose.
   EXPECT_EQ(fingerprint(a_job(), recipe), "eede80ffa7178e419714f3e1c37d12c30ca0441b6cf5327c1f3930a86829f9bc");
+}
+
+TEST(Fingerprint, OfARecipeThatSpellsOutTheDefaultsIsTheSame) {
+  EXPECT_EQ(fingerprint(a_job(), {"model", "exact", false, "cpu"}), fingerprint(a_job(), recipe));
 }
 
 TEST(Fingerprint, WithoutSeedIsTheSameForAllSeeds) {
@@ -115,6 +122,29 @@ TEST(Sidecar, ComesBackAsItWasWritten) {
   EXPECT_EQ(read.video_bytes, written.video_bytes);
   EXPECT_EQ(read.seconds, written.seconds);
   EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
+}
+
+TEST(Sidecar, KeepsTheWholeRecipe) {
+  const test::TempFolder folder;
+  for (const Recipe& each :
+       {recipe, Recipe{"model", "reference", true}, Recipe{"model", "exact", true, "NVIDIA H200"}}) {
+    Sidecar written = a_sidecar();
+    written.recipe = each;
+    written.fingerprint = fingerprint(written.job, each);
+    write_file(folder / "rain.json", to_json(written));
+    const Sidecar read = read_sidecar(folder / "rain.json");
+    EXPECT_EQ(read.recipe, each);
+    EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
+  }
+}
+
+TEST(Sidecar, OfBeforeTheseChoicesIsReadWithTheirDefaults) {
+  const test::TempFolder folder;
+  const std::string text = to_json(a_sidecar());
+  EXPECT_EQ(text.find("tf32"), std::string::npos);
+  EXPECT_EQ(text.find("noise"), std::string::npos);
+  write_file(folder / "rain.json", text);
+  EXPECT_EQ(read_sidecar(folder / "rain.json").recipe, recipe);
 }
 
 TEST(Sidecar, ThatIsNoneIsRefusedByName) {

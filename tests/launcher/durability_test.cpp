@@ -80,7 +80,7 @@ TEST(Durability, StoppedBySigtermItExitsWith75AndGoesOnToTheSameFrames) {
   ASSERT_EQ(run(folder.path(), render_arguments("whole")).code, 0);
 
   Program program(folder.path(), render_arguments("stopped"));
-  wait_for_log(program, folder / "stopped/log/rank-000.log", "high_noise_model loaded");
+  wait_for_log(program, folder / "stopped/log/rank-000.log", "high_noise_model: ");
   std::this_thread::sleep_for(50ms);
   program.signal(SIGTERM);
   const Outcome stopped = program.wait();
@@ -112,7 +112,7 @@ TEST(Durability, ASecondRunInTheSameFolderIsRefused) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(8, 1000));
   Program first(folder.path(), render_arguments("out"));
-  wait_for_log(first, folder / "out/log/rank-000.log", "high_noise_model loaded");
+  wait_for_log(first, folder / "out/log/rank-000.log", "high_noise_model: ");
   const Outcome second = run(folder.path(), render_arguments("out"));
   EXPECT_EQ(second.code, 3) << second.err;
   EXPECT_NE(second.err.find("another run"), std::string::npos) << second.err;

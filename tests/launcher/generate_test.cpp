@@ -104,14 +104,47 @@ TEST(Generate, OfficialFlagsAreMapped) {
   EXPECT_EQ(resolve(folder, {"--use_batched_cfg", "--no-batched_cfg"}).run.at("guidance_mode"), "two");
 }
 
+/// One flag of the official script and the value of the run that it decides.
+struct Mapped {
+  std::vector<std::string> words;
+  std::string key;
+  Json value;
+};
+
+TEST(Generate, OfficialFlagsAboutMemoryAndTf32AreMapped) {
+  const TempFolder folder;
+  const Mapped all[] = {
+      {{}, "placement", "auto"},
+      {{"--offload_model", "True"}, "placement", "swap"},
+      {{"--offload_model", "false"}, "placement", "resident"},
+      {{"--no-offload"}, "placement", "resident"},
+      {{}, "text_device", "auto"},
+      {{"--t5_cpu"}, "text_device", "cpu"},
+      {{}, "tf32", false},
+      {{"--tf32"}, "tf32", true},
+      {{"--tf32", "--no-tf32"}, "tf32", false},
+  };
+  for (const Mapped& mapped : all) {
+    const Resolved r = resolve(folder, mapped.words);
+    ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
+    EXPECT_TRUE(r.outcome.err.empty()) << r.outcome.err;
+    EXPECT_EQ(r.run.at(mapped.key), mapped.value) << testing::PrintToString(mapped.words);
+  }
+}
+
+TEST(Generate, AttentionAndNoiseAreShownAsAskedFor) {
+  const TempFolder folder;
+  const Resolved plain = resolve(folder, {}), asked = resolve(folder, {"--attention", "math", "--noise", "cpu"});
+  ASSERT_EQ(asked.outcome.code, 0) << asked.outcome.err;
+  EXPECT_EQ(plain.run.at("attention"), "auto");
+  EXPECT_EQ(plain.run.at("noise"), "cpu");
+  EXPECT_EQ(asked.run.at("attention"), "math");
+}
+
 TEST(Generate, FlagsWithoutEffectAreAnsweredInOneLine) {
   const TempFolder folder;
-  const std::vector<std::vector<std::string>> noted{{"--offload_model", "True"},
-                                                    {"--no-offload"},
-                                                    {"--t5_cpu"},
-                                                    {"--t5_fsdp"},
+  const std::vector<std::vector<std::string>> noted{{"--t5_fsdp"},
                                                     {"--dit_fsdp"},
-                                                    {"--tf32"},
                                                     {"--compile"},
                                                     {"--compile_mode", "reduce-overhead"},
                                                     {"--prompt_extend_method", "local_qwen"}};
@@ -125,13 +158,36 @@ TEST(Generate, FlagsWithoutEffectAreAnsweredInOneLine) {
   EXPECT_EQ(std::count(r.outcome.err.begin(), r.outcome.err.end(), '\n'), static_cast<long>(noted.size()));
 }
 
+TEST(Generate, MemoryIsTakenInBothUnits) {
+  const TempFolder folder;
+  for (const char* size : {"48GiB", "48GB", "48", "1.5GiB"}) {
+    const Outcome outcome = run(folder.path(), generate({"--gpu-memory", size}));
+    EXPECT_EQ(outcome.code, 0) << size << ": " << outcome.err;
+  }
+}
+
 TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
   const TempFolder folder;
-  const std::vector<std::vector<std::string>> refused{
-      {"--use_prompt_extend"},       {"--task", "i2v-A14B"},       {"--task=ti2v-5B"},
-      {"--ulysses_size", "2"},       {"--image", "cat.png"},       {"--audio", "a.wav"},
-      {"--compile_mode", "fastest"}, {"--size", "1280*721"},       {"--frame_num", "80"},
-      {"--save_file", "a.gif"},      {"--sample_solver", "euler"}, {"--offload_model", "perhaps"}};
+  const std::vector<std::vector<std::string>> refused{{"--use_prompt_extend"},
+                                                      {"--task", "i2v-A14B"},
+                                                      {"--task=ti2v-5B"},
+                                                      {"--ulysses_size", "2"},
+                                                      {"--image", "cat.png"},
+                                                      {"--audio", "a.wav"},
+                                                      {"--compile_mode", "fastest"},
+                                                      {"--size", "1280*721"},
+                                                      {"--frame_num", "80"},
+                                                      {"--save_file", "a.gif"},
+                                                      {"--sample_solver", "euler"},
+                                                      {"--offload_model", "perhaps"},
+                                                      {"--gpu-memory", "48TB"},
+                                                      {"--gpu-memory", "GiB"},
+                                                      {"--gpu-memory", "-1GiB"},
+                                                      {"--gpu-memory", "0"},
+                                                      {"--placement", "stream"},
+                                                      {"--text-device", "tpu"},
+                                                      {"--attention", "flash"},
+                                                      {"--noise", "gpu"}};
   for (const auto& words : refused) {
     const Outcome outcome = run(folder.path(), generate(words));
     EXPECT_EQ(outcome.code, 2) << words.front() << ": " << outcome.err;
