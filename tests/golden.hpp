@@ -8,26 +8,28 @@
 #include <string>
 
 #include "pipeline/weights/checkpoint.hpp"
+#include "tests/device.hpp"
 
 namespace wf {
 
 inline Path golden_folder() { return Path(WF_TEST_DATA) / "golden"; }
 inline Path golden_model() { return golden_folder() / "tiny"; }
 
-/// One tensor of a golden file, f32.
+/// The tensors of a golden file, f32: to compare with on the CPU, or on the test's device as the input of a network.
 class Golden {
  public:
   explicit Golden(const std::string& file) : checkpoint_(golden_folder() / file) {}
   at::Tensor operator[](const std::string& name) const { return checkpoint_.load(name, at::kFloat, at::kCPU); }
+  at::Tensor input(const std::string& name) const { return checkpoint_.load(name, at::kFloat, test::device()); }
 
  private:
   Checkpoint checkpoint_;
 };
 
-/// |ours - golden| / |golden| in the L2 norm, in double.
+/// |ours - golden| / |golden| in the L2 norm, in double, on the CPU.
 inline double relative_distance(const at::Tensor& ours, const at::Tensor& golden) {
-  const at::Tensor reference = golden.to(at::kDouble);
-  return (ours.to(at::kDouble) - reference).norm().item<double>() / reference.norm().item<double>();
+  const at::Tensor reference = golden.cpu().to(at::kDouble);
+  return (ours.cpu().to(at::kDouble) - reference).norm().item<double>() / reference.norm().item<double>();
 }
 
 /// Fails when a distance is above its tolerance; prints the share of the tolerance that was used.

@@ -24,15 +24,15 @@ class ShortClip {
     for (const char* name : {"high", "low"}) {
       const Path folder = golden_model() / (std::string(name) + "_noise_model");
       experts_.push_back(
-          load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, at::kCPU));
+          load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, test::device()));
     }
     const Golden texts("text.safetensors");
-    text_ = {{texts["0.f32"]}, {texts["4.f32"]}};
+    text_ = {{texts.input("0.f32")}, {texts.input("4.f32")}};
     execution_.attention = math_attention();
     execution_.guidance = mode;
     Job job;
     job.seed = 5, job.width = 64, job.height = 48, job.frames = 5;
-    noise_ = start(job, 16, NoiseSource::cpu, at::kCPU);
+    noise_ = start(job, 16, NoiseSource::cpu, test::device());
   }
 
   const Denoising& noise() const { return noise_; }
@@ -63,7 +63,7 @@ TEST_P(EverySolver, StoredAtAnyStepAndContinuedGivesTheSameBits) {
   const at::Tensor whole = clip.go_on(clip.noise(), clip.steps()).x;
   for (std::int64_t k = 0; k <= clip.steps(); ++k) {
     store_denoising(folder / "state.h5", clip.go_on(clip.noise(), k), "some clip");
-    const auto stored = load_denoising(folder / "state.h5", "some clip", at::kCPU);
+    const auto stored = load_denoising(folder / "state.h5", "some clip", test::device());
     ASSERT_TRUE(stored.has_value()) << "step " << k;
     EXPECT_EQ(stored->step, k);
     EXPECT_TRUE(at::equal(clip.go_on(*stored, clip.steps()).x, whole)) << "continued at step " << k;
@@ -72,12 +72,12 @@ TEST_P(EverySolver, StoredAtAnyStepAndContinuedGivesTheSameBits) {
 
 TEST(Denoise, AGateStopsBetweenSteps) {
   const c10::InferenceMode guard;
-  Denoising state{at::zeros({16, 1, 4, 4}), {}, 0};
+  Denoising state{at::zeros({16, 1, 4, 4}, test::device()), {}, 0};
   const Path folder = golden_model() / "low_noise_model";
   const DitWeights expert =
-      load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, at::kCPU);
+      load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, test::device());
   const Golden texts("text.safetensors");
-  const TextPair text{{texts["0.f32"]}, {texts["4.f32"]}};
+  const TextPair text{{texts.input("0.f32")}, {texts.input("4.f32")}};
   const Execution execution{.attention = math_attention()};
   const Schedule schedule = make_schedule(SolverKind::unipc, 5, 3.0);
   state = denoise(state, schedule, 5, text, 3.0, expert, execution, [](std::int64_t step) { return step < 2; });
@@ -87,12 +87,12 @@ TEST(Denoise, AGateStopsBetweenSteps) {
 TEST(Denoise, BatchedGuidanceAgreesWithTwoForwards) {
   const c10::InferenceMode guard;
   const ShortClip two(SolverKind::unipc, GuidanceMode::two), batched(SolverKind::unipc, GuidanceMode::batched);
-  expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, 2e-5);
+  expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, test::network_tolerance());
 }
 
 TEST(Denoise, LatentsWithNaNAreAnError) {
   try {
-    latents({at::full({16, 1, 2, 2}, NAN), {}, 6});
+    latents({at::full({16, 1, 2, 2}, NAN, test::device()), {}, 6});
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Error::permanent);

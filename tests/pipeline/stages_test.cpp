@@ -2,57 +2,20 @@
 // pipeline.
 #include "pipeline/stages.hpp"
 
-#include <fstream>
-#include <nlohmann/json.hpp>
-
 #include "cluster/sha256.hpp"
 #include "pipeline/decode.hpp"
-#include "pipeline/kernels/attention.hpp"
 #include "pipeline/store.hpp"
-#include "tests/golden.hpp"
-#include "tests/temp_folder.hpp"
+#include "tests/pipeline/golden_clip.hpp"
 
 namespace wf {
 namespace {
 
 using test::TempFolder;
 
-using Json = nlohmann::json;
+Models golden_models() { return Models(golden_model(), golden_execution()); }
 
-Models golden_models() {
-  Execution execution;
-  execution.attention = math_attention();
-  return Models(golden_model(), execution);
-}
-
-Json golden_run(const std::string& name) {
-  for (const Json& run : Json::parse(std::ifstream(golden_folder() / "pipeline.json")))
-    if (run.at("name") == name) return run;
-  throw std::runtime_error("no golden run " + name);
-}
-
-Job job_of(const Json& run) {
-  Job job;
-  job.name = run.at("name");
-  job.prompt = run.at("prompt");
-  job.negative_prompt = run.at("negative_prompt");
-  job.width = run.at("width"), job.height = run.at("height"), job.frames = run.at("frames"),
-  job.steps = run.at("steps");
-  job.shift = run.at("shift");
-  job.solver = run.at("solver") == "unipc" ? SolverKind::unipc : SolverKind::dpmpp;
-  job.guidance = {run.at("guidance_high"), run.at("guidance_low")};
-  job.seed = run.at("seed");
-  return job;
-}
-
-Clip clip_in(const TempFolder& folder, const Job& job) {
-  Clip clip;
-  clip.job = job;
-  clip.fingerprint = "test";
-  clip.format = {.width = job.width, .height = job.height, .fps = job.fps, .codec = have_ffmpeg() ? "ffv1" : "y4m"};
-  clip.files = {folder / "video", folder / "latents.h5", folder / "frames", folder / "state.h5"};
-  return clip;
-}
+/// Relative, of the latents of a whole run.
+double run_tolerance() { return test::tolerance(5e-5, 2e-4); }
 
 class GoldenRun : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Runs, GoldenRun, testing::Values("unipc", "dpmpp", "default_schedule", "one_frame"),
@@ -69,19 +32,20 @@ TEST_P(GoldenRun, LatentsAndFramesEqualTheOfficialOnes) {
   const Golden golden("pipeline.safetensors");
   Models models = golden_models();
   const TempFolder folder;
-  const Json run = golden_run(GetParam());
+  const auto run = golden_run(GetParam());
   Clip clip = clip_in(folder, job_of(run));
-  for (const Stage stage : all_stages) advance(clip, stage, models);
+  render(clip, models);
 
   const std::string last = GetParam() + ".step" + std::to_string(clip.job.steps - 1) + ".latent";
-  expect_close(GetParam() + " latents", load_latents(clip.files.latents).x, golden[last], 5e-5);
+  expect_close(GetParam() + " latents", load_latents(clip.files.latents).x, golden[last], run_tolerance());
   std::vector<at::Tensor> chunks;
   decode(clip.latents, models.vae(), [&](const Frames& some) { chunks.push_back(some.rgb); });
   const at::Tensor frames = at::cat(chunks);
   EXPECT_EQ(clip.frames_sha256, Sha256().update(frames.const_data_ptr(), frames.nbytes()).hex()) << "what was written";
   const Checkpoint file(golden_folder() / "pipeline.safetensors");
   const at::Tensor official = file.load(GetParam() + ".frames", at::kByte, at::kCPU);
-  expect_within(GetParam() + " differing bytes", share_of_different_bytes(frames, official), 0.002);
+  expect_within(GetParam() + " differing bytes", share_of_different_bytes(frames, official),
+                test::tolerance(0.002, 0.01));
 }
 
 TEST_P(GoldenRun, NoiseEqualsTheOfficialOne) {
@@ -102,14 +66,14 @@ TEST_P(GoldenRun, StateAtTheBoundaryEqualsTheOfficialOne) {
   const Golden golden("pipeline.safetensors");
   Models models = golden_models();
   const TempFolder folder;
-  const Json run = golden_run(GetParam());
+  const auto run = golden_run(GetParam());
   Clip clip = clip_in(folder, job_of(run));
   advance(clip, Stage::text, models);
   advance(clip, Stage::high, models);
   const int high_steps = run.at("high_noise_steps");
   EXPECT_EQ(clip.state.step, high_steps);
   expect_close(GetParam() + " at the boundary", clip.state.x,
-               golden[GetParam() + ".step" + std::to_string(high_steps - 1) + ".latent"], 5e-5);
+               golden[GetParam() + ".step" + std::to_string(high_steps - 1) + ".latent"], run_tolerance());
 }
 
 TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {
@@ -117,17 +81,14 @@ TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {
   const Job job = job_of(golden_run("unipc"));
   const TempFolder whole_folder, cut_folder;
   Clip whole = clip_in(whole_folder, job);
-  for (const Stage stage : all_stages) advance(whole, stage, models);
+  render(whole, models);
 
   for (const int stop_at : {2, 5}) {  // within each expert's steps
     Clip first = clip_in(cut_folder, job);
     const auto gate = [&](Stage, std::int64_t step, std::int64_t) { return step != stop_at; };
-    const auto until_stopped = [&] {
-      for (const Stage stage : all_stages) advance(first, stage, models, gate);
-    };
-    EXPECT_THROW(until_stopped(), Interrupted);
+    EXPECT_THROW(render(first, models, gate), Interrupted);
     Clip second = clip_in(cut_folder, job);
-    for (const Stage stage : all_stages) advance(second, stage, models);
+    render(second, models);
     EXPECT_EQ(second.steps_resumed, stop_at);
     EXPECT_EQ(second.latents_sha256, whole.latents_sha256);
     EXPECT_EQ(second.frames_sha256, whole.frames_sha256);
@@ -140,7 +101,7 @@ TEST(Stages, PngFilesAreWrittenFrameByFrame) {
   Job job = job_of(golden_run("one_frame"));
   job.frames = 5;
   Clip clip = clip_in(folder, job);
-  for (const Stage stage : all_stages) advance(clip, stage, models);
+  render(clip, models);
   EXPECT_TRUE(std::filesystem::exists(folder / "frames" / "00001.png"));
   EXPECT_TRUE(std::filesystem::exists(folder / "frames" / "00005.png"));
   EXPECT_FALSE(std::filesystem::exists(folder / "frames" / "00006.png"));

@@ -10,13 +10,17 @@
 namespace wf {
 namespace {
 
+double tolerance() { return test::tolerance(1e-6, 5e-6); }
+
 struct Case {
   at::Tensor q, k, v;
 };
 
 Case some_case(at::ScalarType dtype, std::int64_t keys = 300) {
   const auto generator = at::detail::createCPUGenerator(4);
-  const auto draw = [&](std::int64_t rows) { return at::randn({2, 3, rows, 32}, generator, at::kFloat).to(dtype); };
+  const auto draw = [&](std::int64_t rows) {
+    return test::on_device(at::randn({2, 3, rows, 32}, generator, at::kFloat)).to(dtype);
+  };
   return {draw(200), draw(keys), draw(keys)};
 }
 
@@ -27,8 +31,8 @@ at::Tensor scores(const Case& c) {
 TEST(MathAttention, EqualsTheFormulaAndGivesItsLse) {
   const Case c = some_case(at::kFloat);
   const AttentionResult result = math_attention()(c.q, c.k, c.v, true);
-  expect_close("out", result.out, at::matmul(scores(c).softmax(-1), c.v.to(at::kDouble)), 1e-6);
-  expect_close("lse", result.lse, scores(c).logsumexp(-1), 1e-6);
+  expect_close("out", result.out, at::matmul(scores(c).softmax(-1), c.v.to(at::kDouble)), tolerance());
+  expect_close("lse", result.lse, scores(c).logsumexp(-1), tolerance());
 }
 
 TEST(MathAttention, LseMergesTwoHalvesOfTheKeys) {
@@ -36,7 +40,8 @@ TEST(MathAttention, LseMergesTwoHalvesOfTheKeys) {
   const auto part = [&](std::int64_t from, std::int64_t count) {
     return math_attention()(c.q, c.k.narrow(2, from, count), c.v.narrow(2, from, count), true);
   };
-  expect_close("merged", merge(part(0, 111), part(111, 189)).out, math_attention()(c.q, c.k, c.v, false).out, 1e-6);
+  expect_close("merged", merge(part(0, 111), part(111, 189)).out, math_attention()(c.q, c.k, c.v, false).out,
+               tolerance());
 }
 
 TEST(MathAttention, Bf16StaysWithinItsRounding) {
@@ -45,7 +50,14 @@ TEST(MathAttention, Bf16StaysWithinItsRounding) {
   expect_close("bf16", math_attention()(c.q, c.k, c.v, false).out, exact, 1.0 / 256);
 }
 
-TEST(BiasedAttention, OneKeyWithLogCountStandsForManyEqualOnes) {
+TEST(BiasedAttention, WithoutABiasEqualsTheFormula) {
+  const Case c = some_case(at::kFloat, 20);
+  expect_close("out", biased_attention(c.q, c.k, c.v, {}), at::matmul(scores(c).softmax(-1), c.v.to(at::kDouble)),
+               test::tolerance(1e-6, 2e-5));
+}
+
+/// A GPU gets all padded keys and no bias.
+TEST(BiasedAttentionOnCpu, OneKeyWithLogCountStandsForManyEqualOnes) {
   const Case c = some_case(at::kFloat, 20);
   const at::Tensor last_k = c.k.narrow(2, 19, 1), last_v = c.v.narrow(2, 19, 1);
   const at::Tensor many_k = at::cat({c.k, last_k.expand({-1, -1, 41, -1})}, 2),

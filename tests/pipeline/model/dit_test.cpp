@@ -6,38 +6,21 @@
 
 #include <set>
 
-#include "pipeline/kernels/attention.hpp"
-#include "tests/golden.hpp"
 #include "tests/pipeline/model/sine_fill.hpp"
+#include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
 namespace {
 
-constexpr double tolerance = 2e-5;
-constexpr std::int64_t timesteps[] = {999, 876, 437};
-
-DitWeights tiny(const std::string& expert, Precision precision) {
-  const Path folder = golden_model() / (expert + "_noise_model");
-  return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), precision, at::kCPU);
-}
-
-/// One forward of batch 1 on the golden input x [16, t, h, w].
-at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::int64_t t, const at::Tensor& text) {
-  const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), at::kCPU);
-  return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {t}), embed_text(weights, {text}), rope,
-                     math_attention())
-      .squeeze(0);
-}
-
 TEST(Dit, OutputsEqualTheOfficialOnes) {
   const c10::InferenceMode guard;
   const Golden golden("dit.safetensors");
-  const at::Tensor text = Golden("text.safetensors")["0.f32"];
+  const at::Tensor text = Golden("text.safetensors").input("0.f32");
   for (const std::string expert : {"high", "low"}) {
-    const DitWeights weights = tiny(expert, Precision::reference);
-    for (const std::int64_t t : timesteps) {
+    const DitWeights weights = tiny_dit(expert, Precision::reference);
+    for (const std::int64_t t : golden_timesteps) {
       const std::string name = expert + ".t" + std::to_string(t) + ".out";
-      expect_close(name, forward(weights, golden["x"], t, text), golden[name], tolerance);
+      expect_close(name, forward(weights, golden.input("x"), t, text), golden[name], test::network_tolerance());
     }
   }
 }
@@ -45,12 +28,12 @@ TEST(Dit, OutputsEqualTheOfficialOnes) {
 TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
   const c10::InferenceMode guard;
   const Golden golden("dit.safetensors");
-  const at::Tensor text = Golden("text.safetensors")["0.f32"], x = golden["x"].unsqueeze(0);
+  const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = golden.input("x").unsqueeze(0);
   const Attention attention = math_attention();
   for (const std::string expert : {"high", "low"}) {
-    const DitWeights weights = tiny(expert, Precision::reference);
+    const DitWeights weights = tiny_dit(expert, Precision::reference);
     const auto compare = [&](const std::string& what, const at::Tensor& ours) {
-      expect_close(expert + ".t999." + what, ours, golden[expert + ".t999." + what], tolerance);
+      expect_close(expert + ".t999." + what, ours, golden[expert + ".t999." + what], test::network_tolerance());
     };
     const TimeEmbedding time = embed_time(weights, {999});
     compare("e0", time.e0[0]);
@@ -58,7 +41,7 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
     compare("context", embed_text_rows(weights, padded));
     at::Tensor stream = embed_patches(weights, patchify(x));
     compare("patches", stream[0]);
-    const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), at::kCPU);
+    const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), test::device());
     const TextContext context = embed_text(weights, {text});
     for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
       const DitBlock& block = weights.blocks[i];
@@ -84,42 +67,34 @@ TEST(Dit, BlockWithHeadsOf128EqualsTheOfficialOne) {
     if (name.starts_with("weights.")) tensors[name.substr(8)] = golden[name];
   const TemporaryCheckpoint file(tensors);
   const DitConfig config{.dim = 128, .ffn_dim = 160, .num_heads = 1, .num_layers = 1, .text_len = 32};
-  const DitWeights weights = load_dit(Checkpoint(file.file()), config, Precision::reference, at::kCPU);
-  expect_close("head128 t640", forward(weights, golden["x"], 640, golden["context"]), golden["out"], tolerance);
+  const DitWeights weights = load_dit(Checkpoint(file.file()), config, Precision::reference, test::device());
+  expect_close("head128 t640", forward(weights, golden.input("x"), 640, golden.input("context")), golden["out"],
+               test::network_tolerance());
 }
 
 TEST(Dit, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
   const c10::InferenceMode guard;
-  const Golden golden("dit.safetensors"), official("dit_bf16_gpu.safetensors");
-  const Checkpoint texts(golden_folder() / "text.safetensors");
-  const at::Tensor text = texts.load("0.bf16", at::kBFloat16, at::kCPU);
-  for (const std::string expert : {"high", "low"}) {
-    const DitWeights weights = tiny(expert, Precision::exact);
-    for (const std::int64_t t : timesteps) {
-      const std::string name = expert + ".t" + std::to_string(t) + ".out";
-      const double allowed = 1.2 * relative_distance(official["dit." + name], golden[name]);
-      expect_within(name + " bf16", relative_distance(forward(weights, golden["x"], t, text), golden[name]), allowed);
-    }
-  }
+  expect_exact_is_near("math", math_attention());
 }
 
 /// Samples of a batch do not see each other, whatever the lengths of their texts and their timesteps.
 TEST(Dit, BatchOfTwoEqualsTwoBatchesOfOne) {
   const c10::InferenceMode guard;
-  const DitWeights weights = tiny("high", Precision::reference);
+  const DitWeights weights = tiny_dit("high", Precision::reference);
   const Golden texts("text.safetensors");
-  const at::Tensor a = texts["0.f32"], b = texts["2.f32"];
-  const at::Tensor x = at::randn({2, 16, 2, 6, 4}, at::detail::createCPUGenerator(1), at::kFloat);
-  const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), at::kCPU);
+  const at::Tensor a = texts.input("0.f32"), b = texts.input("2.f32");
+  const at::Tensor x = test::on_device(at::randn({2, 16, 2, 6, 4}, at::detail::createCPUGenerator(1), at::kFloat));
+  const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), test::device());
   const at::Tensor both =
       dit_forward(weights, x, embed_time(weights, {999, 437}), embed_text(weights, {a, b}), rope, math_attention());
-  expect_close("first of two", both[0], forward(weights, x[0], 999, a), 2e-6);
-  expect_close("second of two", both[1], forward(weights, x[1], 437, b), 2e-6);
+  expect_close("first of two", both[0], forward(weights, x[0], 999, a), test::tolerance(2e-6, 2e-5));
+  expect_close("second of two", both[1], forward(weights, x[1], 437, b), test::tolerance(2e-6, 2e-5));
 }
 
-TEST(Dit, ATextThatFillsAllRowsHasNoPadding) {
+/// A GPU pads every text and needs no bias.
+TEST(DitOnCpu, ATextThatFillsAllRowsHasNoPadding) {
   const c10::InferenceMode guard;
-  const DitWeights weights = tiny("low", Precision::reference);
+  const DitWeights weights = tiny_dit("low", Precision::reference);
   const at::Tensor text = at::randn({512, weights.text_dim}, at::detail::createCPUGenerator(2), at::kFloat);
   const TextContext context = embed_text(weights, {text});
   EXPECT_EQ(context.bias.flatten()[512].item<float>(), -INFINITY);
@@ -128,7 +103,7 @@ TEST(Dit, ATextThatFillsAllRowsHasNoPadding) {
 
 TEST(Dit, WeightBytesCountEveryWeight) {
   for (const Precision precision : {Precision::reference, Precision::exact}) {
-    DitWeights weights = tiny("high", precision);
+    DitWeights weights = tiny_dit("high", precision);
     std::uint64_t bytes = 0;
     for_each_tensor(weights, [&](at::Tensor& tensor) { bytes += tensor.nbytes(); });
     EXPECT_EQ(dit_weight_bytes(weights.config, weights.text_dim, precision), bytes);
@@ -137,7 +112,7 @@ TEST(Dit, WeightBytesCountEveryWeight) {
 
 /// 1095 published tensors at 40 blocks: 27 a block, 15 outside; q k v and the cross k v are joined here.
 TEST(Dit, EveryTensorIsVisitedOnce) {
-  DitWeights weights = tiny("low", Precision::reference);
+  DitWeights weights = tiny_dit("low", Precision::reference);
   std::set<const void*> seen;
   std::size_t visits = 0;
   for_each_tensor(weights, [&](at::Tensor& tensor) {
@@ -177,7 +152,7 @@ TEST(Rope, AnglesAreTheSpecifiedOnes) {
 
 TEST(TimeEmbedding, RowsOfDifferentTimestepsDoNotMix) {
   const c10::InferenceMode guard;
-  const DitWeights weights = tiny("high", Precision::reference);
+  const DitWeights weights = tiny_dit("high", Precision::reference);
   const TimeEmbedding both = embed_time(weights, {999, 3});
   expect_close("row of t = 3", both.e[1], embed_time(weights, {3}).e[0], 1e-6);
 }

@@ -17,8 +17,9 @@ namespace wf {
 namespace {
 
 at::Tensor golden(const std::string& name) { return Golden("vae.safetensors")[name]; }
+at::Tensor input(const std::string& name) { return Golden("vae.safetensors").input(name); }
 
-VaeWeights golden_weights(at::ScalarType dtype = at::kFloat, at::Device device = at::kCPU) {
+VaeWeights golden_weights(at::ScalarType dtype = at::kFloat, at::Device device = test::device()) {
   return load_vae(Checkpoint(golden_model() / "Wan2.1_VAE.pth"), dtype, device);
 }
 
@@ -94,26 +95,27 @@ class VaeShapes {
 
 VaeWeights written_down_weights() {
   const TemporaryCheckpoint checkpoint(sine_fill(VaeShapes(12).get()));
-  return load_vae(Checkpoint(checkpoint.file()), at::kFloat, at::kCPU);
+  return load_vae(Checkpoint(checkpoint.file()), at::kFloat, test::device());
 }
 
 TEST(Vae, DecodesAsTheOfficialDecoder) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
-  expect_close("decode", decode(weights, golden("z")), golden("decode"), 2e-5);
-  expect_close("decode1", decode(weights, golden("z").narrow(1, 0, 1)), golden("decode1"), 2e-5);
+  expect_close("decode", decode(weights, input("z")), golden("decode"), test::network_tolerance());
+  expect_close("decode1", decode(weights, input("z").narrow(1, 0, 1)), golden("decode1"), test::network_tolerance());
 }
 
 TEST(Vae, EncodesAsTheOfficialEncoder) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
   for (const std::string frames : {"1", "5", "13"})
-    expect_close("encode" + frames, vae_encode(weights, golden("video" + frames)), golden("encode" + frames), 2e-5);
+    expect_close("encode" + frames, vae_encode(weights, input("video" + frames)), golden("encode" + frames),
+                 test::network_tolerance());
 }
 
 TEST(Vae, DecodesAsTheOfficialDecoderOnWrittenDownWeights) {
   const c10::InferenceMode inference;
-  const at::Tensor video = decode(written_down_weights(), sine(1003, {16, 3, 2, 3}));
+  const at::Tensor video = decode(written_down_weights(), test::on_device(sine(1003, {16, 3, 2, 3})));
   EXPECT_EQ(video.sizes(), at::IntArrayRef({3, 9, 16, 24}));
   expect_fingerprint(video, {55.962843,
                              4486.295288,
@@ -129,7 +131,7 @@ TEST(Vae, DecodesAsTheOfficialDecoderOnWrittenDownWeights) {
 
 TEST(Vae, EncodesAsTheOfficialEncoderOnWrittenDownWeights) {
   const c10::InferenceMode inference;
-  const at::Tensor latents = vae_encode(written_down_weights(), sine(1004, {3, 9, 16, 24}));
+  const at::Tensor latents = vae_encode(written_down_weights(), test::on_device(sine(1004, {3, 9, 16, 24})));
   EXPECT_EQ(latents.sizes(), at::IntArrayRef({16, 3, 2, 3}));
   expect_fingerprint(
       latents, {25.414182,
@@ -140,29 +142,30 @@ TEST(Vae, EncodesAsTheOfficialEncoderOnWrittenDownWeights) {
 TEST(Vae, AnyChunkLengthDecodesTheSameFrames) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
-  const at::Tensor latents = sine(7, {16, 8, 5, 6}), wanted = decode(weights, latents, 7);
+  const at::Tensor latents = test::on_device(sine(7, {16, 8, 5, 6})), wanted = decode(weights, latents, 7);
   for (const std::int64_t length : {1, 2, 3})
-    expect_close("chunks of " + std::to_string(length), decode(weights, latents, length), wanted, 1e-6);
+    expect_close("chunks of " + std::to_string(length), decode(weights, latents, length), wanted,
+                 test::tolerance(1e-6, 2e-5));
 }
 
 TEST(Vae, AnyChunkLengthEncodesTheSameLatents) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
-  const at::Tensor video = golden("video13");
+  const at::Tensor video = input("video13");
   VaeEncoder encoder(weights);
   const at::Tensor latents = at::cat({encoder.next(video.narrow(1, 0, 1)), encoder.next(video.narrow(1, 1, 12))}, 1);
-  expect_close("chunks of 1 and 12", latents, vae_encode(weights, video), 1e-6);
+  expect_close("chunks of 1 and 12", latents, vae_encode(weights, video), test::tolerance(1e-6, 2e-5));
 }
 
 TEST(Vae, HandsFramesOverAsTheyCome) {
   const c10::InferenceMode inference;
   std::vector<std::int64_t> frames;
   vae_decode(
-      golden_weights(), golden("z"), [&](const at::Tensor& chunk) { frames.push_back(chunk.size(1)); }, 2);
+      golden_weights(), input("z"), [&](const at::Tensor& chunk) { frames.push_back(chunk.size(1)); }, 2);
   EXPECT_EQ(frames, (std::vector<std::int64_t>{1, 8, 4}));
 }
 
-TEST(Vae, DecodingMemoryDoesNotGrowWithTheClip) {
+TEST(VaeOnCpu, DecodingMemoryDoesNotGrowWithTheClip) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
   const auto peak = [&](std::int64_t latent_frames) {
@@ -173,7 +176,7 @@ TEST(Vae, DecodingMemoryDoesNotGrowWithTheClip) {
   EXPECT_LT(peak(1), peak(4));  // the count sees something
 }
 
-TEST(Vae, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
+TEST(VaeOnCpu, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
   const c10::InferenceMode inference;
   constexpr std::int64_t height = 864,
                          width = 16;  // so high that LibTorch does not unfold the input of f32 convolutions
@@ -196,7 +199,7 @@ TEST(Vae, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
 /// Storing frames as 8 bits alone costs 58.9 dB, so 48 dB is an error of about one step, root mean square.
 TEST(Vae, InBf16StaysNearF32) {
   const c10::InferenceMode inference;
-  const at::Tensor ours = decode(golden_weights(at::kBFloat16), golden("z")).clamp(-1, 1),
+  const at::Tensor ours = decode(golden_weights(at::kBFloat16), input("z")).cpu().clamp(-1, 1),
                    wanted = golden("decode").clamp(-1, 1);
   const double psnr = 10 * std::log10(4.0 / (ours - wanted).square().mean().item<double>());
   std::printf("  PSNR %.1f dB, at least 48 wanted\n", psnr);
@@ -233,9 +236,9 @@ TEST(Vae, RefusesSizesThatDoNotFit) {
   const c10::InferenceMode inference;
   const VaeWeights weights = golden_weights();
   for (const Shape& shape : {Shape{3, 4, 16, 16}, Shape{3, 5, 20, 16}, Shape{1, 5, 16, 16}, Shape{3, 16, 16}})
-    EXPECT_THROW(vae_encode(weights, at::zeros(shape)), Error) << at::IntArrayRef(shape);
-  EXPECT_THROW(VaeDecoder(weights).next(at::zeros({15, 1, 2, 2})), Error);
-  EXPECT_THROW(VaeDecoder(weights).next(at::zeros({16, 2, 2, 2})), Error);
+    EXPECT_THROW(vae_encode(weights, at::zeros(shape, test::device())), Error) << at::IntArrayRef(shape);
+  EXPECT_THROW(VaeDecoder(weights).next(at::zeros({15, 1, 2, 2}, test::device())), Error);
+  EXPECT_THROW(VaeDecoder(weights).next(at::zeros({16, 2, 2, 2}, test::device())), Error);
 }
 
 }  // namespace

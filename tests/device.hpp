@@ -1,0 +1,38 @@
+// tests/device.hpp: the device of this test process: the CPU, or with WF_TEST_DEVICE=cuda the first NVIDIA GPU. Tests
+// of numbers are written once and run on both: weights and inputs lie on test::device(), comparisons are made on the
+// CPU. Suites about the CPU alone have Cpu in their names; a run on the GPU leaves them out (tests/gpu).
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+namespace wf::test {
+
+/// Without TF32, which `reference` does not have either. Throws where a GPU is asked for and there is none: a test that
+/// is not run must not look like one that passed.
+inline at::Device device() {
+  static const at::Device chosen = [] {
+    const char* const set = std::getenv("WF_TEST_DEVICE");
+    const std::string asked = set ? set : "cpu";
+    if (asked == "cpu") return at::Device(at::kCPU);
+    if (asked != "cuda") throw std::runtime_error("WF_TEST_DEVICE is cpu or cuda, not '" + asked + "'");
+    if (!at::globalContext().hasCUDA()) throw std::runtime_error("WF_TEST_DEVICE=cuda: this build sees no NVIDIA GPU");
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
+    return at::Device(at::kCUDA, 0);
+  }();
+  return chosen;
+}
+
+inline at::Tensor on_device(const at::Tensor& tensor) { return tensor.to(device()); }
+
+/// Sums are taken in another order on a GPU, so that it has tolerances of its own.
+inline double tolerance(double cpu, double gpu) { return device().is_cpu() ? cpu : gpu; }
+
+/// Of one network's output, relative to the official one's: the distance of two honest implementations.
+inline double network_tolerance() { return tolerance(2e-5, 1e-4); }
+
+}  // namespace wf::test
