@@ -423,10 +423,17 @@ test_test_leaves_out_gpu_tests_where_there_is_no_gpu() {
   expect_in calls ' -LE gpu'
   expect_in err 'no NVIDIA GPU here'
   : >calls
-  STUB_GPU=1 wanfarm_as_it_is test
+  STUB_GPU=1 wanfarm_as_it_is --with-fa3 test
   expect_in calls 'ctest --test-dir'
   expect_not_in calls '-LE'
-  expect_not_in err 'no NVIDIA GPU'
+  expect_not_in err 'left out'
+}
+
+test_test_leaves_out_flash_attention_where_it_is_not() {
+  new_tree
+  STUB_GPU=1 wanfarm_as_it_is test
+  expect_in calls ' -LE fa3'
+  expect_in err 'no FlashAttention-3 here'
 }
 
 test_test_of_the_cpu_build_says_nothing_of_gpus() {
