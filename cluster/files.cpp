@@ -27,6 +27,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -110,28 +111,34 @@ void make_folder(const Path& folder) {
 }
 
 MappedFile::MappedFile(const Path& path) : path_(path) {
-  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::environment, path, "cannot be opened", errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(Error::environment, path, "cannot be examined", errno);
   if (!S_ISREG(status.st_mode)) throw Error(Error::environment, path.string() + ": is not a file");
   size_ = static_cast<std::size_t>(status.st_size);
-  if (size_ == 0) return;
-  void* const map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
-  if (map == MAP_FAILED) fail(Error::environment, path, "cannot be mapped", errno);
-  data_ = static_cast<const std::byte*>(map);
+  if (size_ > 0) {
+    void* const map = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd.get(), 0);
+    if (map == MAP_FAILED) fail(Error::environment, path, "cannot be mapped", errno);
+    data_ = static_cast<const std::byte*>(map);
+  }
+  fd_ = fd.release();
 }
 
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
+  ::close(fd_);
 }
 
-void MappedFile::drop(std::size_t offset, std::size_t size) const noexcept {
-  // Only whole pages: the edges may belong to a neighbour that is still wanted.
-  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  const std::size_t begin = (offset + page - 1) / page * page;
-  const std::size_t end = (offset + size) / page * page;
-  if (data_ && begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+void MappedFile::read(std::uint64_t offset, std::span<std::byte> into) const {
+  while (!into.empty()) {
+    const ssize_t count = ::pread(fd_, into.data(), into.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) fail(Error::environment, path_, "cannot be read", errno);
+    if (count == 0) throw Error(Error::environment, path_.string() + ": has become shorter while it was read");
+    offset += static_cast<std::uint64_t>(count);
+    into = into.subspan(static_cast<std::size_t>(count));
+  }
 }
 
 FileLock::FileLock(const Path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {

@@ -15,17 +15,20 @@ namespace {
 
 struct Totals {
   std::uint64_t tensors = 0, parameters = 0, bytes = 0;
+  bool described = false;
   void add(const TensorEntry& entry) {
     std::uint64_t elements = 1;
     for (const std::int64_t extent : entry.shape) elements *= static_cast<std::uint64_t>(extent);
     ++tensors;
     parameters += elements;
     bytes += elements * size_of(entry.dtype);
+    described |= entry.random.has_value();
   }
 };
 
 std::ostream& operator<<(std::ostream& out, const Totals& totals) {
-  return out << totals.tensors << " tensors, " << totals.parameters << " parameters, " << totals.bytes << " bytes";
+  return out << totals.tensors << " tensors, " << totals.parameters << " parameters, " << totals.bytes << " bytes"
+             << (totals.described ? ", random, drawn when loaded" : "");
 }
 
 std::string shape_text(const TensorEntry& entry) {
@@ -102,14 +105,15 @@ int inspect(const Path& path) {
 
 Command inspect_command() {
   const auto path = std::make_shared<Path>();
-  return {.name = "inspect",
-          .summary = "Show the tensors of a checkpoint, the parts of a model, or the job inside a video",
-          .examples =
-              "  wanfarm inspect models/random\n"
-              "  wanfarm inspect models/random/high_noise_model\n"
-              "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
-          .flags = {{"PATH", "PATH", "a model folder, .safetensors, .pth, .mp4, .mkv or .y4m", into(*path)}},
-          .run = [path] { return inspect(*path); }};
+  return {
+      .name = "inspect",
+      .summary = "Show the tensors of a checkpoint, the parts of a model, or the job inside a video",
+      .examples =
+          "  wanfarm inspect models/random\n"
+          "  wanfarm inspect models/random/high_noise_model\n"
+          "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
+      .flags = {{"PATH", "PATH", "a model folder, .safetensors, .pth, .random.json, .mp4, .mkv or .y4m", into(*path)}},
+      .run = [path] { return inspect(*path); }};
 }
 
 }  // namespace wf

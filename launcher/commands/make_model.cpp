@@ -35,13 +35,16 @@ struct MakeModelOptions {
   std::vector<std::pair<std::int64_t ModelSize::*, int>> sizes;  ///< given ones, which win over the preset's
   int seed = 42;
   int shard_megabytes = 2048;
+  bool described = false;
 };
 
 std::vector<Flag> flags_of(MakeModelOptions& options) {
   std::vector<Flag> flags{
       {"FOLDER", "FOLDER", "the model to make; must not exist", into(options.folder)},
-      choice_flag("--preset", {"tiny", "small", "full"},
-                  "sizes to start from; full is the published size, 126 GB (tiny)", options.preset),
+      choice_flag("--preset", preset_names(), "sizes to start from; a14b is the published one, 126 GB (tiny)",
+                  options.preset),
+      {"--random", "", "describe the weights instead of storing them: each run draws them where it needs them",
+       into(options.described)},
       {"--seed", "N", "of the weights (42)", into(options.seed, 0)},
       {"--shard-megabytes", "N", "largest file of an expert (2048)", into(options.shard_megabytes, 1)}};
   for (const SizeFlag& size : size_flags) {
@@ -56,7 +59,8 @@ std::vector<Flag> flags_of(MakeModelOptions& options) {
 int make_model(const MakeModelOptions& options) {
   RandomModel model{.size = preset(options.preset),
                     .seed = static_cast<std::uint64_t>(options.seed),
-                    .shard_bytes = static_cast<std::uint64_t>(options.shard_megabytes) << 20};
+                    .shard_bytes = static_cast<std::uint64_t>(options.shard_megabytes) << 20,
+                    .described = options.described};
   for (const auto& [field, value] : options.sizes) model.size.*field = value;
   write_random_model(options.folder, model);
   std::cout << options.folder.string() << ": made, model_id " << identity(find_model(options.folder)) << '\n';
@@ -71,6 +75,7 @@ Command make_model_command() {
           .summary = "Make a checkpoint with random weights, of any size, to try things out",
           .examples =
               "  wanfarm make-model models/random\n"
+              "  wanfarm make-model models/random-a14b --preset a14b --random\n"
               "  wanfarm make-model models/wide --dim 256 --heads 8 --layers 4 --seed 7\n",
           .flags = flags_of(*options),
           .run = [options] { return make_model(*options); }};

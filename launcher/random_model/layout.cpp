@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "cluster/error.hpp"
+#include "launcher/command.hpp"
 
 namespace wf {
 namespace {
@@ -99,6 +100,8 @@ void require(bool holds, const std::string& what) {
 
 }  // namespace
 
+std::vector<std::string> preset_names() { return {"tiny", "small", "a14b"}; }
+
 ModelSize preset(const std::string& name) {
   if (name == "tiny") return {};
   if (name == "small")
@@ -111,7 +114,7 @@ ModelSize preset(const std::string& name) {
             .text_heads = 4,
             .text_layers = 4,
             .vae_dim = 24};
-  if (name == "full")
+  if (name == "a14b")
     return {.dim = 5120,
             .ffn = 13824,
             .heads = 40,
@@ -122,7 +125,7 @@ ModelSize preset(const std::string& name) {
             .text_layers = 24,
             .vocabulary = 256384,
             .vae_dim = 96};
-  throw Error(Error::input, "--preset must be tiny, small or full, got '" + name + "'");
+  throw Error(Error::input, "no model size is called '" + name + "': there are " + join(preset_names(), ", "));
 }
 
 void check_size(const ModelSize& s) {

@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/weights/random_manifest.hpp"
+
 namespace wf {
 
-/// The sizes of a model; the defaults are the preset "tiny". The published one: preset "full".
+/// The sizes of a model; the defaults are the preset "tiny". The published one: preset "a14b".
 struct ModelSize {
   std::int64_t dim = 96, ffn = 192, heads = 3, layers = 2;                      ///< of each expert
   std::int64_t text_dim = 64, text_ffn = 160, text_heads = 4, text_layers = 2;  ///< of the text encoder
@@ -15,19 +17,14 @@ struct ModelSize {
   std::int64_t vae_dim = 8;     ///< channels of the VAE's first layer, a multiple of 4
 };
 
-/// "tiny", "small" or "full". Throws input for another word.
+/// The words that preset() takes: "tiny", "small" and "a14b", the published size.
+std::vector<std::string> preset_names();
+/// Throws input for another word, listing them.
 ModelSize preset(const std::string& name);
 
 /// Throws input naming the flag when the sizes do not fit together (heads must divide dim, head size even and >= 6,
 /// ...).
 void check_size(const ModelSize& size);
-
-/// A tensor to be drawn: mean + spread * N(0, 1).
-struct RandomTensor {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  double mean, spread;
-};
 
 std::int64_t count(const RandomTensor& tensor);  ///< elements
 

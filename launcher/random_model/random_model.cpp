@@ -1,14 +1,15 @@
 #include "launcher/random_model/random_model.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "cluster/error.hpp"
 #include "launcher/random_model/tokenizer_json.hpp"
+#include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/random_draw.hpp"
 
 namespace wf {
 namespace {
@@ -16,21 +17,13 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Tensors = std::vector<RandomTensor>;
 
-/// FNV-1a of the tensor's place in the model: each tensor has a stream of its own, whatever the shards.
-std::uint64_t stream(std::uint64_t seed, const std::string& name) {
-  std::uint64_t hash = 14695981039346656037ull ^ seed;
-  for (const unsigned char c : name) hash = (hash ^ c) * 1099511628211ull;
-  return hash;
-}
-
-std::map<std::string, at::Tensor> draw(const Tensors& tensors, std::uint64_t seed, const std::string& part,
-                                       at::ScalarType dtype) {
+void write_stored(const Path& file, const Tensors& tensors, std::uint64_t seed, const std::string& part,
+                  at::ScalarType dtype) {
   std::map<std::string, at::Tensor> drawn;
-  for (const RandomTensor& tensor : tensors) {
-    const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(stream(seed, part + "/" + tensor.name));
-    drawn[tensor.name] = at::randn(tensor.shape, generator, at::kFloat).mul_(tensor.spread).add_(tensor.mean).to(dtype);
-  }
-  return drawn;
+  for (const RandomTensor& tensor : tensors)
+    draw(drawn[tensor.name] = at::empty(tensor.shape, dtype),
+         {stream_of(seed, part, tensor.name), tensor.mean, tensor.spread}, dtype);
+  write_safetensors(file, drawn);
 }
 
 std::vector<Tensors> into_shards(const Tensors& tensors, std::uint64_t shard_bytes) {
@@ -60,8 +53,7 @@ Json config(const ModelSize& s) {
           {"num_layers", s.layers},    {"out_dim", 16}, {"text_len", 512}};
 }
 
-void write_expert(const Path& folder, const RandomModel& model) {
-  make_folder(folder);
+void write_shards(const Path& folder, const RandomModel& model) {
   const std::vector<Tensors> shards = into_shards(expert_tensors(model.size), model.shard_bytes);
   Json places = Json::object();
   std::int64_t elements = 0;
@@ -71,10 +63,27 @@ void write_expert(const Path& folder, const RandomModel& model) {
       places[tensor.name] = file;
       elements += count(tensor);
     }
-    write_safetensors(folder / file, draw(shards[i], model.seed, folder.filename(), at::kFloat));
+    write_stored(folder / file, shards[i], model.seed, folder.filename(), at::kFloat);
   }
   write_file(folder / "diffusion_pytorch_model.safetensors.index.json",
              Json{{"metadata", {{"total_size", 4 * elements}}}, {"weight_map", places}}.dump(2) + "\n");
+}
+
+/// One file, STEM.safetensors or STEM.random.json.
+void write_network(const Path& stem, const Tensors& tensors, const RandomModel& model, const std::string& part,
+                   DType dtype) {
+  if (model.described)
+    write_file(stem.string() + std::string(random_manifest_ending), to_json({model.seed, part, dtype, tensors}));
+  else
+    write_stored(stem.string() + ".safetensors", tensors, model.seed, part, to_aten(dtype));
+}
+
+void write_expert(const Path& folder, const RandomModel& model) {
+  make_folder(folder);
+  if (model.described)
+    write_network(folder / "diffusion_pytorch_model", expert_tensors(model.size), model, folder.filename(), DType::f32);
+  else
+    write_shards(folder, model);
   write_file(folder / "config.json", config(model.size).dump(2) + "\n");
 }
 
@@ -85,9 +94,8 @@ void write_parts(const Path& folder, RandomModel model) {
   write_file(folder / "google/umt5-xxl/tokenizer.json", tokenizer.text);
   write_expert(folder / "high_noise_model", model);
   write_expert(folder / "low_noise_model", model);
-  write_safetensors(folder / "models_t5_umt5-xxl-enc-bf16.safetensors",
-                    draw(text_encoder_tensors(model.size), model.seed, "text", at::kBFloat16));
-  write_safetensors(folder / "Wan2.1_VAE.safetensors", draw(vae_tensors(model.size), model.seed, "vae", at::kFloat));
+  write_network(folder / "models_t5_umt5-xxl-enc-bf16", text_encoder_tensors(model.size), model, "text", DType::bf16);
+  write_network(folder / "Wan2.1_VAE", vae_tensors(model.size), model, "vae", DType::f32);
 }
 
 }  // namespace
@@ -105,9 +113,19 @@ void write_random_model(const Path& folder, const RandomModel& model) {
     std::error_code ignored;
     std::filesystem::remove_all(part, ignored);
     // Another process may have made the same model at the same time: then it is there.
-    if (std::filesystem::exists(folder / "Wan2.1_VAE.safetensors")) return;
+    if (std::filesystem::exists(folder / "google/umt5-xxl/tokenizer.json")) return;
     throw Error(error.kind() == Error::internal ? Error::storage : error.kind(), error.what());
   }
+}
+
+Path random_model_folder(const std::string& preset_name) {
+  const ModelSize size = preset(preset_name);
+  const Path folder = "models/random-" + preset_name;
+  if (!std::filesystem::exists(folder)) {
+    make_folder(folder.parent_path());
+    write_random_model(folder, {.size = size, .described = true});
+  }
+  return folder;
 }
 
 }  // namespace wf

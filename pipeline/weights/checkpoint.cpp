@@ -2,27 +2,14 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <cstring>
-
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/random_draw.hpp"
 #include "pipeline/weights/shards.hpp"
+#include "pipeline/weights/upload.hpp"
 
 namespace wf {
 namespace {
-
-constexpr std::uint64_t piece_bytes = 8 << 20;
-
-/// The bytes as a tensor: where they lie when aligned for their type, else in a copy.
-at::Tensor as_tensor(std::span<const std::byte> bytes, at::IntArrayRef shape, at::IntArrayRef strides, DType dtype) {
-  const auto options = at::TensorOptions().dtype(to_aten(dtype));
-  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % size_of(dtype) == 0)
-    return at::from_blob(const_cast<std::byte*>(bytes.data()), shape, strides, options);  // only ever read
-  const at::Tensor copy = at::empty({static_cast<std::int64_t>(bytes.size() / size_of(dtype))}, options);
-  std::memcpy(copy.data_ptr(), bytes.data(), bytes.size());
-  return copy.as_strided(shape, strides);
-}
 
 bool is_row_major(const TensorEntry& entry) {
   std::int64_t expected = 1;
@@ -33,18 +20,9 @@ bool is_row_major(const TensorEntry& entry) {
   return true;
 }
 
-void copy_in_pieces(const at::Tensor& target, const MappedFile& file, const TensorEntry& entry) {
-  const at::Tensor flat = target.view(-1);
-  for (std::uint64_t done = 0; done < entry.bytes; done += piece_bytes) {
-    const std::uint64_t bytes = std::min(piece_bytes, entry.bytes - done);
-    const auto count = static_cast<std::int64_t>(bytes / size_of(entry.dtype));
-    const auto piece = as_tensor(file.bytes().subspan(entry.offset + done, bytes), {count}, {1}, entry.dtype);
-    flat.narrow(0, static_cast<std::int64_t>(done / size_of(entry.dtype)), count).copy_(piece);
-    file.drop(entry.offset + done, bytes);
-  }
-}
-
 }  // namespace
+
+Checkpoint::~Checkpoint() = default;
 
 Checkpoint::Checkpoint(const Path& path) : path_(path) {
   const Shards shards = find_shards(path);
@@ -83,26 +61,52 @@ const TensorEntry& Checkpoint::entry(const std::string& name) const { return pla
 
 const Path& Checkpoint::file_of(const std::string& name) const { return files_[place(name).file]->path(); }
 
+std::uint64_t Checkpoint::bytes() const {
+  std::uint64_t sum = 0;
+  for (const auto& [name, place] : tensors_)
+    sum += static_cast<std::uint64_t>(c10::multiply_integers(place.entry.shape)) * size_of(place.entry.dtype);
+  return sum;
+}
+
+at::Tensor Checkpoint::load(const std::string& name, at::ScalarType dtype, at::Device device) const {
+  at::Tensor target = at::empty(entry(name).shape, at::TensorOptions(dtype).device(device));
+  load_into(name, target);
+  return target;
+}
+
 at::Tensor Checkpoint::load(const std::string& name, at::ScalarType dtype, at::Device device,
                             at::IntArrayRef shape) const {
+  check_shape(name, shape);
+  return load(name, dtype, device);
+}
+
+void Checkpoint::check_shape(const std::string& name, at::IntArrayRef shape) const {
   const TensorEntry& found = entry(name);
   if (shape != at::IntArrayRef(found.shape))
     broken(file_of(name).string(),
            "tensor " + printable(name) + ": has shape " + to_string(found.shape) + ", not " + to_string(shape.vec()));
-  return load(name, dtype, device);
 }
 
-at::Tensor Checkpoint::load(const std::string& name, at::ScalarType dtype, at::Device device) const {
-  const Place& found = place(name);
-  const TensorEntry& entry = found.entry;
-  const MappedFile& file = *files_[found.file];
-  at::Tensor target = at::empty(entry.shape, at::TensorOptions().dtype(dtype).device(device));
-  if (is_row_major(entry))
-    copy_in_pieces(target, file, entry);
-  else if (entry.bytes > 0)
-    target.copy_(as_tensor(file.bytes().subspan(entry.offset, entry.bytes), entry.shape, entry.strides, entry.dtype));
-  file.drop(entry.offset, entry.bytes);  // also the pages on which two pieces met
-  return target;
+void Checkpoint::load_into(const std::string& name, const at::Tensor& target) const {
+  check_shape(name, target.sizes());
+  TORCH_INTERNAL_ASSERT(target.is_contiguous());
+  const auto& [file_number, entry] = place(name);
+  const MappedFile& file = *files_[file_number];
+  if (target.is_meta() || target.numel() == 0) return;
+  if (entry.random)
+    draw(target, *entry.random, to_aten(entry.dtype));
+  else if (!is_row_major(entry))
+    target.copy_(read_as_stored(file, entry));
+  else if (target.is_cpu())
+    read_to_host(file, entry, target);
+  else
+    upload(file, entry, target);
+}
+
+void Checkpoint::upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) const {
+  const std::lock_guard lock(uploading_);
+  if (!uploader_ || uploader_->device() != target.device()) uploader_ = std::make_unique<Uploader>(target.device());
+  uploader_->upload(file, entry, target);
 }
 
 }  // namespace wf

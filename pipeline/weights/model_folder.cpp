@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/random_manifest.hpp"
 #include "pipeline/weights/shards.hpp"
 
 namespace wf {
@@ -28,12 +29,13 @@ Path expert(const Path& folder, Missing& missing) {
   return folder;
 }
 
-/// The published .pth file, or its .safetensors repack.
-Path pth_or_repack(const Path& pth, Missing& missing) {
+/// The published .pth file, its .safetensors repack, or a description of random weights.
+Path weights_file(const Path& pth, Missing& missing) {
   const Path repack = Path(pth).replace_extension(".safetensors");
-  if (std::filesystem::exists(pth)) return pth;
-  if (!std::filesystem::exists(repack)) missing.push_back(pth.string() + " (or " + repack.filename().string() + ")");
-  return repack;
+  for (const Path& file : {pth, repack, Path(pth).replace_extension(random_manifest_ending)})
+    if (std::filesystem::exists(file)) return file;
+  missing.push_back(pth.string() + " (or " + repack.filename().string() + ")");
+  return pth;
 }
 
 std::string report(const Path& root, const Missing& missing) {
@@ -51,8 +53,8 @@ ModelFolder find_model(const Path& root) {
   model.root = root;
   model.high_expert = expert(root / "high_noise_model", missing);
   model.low_expert = expert(root / "low_noise_model", missing);
-  model.text_encoder = pth_or_repack(root / "models_t5_umt5-xxl-enc-bf16.pth", missing);
-  model.vae = pth_or_repack(root / "Wan2.1_VAE.pth", missing);
+  model.text_encoder = weights_file(root / "models_t5_umt5-xxl-enc-bf16.pth", missing);
+  model.vae = weights_file(root / "Wan2.1_VAE.pth", missing);
   model.tokenizer = root / "google" / "umt5-xxl" / "tokenizer.json";
   need(model.tokenizer, missing);
   if (!missing.empty()) throw Error(Error::environment, report(root, missing));

@@ -9,7 +9,8 @@ namespace wf {
 
 /// Where the parts of a checkpoint lie. Layout of Wan-AI/Wan2.2-T2V-A14B:
 /// high_noise_model/ low_noise_model/ (config.json + safetensors), models_t5_umt5-xxl-enc-bf16.pth, Wan2.1_VAE.pth,
-/// google/umt5-xxl/tokenizer.json. A .safetensors repack of a .pth file (same stem) is taken too.
+/// google/umt5-xxl/tokenizer.json. A .safetensors repack of a .pth file (same stem) is taken too, and in place of any
+/// weights a .random.json that describes them (random_manifest.hpp).
 struct ModelFolder {
   Path root, high_expert, low_expert, text_encoder, vae, tokenizer;
 };

@@ -6,6 +6,7 @@
 
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/byte_reader.hpp"
+#include "pipeline/weights/json_fields.hpp"
 #include "pipeline/weights/strict_json.hpp"
 #include "pipeline/weights/tensor_file.hpp"
 
@@ -28,43 +29,13 @@ std::string_view read_header(std::span<const std::byte> file, const std::string&
   return header;
 }
 
-const json& member(const json& tensor, const char* key, const std::string& where) {
-  const auto found = tensor.find(key);
-  if (found == tensor.end()) broken(where, std::string("has no ") + key);
-  return *found;
-}
-
-std::vector<std::int64_t> whole_numbers(const json& list, const char* key, const std::string& where) {
-  if (!list.is_array()) broken(where, std::string(key) + " is not a list");
-  std::vector<std::int64_t> numbers;
-  for (const json& number : list) {
-    if (!number.is_number_unsigned() || number.get<std::uint64_t>() > INT64_MAX)
-      broken(where, std::string(key) + " has an item that is not a whole number from 0 to 2^63-1");
-    numbers.push_back(number.get<std::int64_t>());
-  }
-  return numbers;
-}
-
-DType read_dtype(const json& dtype, const std::string& where) {
-  if (!dtype.is_string()) broken(where, "dtype is not a string");
-  const auto known = dtype_named(dtype.get_ref<const std::string&>());
-  if (!known) broken(where, "dtype \"" + printable(dtype.get_ref<const std::string&>()) + "\" is not known");
-  return *known;
-}
-
-std::vector<std::int64_t> row_major(const std::vector<std::int64_t>& shape) {
-  std::vector<std::int64_t> strides(shape.size(), 1);
-  for (std::size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * std::max<std::int64_t>(shape[i], 1);
-  return strides;
-}
-
 TensorEntry read_entry(const json& tensor, std::uint64_t data_begin, std::uint64_t data_bytes,
                        const std::string& where) {
   if (!tensor.is_object()) broken(where, "is not described by an object");
   TensorEntry entry;
-  entry.dtype = read_dtype(member(tensor, "dtype", where), where);
-  entry.shape = whole_numbers(member(tensor, "shape", where), "shape", where);
-  const auto offsets = whole_numbers(member(tensor, "data_offsets", where), "data_offsets", where);
+  entry.dtype = read_dtype(tensor, where);
+  entry.shape = read_whole_numbers(tensor, "shape", where);
+  const auto offsets = read_whole_numbers(tensor, "data_offsets", where);
   if (offsets.size() != 2) broken(where, "data_offsets are not two numbers");
   const auto begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
   if (begin > end) broken(where, "data_offsets " + to_string(offsets) + " end before they begin");

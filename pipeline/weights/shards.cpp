@@ -4,6 +4,7 @@
 #include <set>
 
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/random_manifest.hpp"
 #include "pipeline/weights/strict_json.hpp"
 
 namespace wf {
@@ -44,9 +45,11 @@ Shards find_shards(const Path& path) {
   if (indices.size() > 1) broken(path.string(), "holds several *.safetensors.index.json: which is meant?");
   if (!indices.empty()) return read_index(indices.front());
   auto files = files_ending(path, ".safetensors");
+  if (files.empty()) files = files_ending(path, random_manifest_ending);
   if (files.empty()) broken(path.string(), "holds no .safetensors file");
   if (files.size() > 1)
-    broken(path.string(), "holds several .safetensors files but no *.safetensors.index.json that joins them");
+    broken(path.string(),
+           "holds several " + files[0].extension().string() + " files but no *.safetensors.index.json that joins them");
   return {std::nullopt, {}, std::move(files)};
 }
 

@@ -1,4 +1,5 @@
-// pipeline/weights/shards.hpp: the files of one network: a single file, or a folder with one .safetensors or shards.
+// pipeline/weights/shards.hpp: the files of one network: a single file, or a folder with one .safetensors, shards, or
+// (when there is none) one .random.json.
 #pragma once
 
 #include <map>
@@ -16,7 +17,7 @@ struct Shards {
   std::vector<Path> files;              ///< in byte order, each once; not all need to exist
 };
 
-/// Throws broken(path): no such path, a folder without .safetensors, several without an index, several indices, an
+/// Throws broken(path): no such path, a folder without weights, several files without an index, several indices, an
 /// index that is not {"weight_map": {NAME: FILE}} or names a file outside the folder.
 Shards find_shards(const Path& path);
 

@@ -19,14 +19,21 @@ std::size_t size_of(DType type) noexcept;
 const char* to_string(DType type) noexcept;  ///< as safetensors writes it: F32, BF16, F8_E4M3, ...
 std::optional<DType> dtype_named(std::string_view safetensors) noexcept;  ///< the way back; empty: not known
 
+/// Values that are described, not stored: mean + spread * N(0, 1), from a generator of this seed.
+struct RandomValues {
+  std::uint64_t seed = 0;
+  double mean = 0, spread = 0;
+};
+
 /// Element (i, j, ...) lies at offset + size_of(dtype) * (i strides[0] + j strides[1] + ...) in the file. Nothing
 /// promises that offset is a multiple of the element's size: copy the bytes first or look.
 struct TensorEntry {
   DType dtype = DType::f32;
-  std::vector<std::int64_t> shape;    ///< at most 16 dimensions; the number of elements fits an int64
-  std::vector<std::int64_t> strides;  ///< in elements, never negative; row-major in safetensors
-  std::uint64_t offset = 0;           ///< bytes from the file's start
-  std::uint64_t bytes = 0;            ///< extent from offset to the end of the last element; inside the file
+  std::vector<std::int64_t> shape;          ///< at most 16 dimensions; the number of elements fits an int64
+  std::vector<std::int64_t> strides;        ///< in elements, never negative; row-major in safetensors
+  std::uint64_t offset = 0;                 ///< bytes from the file's start
+  std::uint64_t bytes = 0;                  ///< extent from offset to the end of the last element; inside the file
+  std::optional<RandomValues> random = {};  ///< set: nothing lies in the file, offset and bytes are 0
 };
 
 /// Names in byte order.
@@ -42,7 +49,7 @@ TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::s
 /// torch.*Storage and refuses any other by its name; it executes nothing at all.
 TensorIndex read_pth_index(std::span<const std::byte> file, const std::string& name);
 
-/// By content: safetensors or zip.
+/// A manifest by its ending .random.json (random_manifest.hpp), the others by content: safetensors or zip.
 TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name);
 
 }  // namespace wf

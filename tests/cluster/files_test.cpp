@@ -95,15 +95,24 @@ TEST_F(Files, MakeFolderRefusesAFileInItsPlace) {
   EXPECT_EQ(thrown([&] { make_folder(folder / "file"); }).kind(), Error::input);
 }
 
-TEST_F(Files, AMappedFileShowsItsBytesAlsoAfterADrop) {
-  std::string content(3 << 16, 'x');
-  content.back() = 'y';
-  write_file(folder / "a", content);
+TEST_F(Files, AMappedFileShowsAndReadsItsBytes) {
+  write_file(folder / "a", "0123456789");
   const MappedFile file(folder / "a");
-  file.drop(0, content.size());
-  ASSERT_EQ(file.bytes().size(), content.size());
-  EXPECT_EQ(static_cast<char>(file.bytes().front()), 'x');
-  EXPECT_EQ(static_cast<char>(file.bytes().back()), 'y');
+  ASSERT_EQ(file.bytes().size(), 10u);
+  EXPECT_EQ(static_cast<char>(file.bytes().back()), '9');
+  std::string part(4, ' ');
+  file.read(3, std::as_writable_bytes(std::span(part)));
+  EXPECT_EQ(part, "3456");
+}
+
+TEST_F(Files, AMappedFileThatBecameShorterIsNamed) {
+  write_file(folder / "a", "0123456789");
+  const MappedFile file(folder / "a");
+  std::filesystem::resize_file(folder / "a", 5);
+  std::string whole(10, ' ');
+  const Error error = thrown([&] { file.read(0, std::as_writable_bytes(std::span(whole))); });
+  EXPECT_EQ(error.kind(), Error::environment);
+  EXPECT_NE(std::string(error.what()).find((folder / "a").string() + ": has become shorter"), std::string::npos);
 }
 
 TEST_F(Files, AnEmptyFileMapsToNothingAndAFolderIsRefused) {

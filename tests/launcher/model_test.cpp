@@ -1,10 +1,13 @@
 // tests/launcher/model_test.cpp: make-model, tokenize, inspect.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cluster/error.hpp"
 #include "launcher/random_model/layout.hpp"
+#include "launcher/random_model/random_model.hpp"
 #include "launcher/random_model/tokenizer_json.hpp"
 #include "pipeline/text/tokenizer.hpp"
 #include "pipeline/weights/checkpoint.hpp"
@@ -52,10 +55,10 @@ std::int64_t parameters(const std::vector<RandomTensor>& tensors) {
   return sum;
 }
 
-TEST(Layout, AtFullSizeHasThePublishedParameterCounts) {
-  EXPECT_EQ(parameters(expert_tensors(preset("full"))), 14'288'491'584);
-  EXPECT_EQ(parameters(text_encoder_tensors(preset("full"))), 5'680'910'336);
-  EXPECT_EQ(parameters(vae_tensors(preset("full"))), 126'892'531);
+TEST(Layout, OfA14bHasThePublishedParameterCounts) {
+  EXPECT_EQ(parameters(expert_tensors(preset("a14b"))), 14'288'491'584);
+  EXPECT_EQ(parameters(text_encoder_tensors(preset("a14b"))), 5'680'910'336);
+  EXPECT_EQ(parameters(vae_tensors(preset("a14b"))), 126'892'531);
 }
 
 TEST(SmallTokenizer, CoversAsciiAndTakesWholeWords) {
@@ -97,6 +100,62 @@ TEST(MakeModel, SizesAndShardsAreWhatWasAsked) {
   EXPECT_EQ(again.code, 2) << "what is there is not overwritten: " << again.out;
   EXPECT_EQ(run(folder.path(), {"make-model", "odd", "--dim", "96", "--heads", "5"}).code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "odd"));
+}
+
+TEST(MakeModel, DescribedWeightsAreTheStoredOnesWhenDrawnOnACpu) {
+  const TempFolder folder;
+  ASSERT_EQ(run(folder.path(), {"make-model", "stored"}).code, 0);
+  const Outcome outcome = run(folder.path(), {"make-model", "described", "--random"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const ModelFolder stored = find_model(folder / "stored"), described = find_model(folder / "described");
+  EXPECT_NE(identity(stored), identity(described));
+  for (const auto part :
+       {&ModelFolder::high_expert, &ModelFolder::low_expert, &ModelFolder::text_encoder, &ModelFolder::vae}) {
+    const Checkpoint file(stored.*part), drawn(described.*part);
+    ASSERT_EQ(file.names(), drawn.names());
+    EXPECT_EQ(file.bytes(), drawn.bytes());
+    for (const std::string& name : file.names())
+      EXPECT_TRUE(at::equal(file.load(name, at::kFloat, at::kCPU), drawn.load(name, at::kFloat, at::kCPU))) << name;
+  }
+}
+
+TEST(MakeModel, OfFullSizeIsSmallWhenDescribed) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {"make-model", "big", "--preset", "a14b", "--random"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  std::uintmax_t bytes = 0;
+  for (const std::string& name : files_below(folder / "big"))
+    if (!std::filesystem::is_directory(folder / "big" / name))
+      bytes += std::filesystem::file_size(folder / "big" / name);
+  EXPECT_LT(bytes, 500'000u);
+  const ModelFolder model = find_model(folder / "big");
+  EXPECT_EQ(Checkpoint(model.high_expert).bytes(), 57'153'966'336u);
+  EXPECT_EQ(Checkpoint(model.text_encoder).entry("token_embedding.weight").shape[0], 256384)
+      << "all ids of the small tokenizer and more";
+  const Outcome shown = run(folder.path(), {"inspect", "big/Wan2.1_VAE.random.json"});
+  EXPECT_NE(shown.out.find("194 tensors, 126892531 parameters, 507570124 bytes, random"), std::string::npos)
+      << shown.out;
+}
+
+TEST(RandomModelFolder, RefusesAnUnknownSizeAndListsTheKnownOnes) {
+  try {
+    random_model_folder("huge");
+    FAIL() << "no error was thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::input);
+    EXPECT_STREQ(error.what(), "no model size is called 'huge': there are tiny, small, a14b");
+  }
+}
+
+TEST(RandomModelFolder, IsMadeOnceBelowTheCurrentFolder) {
+  const TempFolder folder;
+  const Path before = std::filesystem::current_path();
+  std::filesystem::current_path(folder.path());
+  const Path made = random_model_folder("tiny");
+  const std::string id = identity(find_model(made));
+  EXPECT_EQ(identity(find_model(random_model_folder("tiny"))), id);
+  std::filesystem::current_path(before);
+  EXPECT_EQ(made, "models/random-tiny");
 }
 
 TEST(Tokenize, GivesTheOfficialIds) {

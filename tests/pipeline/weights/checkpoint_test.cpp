@@ -88,15 +88,19 @@ TEST(Checkpoint, ConversionsAreThoseOfATen) {
   }
 }
 
-TEST(Checkpoint, ATensorOfManyPiecesHasNoSeams) {
+TEST(Checkpoint, ATensorCanBeLoadedAgainAndIntoPlace) {
   const TempFolder folder;
-  const at::Tensor big =
-      at::arange(5'000'001, at::kFloat).reshape({3, 1666667});  // 20 MB: two pieces of 8 MiB and a rest
+  const at::Tensor big = at::arange(5'000'001, at::kFloat).reshape({3, 1666667});
   write_safetensors(folder.path() / "big.safetensors", {{"big", big}, {"next", at::ones({2})}});
   const Checkpoint checkpoint(folder.path());
+  EXPECT_EQ(checkpoint.bytes(), 4u * 5'000'003u);
   EXPECT_TRUE(same_bits(checkpoint.load("big", at::kFloat, at::kCPU, {3, 1666667}), big));
   EXPECT_TRUE(same_bits(checkpoint.load("big", at::kBFloat16, at::kCPU), big.to(at::kBFloat16)));
-  EXPECT_TRUE(same_bits(checkpoint.load("big", at::kFloat, at::kCPU), big)) << "again, after its pages were dropped";
+  const at::Tensor joined = at::zeros({5, 1666667});
+  checkpoint.load_into("big", joined.narrow(0, 1, 3));
+  EXPECT_TRUE(same_bits(joined, at::cat({at::zeros({1, 1666667}), big, at::zeros({1, 1666667})})));
+  EXPECT_SAYS(environment_error([&] { checkpoint.load_into("big", at::empty({3})); }),
+              "has shape [3, 1666667], not [3]");
 }
 
 TEST(Checkpoint, DataMayLieUnaligned) {
@@ -182,6 +186,7 @@ TEST(Checkpoint, EveryLieOfAShardIndexIsRefusedInItsOwnWords) {
   EXPECT_SAYS(shard_error("[", {}), "is not JSON");
   EXPECT_SAYS(shard_error("", {{"1.safetensors", x}, {"2.safetensors", y}}), "several .safetensors files but no");
   EXPECT_SAYS(shard_error("", {}), "holds no .safetensors file");
+  EXPECT_SAYS(shard_error("", {{"1.random.json", "{}"}, {"2.random.json", "{}"}}), "several .json files but no");
   EXPECT_SAYS(shard_error(both, {{"n.safetensors.index.json", both}}), "several *.safetensors.index.json");
 }
 

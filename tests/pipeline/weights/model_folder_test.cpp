@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/weights/dit_config.hpp"
+#include "pipeline/weights/random_manifest.hpp"
 #include "tests/pipeline/weights/said.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -43,6 +44,30 @@ TEST(ModelFolder, ASafetensorsRepackIsTaken) {
   const TinyCopy copy;
   std::filesystem::rename(copy.root / "Wan2.1_VAE.pth", copy.root / "Wan2.1_VAE.safetensors");
   EXPECT_EQ(find_model(copy.root).vae, copy.root / "Wan2.1_VAE.safetensors");
+}
+
+/// Random weights of one tensor.
+std::string description(std::uint64_t seed) {
+  return to_json({.seed = seed, .part = "x", .tensors = {{"w", {2}, 0.0, 1.0}}});
+}
+
+TEST(ModelFolder, DescribedWeightsAreTaken) {
+  const TinyCopy copy;
+  const Path expert = copy.root / "low_noise_model";
+  const std::string config = read_file(expert / "config.json");
+  std::filesystem::remove_all(expert);
+  make_folder(expert);
+  write_file(expert / "config.json", config);
+  write_file(expert / "m.random.json", description(1));
+  std::filesystem::remove(copy.root / "models_t5_umt5-xxl-enc-bf16.pth");
+  write_file(copy.root / "models_t5_umt5-xxl-enc-bf16.random.json", description(1));
+  const ModelFolder model = find_model(copy.root);
+  EXPECT_EQ(model.low_expert, expert);
+  EXPECT_EQ(model.text_encoder, copy.root / "models_t5_umt5-xxl-enc-bf16.random.json");
+  EXPECT_EQ(model.vae, copy.root / "Wan2.1_VAE.pth");
+  const std::string id = identity(model);
+  write_file(expert / "m.random.json", description(2));
+  EXPECT_NE(identity(model), id);
 }
 
 TEST(ModelFolder, EverythingThatIsMissingIsListedAtOnceWithWhereToGetIt) {
