@@ -104,6 +104,53 @@ TEST(Models, ATextLongerThanTheExpertsTakeIsAMistakeOfTheInput) {
   }
 }
 
+/// A cache of two texts; each embedding is the number of those made so far.
+struct CountedCache {
+  EmbeddingCache cache{2};
+  int made = 0;
+  at::Tensor get(const std::string& text) {
+    return cache.get(text, [&](const std::string&) { return Embeddings{at::full({1}, ++made)}; }).text;
+  }
+};
+
+TEST(EmbeddingCache, HasWhatItMadeAndForgetsWhatWasUsedLeast) {
+  CountedCache c;
+  EXPECT_FALSE(c.cache.has("rain"));
+  c.get("rain");
+  EXPECT_TRUE(c.cache.has("rain"));
+  c.get("snow");
+  c.get("rain");
+  c.get("fog");
+  EXPECT_TRUE(c.cache.has("rain"));
+  EXPECT_FALSE(c.cache.has("snow"));
+  EXPECT_EQ(c.get("rain").item<int>(), 1) << "made once";
+  EXPECT_EQ(c.made, 3);
+}
+
+TEST(Models, TextsEmbeddedAheadAreThoseOfEmbed) {
+  Execution leaving;
+  leaving.keep_text_encoder = false;
+  Models ahead(golden_model(), leaving), one_by_one(golden_model(), Execution());
+  ahead.embed_ahead({"rain", "snow", "rain"});
+  for (const std::string text : {"rain", "snow"}) {
+    EXPECT_TRUE(ahead.is_embedded(text));
+    EXPECT_FALSE(one_by_one.is_embedded(text));
+    EXPECT_TRUE(at::equal(ahead.embed(text).text, one_by_one.embed(text).text));
+  }
+}
+
+TEST(Models, ATextTooLongIsLeftToItsOwnClip) {
+  const CopiedModel model;
+  for (const std::string expert : {"high_noise_model", "low_noise_model"})
+    model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
+  const std::string long_text = "Two anthropomorphic cats in comfy boxing gear and bright gloves";
+  Models models(model.path(), {});
+  models.embed_ahead({long_text, "rain"});
+  EXPECT_FALSE(models.is_embedded(long_text));
+  EXPECT_TRUE(models.is_embedded("rain"));
+  EXPECT_THROW(models.embed(long_text), Error);
+}
+
 TEST(Models, NaNOfTheVaeIsAnErrorAndNotABlackVideo) {
   const CopiedModel model;
   model.change("Wan2.1_VAE", "decoder.conv1.weight",

@@ -1,0 +1,84 @@
+// tests/pipeline/experts_test.cpp: which expert is loaded when, how often, and where it is kept. Placement is the same
+// code for every device, so that a CPU shows it.
+#include "pipeline/experts.hpp"
+
+#include "tests/pipeline/model/tiny_dit.hpp"
+
+namespace wf {
+namespace {
+
+/// Loads the golden experts and remembers which.
+struct Loads {
+  std::vector<Expert> done;
+  Experts::Load load() {
+    return [this](Expert which) {
+      done.push_back(which);
+      return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
+    };
+  }
+};
+
+std::uint64_t bytes_of(const DitWeights& weights) {
+  return dit_weight_bytes(weights.config, weights.text_dim, weights.precision);
+}
+
+void expect_same_weights(const DitWeights& ours, const std::string& expert) {
+  DitWeights all = ours, wanted = tiny_dit(expert, Precision::reference);
+  std::vector<at::Tensor> tensors;
+  for_each_tensor(wanted, [&](at::Tensor& tensor) { tensors.push_back(tensor); });
+  std::size_t i = 0;
+  for_each_tensor(all, [&](at::Tensor& tensor) { EXPECT_TRUE(at::equal(tensor, tensors.at(i++))) << expert; });
+  EXPECT_EQ(i, tensors.size());
+}
+
+TEST(ResidentExperts, AreEachLoadedOnceAndNeverMove) {
+  Loads loads;
+  Experts experts(Placement::resident, test::device(), loads.load());
+  const DitWeights& high = experts.use(Expert::high);
+  EXPECT_EQ(loads.done, std::vector{Expert::high}) << "the other one is not needed yet";
+  const DitWeights& low = experts.use(Expert::low);
+  experts.free_device();
+  EXPECT_EQ(&experts.use(Expert::high), &high);
+  EXPECT_EQ(&experts.use(Expert::low), &low);
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
+  EXPECT_EQ(experts.traffic().bytes, 0u);
+  expect_same_weights(high, "high");
+  expect_same_weights(low, "low");
+}
+
+TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
+  Loads loads;
+  Experts experts(Placement::swap, test::device(), loads.load());
+  const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
+  experts.use(Expert::low);
+  EXPECT_EQ(experts.traffic().bytes, 0u) << "both came from their files";
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(experts.traffic().bytes, bytes);
+  expect_same_weights(experts.use(Expert::low), "low");
+  EXPECT_EQ(experts.traffic().bytes, 2 * bytes);
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
+}
+
+TEST(SwappedExperts, UsedAgainNothingMoves) {
+  Loads loads;
+  Experts experts(Placement::swap, test::device(), loads.load());
+  const DitWeights& first = experts.use(Expert::low);
+  EXPECT_EQ(&experts.use(Expert::low), &first);
+  EXPECT_EQ(loads.done, std::vector{Expert::low});
+  EXPECT_EQ(experts.traffic().bytes, 0u);
+}
+
+TEST(SwappedExperts, ComeBackWhereTheDeviceWasFreed) {
+  Loads loads;
+  Experts experts(Placement::swap, test::device(), loads.load());
+  const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
+  experts.free_device();
+  experts.free_device();  // nothing is there any more
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, std::vector{Expert::high});
+  EXPECT_EQ(experts.traffic().bytes, bytes);
+  EXPECT_GE(experts.traffic().seconds, 0.0);
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,99 @@
+// tests/pipeline/model_parts_test.cpp: the sums of memory: what each placement keeps, and what each stage adds. Nothing
+// is loaded and no GPU is asked.
+#include "pipeline/model_parts.hpp"
+
+#include "pipeline/model/dit.hpp"
+#include "tests/golden.hpp"
+
+namespace wf {
+namespace {
+
+const ModelParts& parts() {
+  static const ModelParts read = read_model(golden_model(), Precision::reference);
+  return read;
+}
+
+Execution on_one_gpu() {
+  Execution execution;
+  execution.device = execution.text_device = at::Device(at::kCUDA, 0);
+  return execution;
+}
+
+Job job_of_size(int width, int height, int frames) {
+  Job job;
+  job.width = width, job.height = height, job.frames = frames;
+  return job;
+}
+
+const Job small = job_of_size(832, 480, 17);
+
+std::uint64_t needed(const Execution& execution, Stage stage, const Job& job = small) {
+  return bytes_needed(parts(), execution, stage, job);
+}
+
+std::uint64_t text_encoder_bytes() { return umt5_bytes_needed(parts().text_encoder, 0); }
+
+TEST(BytesNeeded, SwapSavesExactlyOneExpert) {
+  const Execution resident = on_one_gpu();
+  Execution swap = resident;
+  swap.placement = Placement::swap;
+  const std::uint64_t expert = dit_weight_bytes(parts().expert, parts().text_dim, Precision::reference);
+  for (const Stage stage : {Stage::text, Stage::high, Stage::low, Stage::decode})
+    EXPECT_EQ(needed(resident, stage) - needed(swap, stage), expert) << to_string(stage);
+}
+
+TEST(BytesNeeded, ATextEncoderThatLeavesSavesItsWeightsAfterwards) {
+  const Execution keeping = on_one_gpu();
+  Execution leaving = keeping;
+  leaving.keep_text_encoder = false;
+  for (const Stage stage : {Stage::high, Stage::low, Stage::decode})
+    EXPECT_EQ(needed(keeping, stage) - needed(leaving, stage), text_encoder_bytes()) << to_string(stage);
+  EXPECT_EQ(needed(leaving, Stage::text), umt5_bytes_needed(parts().text_encoder, parts().text_len))
+      << "it comes alone";
+}
+
+TEST(BytesNeeded, ATextEncoderOnTheCpuTakesNothingOfTheGpu) {
+  Execution elsewhere = on_one_gpu();
+  elsewhere.text_device = at::kCPU;
+  EXPECT_EQ(needed(elsewhere, Stage::text), 0u);
+  EXPECT_EQ(needed(on_one_gpu(), Stage::low) - needed(elsewhere, Stage::low), text_encoder_bytes());
+}
+
+TEST(BytesNeeded, GrowWithTheClip) {
+  const Execution execution = on_one_gpu();
+  const Job wider = job_of_size(1280, 480, 17), higher = job_of_size(832, 720, 17), longer = job_of_size(832, 480, 81);
+  for (const Stage stage : {Stage::high, Stage::low, Stage::decode})
+    for (const Job& job : {wider, higher}) EXPECT_GT(needed(execution, stage, job), needed(execution, stage));
+  EXPECT_GT(needed(execution, Stage::high, longer), needed(execution, Stage::high));
+  EXPECT_EQ(needed(execution, Stage::decode, longer), needed(execution, Stage::decode)) << "frames come one by one";
+  EXPECT_EQ(needed(execution, Stage::text, longer), needed(execution, Stage::text));
+}
+
+TEST(BytesNeeded, ABatchOfTwoTakesMoreThanTwoForwards) {
+  const Execution two = on_one_gpu();
+  Execution batched = two;
+  batched.guidance = GuidanceMode::batched;
+  EXPECT_GT(needed(batched, Stage::high), needed(two, Stage::high));
+  EXPECT_EQ(needed(batched, Stage::decode), needed(two, Stage::decode));
+}
+
+TEST(BytesNeeded, InBf16TakeLess) {
+  const ModelParts exact = read_model(golden_model(), Precision::exact);
+  Execution execution = on_one_gpu();
+  execution.precision = Precision::exact;
+  EXPECT_LT(bytes_needed(exact, execution, Stage::high, small), needed(on_one_gpu(), Stage::high));
+}
+
+TEST(PeakBytesNeeded, IsTheLargestStage) {
+  for (const bool keep : {true, false}) {
+    Execution execution = on_one_gpu();
+    execution.keep_text_encoder = keep;
+    std::uint64_t most = 0;
+    for (const Stage stage : all_stages) most = std::max(most, needed(execution, stage));
+    EXPECT_EQ(peak_bytes_needed(parts(), execution, small), most);
+  }
+  EXPECT_EQ(needed(on_one_gpu(), Stage::write), 0u);
+}
+
+}  // namespace
+}  // namespace wf
