@@ -20,8 +20,7 @@ namespace {
 struct GenerateOptions {
   RunOptions run;
   JobSettings job;
-  std::string prompt =
-      "Two anthropomorphic cats in comfy boxing gear and bright gloves fight intensely on a spotlighted stage.";
+  std::string prompt = official_prompt;
   std::optional<Path> save_file;
   std::vector<std::string> notes;  ///< on flags without effect
 };

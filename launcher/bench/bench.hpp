@@ -1,0 +1,69 @@
+// launcher/bench/bench.hpp: what can be measured. Every figure comes from this run: the ceilings that a floor is made
+// of, too. A floor is the time that the necessary arithmetic and traffic would take at those ceilings.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/job.hpp"
+#include "launcher/bench/table.hpp"
+#include "launcher/flags.hpp"
+#include "pipeline/models.hpp"
+
+namespace wf {
+
+/// What is measured, and how often.
+struct Bench {
+  Models& models;
+  const Job& job;  ///< size, frames, steps, shift, prompts
+  int runs = 3;    ///< after one that is not counted
+  RunOptions options = {};
+
+  at::Device device() const { return models.execution().device; }
+  std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
+  /// "bf16", "f32", or what f32 products are computed in: "TF32".
+  std::string arithmetic(at::ScalarType dtype, at::Device on) const;
+};
+
+struct Report {
+  std::string title;
+  std::vector<Table> tables;
+  double seconds = 0;  ///< of what was measured, to compare two reports by
+};
+
+/// One forward of an expert; then one more with the time of each kind of operation.
+Report bench_forward(const Bench& bench);
+/// Decoding random latents to frames on the host.
+Report bench_vae(const Bench& bench);
+/// Encoding the default prompts, and a text as long as the experts take.
+Report bench_text(const Bench& bench);
+/// Whole clips from prompt to file, as a run makes them; the first one loads the model.
+Report bench_clip(const Bench& bench);
+
+/// Seconds of each run of `work` on the device, after one that is not counted.
+struct Timing {
+  std::vector<double> runs;
+  double median() const;
+  double least() const;
+};
+Timing time_runs(at::Device device, int runs, const std::function<void()>& work);
+double median(std::vector<double> values);
+
+inline constexpr double tera = 1e12, giga = 1e9, gibi = static_cast<double>(1ull << 30);
+
+/// What networks are made of, at its best here: operations a second of a matrix product, bytes a second of a copy.
+struct Ceilings {
+  double matmul = 0, copy = 0;
+};
+Ceilings measure_ceilings(at::Device device, at::ScalarType dtype);
+Table to_table(const Ceilings& ceilings, at::Device device, const std::string& kind);
+
+/// A line of such a table, and the table.
+std::vector<Cell> matmul_line(double rate, at::Device device, const std::string& kind);
+Table ceiling_table(std::vector<std::vector<Cell>> lines);
+/// "1.0 GiB" as a number; nothing where bytes are not counted (0: a CPU).
+Cell in_gib(std::uint64_t bytes);
+
+}  // namespace wf

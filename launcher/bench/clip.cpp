@@ -1,0 +1,192 @@
+#include <spdlog/fmt/fmt.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <utility>
+
+#include "cluster/error.hpp"
+#include "launcher/bench/bench.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/solver.hpp"
+#include "pipeline/stages.hpp"
+
+namespace wf {
+namespace {
+
+/// --output, or a folder that is gone afterwards.
+class ClipFolder {
+ public:
+  explicit ClipFolder(const std::optional<Path>& wanted) : temporary_(!wanted) {
+    if (wanted) {
+      make_folder(*wanted);
+      path_ = *wanted;
+    } else {
+      std::string name = (std::filesystem::temp_directory_path() / "wanfarm-bench-XXXXXX").string();
+      if (!::mkdtemp(name.data())) throw Error(Error::storage, name + ": this temporary folder cannot be made");
+      path_ = name;
+    }
+  }
+  ~ClipFolder() {
+    std::error_code ignored;
+    if (temporary_) std::filesystem::remove_all(path_, ignored);
+  }
+  ClipFolder(const ClipFolder&) = delete;
+  ClipFolder& operator=(const ClipFolder&) = delete;
+  Path operator/(const std::string& name) const { return path_ / name; }
+
+ private:
+  bool temporary_;
+  Path path_;
+};
+
+/// The clips differ in their prompts, as those of a list do, so that each has one to encode.
+std::string prompt_of(const Job& job, int run) {
+  return run == 0 ? job.prompt : fmt::format("{} ({})", job.prompt, run + 1);
+}
+
+struct Measured {
+  std::map<std::string, double> seconds;              ///< by stage
+  std::map<std::string, std::uint64_t> device_bytes;  ///< most by stage; none on a CPU
+};
+
+Measured run_clip(const Bench& bench, const ClipFolder& folder, int run) {
+  const std::string codec = chosen_codec(bench.options);
+  Clip clip;
+  clip.job = bench.job;
+  clip.job.prompt = prompt_of(bench.job, run);
+  clip.format = {.width = clip.job.width, .height = clip.job.height, .fps = clip.job.fps, .codec = codec};
+  clip.files.video = folder / fmt::format("bench-{}.{}", run + 1, file_ending(codec));
+  for (const Stage stage : all_stages) advance(clip, stage, bench.models);
+  return {clip.seconds, clip.device_bytes};
+}
+
+/// A text encoder that leaves after its use embeds all texts of a list at once: seconds and most bytes of that.
+struct Embedding {
+  double seconds = 0;
+  std::uint64_t device_bytes = 0;
+};
+
+Embedding embed_ahead(const Bench& bench) {
+  if (bench.models.execution().keep_text_encoder) return {};
+  std::vector<std::string> texts{bench.job.negative_prompt};
+  for (int run = 0; run < bench.runs; ++run) texts.push_back(prompt_of(bench.job, run));
+  reset_peak_memory(bench.device());
+  const auto begin = std::chrono::steady_clock::now();
+  bench.models.embed_ahead(texts);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return {seconds, device_memory(bench.device()).peak};
+}
+
+std::vector<Measured> run_clips(const Bench& bench) {
+  const ClipFolder folder(bench.options.output);
+  const Embedding embedding = embed_ahead(bench);
+  std::vector<Measured> clips;
+  for (int run = 0; run < bench.runs; ++run) clips.push_back(run_clip(bench, folder, run));
+  clips.front().seconds["text"] += embedding.seconds;
+  for (Measured& clip : clips)
+    if (embedding.device_bytes > 0) clip.device_bytes["text"] = embedding.device_bytes;
+  return clips;
+}
+
+/// Seconds of a stage in the first clip, which loads the model, and in the others, which do not (their median).
+struct StageSeconds {
+  double cold = 0;
+  std::optional<double> warm;
+};
+
+StageSeconds seconds_of(const std::vector<Measured>& clips, const std::string& stage) {
+  StageSeconds seconds{clips.front().seconds.at(stage), {}};
+  std::vector<double> warm;
+  for (std::size_t i = 1; i < clips.size(); ++i) warm.push_back(clips[i].seconds.at(stage));
+  if (!warm.empty()) seconds.warm = median(warm);
+  return seconds;
+}
+
+Cell cell(const std::optional<double>& value) { return value ? Cell(*value) : Cell(); }
+
+std::int64_t steps_of(const Job& job, Stage stage) {
+  const Schedule schedule = make_schedule(job.solver, job.steps, job.shift);
+  if (stage == Stage::high) return high_noise_steps(schedule);
+  return stage == Stage::low ? schedule.steps() - high_noise_steps(schedule) : 0;
+}
+
+std::vector<Cell> memory_cells(std::uint64_t peak, std::uint64_t predicted) {
+  std::vector<Cell> cells{in_gib(peak), in_gib(predicted)};
+  cells.push_back(peak > 0 ? ratio(static_cast<double>(peak), static_cast<double>(predicted)) : Cell());
+  if (double* const share = std::get_if<double>(&cells.back())) *share = 100 * (*share - 1);
+  return cells;
+}
+
+std::vector<Cell> joined(std::vector<Cell> cells, const std::vector<Cell>& more) {
+  cells.insert(cells.end(), more.begin(), more.end());
+  return cells;
+}
+
+std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& clips, Stage stage) {
+  const std::string name(to_string(stage));
+  const StageSeconds seconds = seconds_of(clips, name);
+  const std::int64_t steps = steps_of(bench.job, stage);
+  const auto peak = clips.back().device_bytes.find(name);
+  return joined({name, seconds.cold, cell(seconds.warm),
+                 steps > 0 ? Cell(seconds.warm.value_or(seconds.cold) / static_cast<double>(steps)) : Cell()},
+                memory_cells(peak == clips.back().device_bytes.end() ? 0 : peak->second,
+                             bytes_needed(bench.models.parts(), bench.models.execution(), stage, bench.job)));
+}
+
+std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const StageSeconds& whole) {
+  std::uint64_t peak = 0;
+  for (const Measured& clip : clips)
+    for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
+  return joined({"whole clip", whole.cold, cell(whole.warm), Cell()},
+                memory_cells(peak, peak_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job)));
+}
+
+StageSeconds whole_seconds(const std::vector<Measured>& clips) {
+  StageSeconds whole{0, clips.size() > 1 ? std::optional(0.0) : std::nullopt};
+  for (const Stage stage : all_stages) {
+    const StageSeconds seconds = seconds_of(clips, std::string(to_string(stage)));
+    whole.cold += seconds.cold;
+    if (whole.warm) *whole.warm += *seconds.warm;
+  }
+  return whole;
+}
+
+Table stages(const Bench& bench, const std::vector<Measured>& clips) {
+  Table table{"stages",
+              {{"stage", "stage"},
+               {"first_s", "first s", 3},
+               {"next_s", "next s", 3},
+               {"s_per_step", "s/step", 4},
+               {"peak_gib", "peak GiB", 2},
+               {"predicted_gib", "predicted GiB", 2},
+               {"difference_percent", "difference %", 1}}};
+  for (const Stage stage : all_stages) table.rows.push_back(stage_line(bench, clips, stage));
+  const StageSeconds whole = whole_seconds(clips);
+  table.rows.push_back(whole_line(bench, clips, whole));
+  if (whole.warm) table.rows.push_back({"loading", whole.cold - *whole.warm, Cell(), Cell(), Cell(), Cell(), Cell()});
+  return table;
+}
+
+Table exchanges(const Experts::Traffic& traffic) {
+  const auto bytes = static_cast<double>(traffic.bytes);
+  return {"exchanges",
+          {{"what", "experts from host memory"}, {"gb", "GB", 2}, {"seconds", "s", 3}, {"gb_per_s", "GB/s", 1}},
+          {{"all clips", bytes / giga, traffic.seconds, ratio(bytes / giga, traffic.seconds)}}};
+}
+
+}  // namespace
+
+Report bench_clip(const Bench& bench) {
+  const std::vector<Measured> clips = run_clips(bench);
+  const StageSeconds whole = whole_seconds(clips);
+  Report report{fmt::format("{} clip{} of {} steps from prompt to {} file; the first one loads the model", clips.size(),
+                            clips.size() == 1 ? "" : "s", bench.job.steps, chosen_codec(bench.options)),
+                {stages(bench, clips)},
+                whole.warm.value_or(whole.cold)};
+  if (bench.models.exchanged().bytes > 0) report.tables.push_back(exchanges(bench.models.exchanged()));
+  return report;
+}
+
+}  // namespace wf

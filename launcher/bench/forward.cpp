@@ -1,0 +1,143 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "launcher/bench/bench.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/model/cost.hpp"
+#include "pipeline/model/dit.hpp"
+#include "pipeline/profile.hpp"
+
+namespace wf {
+namespace {
+
+/// Operations that take less are shown as one line.
+constexpr double least_share = 0.002;
+
+/// What one forward takes: noise, a text of as many rows as the model has, and a timestep of the high-noise expert.
+struct Inputs {
+  at::Tensor x;
+  TextContext text;
+  at::Tensor rope;
+  std::int64_t tokens, batch;
+};
+
+Inputs make_inputs(const Bench& bench, const DitWeights& expert) {
+  const std::int64_t batch = bench.models.execution().guidance == GuidanceMode::batched ? 2 : 1;
+  const at::TensorOptions options = at::TensorOptions(expert.device()).dtype(at::kFloat);
+  const at::Tensor x =
+      at::randn({1, expert.config.in_dim, bench.latent_frames(), bench.job.height / 8, bench.job.width / 8}, options);
+  // One row less than there can be: on a CPU padding is one key more.
+  const at::Tensor rows = at::randn({expert.config.text_len - 1, expert.text_dim}, options).to(expert.dtype());
+  const TokenGrid grid = token_grid(x);
+  return {x.expand({batch, -1, -1, -1, -1}), embed_text(expert, std::vector<at::Tensor>(batch, rows)),
+          rope_table(grid, expert.head_dim(), expert.device()), grid.tokens(), batch};
+}
+
+Table arithmetic(const DitFlops& flops, std::int64_t batch) {
+  const auto tflop = [&](std::int64_t count) { return static_cast<double>(batch * count) / tera; };
+  Table table{"arithmetic", {{"kind", "arithmetic"}, {"tflop", "TFLOP", 4}, {"share", "share %", 1}}};
+  const auto add = [&](const char* kind, std::int64_t count) {
+    table.rows.push_back({kind, tflop(count), 100 * tflop(count) / tflop(flops.forward())});
+  };
+  add("linears", flops.linears);
+  add("self-attention", flops.self_attention);
+  add("cross-attention", flops.cross_attention);
+  return table;
+}
+
+/// One line for each kind of operation that matters, one for all others, one for what lies between them.
+Table operations(const Profile& profile) {
+  Table table{"operations",
+              {{"operation", "operation"},
+               {"shape", "shape"},
+               {"calls", "calls"},
+               {"ms", "ms", 3},
+               {"share", "share %", 1},
+               {"tflop_per_s", "TFLOP/s", 2},
+               {"gb_per_s", "GB/s", 1}}};
+  double sum = 0, small = 0, small_calls = 0;
+  const auto line = [&](const std::string& name, const std::string& shape, double calls, double seconds, Cell tflops,
+                        Cell gbs) {
+    table.rows.push_back({name, shape, calls > 0 ? Cell(calls) : Cell(), 1e3 * seconds, 100 * seconds / profile.seconds,
+                          std::move(tflops), std::move(gbs)});
+  };
+  for (const OpTime& op : profile.ops) {
+    sum += op.seconds;
+    const auto calls = static_cast<double>(op.calls);
+    if (op.seconds < least_share * profile.seconds) {
+      small += op.seconds;
+      small_calls += calls;
+      continue;
+    }
+    const auto rate = [&](std::int64_t count, double unit) {
+      return count > 0 ? ratio(static_cast<double>(count) / unit, op.seconds) : Cell();
+    };
+    line(op.name, op.shape, calls, op.seconds, rate(op.flops, tera), rate(op.bytes, giga));
+  }
+  line("all others", "", small_calls, small, {}, {});
+  line("between operations", "", 0, profile.seconds - sum, {}, {});
+  return table;
+}
+
+struct Measured {
+  Timing timing;
+  std::uint64_t peak = 0, predicted = 0;  ///< bytes on the device
+};
+
+Measured measure(const Bench& bench, const Inputs& inputs, const std::function<void()>& forward) {
+  const ModelParts& parts = bench.models.parts();
+  reset_peak_memory(bench.device());
+  Measured measured{time_runs(bench.device(), bench.runs, forward)};
+  measured.peak = device_memory(bench.device()).peak;
+  measured.predicted = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision) +
+                       dit_work_bytes(parts.expert, parts.precision, inputs.tokens, inputs.batch);
+  return measured;
+}
+
+Table summary(const Measured& measured, double flops, double floor) {
+  Table table{"forward",
+              {{"what", "measured"},
+               {"median_s", "median s", 4},
+               {"least_s", "least s", 4},
+               {"tflop", "TFLOP", 3},
+               {"tflop_per_s", "TFLOP/s", 2},
+               {"floor_s", "floor s", 4},
+               {"ratio", "s / floor", 2},
+               {"peak_gib", "peak GiB", 2},
+               {"predicted_gib", "predicted GiB", 2}}};
+  const double median = measured.timing.median();
+  table.rows = {{"forward", median, measured.timing.least(), flops / tera, ratio(flops / tera, median), floor,
+                 ratio(median, floor), in_gib(measured.peak), in_gib(measured.predicted)}};
+  return table;
+}
+
+}  // namespace
+
+Report bench_forward(const Bench& bench) {
+  const c10::InferenceMode no_autograd;
+  const ModelParts& parts = bench.models.parts();
+  const at::ScalarType dtype = parts.precision == Precision::exact ? at::kBFloat16 : at::kFloat;
+  const Ceilings ceilings = measure_ceilings(bench.device(), dtype);
+
+  const DitWeights& expert = bench.models.expert(Expert::high);
+  const Inputs inputs = make_inputs(bench, expert);
+  const auto forward = [&] {
+    dit_forward(expert, inputs.x, embed_time(expert, {900}), inputs.text, inputs.rope,
+                bench.models.execution().attention);
+  };
+  const Measured measured = measure(bench, inputs, forward);
+  const DitFlops counted = dit_flops(parts.expert, inputs.tokens, parts.expert.text_len);
+  const auto flops = static_cast<double>(inputs.batch * counted.forward());
+  const auto bytes =
+      static_cast<double>(inputs.batch * dit_elementwise_bytes(parts.expert, parts.precision, inputs.tokens));
+  const double floor = flops / ceilings.matmul + bytes / ceilings.copy;
+  return {fmt::format("one forward of the high-noise expert, {} tokens, batch {}; floor: {:.3f} TFLOP as matrix "
+                      "products and {:.1f} GB of elementwise traffic",
+                      inputs.tokens, inputs.batch, flops / tera, bytes / giga),
+          {summary(measured, flops, floor), to_table(ceilings, bench.device(), bench.arithmetic(dtype, bench.device())),
+           arithmetic(counted, inputs.batch), operations(profile(bench.device(), forward))},
+          measured.timing.median()};
+}
+
+}  // namespace wf

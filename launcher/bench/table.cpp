@@ -1,0 +1,61 @@
+#include "launcher/bench/table.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+namespace wf {
+namespace {
+
+std::string text_of(const Cell& cell, const Column& column) {
+  if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
+  if (const auto* const number = std::get_if<double>(&cell)) return fmt::format("{:.{}f}", *number, column.decimals);
+  return "-";
+}
+
+nlohmann::ordered_json json_of(const Cell& cell) {
+  if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
+  if (const auto* const number = std::get_if<double>(&cell)) return *number;
+  return nullptr;
+}
+
+using Line = std::vector<std::string>;
+
+std::vector<std::size_t> widths_of(const std::vector<Line>& lines) {
+  std::vector<std::size_t> widths(lines.front().size(), 0);
+  for (const Line& line : lines)
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  return widths;
+}
+
+}  // namespace
+
+std::string to_text(const Table& table) {
+  std::vector<Line> lines(1);
+  for (const Column& column : table.columns) lines[0].push_back(column.title);
+  for (const std::vector<Cell>& row : table.rows) {
+    Line& line = lines.emplace_back();
+    for (std::size_t i = 0; i < row.size(); ++i) line.push_back(text_of(row[i], table.columns[i]));
+  }
+  const std::vector<std::size_t> widths = widths_of(lines);
+  std::string text;
+  for (const Line& line : lines) {
+    text += fmt::format("{:<{}}", line[0], widths[0]);
+    for (std::size_t i = 1; i < line.size(); ++i) text += fmt::format("  {:>{}}", line[i], widths[i]);
+    text += '\n';
+  }
+  return text;
+}
+
+nlohmann::ordered_json to_json(const Table& table) {
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const std::vector<Cell>& row : table.rows) {
+    nlohmann::ordered_json& object = rows.emplace_back(nlohmann::ordered_json::object());
+    for (std::size_t i = 0; i < row.size(); ++i) object[table.columns[i].key] = json_of(row[i]);
+  }
+  return rows;
+}
+
+Cell ratio(double dividend, double divisor) { return divisor > 0 ? Cell(dividend / divisor) : Cell(); }
+
+}  // namespace wf

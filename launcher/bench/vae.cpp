@@ -1,0 +1,83 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "launcher/bench/bench.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/ceilings.hpp"
+#include "pipeline/decode.hpp"
+#include "pipeline/model/cost.hpp"
+
+namespace wf {
+namespace {
+
+/// The decoder's convolutions are f32; one by the library alone, and the product of matrices that it amounts to.
+struct DecodeCeilings {
+  double convolution, matmul;
+  std::int64_t channels;
+  double best() const { return std::max(convolution, matmul); }
+};
+
+DecodeCeilings measure_ceilings(const Bench& bench) {
+  const std::int64_t channels = bench.models.parts().vae.decoder.first.weight.size(0);
+  const DecodeCeilings ceilings{convolution_rate(bench.device(), channels), matmul_rate(bench.device(), at::kFloat),
+                                channels};
+  release_cached_memory(bench.device());
+  return ceilings;
+}
+
+Table to_table(const DecodeCeilings& ceilings, const Bench& bench) {
+  const std::string kind = bench.arithmetic(at::kFloat, bench.device());
+  return ceiling_table({{fmt::format("3x3x3 convolution of {} channels, {}", ceilings.channels, kind),
+                         ceilings.convolution / tera, "TFLOP/s"},
+                        matmul_line(ceilings.matmul, bench.device(), kind)});
+}
+
+Table summary(const Bench& bench, const Timing& timing, std::uint64_t peak, double flops, double floor) {
+  Table table{"vae",
+              {{"what", "measured"},
+               {"median_s", "median s", 4},
+               {"least_s", "least s", 4},
+               {"frames_per_s", "frames/s", 2},
+               {"tflop", "TFLOP", 3},
+               {"tflop_per_s", "TFLOP/s", 2},
+               {"floor_s", "floor s", 4},
+               {"ratio", "s / floor", 2},
+               {"peak_gib", "peak GiB", 2},
+               {"predicted_gib", "predicted GiB", 2},
+               {"peak_ratio", "peak / predicted", 3}}};
+  const std::uint64_t predicted =
+      decode_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job.height, bench.job.width);
+  const double median = timing.median();
+  table.rows = {{"decode", median, timing.least(), ratio(bench.job.frames, median), flops / tera,
+                 ratio(flops / tera, median), floor, ratio(median, floor), in_gib(peak), in_gib(predicted),
+                 peak > 0 ? ratio(static_cast<double>(peak), static_cast<double>(predicted)) : Cell()}};
+  return table;
+}
+
+}  // namespace
+
+Report bench_vae(const Bench& bench) {
+  const c10::InferenceMode no_autograd;
+  const at::Device device = bench.device();
+  const DecodeCeilings ceilings = measure_ceilings(bench);
+  const VaeWeights& vae = bench.models.vae();
+  const Latents latents{
+      at::randn({VaeWeights::kLatentChannels, bench.latent_frames(), bench.job.height / 8, bench.job.width / 8},
+                at::TensorOptions(device).dtype(at::kFloat))};
+  reset_peak_memory(device);
+  const Timing timing = time_runs(device, bench.runs, [&] { decode(latents, vae, [](const Frames&) {}); });
+  const std::uint64_t peak = device_memory(device).peak;
+  const VaeFlops counted = vae_decode_flops(vae, bench.latent_frames(), bench.job.height, bench.job.width);
+  const auto flops = static_cast<double>(counted.total());
+  return {fmt::format("decoding {} frames of {}x{}; floor: {:.3f} TFLOP, of which attention {:.3f}, at the faster of "
+                      "the two ceilings",
+                      bench.job.frames, bench.job.width, bench.job.height, flops / tera,
+                      static_cast<double>(counted.attention) / tera),
+          {summary(bench, timing, peak, flops, flops / ceilings.best()), to_table(ceilings, bench)},
+          timing.median()};
+}
+
+}  // namespace wf

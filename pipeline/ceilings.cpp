@@ -1,0 +1,61 @@
+#include "pipeline/ceilings.hpp"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "parallel/device.hpp"
+#include "pipeline/kernels/convolve.hpp"
+
+namespace wf {
+namespace {
+
+/// Of the best of five rounds of 0.1 s: a GPU reaches its clocks, and keeps them only as long as its power lasts.
+double seconds_each(at::Device device, const std::function<void()>& work) {
+  work();
+  const double once = std::max(seconds_on(device, work), 1e-6);
+  const int repeats = static_cast<int>(std::clamp(0.1 / once, 1.0, 1000.0));
+  double best = std::numeric_limits<double>::infinity();
+  for (int round = 0; round < 5; ++round) {
+    const double seconds = seconds_on(device, [&] {
+      for (int i = 0; i < repeats; ++i) work();
+    });
+    best = std::min(best, seconds / repeats);
+  }
+  return best;
+}
+
+}  // namespace
+
+std::int64_t matmul_size(at::Device device) { return device.is_cpu() ? 1024 : 8192; }
+
+double matmul_rate(at::Device device, at::ScalarType dtype) {
+  const std::int64_t n = matmul_size(device);
+  const at::TensorOptions options = at::TensorOptions(device).dtype(dtype);
+  const at::Tensor a = at::randn({n, n}, options), b = at::randn({n, n}, options);
+  at::Tensor product = at::empty({n, n}, options);
+  const double seconds = seconds_each(device, [&] { at::matmul_out(product, a, b); });
+  return 2.0 * static_cast<double>(n * n * n) / seconds;
+}
+
+double convolution_rate(at::Device device, std::int64_t channels) {
+  const std::int64_t frames = 4, rows = device.is_cpu() ? 32 : 120, columns = device.is_cpu() ? 32 : 208;
+  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kFloat);
+  const auto random = [&](at::IntArrayRef sizes) {
+    return at::randn(sizes, options).contiguous(at::MemoryFormat::ChannelsLast3d);
+  };
+  const at::Tensor x = random({1, channels, frames + 2, rows, columns}), weight = random({channels, channels, 3, 3, 3});
+  const at::Tensor bias = at::zeros({channels}, options);
+  const double seconds = seconds_each(device, [&] { convolve(x, weight, bias, {1, 1, 1}, {0, 1, 1}); });
+  return 2.0 * static_cast<double>(weight.numel() * frames * rows * columns) / seconds;
+}
+
+double copy_rate(at::Device device) {
+  const std::int64_t bytes = device.is_cpu() ? 1 << 28 : 1 << 30;
+  const at::Tensor from = at::ones({bytes}, at::TensorOptions(device).dtype(at::kByte));
+  at::Tensor to = at::empty_like(from);
+  return 2.0 * static_cast<double>(bytes) / seconds_each(device, [&] { to.copy_(from); });
+}
+
+}  // namespace wf

@@ -1,0 +1,129 @@
+// tests/launcher/bench_test.cpp: wanfarm bench: that every figure is there, and those that can be known beforehand are
+// right.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "launcher/bench/table.hpp"
+#include "tests/launcher/program.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::json;
+
+class BenchVerb : public ::testing::Test {
+ protected:
+  Outcome bench(const std::vector<std::string>& arguments) {
+    std::vector<std::string> words{
+        "bench",  "--model", golden_model_folder(), "--size", "32x48",    "--frames", "5",
+        "--runs", "2",       "--threads",           "1",      "--device", "cpu",      "--quiet"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    return run(folder_.path(), words);
+  }
+  /// The only result of `--json`.
+  Json result(std::vector<std::string> arguments) {
+    arguments.emplace_back("--json");
+    const Outcome outcome = bench(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.code == 0 ? Json::parse(outcome.out).at("results").at(0) : Json();
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(BenchVerb, ForwardIsMeasuredBesideItsFloor) {
+  const Json forward = result({"forward"});
+  const Json& line = forward.at("forward").at(0);
+  EXPECT_GT(line.at("median_s").get<double>(), 0);
+  EXPECT_GE(line.at("median_s"), line.at("least_s"));
+  EXPECT_DOUBLE_EQ(line.at("ratio"), line.at("median_s").get<double>() / line.at("floor_s").get<double>());
+  EXPECT_DOUBLE_EQ(line.at("tflop_per_s"), line.at("tflop").get<double>() / line.at("median_s").get<double>());
+  EXPECT_TRUE(line.at("peak_gib").is_null()) << "a CPU's memory is not counted";
+  for (const Json& ceiling : forward.at("ceilings")) EXPECT_GT(ceiling.at("value").get<double>(), 0) << ceiling;
+}
+
+TEST_F(BenchVerb, TheOperationsOfAForwardAddUpToIt) {
+  const Json forward = result({"forward"});
+  double share = 0;
+  bool qkv = false;
+  for (const Json& line : forward.at("operations")) {
+    share += line.at("share").get<double>();
+    qkv = qkv || (line.at("operation") == "linear" && line.at("shape") == "288x96" && line.at("calls") == 2);
+  }
+  EXPECT_NEAR(share, 100, 1e-6);
+  EXPECT_TRUE(qkv) << "q, k and v of both blocks: " << forward.at("operations").dump(1);
+}
+
+TEST_F(BenchVerb, BatchedGuidanceDoublesTheArithmeticOfAForward) {
+  const double one = result({"forward"}).at("forward").at(0).at("tflop");
+  EXPECT_DOUBLE_EQ(result({"forward", "--guidance-mode", "batched"}).at("forward").at(0).at("tflop"), 2 * one);
+}
+
+TEST_F(BenchVerb, DecodingCountsItsFrames) {
+  const Json line = result({"vae"}).at("vae").at(0);
+  EXPECT_DOUBLE_EQ(line.at("frames_per_s"), 5 / line.at("median_s").get<double>());
+  EXPECT_GT(line.at("floor_s").get<double>(), 0);
+}
+
+TEST_F(BenchVerb, TextsAreMeasuredUpToTheLongest) {
+  const Json texts = result({"text"}).at("text");
+  ASSERT_EQ(texts.size(), 3u);
+  EXPECT_EQ(texts.at(2).at("tokens"), 512);
+  EXPECT_LT(texts.at(0).at("tokens"), 512);
+  for (const Json& text : texts) EXPECT_GT(text.at("median_ms").get<double>(), 0) << text;
+}
+
+TEST_F(BenchVerb, AClipIsMeasuredByStageAndLeavesNoFile) {
+  const Json stages = result({"clip", "--steps", "2"}).at("stages");
+  std::vector<std::string> names;
+  double first = 0;
+  for (const Json& line : stages) {
+    names.push_back(line.at("stage"));
+    if (names.size() <= 5) first += line.at("first_s").get<double>();
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"text", "high", "low", "decode", "write", "whole clip", "loading"}));
+  EXPECT_NEAR(stages.at(5).at("first_s"), first, 1e-9);
+  EXPECT_TRUE(files_below(folder_.path()).empty());
+}
+
+TEST_F(BenchVerb, OneClipAloneLoadsTheModelAndStaysWhereAsked) {
+  const Json stages = result({"clip", "--steps", "1", "--output", "clips", "--num_runs", "1"}).at("stages");
+  EXPECT_EQ(files_below(folder_ / "clips").size(), 1u);
+  ASSERT_EQ(stages.size(), 6u) << "loading cannot be told apart";
+  EXPECT_TRUE(stages.at(5).at("next_s").is_null());
+}
+
+TEST_F(BenchVerb, BothModesGiveASpeedUpAndAFile) {
+  const Outcome outcome = bench({"forward", "--mode", "both", "--save_results", "results.json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.out.find("speed-up: "), std::string::npos) << outcome.out;
+  const Json saved = Json::parse(read_file(folder_ / "results.json"));
+  ASSERT_EQ(saved.at("results").size(), 2u);
+  const Json &baseline = saved.at("results").at(0), &optimized = saved.at("results").at(1);
+  EXPECT_EQ(baseline.at("mode"), "baseline");
+  EXPECT_EQ(baseline.at("settings").at("attention"), "math");
+  EXPECT_FALSE(baseline.at("settings").at("tf32"));
+  EXPECT_TRUE(optimized.at("settings").at("tf32"));
+  EXPECT_DOUBLE_EQ(saved.at("speedup"), baseline.at("seconds").get<double>() / optimized.at("seconds").get<double>());
+  EXPECT_NE(saved.at("command").get<std::string>().find("forward --mode both"), std::string::npos);
+}
+
+TEST_F(BenchVerb, WhatItCannotMeasureIsAMistake) {
+  EXPECT_EQ(bench({"everything"}).code, 2);
+  EXPECT_EQ(bench({"forward", "--mode", "fast"}).code, 2);
+  EXPECT_EQ(run(folder_.path(), {"bench", "vae", "--model", "nowhere", "--device", "cpu"}).code, 3);
+}
+
+TEST(Table, AlignsNumbersAndShowsWhatIsNotThere) {
+  const Table table{"t", {{"a", "what"}, {"b", "time s", 2}}, {{"one", 1.0}, {"another", Cell()}, {"big", 12345.678}}};
+  EXPECT_EQ(to_text(table),
+            "what       time s\n"
+            "one          1.00\n"
+            "another         -\n"
+            "big      12345.68\n");
+  EXPECT_EQ(to_json(table).dump(), R"([{"a":"one","b":1.0},{"a":"another","b":null},{"a":"big","b":12345.678}])");
+}
+
+}  // namespace
+}  // namespace wf
