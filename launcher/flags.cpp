@@ -65,7 +65,7 @@ std::vector<Flag> job_flags(JobSettings& s) {
 
 std::vector<Flag> run_flags(RunOptions& o) {
   return {
-      {"--model", "FOLDER", "checkpoint in the published layout", into(o.model)},
+      {"--model", "FOLDER", "checkpoint in the published layout; random:a14b draws one of its size", into(o.model)},
       {"--output", "FOLDER", "where the videos go (renders)", into(o.output)},
       choice_flag("--precision", {"reference", "exact", "auto"},
                   "f32, or the official bf16 arithmetic; auto: reference on a CPU", o.precision),

@@ -13,6 +13,7 @@ namespace wf {
 namespace {
 
 const Path random_model = "models/random";
+constexpr std::string_view described = "random:";  ///< before a preset's name
 
 at::Device chosen_device(const std::string& word) {
   const bool gpu = at::globalContext().hasCUDA();
@@ -40,15 +41,18 @@ Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& li
   return flag.value_or(list.value_or(random_model));
 }
 
-void make_random_model_if_missing(const Path& model) {
-  if (model.lexically_normal() != random_model) return;
+Path ready_model(const Path& model) {
+  const std::string word = model.string();
+  if (word.starts_with(described)) return random_model_folder(word.substr(described.size()));
+  if (model.lexically_normal() != random_model) return model;
   if (!std::filesystem::exists(model)) {
-    spdlog::info("making a tiny model with random weights in {}", model.string());
+    spdlog::info("making a tiny model with random weights in {}", word);
     make_folder(model.parent_path());
     write_random_model(model, {});
   }
   spdlog::warn("{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
-               model.string());
+               word);
+  return model;
 }
 
 Execution chosen_execution(const RunOptions& options) {

@@ -58,8 +58,7 @@ int run_jobs(std::vector<Job> jobs, const Path& model, const Path& output, const
   if (options.dry_run) return dry_run(jobs, model, output, options, execution);
 
   install_stop_signals();
-  make_random_model_if_missing(model);
-  const ModelParts parts = read_model(model, execution.precision);
+  const ModelParts parts = read_model(ready_model(model), execution.precision);
   Models models(parts, plan(parts, jobs, execution, options));
   RunFolder folder(output);
   open_log_file(output);

@@ -64,6 +64,12 @@ ModelParts read_model(const Path& folder, Precision precision) {
   return parts;
 }
 
+std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
+                                  std::int64_t width) {
+  const bool library_copies = !execution.tf32 && !execution.device.is_cpu();
+  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, library_copies);
+}
+
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {
   const std::int64_t batch = execution.guidance == GuidanceMode::batched ? 2 : 1;
   switch (stage) {
@@ -73,7 +79,7 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
     case Stage::low:
       return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, tokens_of(job), batch);
     case Stage::decode:
-      return kept_bytes(parts, execution) + vae_decode_bytes_needed(parts.vae, job.height, job.width) -
+      return kept_bytes(parts, execution) + decode_bytes_needed(parts, execution, job.height, job.width) -
              vae_decode_bytes_needed(parts.vae, 0, 0);
     case Stage::write:
       return 0;

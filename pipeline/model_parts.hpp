@@ -36,6 +36,10 @@ ModelParts read_model(const Path& folder, Precision precision);
 /// the stage's own tensors. 0 for `write`, and for a text encoder that runs elsewhere.
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job);
 
+/// Of the VAE alone: its weights, and what decoding frames of this size takes.
+std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
+                                  std::int64_t width);
+
 /// The largest of all stages.
 std::uint64_t peak_bytes_needed(const ModelParts& parts, const Execution& execution, const Job& job);
 

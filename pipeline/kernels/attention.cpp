@@ -10,7 +10,7 @@
 namespace wf {
 namespace {
 
-constexpr std::int64_t most_score_bytes = 1ll << 30;
+constexpr std::int64_t most_score_bytes = 512ll << 20;
 
 AttentionResult blocked_on_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   auto [out, lse] = at::_scaled_dot_product_flash_attention_for_cpu(q, k, v);
@@ -21,9 +21,11 @@ AttentionResult blocked_on_cpu(const at::Tensor& q, const at::Tensor& k, const a
 AttentionResult rows_of_scores(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
   at::Tensor scores = at::matmul(q.to(at::kFloat).mul_(scale), keys.transpose(-2, -1));
-  const at::Tensor lse = scores.logsumexp(-1);
-  scores.sub_(lse.unsqueeze(-1)).exp_();
-  return {at::matmul(scores, values).to(q.scalar_type()), lse};
+  // In place: logsumexp() would make a copy of the scores.
+  const at::Tensor highest = scores.amax(-1, /*keepdim=*/true);
+  const at::Tensor sum = scores.sub_(highest).exp_().sum(-1, /*keepdim=*/true);
+  const at::Tensor out = at::matmul(scores, values).div_(sum);
+  return {out.to(q.scalar_type()), sum.log().add_(highest).squeeze(-1)};
 }
 
 AttentionResult blocks_of_rows(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {

@@ -8,7 +8,7 @@
 namespace wf {
 
 /// The plain formula in f32, any dtype and head size; the result is rounded to q's dtype. On a CPU LibTorch's blocked
-/// one; on a GPU by blocks of rows whose scores take at most 1 GiB. It is the oracle of the others.
+/// one; on a GPU by blocks of rows whose scores take at most 512 MiB. It is the oracle of the others.
 Attention math_attention();
 
 /// cuDNN's fused attention on an NVIDIA GPU: bf16, head size a multiple of 8 up to 128.

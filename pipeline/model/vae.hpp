@@ -73,9 +73,10 @@ void vae_decode(const VaeWeights& weights, const at::Tensor& latents, const Fram
 at::Tensor vae_encode(const VaeWeights& weights, const at::Tensor& video);
 
 /// What decoding needs at this frame size: weights, caches, and the widest layer's tensors (counted layer by layer in
-/// vae_memory.cpp), without the convolution library's workspace (on a CPU in f32, LibTorch unfolds small inputs to 27
-/// times their size). The clip's length does not come in.
+/// vae_memory.cpp). The clip's length does not come in. library_copies: the convolution library brings input and output
+/// into another order and back, as cuDNN does in f32 without TF32; other workspace of it is not counted (on a CPU in
+/// f32, LibTorch unfolds small inputs to 27 times their size).
 std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
-                                      std::int64_t latent_frames_per_chunk = 1);
+                                      std::int64_t latent_frames_per_chunk = 1, bool library_copies = false);
 
 }  // namespace wf

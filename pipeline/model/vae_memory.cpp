@@ -14,6 +14,7 @@ using namespace vae;
 /// The features between two layers, and what was counted so far, in elements.
 struct Walk {
   std::int64_t channels, frames, area;  ///< area: rows x columns
+  bool copies = false;                  ///< the convolution library reorders its input and output
   std::int64_t cached = 0;              ///< two frames for each causal convolution
   std::int64_t widest = 0;              ///< most elements alive within one layer
   std::int64_t weights = 0;
@@ -23,8 +24,11 @@ struct Walk {
   /// The input and its copy with two frames of history before it, or that copy and the output.
   std::int64_t causal(const Conv& conv) {
     weigh(conv);
-    cached += 2 * conv.weight.size(1) * area;
-    return conv.weight.size(1) * area * (2 * frames + 2);
+    const std::int64_t in = conv.weight.size(1), out = conv.weight.size(0);
+    cached += 2 * in * area;
+    const std::int64_t joining = in * (2 * frames + 2);
+    const std::int64_t convolving = (in * (frames + 2) + out * frames) * (copies ? 2 : 1);
+    return area * std::max(joining, convolving);
   }
 };
 
@@ -73,9 +77,9 @@ void pass(Walk& walk, const Coder& coder) {
 }  // namespace
 
 std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
-                                      std::int64_t latent_frames_per_chunk) {
+                                      std::int64_t latent_frames_per_chunk, bool library_copies) {
   const std::int64_t factor = space_factor(weights.decoder);
-  Walk walk{VaeWeights::kLatentChannels, latent_frames_per_chunk, (height / factor) * (width / factor)};
+  Walk walk{VaeWeights::kLatentChannels, latent_frames_per_chunk, (height / factor) * (width / factor), library_copies};
   walk.weigh(weights.decoder_in);
   pass(walk, weights.decoder);
   Walk encoder{0, 0, 0};

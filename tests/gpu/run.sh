@@ -36,7 +36,8 @@ step() { # NAME COMMAND...
 }
 
 bench() { # ARGUMENT...; the table on the screen, the figures in results.jsonl
-  "$program" bench "$@" --save_results "$work/figures.json" && cat "$work/figures.json" >>"$out/results.jsonl"
+  "$program" bench "$@" --save_results "$work/figures.json" &&
+    python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)))' <"$work/figures.json" >>"$out/results.jsonl"
 }
 
 official() { # WHAT
