@@ -1,0 +1,29 @@
+// tests/gpu/attention_fa3_test.cpp: FlashAttention-3 against the formula. It needs the library that $WANFARM_FA3 names
+// and a Hopper GPU; without them every case fails and says what to do (leave them out with ctest -LE fa3).
+#include "tests/gpu/attention_cases.hpp"
+#include "tests/pipeline/model/tiny_dit.hpp"
+
+namespace wf {
+namespace {
+
+constexpr int roundings = 2;
+
+TEST(Fa3Attention, EqualsTheFormulaAndGivesItsLse) { expect_formula_and_lse(fa3_attention(), roundings); }
+
+TEST(Fa3Attention, HalvesOfTheKeysJoinToTheWhole) { expect_halves_join(fa3_attention(), roundings); }
+
+TEST(Fa3Attention, TwoRunsGiveTheSameBits) { expect_same_bits_twice(fa3_attention()); }
+
+TEST(Fa3Attention, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
+  const c10::InferenceMode guard;
+  expect_exact_is_near("fa3", fa3_attention());
+}
+
+TEST(Fa3Attention, IsTheAutomaticChoice) {
+  const Execution execution = on_gpu(Precision::exact);
+  EXPECT_EQ(why_not_fa3(test::device(), at::kBFloat16, 128), "");
+  EXPECT_EQ(choose_attention(execution, 128).name, "fa3");
+}
+
+}  // namespace
+}  // namespace wf

@@ -1,0 +1,226 @@
+// tests/gpu/fused_kernels_test.cpp: each one-pass kernel against its formula in double, rounded to bf16 at the points
+// that norm.hpp and rotate.hpp list: at most one rounding step of each point away.
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <limits>
+
+#include "pipeline/kernels/fused.hpp"
+#include "pipeline/kernels/norm.hpp"
+#include "pipeline/kernels/rotate.hpp"
+#include "tests/device.hpp"
+
+namespace wf {
+namespace {
+
+constexpr double eps = 1e-6;
+constexpr double f32_error = 3e-6;  ///< relative, of a value whose factor comes from a sum over a row in f32
+
+at::Tensor wide(const at::Tensor& x) { return x.to(at::kDouble); }
+at::Tensor to_bf16(const at::Tensor& x) { return wide(x.to(at::kBFloat16)); }
+
+/// The distance of neighbours in bf16 at x: 8 bits, the first one included.
+at::Tensor bf16_step(const at::Tensor& x) { return at::exp2(wide(std::get<1>(at::frexp(x)) - 8)); }
+
+/// What an f32 computation of x may be off by when it is rounded to bf16: a step where x lies so near to the middle of
+/// two bf16 numbers that it may be taken for either, nothing elsewhere.
+at::Tensor may_flip(const at::Tensor& x) {
+  const at::Tensor step = bf16_step(x);
+  const at::Tensor to_middle = step / 2 - (x - to_bf16(x)).abs();
+  return step * (to_middle < f32_error * (1 + x.abs())).to(at::kDouble);
+}
+
+/// A formula's value in double, and how far an f32 computation of it may lie off before its last rounding.
+struct Wanted {
+  at::Tensor value, error;
+};
+
+/// Memory that a kernel leaves unwritten shall show: most often the next tensor of this size gets this one's memory.
+void poison(at::IntArrayRef sizes, at::ScalarType dtype) {
+  at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::device(test::device()).dtype(dtype));
+}
+
+void expect_one_step(const std::string& what, const at::Tensor& ours, const Wanted& wanted) {
+  ASSERT_EQ(ours.sizes(), wanted.value.sizes()) << what;
+  ASSERT_EQ(ours.scalar_type(), at::kBFloat16) << what;
+  const at::Tensor got = wide(ours), rounded = to_bf16(wanted.value), distance = (got - rounded).abs();
+  const at::Tensor allowed = 1.001 * bf16_step(at::maximum(got.abs(), rounded.abs())) + wanted.error;
+  EXPECT_TRUE((distance <= allowed).all().item<bool>())
+      << what << ": " << (distance <= allowed).logical_not().sum().item<std::int64_t>() << " values of " << ours.numel()
+      << " are too far";
+  std::printf("  %-52s %6.2f ppm differ\n", what.c_str(), 1e6 * distance.gt(0).to(at::kDouble).mean().item<double>());
+}
+
+// ---- The formulas ----
+
+at::Tensor normalised(const at::Tensor& x) {
+  const at::Tensor centred = wide(x) - wide(x).mean(-1, true);
+  return centred * at::rsqrt(centred.square().mean(-1, true) + eps);
+}
+
+/// normed * gain + shift; a bf16 x rounds the normalised value first.
+Wanted layer_norm_formula(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift) {
+  const at::Tensor normed = normalised(x);
+  const bool rounds = x.scalar_type() == at::kBFloat16;
+  const at::Tensor kept = rounds ? to_bf16(normed) : normed;
+  const at::Tensor flips = rounds ? may_flip(normed) : at::zeros_like(normed);
+  const at::Tensor error = gain.abs() * (flips + f32_error * (1 + kept.abs())) + f32_error * shift.abs();
+  return {kept * gain + shift, error};
+}
+
+Wanted rms_norm_formula(const at::Tensor& z, const at::Tensor& weight) {
+  const at::Tensor scaled = wide(z) * at::rsqrt(wide(z).square().mean(-1, true) + eps);
+  return {to_bf16(scaled) * wide(weight), may_flip(scaled) * wide(weight).abs()};
+}
+
+Wanted rotated_formula(const at::Tensor& z, const at::Tensor& weight, std::int64_t heads, const at::Tensor& angles) {
+  const auto pairs = [&](const at::Tensor& x) { return x.unflatten(-1, {heads, -1, 2}); };  // [B, rows, heads, n, 2]
+  const Wanted before = rms_norm_formula(z, weight);
+  const at::Tensor kept = pairs(to_bf16(before.value));
+  // Where the first rounding may flip, the second one may move the value by a step, or by two at a power of 2.
+  const at::Tensor moved = pairs(before.error + before.error.gt(0).to(at::kDouble) * bf16_step(before.value) * 2);
+  const at::Tensor turn = at::view_as_real(angles).to(at::kDouble).unsqueeze(0).unsqueeze(2);
+  const at::Tensor re = kept.select(-1, 0), im = kept.select(-1, 1), c = turn.select(-1, 0), s = turn.select(-1, 1);
+  const at::Tensor error = (moved + f32_error * kept.abs()).sum(-1, true).expand_as(kept);
+  return {at::stack({re * c - im * s, re * s + im * c}, -1).flatten(3), error.flatten(3)};
+}
+
+// ---- Inputs ----
+
+struct Size {
+  std::int64_t batch, rows, columns, heads;
+  std::string name() const {
+    return std::to_string(batch) + " x " + std::to_string(rows) + " x " + std::to_string(columns);
+  }
+};
+
+at::Tensor random(at::IntArrayRef sizes, at::ScalarType dtype = at::kFloat) {
+  return at::randn(sizes, at::device(test::device()).dtype(at::kFloat)).to(dtype);
+}
+
+/// As the residual stream: not centred, of any scale.
+at::Tensor stream(const Size& size, at::ScalarType dtype) {
+  return (random({size.batch, size.rows, size.columns}) * 3 + 0.5).to(dtype);
+}
+
+/// The part of a joined projection that lies between two others.
+at::Tensor middle_part(const Size& size) {
+  return random({size.batch, size.rows, 3 * size.columns}, at::kBFloat16).chunk(3, -1)[1];
+}
+
+class Fused : public testing::TestWithParam<Size> {
+ protected:
+  void SetUp() override { at::manual_seed(17); }
+  const Size size = GetParam();
+  const std::vector<std::int64_t> sizes{size.batch, size.rows, size.columns};
+
+ private:
+  const c10::InferenceMode guard_;
+};
+
+std::vector<Size> all_sizes() {
+  std::vector<Size> all;
+  for (const std::int64_t batch : {1, 2})
+    for (const std::int64_t rows : {1, 7, 1000})
+      for (const auto& [columns, heads] :
+           {std::pair{8, 1}, std::pair{96, 3}, std::pair{1536, 12}, std::pair{5120, 40}, std::pair{13824, 108}})
+        all.push_back({batch, rows, columns, heads});
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Sizes, Fused, testing::ValuesIn(all_sizes()), [](const auto& size) {
+  const Size& s = size.param;
+  return std::to_string(s.batch) + "x" + std::to_string(s.rows) + "x" + std::to_string(s.columns);
+});
+
+TEST_P(Fused, ModulatedNorm) {
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
+    for (const std::int64_t samples : {std::int64_t{1}, size.batch}) {
+      const at::Tensor x = stream(size, dtype), m = random({samples, 6, size.columns});
+      const at::Tensor shift = m.narrow(1, 3, 1), scale = m.narrow(1, 4, 1);
+      ASSERT_TRUE(fused::take(x, at::kBFloat16));
+      poison(sizes, at::kBFloat16);
+      expect_one_step("modulated_norm " + std::string(at::toString(dtype)) + " " + size.name(),
+                      modulated_norm(x, shift, scale, eps, at::kBFloat16),
+                      layer_norm_formula(x, 1 + wide(scale), wide(shift)));
+    }
+}
+
+TEST_P(Fused, AffineNorm) {
+  const at::Tensor x = stream(size, at::kFloat), weight = random({size.columns}), bias = random({size.columns});
+  ASSERT_TRUE(fused::take(x, at::kBFloat16));
+  poison(sizes, at::kBFloat16);
+  expect_one_step("affine_norm " + size.name(), affine_norm(x, weight, bias, eps, at::kBFloat16),
+                  layer_norm_formula(x, wide(weight), wide(bias)));
+}
+
+TEST_P(Fused, RmsNorm) {
+  const at::Tensor weight = random({size.columns}, at::kBFloat16);
+  for (const at::Tensor& z : {stream(size, at::kBFloat16), middle_part(size)}) {
+    ASSERT_TRUE(fused::take(z, at::kBFloat16));
+    poison(sizes, at::kBFloat16);
+    expect_one_step((z.is_contiguous() ? "rms_norm " : "rms_norm, rows apart ") + size.name(), rms_norm(z, weight, eps),
+                    rms_norm_formula(z, weight));
+  }
+}
+
+TEST_P(Fused, RotatedHeads) {
+  const at::Tensor weight = random({size.columns}, at::kBFloat16);
+  const at::Tensor turn = random({size.rows, size.columns / size.heads / 2});
+  const at::Tensor angles = at::polar(at::ones_like(turn), turn);
+  for (const at::Tensor& z : {stream(size, at::kBFloat16), middle_part(size)}) {
+    poison(sizes, at::kBFloat16);
+    const at::Tensor ours = rotated_heads(z, weight, eps, size.heads, angles);
+    EXPECT_TRUE(ours.is_contiguous());
+    expect_one_step((z.is_contiguous() ? "rotated_heads " : "rotated_heads, rows apart ") + size.name(), ours,
+                    rotated_formula(z, weight, size.heads, angles));
+  }
+}
+
+/// f32 sums are right to a few of their own rounding steps.
+void expect_sum(const at::Tensor& ours, const at::Tensor& x, const at::Tensor& added) {
+  ASSERT_EQ(ours.scalar_type(), at::kFloat);
+  const at::Tensor distance = (wide(ours) - (x + added)).abs(), allowed = 2.5e-7 * (x.abs() + added.abs());
+  EXPECT_TRUE((distance <= allowed).all().item<bool>());
+}
+
+TEST_P(Fused, AddGated) {
+  const at::Tensor y = random(sizes, at::kBFloat16);
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
+    for (const std::int64_t samples : {std::int64_t{0}, std::int64_t{1}, size.batch}) {
+      const at::Tensor gate = samples == 0 ? at::Tensor() : random({samples, 6, size.columns}).narrow(1, 5, 1);
+      const at::Tensor x = stream(size, dtype), before = wide(x);
+      ASSERT_TRUE(fused::take(y, y.scalar_type()));
+      poison(sizes, at::kFloat);
+      const at::Tensor ours = add_gated(x, y, gate);
+      expect_sum(ours, before, gate.defined() ? wide(y) * wide(gate) : wide(y));
+      EXPECT_EQ(ours.const_data_ptr() == x.const_data_ptr(), dtype == at::kFloat) << "in place for f32 alone";
+      EXPECT_EQ(at::equal(wide(x), before), dtype != at::kFloat);
+    }
+}
+
+TEST_P(Fused, TwiceGivesTheSameBits) {
+  const at::Tensor z = middle_part(size), weight = random({size.columns}, at::kBFloat16);
+  const at::Tensor x = stream(size, at::kFloat), gain = random({size.columns}), shift = random({size.columns});
+  EXPECT_TRUE(at::equal(rms_norm(z, weight, eps), rms_norm(z, weight, eps)));
+  EXPECT_TRUE(
+      at::equal(affine_norm(x, gain, shift, eps, at::kBFloat16), affine_norm(x, gain, shift, eps, at::kBFloat16)));
+}
+
+/// Rows that are no multiple of 8 values are left to LibTorch's operations, and are right as well.
+TEST(NotFused, RowsOf100ValuesEqualTheFormulaToo) {
+  const c10::InferenceMode guard;
+  const Size size{2, 7, 100, 5};
+  const at::Tensor x = stream(size, at::kFloat), m = random({2, 6, 100}), weight = random({100}, at::kBFloat16);
+  ASSERT_FALSE(fused::take(x, at::kBFloat16));
+  expect_one_step("modulated_norm of 100", modulated_norm(x, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16),
+                  layer_norm_formula(x, 1 + wide(m.narrow(1, 1, 1)), wide(m.narrow(1, 0, 1))));
+  const at::Tensor z = middle_part(size), turn = random({7, 10});
+  const at::Tensor angles = at::polar(at::ones_like(turn), turn);
+  expect_one_step("rotated_heads of 20", rotated_heads(z, weight, eps, 5, angles),
+                  rotated_formula(z, weight, 5, angles));
+}
+
+}  // namespace
+}  // namespace wf

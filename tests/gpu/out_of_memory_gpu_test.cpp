@@ -1,0 +1,112 @@
+// tests/gpu/out_of_memory_gpu_test.cpp: a stage that does not fit says what was asked for and what to change, and the
+// run goes on. A program of its own: it limits the memory of its process.
+#include <regex>
+
+#include "cluster/error.hpp"
+#include "parallel/device.hpp"
+#include "tests/gpu/random_clip.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::uint64_t limit = 2ull << 30;
+
+class OutOfMemory : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { limit_memory(test::device(), limit); }
+
+  static Execution execution(Placement placement = Placement::resident) {
+    Execution all_on_gpu;
+    all_on_gpu.device = all_on_gpu.text_device = test::device();
+    all_on_gpu.precision = Precision::exact;
+    all_on_gpu.placement = placement;
+    return all_on_gpu;
+  }
+
+  /// What a stage says that must not fit.
+  static std::string refusal(Clip& clip, Stage stage, Models& models) {
+    try {
+      advance(clip, stage, models);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::resource);
+      return error.what();
+    }
+    return "it fitted";
+  }
+
+  static void expect_names(const std::string& said, const std::string& stage, const std::string& remedy) {
+    static const std::regex asked(R"([0-9.]+ [KMG]iB more was asked for)");
+    EXPECT_TRUE(std::regex_search(said, asked)) << said;
+    EXPECT_NE(said.find("stage " + stage), std::string::npos) << said;
+    EXPECT_NE(said.find("of 2.0 GiB hold tensors"), std::string::npos) << said;
+    EXPECT_NE(said.find("what helps: " + remedy), std::string::npos) << said;
+  }
+
+  static void expect_a_small_clip_renders(Models& models) {
+    const test::TempFolder folder;
+    Clip clip = short_clip(folder, 128, 96, 5);
+    render(clip, models);
+    EXPECT_FALSE(clip.frames_sha256.empty());
+  }
+};
+
+/// 0.2 GB an expert, but its forward at 720p takes 2.5 GB, and so does the VAE there.
+constexpr ModelSize wide{.dim = 2048, .ffn = 2048, .heads = 16, .layers = 1, .vae_dim = 96};
+
+TEST_F(OutOfMemory, TheLimitIsWhatWasAskedFor) {
+  EXPECT_NEAR(static_cast<double>(memory_limit(test::device())), static_cast<double>(limit), 1 << 20);
+}
+
+TEST_F(OutOfMemory, ALimitBeyondTheDeviceIsAMistake) {
+  try {
+    limit_memory(test::device(), 1ull << 50);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::input);
+    EXPECT_NE(std::string(error.what()).find("--gpu-memory"), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(OutOfMemory, InDenoisingItNamesTheStageAndSwap) {
+  const DescribedModel model(wide);
+  Models models(model.path(), execution());
+  const test::TempFolder folder;
+  Clip clip = short_clip(folder, 1280, 720, 81);
+  advance(clip, Stage::text, models);
+  expect_names(refusal(clip, Stage::high, models), "high", "--placement swap, or a smaller --size");
+  expect_a_small_clip_renders(models);
+}
+
+TEST_F(OutOfMemory, WhereExpertsAreExchangedItNamesTheSize) {
+  const DescribedModel model(wide);
+  Models models(model.path(), execution(Placement::swap));
+  const test::TempFolder folder;
+  Clip clip = short_clip(folder, 1280, 720, 81);
+  advance(clip, Stage::text, models);
+  expect_names(refusal(clip, Stage::high, models), "high", "a smaller --size or fewer --frames");
+  expect_a_small_clip_renders(models);
+}
+
+TEST_F(OutOfMemory, InDecodingItNamesTheStage) {
+  const DescribedModel model(wide);
+  Models models(model.path(), execution());
+  const test::TempFolder folder;
+  Clip clip = short_clip(folder, 1280, 720, 9);
+  clip.latents.x = at::zeros({16, 3, 90, 160}, at::device(test::device()));
+  expect_names(refusal(clip, Stage::decode, models), "decode", "");
+  expect_a_small_clip_renders(models);
+}
+
+/// 700,000 rows of 2048 bf16 values are 2.9 GB.
+TEST_F(OutOfMemory, ATextEncoderThatDoesNotFitIsSentToTheCpu) {
+  ModelSize size = wide;
+  size.text_dim = 2048, size.text_heads = 16, size.vocabulary = 700'000;
+  const DescribedModel model(size);
+  Models models(model.path(), execution());
+  const test::TempFolder folder;
+  Clip clip = short_clip(folder, 128, 96, 5);
+  expect_names(refusal(clip, Stage::text, models), "text", "--text-device cpu");
+}
+
+}  // namespace
+}  // namespace wf
