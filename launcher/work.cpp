@@ -80,9 +80,11 @@ class Batch {
 
   void take(std::size_t i) {
     display_.begin(i);
-    embed_ahead(i);
     try {
-      const std::optional<Sidecar> sidecar = within("job " + jobs_[i].name, [&] { return render(jobs_[i]); });
+      const std::optional<Sidecar> sidecar = within("job " + jobs_[i].name, [&] {
+        embed_texts_from(i);
+        return render(jobs_[i]);
+      });
       if (!sidecar) return queue_.give_back(i);
       done(i, *sidecar);
     } catch (const Error& error) {
@@ -94,7 +96,7 @@ class Batch {
 
   /// Where the text encoder leaves the device after its use, it is brought in for many texts at once: those of the
   /// waiting clips from this one on.
-  void embed_ahead(std::size_t first) {
+  void embed_texts_from(std::size_t first) {
     if (models_.execution().keep_text_encoder) return;
     if (models_.is_embedded(jobs_[first].prompt) && models_.is_embedded(jobs_[first].negative_prompt)) return;
     std::vector<std::string> texts{jobs_[first].prompt, jobs_[first].negative_prompt};
@@ -103,7 +105,7 @@ class Batch {
       texts.push_back(jobs_[i].prompt);
       texts.push_back(jobs_[i].negative_prompt);
     }
-    models_.embed_ahead(texts);
+    embed_ahead(jobs_[first], texts, models_);
   }
 
   /// All stages of one clip; empty when a stop was asked for.

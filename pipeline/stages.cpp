@@ -78,15 +78,15 @@ std::string remedies(Stage stage, const Execution& execution) {
   return execution.placement == Placement::resident ? "--placement swap, or " + smaller : smaller;
 }
 
-std::string out_of_memory(const c10::OutOfMemoryError& error, const Clip& clip, Stage stage, Models& models) {
+std::string out_of_memory(const c10::OutOfMemoryError& error, Stage stage, const Job& job, const Models& models) {
   const Execution& execution = models.execution();
   const DeviceMemory memory = device_memory(execution.device);
   return fmt::format(
       "{} is out of memory: {} more was asked for, {} of {} hold tensors; {}x{} with {} frames takes about {} in this "
       "stage; what helps: {}",
       device_name(execution.device), asked_for(error), gibibytes(memory.used),
-      gibibytes(memory_limit(execution.device)), clip.job.width, clip.job.height, clip.job.frames,
-      gibibytes(bytes_needed(models.parts(), execution, stage, clip.job)), remedies(stage, execution));
+      gibibytes(memory_limit(execution.device)), job.width, job.height, job.frames,
+      gibibytes(bytes_needed(models.parts(), execution, stage, job)), remedies(stage, execution));
 }
 
 void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
@@ -109,6 +109,19 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   }
 }
 
+/// Runs what a stage does for a job, to the end of the device's work; errors name the stage.
+template <class Work>
+void in_stage(Stage stage, const Job& job, const Models& models, Work&& work) {
+  within("stage " + std::string(to_string(stage)), [&] {
+    try {
+      work();
+      synchronize(models.execution().device);
+    } catch (const c10::OutOfMemoryError& error) {
+      throw Error(Error::resource, out_of_memory(error, stage, job, models));
+    }
+  });
+}
+
 }  // namespace
 
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) {
@@ -119,16 +132,14 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) 
   const std::string name(to_string(stage));
   reset_peak_memory(device);
   const auto begin = std::chrono::steady_clock::now();
-  within("stage " + name, [&] {
-    try {
-      run(clip, stage, models, progress);
-      synchronize(device);
-    } catch (const c10::OutOfMemoryError& error) {
-      throw Error(Error::resource, out_of_memory(error, clip, stage, models));
-    }
-  });
+  in_stage(stage, clip.job, models, [&] { run(clip, stage, models, progress); });
   clip.seconds[name] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!device.is_cpu()) clip.device_bytes[name] = device_memory(device).peak;
+}
+
+void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models) {
+  const c10::InferenceMode no_autograd;
+  in_stage(Stage::text, job, models, [&] { models.embed_ahead(texts); });
 }
 
 }  // namespace wf

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cluster/files.hpp"
 #include "jobs/job.hpp"
@@ -52,5 +53,8 @@ struct Interrupted {};
 /// stay parts. A device out of memory is an Error of kind resource that says what was asked for, by which stage, and
 /// what to change.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
+
+/// The text stage of several clips at once, before the one of `job`: models.embed_ahead() with the errors of advance().
+void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models);
 
 }  // namespace wf
