@@ -29,10 +29,7 @@ inline at::Device device() {
 
 inline at::Tensor on_device(const at::Tensor& tensor) { return tensor.to(device()); }
 
-/// Sums are taken in another order on a GPU, so that it has tolerances of its own.
-inline double tolerance(double cpu, double gpu) { return device().is_cpu() ? cpu : gpu; }
-
-/// Of one network's output, relative to the official one's: the distance of two honest implementations.
-inline double network_tolerance() { return tolerance(2e-5, 1e-4); }
+/// Of one network's output in f32, relative to the official one's: the distance of two honest implementations.
+inline constexpr double network_tolerance = 2e-5;
 
 }  // namespace wf::test

@@ -124,6 +124,15 @@ std::vector<Cell> joined(std::vector<Cell> cells, const std::vector<Cell>& more)
   return cells;
 }
 
+/// What is predicted of a stage holds once every part is on the device that stays there: not in the first clip.
+bool all_there(const Bench& bench, const std::vector<Measured>& clips) {
+  return clips.size() > 1 || bench.models.execution().placement == Placement::swap;
+}
+
+std::uint64_t needed(const Bench& bench, Stage stage) {
+  return bytes_needed(bench.models.parts(), bench.models.execution(), stage, bench.job);
+}
+
 std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& clips, Stage stage) {
   const std::string name(to_string(stage));
   const StageSeconds seconds = seconds_of(clips, name);
@@ -132,7 +141,7 @@ std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& cl
   return joined({name, seconds.cold, cell(seconds.warm),
                  steps > 0 ? Cell(seconds.warm.value_or(seconds.cold) / static_cast<double>(steps)) : Cell()},
                 memory_cells(peak == clips.back().device_bytes.end() ? 0 : peak->second,
-                             bytes_needed(bench.models.parts(), bench.models.execution(), stage, bench.job)));
+                             all_there(bench, clips) ? needed(bench, stage) : 0));
 }
 
 std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const StageSeconds& whole) {

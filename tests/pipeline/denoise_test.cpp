@@ -87,7 +87,7 @@ TEST(Denoise, AGateStopsBetweenSteps) {
 TEST(Denoise, BatchedGuidanceAgreesWithTwoForwards) {
   const c10::InferenceMode guard;
   const ShortClip two(SolverKind::unipc, GuidanceMode::two), batched(SolverKind::unipc, GuidanceMode::batched);
-  expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, test::network_tolerance());
+  expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, test::network_tolerance);
 }
 
 TEST(Denoise, LatentsWithNaNAreAnError) {

@@ -38,7 +38,7 @@ TEST_P(EverySolver, EqualsTheOfficialOneForEveryStepCountAndShift) {
       const at::Tensor timesteps = golden[name + ".timesteps"];
       EXPECT_TRUE(at::equal(at::tensor(schedule.timesteps, at::kLong), timesteps.to(at::kLong).flatten())) << name;
       expect_close(name + ".sigmas", at::tensor(schedule.sigmas), golden[name + ".sigmas"].flatten(), 2e-6);
-      expect_close(name, trajectory(schedule), golden[name + ".x"].view({-1, 4}), test::tolerance(2e-6, 1e-5));
+      expect_close(name, trajectory(schedule), golden[name + ".x"].view({-1, 4}), 2e-6);
       ++compared;
     }
   }

@@ -15,7 +15,7 @@ using test::TempFolder;
 Models golden_models() { return Models(golden_model(), golden_execution()); }
 
 /// Relative, of the latents of a whole run.
-double run_tolerance() { return test::tolerance(5e-5, 2e-4); }
+constexpr double run_tolerance = 5e-5;
 
 class GoldenRun : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Runs, GoldenRun, testing::Values("unipc", "dpmpp", "default_schedule", "one_frame"),
@@ -37,15 +37,14 @@ TEST_P(GoldenRun, LatentsAndFramesEqualTheOfficialOnes) {
   render(clip, models);
 
   const std::string last = GetParam() + ".step" + std::to_string(clip.job.steps - 1) + ".latent";
-  expect_close(GetParam() + " latents", load_latents(clip.files.latents).x, golden[last], run_tolerance());
+  expect_close(GetParam() + " latents", load_latents(clip.files.latents).x, golden[last], run_tolerance);
   std::vector<at::Tensor> chunks;
   decode(clip.latents, models.vae(), [&](const Frames& some) { chunks.push_back(some.rgb); });
   const at::Tensor frames = at::cat(chunks);
   EXPECT_EQ(clip.frames_sha256, Sha256().update(frames.const_data_ptr(), frames.nbytes()).hex()) << "what was written";
   const Checkpoint file(golden_folder() / "pipeline.safetensors");
   const at::Tensor official = file.load(GetParam() + ".frames", at::kByte, at::kCPU);
-  expect_within(GetParam() + " differing bytes", share_of_different_bytes(frames, official),
-                test::tolerance(0.002, 0.01));
+  expect_within(GetParam() + " differing bytes", share_of_different_bytes(frames, official), 0.002);
 }
 
 TEST_P(GoldenRun, NoiseEqualsTheOfficialOne) {
@@ -73,7 +72,7 @@ TEST_P(GoldenRun, StateAtTheBoundaryEqualsTheOfficialOne) {
   const int high_steps = run.at("high_noise_steps");
   EXPECT_EQ(clip.state.step, high_steps);
   expect_close(GetParam() + " at the boundary", clip.state.x,
-               golden[GetParam() + ".step" + std::to_string(high_steps - 1) + ".latent"], run_tolerance());
+               golden[GetParam() + ".step" + std::to_string(high_steps - 1) + ".latent"], run_tolerance);
 }
 
 TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {

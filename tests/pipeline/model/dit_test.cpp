@@ -20,7 +20,7 @@ TEST(Dit, OutputsEqualTheOfficialOnes) {
     const DitWeights weights = tiny_dit(expert, Precision::reference);
     for (const std::int64_t t : golden_timesteps) {
       const std::string name = expert + ".t" + std::to_string(t) + ".out";
-      expect_close(name, forward(weights, golden.input("x"), t, text), golden[name], test::network_tolerance());
+      expect_close(name, forward(weights, golden.input("x"), t, text), golden[name], test::network_tolerance);
     }
   }
 }
@@ -33,7 +33,7 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
   for (const std::string expert : {"high", "low"}) {
     const DitWeights weights = tiny_dit(expert, Precision::reference);
     const auto compare = [&](const std::string& what, const at::Tensor& ours) {
-      expect_close(expert + ".t999." + what, ours, golden[expert + ".t999." + what], test::network_tolerance());
+      expect_close(expert + ".t999." + what, ours, golden[expert + ".t999." + what], test::network_tolerance);
     };
     const TimeEmbedding time = embed_time(weights, {999});
     compare("e0", time.e0[0]);
@@ -69,7 +69,7 @@ TEST(Dit, BlockWithHeadsOf128EqualsTheOfficialOne) {
   const DitConfig config{.dim = 128, .ffn_dim = 160, .num_heads = 1, .num_layers = 1, .text_len = 32};
   const DitWeights weights = load_dit(Checkpoint(file.file()), config, Precision::reference, test::device());
   expect_close("head128 t640", forward(weights, golden.input("x"), 640, golden.input("context")), golden["out"],
-               test::network_tolerance());
+               test::network_tolerance);
 }
 
 TEST(Dit, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
@@ -87,8 +87,8 @@ TEST(Dit, BatchOfTwoEqualsTwoBatchesOfOne) {
   const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), test::device());
   const at::Tensor both =
       dit_forward(weights, x, embed_time(weights, {999, 437}), embed_text(weights, {a, b}), rope, math_attention());
-  expect_close("first of two", both[0], forward(weights, x[0], 999, a), test::tolerance(2e-6, 2e-5));
-  expect_close("second of two", both[1], forward(weights, x[1], 437, b), test::tolerance(2e-6, 2e-5));
+  expect_close("first of two", both[0], forward(weights, x[0], 999, a), 2e-6);
+  expect_close("second of two", both[1], forward(weights, x[1], 437, b), 2e-6);
 }
 
 /// A GPU pads every text and needs no bias.

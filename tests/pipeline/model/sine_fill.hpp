@@ -69,7 +69,7 @@ struct Fingerprint {
 /// amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
 inline void expect_fingerprint(const at::Tensor& got, const Fingerprint& wanted) {
   const at::Tensor flat = got.cpu().to(at::kDouble).flatten();
-  const double allowed = test::network_tolerance();
+  const double allowed = test::network_tolerance;
   EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, allowed * wanted.absolute);
   EXPECT_NEAR(flat.abs().sum().item<double>(), wanted.absolute, allowed * wanted.absolute);
   for (const auto& [index, value] : wanted.values)

@@ -61,7 +61,7 @@ TEST(Umt5, EqualsTheOfficialEncoderInF32) {
   const Umt5Weights weights = golden_weights(Precision::reference);
   for (int prompt = 0; prompt < kPrompts; ++prompt)
     expect_close("prompt " + std::to_string(prompt), umt5_encode(weights, golden_ids(prompt)),
-                 golden_text(prompt, "f32"), test::network_tolerance());
+                 golden_text(prompt, "f32"), test::network_tolerance);
 }
 
 TEST(Umt5, InBf16IsAsNearToF32AsTheOfficialEncoder) {
