@@ -13,6 +13,7 @@
 #include "launcher/machine.hpp"
 #include "launcher/version.hpp"
 #include "parallel/device.hpp"
+#include "parallel/world.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
@@ -67,6 +68,8 @@ Finding torch(const std::vector<LoadedLibrary>& libraries) {
           std::string(TORCH_VERSION) + (cuda ? ", with CUDA" : ", CPU only") +
               (library ? ", " + library->file.parent_path().string() : "")};
 }
+
+Finding mpi() { return {Finding::ok, "MPI", mpi_library()}; }
 
 Finding gpu(const Gpu& gpu, const CudaView& cuda) {
   const std::string driver = driver_version();
@@ -132,7 +135,7 @@ Finding model(const Path& folder) {
 int doctor(const std::optional<Path>& model_folder) {
   const std::vector<LoadedLibrary> libraries = loaded_libraries();
   const CudaView cuda = cuda_view();
-  std::vector<Finding> findings{program(), processor(), memory(), disk(), torch(libraries), cuda_build(cuda)};
+  std::vector<Finding> findings{program(), processor(), memory(), disk(), torch(libraries), mpi(), cuda_build(cuda)};
   for (Finding& finding : gpus(cuda)) findings.push_back(std::move(finding));
   if (!cuda.version.empty() || std::getenv("WANFARM_FA3")) findings.push_back(flash_attention());
   for (Finding& finding : linked(libraries)) findings.push_back(std::move(finding));

@@ -19,7 +19,7 @@ new_tree() { # [MISSING TOOL...]
   cp "$script" project/wanfarm
   local tool
   for tool in "${real_tools[@]}"; do ln -s "$(command -v "$tool")" "tools/$tool"; done
-  for tool in g++ cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get; do
+  for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get; do
     cp "$here/stub_tool.sh" "tools/$tool"
   done
   for tool in "$@"; do rm "tools/$tool"; done

@@ -1,0 +1,187 @@
+#include "parallel/mpi_messages.hpp"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "parallel/mpi_check.hpp"
+
+namespace wf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr int group_tag = 1, message_tag = 2;
+
+struct Group {
+  Group() = default;
+  ~Group() {
+    if (handle != MPI_GROUP_NULL) MPI_Group_free(&handle);
+  }
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  MPI_Group handle = MPI_GROUP_NULL;
+};
+
+std::vector<int> ranks_in_world(MPI_Comm comm, int size) {
+  Group own, world;
+  WF_MPI(MPI_Comm_group(comm, &own.handle));
+  WF_MPI(MPI_Comm_group(MPI_COMM_WORLD, &world.handle));
+  std::vector<int> ranks(static_cast<std::size_t>(size)), translated(ranks.size());
+  std::iota(ranks.begin(), ranks.end(), 0);
+  WF_MPI(MPI_Group_translate_ranks(own.handle, size, ranks.data(), world.handle, translated.data()));
+  return translated;
+}
+
+/// Calls use(piece) for each stretch of at most `most` bytes.
+template <class Byte, class Use>
+void in_pieces(std::span<Byte> bytes, std::size_t most, const Use& use) {
+  for (std::size_t begin = 0; begin < bytes.size(); begin += most)
+    use(bytes.subspan(begin, std::min(most, bytes.size() - begin)));
+}
+
+template <class Byte>
+int length(std::span<Byte> piece) {
+  return static_cast<int>(piece.size());
+}
+
+/// Short answers come at once; after that a core has better things to do than to poll.
+void pause(Clock::duration waited) {
+  using namespace std::chrono_literals;
+  if (waited < 1ms)
+    std::this_thread::yield();
+  else
+    std::this_thread::sleep_for(100us);
+}
+
+}  // namespace
+
+MpiLink::MpiLink(MPI_Comm parent, const std::vector<int>& members, const MpiWaiting& how_to_wait)
+    : size(static_cast<int>(members.size())), waiting(how_to_wait) {
+  Group all, chosen;
+  WF_MPI(MPI_Comm_group(parent, &all.handle));
+  WF_MPI(MPI_Group_incl(all.handle, size, members.data(), &chosen.handle));
+  WF_MPI(MPI_Comm_create_group(parent, chosen.handle, group_tag, &comm));
+  WF_MPI(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+  WF_MPI(MPI_Comm_rank(comm, &rank));
+  world_ranks = ranks_in_world(comm, size);
+}
+
+MpiLink::~MpiLink() {
+  if (broken) return;  // MPI would wait for what is under way
+  if (const int code = MPI_Comm_free(&comm); code != MPI_SUCCESS) spdlog::error("MPI_Comm_free: {}", mpi_words(code));
+}
+
+MpiMessages::~MpiMessages() {
+  if (!complete_ && !requests_.empty()) new std::vector<at::Tensor>(std::move(kept_));  // MPI may still write into them
+}
+
+MpiMessages::MpiMessages(std::shared_ptr<MpiLink> link, std::string call)
+    : link_(std::move(link)), call_(std::move(call)) {
+  if (link_->broken) give_up("cannot begin: these ranks have failed before");
+}
+
+MPI_Request* MpiMessages::add(Message message) {
+  messages_.push_back(message);
+  requests_.push_back(MPI_REQUEST_NULL);
+  return &requests_.back();
+}
+
+void MpiMessages::send(std::span<const std::byte> bytes, int to) {
+  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
+    MPI_Request* const request = add({to});
+    check(MPI_Isend(piece.data(), length(piece), MPI_BYTE, to, message_tag, link_->comm, request), "MPI_Isend");
+  });
+}
+
+void MpiMessages::receive(std::span<std::byte> bytes, int from) {
+  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
+    MPI_Request* const request = add({from, length(piece)});
+    check(MPI_Irecv(piece.data(), length(piece), MPI_BYTE, from, message_tag, link_->comm, request), "MPI_Irecv");
+  });
+}
+
+void MpiMessages::broadcast(std::span<std::byte> bytes, int root) {
+  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
+    MPI_Request* const request = add({all_others});
+    check(MPI_Ibcast(piece.data(), length(piece), MPI_BYTE, root, link_->comm, request), "MPI_Ibcast");
+  });
+}
+
+void MpiMessages::barrier() { check(MPI_Ibarrier(link_->comm, add({all_others})), "MPI_Ibarrier"); }
+
+void MpiMessages::wait() {
+  const auto begin = Clock::now();
+  while (!test()) {
+    const auto waited = Clock::now() - begin;
+    const double seconds = std::chrono::duration<double>(waited).count();
+    if (link_->waiting.abort && *link_->waiting.abort)
+      give_up(fmt::format("was told to stop, {:.1f} s into waiting for {}", seconds, missing_peers()));
+    if (waited > link_->waiting.deadline)
+      give_up(fmt::format("waited {:.1f} s in vain for {}", seconds, missing_peers()));
+    pause(waited);
+  }
+  complete_ = true;
+}
+
+/// True when all are complete.
+bool MpiMessages::test() {
+  if (link_->broken) give_up("stops waiting: these ranks have failed before");
+  std::vector<int> which(requests_.size());
+  std::vector<MPI_Status> statuses(requests_.size());
+  int done = 0;
+  const int code =
+      MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &done, which.data(), statuses.data());
+  if (code != MPI_ERR_IN_STATUS) check(code, "MPI_Testsome");
+  if (done == MPI_UNDEFINED) return true;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(done); ++i)
+    check_complete(statuses[i], messages_[static_cast<std::size_t>(which[i])], code == MPI_ERR_IN_STATUS);
+  return false;
+}
+
+/// has_code: MPI fills in a status's own code only when one of the statuses has an error.
+void MpiMessages::check_complete(const MPI_Status& status, const Message& message, bool has_code) {
+  if (has_code && status.MPI_ERROR != MPI_SUCCESS)
+    give_up("failed with " + (message.peer == all_others ? "the others" : "rank " + name(message.peer)) + ": " +
+            mpi_words(status.MPI_ERROR));
+  if (message.expected_bytes == 0) return;
+  int received = 0;
+  check(MPI_Get_count(&status, MPI_BYTE, &received), "MPI_Get_count");
+  if (received != message.expected_bytes)
+    give_up(
+        fmt::format("got {} bytes from rank {} instead of {}", received, name(message.peer), message.expected_bytes));
+}
+
+std::string MpiMessages::name(int rank) const {
+  return std::to_string(link_->world_ranks[static_cast<std::size_t>(rank)]);
+}
+
+/// "rank 0", "ranks 0, 3": those of the messages that are not complete.
+std::string MpiMessages::missing_peers() const {
+  std::set<int> missing;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    if (requests_[i] == MPI_REQUEST_NULL) continue;
+    for (int rank = 0; rank < link_->size; ++rank) {
+      if (rank == messages_[i].peer || (messages_[i].peer == all_others && rank != link_->rank))
+        missing.insert(link_->world_ranks[static_cast<std::size_t>(rank)]);
+    }
+  }
+  return fmt::format("rank{} {}", missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
+}
+
+void MpiMessages::check(int code, const char* function) {
+  if (code != MPI_SUCCESS) give_up(std::string(function) + " failed: " + mpi_words(code));
+}
+
+void MpiMessages::give_up(const std::string& why) {
+  link_->broken = true;
+  if (link_->waiting.failed) *link_->waiting.failed = true;
+  throw Error(Error::resource, call_ + ": rank " + name(link_->rank) + " " + why);
+}
+
+}  // namespace wf

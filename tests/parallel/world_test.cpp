@@ -1,0 +1,39 @@
+// tests/parallel/world_test.cpp: what World finds out, without ranks.
+#include "parallel/world.hpp"
+
+#include <gtest/gtest.h>
+#include <mpi.h>
+
+#include "cluster/error.hpp"
+
+namespace wf {
+namespace {
+
+TEST(NodePlace, RanksOfAMachineAreCountedAlsoWhenTheyAlternate) {
+  const std::vector<std::string> hosts{"b", "a", "b", "c", "a", "b"};
+  EXPECT_EQ(node_place(hosts, 0), (NodePlace{.node = 0, .nodes = 3, .local_rank = 0, .local_size = 3}));
+  EXPECT_EQ(node_place(hosts, 4), (NodePlace{.node = 1, .nodes = 3, .local_rank = 1, .local_size = 2}));
+  EXPECT_EQ(node_place(hosts, 5), (NodePlace{.node = 0, .nodes = 3, .local_rank = 2, .local_size = 3}));
+  EXPECT_EQ(node_place({"alone"}, 0), NodePlace{});
+}
+
+TEST(World, AnMpiWithoutThreadsIsRefusedByName) {
+  EXPECT_NO_THROW(require_thread_multiple(MPI_THREAD_MULTIPLE));
+  try {
+    require_thread_multiple(MPI_THREAD_FUNNELED);
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::environment);
+    EXPECT_EQ(error.what(), mpi_library() +
+                                " provides MPI_THREAD_FUNNELED only; wanfarm needs an MPI built with "
+                                "MPI_THREAD_MULTIPLE");
+  }
+}
+
+TEST(World, TheLibraryIsNamedInOneShortLine) {
+  EXPECT_FALSE(mpi_library().empty());
+  EXPECT_EQ(mpi_library().find_first_of(",\n"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace wf
