@@ -3,8 +3,9 @@
 namespace wf {
 
 std::vector<Command> all_commands() {
-  return {render_command(),     generate_command(), validate_command(), tokenize_command(), inspect_command(),
-          make_model_command(), compare_command(),  bench_command(),    doctor_command(),   completion_command()};
+  return {render_command(),   generate_command(), plan_command(),       validate_command(),
+          tokenize_command(), inspect_command(),  make_model_command(), compare_command(),
+          bench_command(),    doctor_command(),   completion_command()};
 }
 
 }  // namespace wf

@@ -9,6 +9,7 @@ namespace wf {
 
 Command render_command();      ///< render LIST: the main job
 Command generate_command();    ///< generate --prompt: one clip, with the flags of the official script
+Command plan_command();        ///< plan LIST: how GPUs would share the work
 Command validate_command();    ///< validate LIST: every mistake of a list
 Command tokenize_command();    ///< tokenize: JSON strings in, token ids out
 Command inspect_command();     ///< inspect FILE: what a checkpoint, a stored state or a video holds

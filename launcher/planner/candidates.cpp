@@ -1,0 +1,164 @@
+#include "launcher/planner/candidates.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cluster/error.hpp"
+#include "launcher/planner/time_model.hpp"
+
+namespace wf {
+namespace {
+
+constexpr int all_splits_up_to = 32;      ///< groups
+constexpr int splits_near_the_share = 4;  ///< to either side, of more groups
+constexpr int most_parked = 16;           ///< clips between the experts, for each group
+
+bool allowed(int forced, int degree) { return forced == 0 || forced == degree; }
+
+/// Of groups that fill the GPUs without a rest.
+std::vector<Degrees> all_degrees(const PlanRequest& request) {
+  const PlacementChoices& choices = request.choices;
+  const int gpus = request.hardware.gpus();
+  std::vector<Degrees> all;
+  for (int size = 1; size <= gpus; ++size) {
+    if (gpus % size != 0) continue;
+    for (const int guidance : {1, 2}) {
+      if (size % guidance != 0 || !allowed(choices.guidance, guidance)) continue;
+      const int sequence = size / guidance;
+      for (int ring = 1; ring <= sequence; ++ring) {
+        const Degrees degrees{guidance, sequence / ring, ring};
+        if (sequence % ring == 0 && degrees.ulysses <= request.model.expert.num_heads && allowed(choices.ring, ring) &&
+            allowed(choices.ulysses, degrees.ulysses))
+          all.push_back(degrees);
+      }
+    }
+  }
+  return all;
+}
+
+/// The share of a list's steps that the high-noise expert does.
+double high_share(const std::vector<Job>& jobs) {
+  double high = 0, all = 0;
+  for (const ClipShape& shape : shapes_of(jobs)) {
+    const double work = static_cast<double>(shape.clips) * static_cast<double>(shape.tokens);
+    high += work * static_cast<double>(shape.high_steps), all += work * shape.job.steps;
+  }
+  return high / all;
+}
+
+/// Groups of the high pool; `share` is that of high_share().
+std::vector<int> splits(int groups, int group_size, const PlacementChoices& choices, double share) {
+  std::vector<int> all;
+  const int near = static_cast<int>(std::lround(share * groups));
+  for (int high = 1; high < groups; ++high) {
+    const bool forced = choices.high_ranks > 0 || choices.low_ranks > 0;
+    if (!allowed(choices.high_ranks, high * group_size) || !allowed(choices.low_ranks, (groups - high) * group_size))
+      continue;
+    if (forced || groups <= all_splits_up_to || std::abs(high - near) <= splits_near_the_share) all.push_back(high);
+  }
+  return all;
+}
+
+std::vector<Pool> two_pools(int high, int low, double share) {
+  const bool low_is_lighter = (1 - share) / low <= share / high;
+  if (low_is_lighter) return {{"high", {Stage::high}, high}, {"low", {Stage::text, Stage::low, Stage::decode}, low}};
+  return {{"high", {Stage::text, Stage::high, Stage::decode}, high}, {"low", {Stage::low}, low}};
+}
+
+void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, const Degrees& degrees, double share) {
+  PlacementPlan base;
+  base.degrees = degrees;
+  base.precision = request.model.precision;
+  const int groups = request.hardware.gpus() / base.group_size();
+  const auto per_group = static_cast<int>((static_cast<std::int64_t>(request.jobs.size()) + groups - 1) / groups);
+  const bool pools_forced = request.choices.high_ranks > 0 || request.choices.low_ranks > 0;
+  for (const PlacementMode mode :
+       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap}) {
+    if (request.choices.mode.value_or(mode) != mode) continue;
+    PlacementPlan plan = base;
+    plan.mode = mode;
+    if (mode == PlacementMode::phased) plan.parked = std::min(per_group, most_parked);
+    if (mode == PlacementMode::phased && plan.parked < 2 && !request.choices.mode) continue;  // that is swap
+    if (mode == PlacementMode::pipeline) {
+      for (const int high : splits(groups, base.group_size(), request.choices, share)) {
+        plan.pools = two_pools(high, groups - high, share);
+        plans.push_back(plan);
+      }
+    } else if (!pools_forced) {
+      plan.pools = {{"all", {Stage::text, Stage::high, Stage::low, Stage::decode}, groups}};
+      plans.push_back(plan);
+    }
+  }
+}
+
+/// "--cfg-parallel 2 x --ulysses 3", of those that were forced.
+std::string forced_degrees(const PlacementChoices& choices) {
+  std::string words;
+  const auto add = [&](const char* flag, int degree) {
+    if (degree > 0) words += fmt::format("{}{} {}", words.empty() ? "" : " x ", flag, degree);
+  };
+  add("--cfg-parallel", choices.guidance);
+  add("--ulysses", choices.ulysses);
+  add("--ring", choices.ring);
+  return words;
+}
+
+/// Says which of the flags cannot be obeyed.
+[[noreturn]] void refuse(const PlanRequest& request, bool no_degrees) {
+  const PlacementChoices& c = request.choices;
+  const int gpus = request.hardware.gpus();
+  const std::int64_t heads = request.model.expert.num_heads;
+  const int least = std::max(c.guidance, 1) * std::max(c.ulysses, 1) * std::max(c.ring, 1);
+  const auto input = [](const std::string& words) { return Error(Error::input, words); };
+  if (c.guidance > 2) throw input(fmt::format("--cfg-parallel {}: a step has two forwards", c.guidance));
+  if (c.ulysses > heads)
+    throw input(fmt::format("--ulysses {}: the experts have {} heads, and a rank needs one", c.ulysses, heads));
+  if (no_degrees)
+    throw input(fmt::format("{}: groups of {} (or of a multiple) do not fill {} GPUs without a rest", forced_degrees(c),
+                            least, gpus));
+  if (c.mode && *c.mode != PlacementMode::pipeline)
+    throw input(fmt::format("--high-ranks and --low-ranks are for --placement pipeline, not {}", to_string(*c.mode)));
+  if (c.high_ranks > 0 || c.low_ranks > 0) {
+    const int high = c.high_ranks > 0 ? c.high_ranks : gpus - c.low_ranks;
+    const int low = c.low_ranks > 0 ? c.low_ranks : gpus - c.high_ranks;
+    throw input(fmt::format("--high-ranks {} and --low-ranks {}: two pools of groups of {} have to make up {} GPUs",
+                            high, low, least, gpus));
+  }
+  throw input(fmt::format("--placement pipeline needs two groups at least: groups of {} on --gpus {} are {}", least,
+                          gpus, gpus / least));
+}
+
+}  // namespace
+
+std::vector<PlacementPlan> candidates(const PlanRequest& request) {
+  const double share = high_share(request.jobs);
+  const std::vector<Degrees> degrees = all_degrees(request);
+  std::vector<PlacementPlan> plans;
+  for (const Degrees& each : degrees) add_modes(plans, request, each, share);
+  if (plans.empty()) refuse(request, degrees.empty());
+  return plans;
+}
+
+std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlacementChoices& choices) {
+  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  std::vector<PlacementPlan> variants;
+  for (const TextPlace text : {TextPlace::beside, TextPlace::before, TextPlace::cpu}) {
+    if (choices.text_on_cpu && *choices.text_on_cpu != (text == TextPlace::cpu)) continue;
+    if (text == TextPlace::beside && exchanges) continue;
+    for (const bool leaves : {false, true}) {
+      if (leaves && plan.mode == PlacementMode::resident) continue;
+      variants.push_back(plan);
+      variants.back().text = text;
+      variants.back().expert_leaves = leaves;
+    }
+  }
+  // An expert that comes and goes, and a text encoder on the host, only where nothing else fits.
+  std::ranges::stable_sort(variants, {}, [](const PlacementPlan& p) {
+    return (p.text == TextPlace::cpu ? 2 : 0) + (p.expert_leaves ? 1 : 0);
+  });
+  return variants;
+}
+
+}  // namespace wf

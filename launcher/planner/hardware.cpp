@@ -1,0 +1,86 @@
+#include "launcher/planner/hardware.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include "cluster/error.hpp"
+#include "launcher/command.hpp"
+
+namespace wf {
+namespace {
+
+/// Public peak figures: dense bf16, TF32 and f32 TFLOP/s and TB/s from the makers' data sheets; attention is what
+/// published kernels reach there. node, world and host are GB/s that one can expect of the usual server.
+struct Peak {
+  const char* kind;
+  double gibibytes, bf16, tf32, f32, bandwidth, attention, host, node, world;
+};
+constexpr Peak peaks[] = {
+    {"h200", 139.8, 989, 494, 67, 4.8, 660, 50, 290, 40},  // our own measurements replace what they cover
+    {"h100", 79.1, 989, 494, 67, 3.35, 660, 50, 290, 40},   {"a100", 79.1, 312, 156, 19.5, 2.04, 187, 24, 190, 20},
+    {"l40s", 44.4, 362, 183, 91.6, 0.864, 217, 24, 20, 10}, {"rtx4090", 23.5, 165, 82.6, 82.6, 1.008, 99, 24, 20, 1},
+    {"generic", 23.5, 100, 50, 20, 0.6, 60, 12, 10, 1},
+};
+
+/// docs/performance.md. a and b go through both forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens),
+/// 9.874 s at 1280x720 (75,600). Decoding: the mean of both sizes. Memory: a copy.
+/// Links: pinned memory to the GPU; all-to-all of two H200 of a node.
+GpuFigures measured_h200() {
+  constexpr double small = 32760, large = 75600, small_seconds = 2.536, large_seconds = 9.874;
+  GpuFigures h200{.kind = "h200", .source = "measured (docs/performance.md); link between nodes estimated"};
+  h200.pair_seconds = (large_seconds / large - small_seconds / small) / (large - small);
+  h200.token_seconds = small_seconds / small - h200.pair_seconds * small;
+  h200.decode_seconds = 3.07e-7;
+  h200.decode_tf32_seconds = 7.05e-8;
+  h200.text_seconds = 0.022;
+  return h200;
+}
+
+GpuFigures figures_of(const Peak& gpu) {
+  const Peak& h200 = peaks[0];
+  GpuFigures figures = measured_h200();
+  if (gpu.kind != std::string(h200.kind))
+    figures.kind = gpu.kind, figures.source = "estimated from public peak figures and an h200's measured ones";
+  const double slower_memory = h200.bandwidth / gpu.bandwidth;  // decoding is bound by one or the other
+  figures.memory_bytes = static_cast<std::uint64_t>(gpu.gibibytes * (1ull << 30));
+  figures.token_seconds *= h200.bf16 / gpu.bf16;
+  figures.pair_seconds *= h200.attention / gpu.attention;
+  figures.f32_factor = gpu.bf16 / gpu.f32;
+  figures.decode_seconds *= std::max(h200.f32 / gpu.f32, slower_memory);
+  figures.decode_tf32_seconds *= std::max(h200.tf32 / gpu.tf32, slower_memory);
+  figures.text_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
+  figures.memory_rate = 4.21e12 / slower_memory;
+  figures.host_rate = gpu.host * 1e9, figures.node_rate = gpu.node * 1e9, figures.world_rate = gpu.world * 1e9;
+  return figures;
+}
+
+}  // namespace
+
+const std::vector<GpuFigures>& known_gpus() {
+  static const std::vector<GpuFigures> known = [] {
+    std::vector<GpuFigures> all;
+    for (const Peak& gpu : peaks) all.push_back(figures_of(gpu));
+    return all;
+  }();
+  return known;
+}
+
+const GpuFigures& gpu_figures(const std::string& kind) {
+  std::vector<std::string> kinds;
+  for (const GpuFigures& gpu : known_gpus()) {
+    if (gpu.kind == kind) return gpu;
+    kinds.push_back(gpu.kind);
+  }
+  throw Error(Error::input, "'" + kind + "' is no GPU with known figures; there are " + join(kinds, ", "));
+}
+
+std::string kind_of_device(const std::string& device_name) {
+  std::string name;
+  for (const char letter : device_name)
+    if (letter != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  for (const GpuFigures& gpu : known_gpus())
+    if (name.find(gpu.kind) != std::string::npos) return gpu.kind;
+  return "generic";
+}
+
+}  // namespace wf

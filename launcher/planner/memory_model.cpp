@@ -1,0 +1,89 @@
+#include "launcher/planner/memory_model.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "launcher/planner/time_model.hpp"
+#include "pipeline/model/dit.hpp"
+
+namespace wf {
+namespace {
+
+std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
+  const auto ranks = static_cast<std::uint64_t>(plan.sequence());
+  return (static_cast<std::uint64_t>(tokens) + ranks - 1) / ranks;
+}
+
+/// What denoising takes on each rank of a group. The solver works on the whole clip.
+std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
+  const std::uint64_t rows = rows_of(plan, tokens);
+  const std::uint64_t solver = 8 * 4 * static_cast<std::uint64_t>(4 * parts.expert.in_dim);
+  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), 1) +
+         (static_cast<std::uint64_t>(tokens) - rows) * solver / 4;
+}
+
+/// Ulysses sends and receives q, k and v packed; a ring holds two pairs of keys and values and an f32 mixture.
+std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
+  const auto number = static_cast<std::uint64_t>(number_bytes(parts.precision));
+  const std::uint64_t plane = rows_of(plan, tokens) * static_cast<std::uint64_t>(parts.expert.dim);
+  const std::uint64_t ulysses = plan.degrees.ulysses > 1 ? 6 * plane * number : 0;
+  const std::uint64_t ring = plan.degrees.ring > 1 ? 4 * plane * number + 4 * plane : 0;
+  return ulysses + ring;
+}
+
+/// What stays on the GPU through the stage, then what the stage itself takes.
+std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool, Stage stage,
+                                 const Job& job, bool tf32) {
+  const bool has_text = std::ranges::find(pool.stages, Stage::text) != pool.stages.end();
+  const std::uint64_t text = umt5_bytes_needed(parts.text_encoder, 0);
+  const std::uint64_t text_work = umt5_bytes_needed(parts.text_encoder, parts.text_len) - text;
+  if (stage == Stage::text && plan.text == TextPlace::before)
+    return {{"text encoder", text}, {"work of text", text_work}};
+  const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
+  Execution execution;
+  execution.device = at::Device(at::kCUDA, 0);
+  execution.tf32 = tf32;
+  const std::int64_t tokens = token_count(job);
+  const bool denoises = stage == Stage::high || stage == Stage::low;
+  const bool left = stage == Stage::decode && plan.expert_leaves;
+  const std::uint64_t experts = left ? 0 : plan.mode == PlacementMode::resident ? 2 : 1;
+  const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
+  return {{experts == 2 ? "both experts" : "an expert",
+           experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
+          {"VAE", vae},
+          {"text encoder", has_text && plan.text == TextPlace::beside ? text : 0},
+          {"work of denoising", denoises ? work_bytes(parts, plan, tokens) : 0},
+          {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
+          {"work of decoding", stage == Stage::decode ? decode : 0},
+          {"work of text", stage == Stage::text && plan.text == TextPlace::beside ? text_work : 0}};
+}
+
+}  // namespace
+
+std::uint64_t RankMemory::total() const {
+  return std::accumulate(parts.begin(), parts.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const MemoryPart& part) { return sum + part.bytes; });
+}
+
+RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
+                       const std::vector<Job>& jobs, bool tf32) {
+  RankMemory most;
+  for (const Job& job : jobs) {
+    for (const Stage stage : pool.stages) {
+      RankMemory memory{pool.name, stage, parts_of(parts, plan, pool, stage, job, tf32)};
+      std::erase_if(memory.parts, [](const MemoryPart& part) { return part.bytes == 0; });
+      memory.parts.push_back({"margin", margin_bytes});
+      if (memory.total() > most.total()) most = std::move(memory);
+    }
+  }
+  return most;
+}
+
+std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan) {
+  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const std::uint64_t experts = exchanges ? 2 : plan.expert_leaves ? 1 : 0;
+  const auto ranks = static_cast<std::uint64_t>(plan.pool_of(Stage::decode).groups * plan.group_size());
+  return experts * ranks * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+}
+
+}  // namespace wf

@@ -1,0 +1,32 @@
+#include "launcher/planner/placement.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+namespace wf {
+
+const Pool& PlacementPlan::pool_of(Stage stage) const {
+  const auto has = [&](const Pool& pool) { return std::ranges::find(pool.stages, stage) != pool.stages.end(); };
+  const auto found = std::ranges::find_if(pools, has);
+  return found == pools.end() ? pools.front() : *found;
+}
+
+std::string describe(const PlacementPlan& plan) {
+  std::string degrees;
+  const auto add = [&](const char* name, int degree) {
+    if (degree > 1) degrees += fmt::format("{}{} {}", degrees.empty() ? "" : " x ", name, degree);
+  };
+  add("guidance", plan.degrees.guidance);
+  add("ulysses", plan.degrees.ulysses);
+  add("ring", plan.degrees.ring);
+  if (!degrees.empty()) degrees = " (" + degrees + ")";
+  if (plan.pools.size() == 2)
+    return fmt::format("{} {}:{}, groups of {}{}", to_string(plan.mode), plan.pools[0].groups, plan.pools[1].groups,
+                       plan.group_size(), degrees);
+  const int groups = plan.pools[0].groups;
+  return fmt::format("{}, {} {} of {}{}", to_string(plan.mode), groups, groups == 1 ? "group" : "groups",
+                     plan.group_size(), degrees);
+}
+
+}  // namespace wf

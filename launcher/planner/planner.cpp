@@ -1,0 +1,123 @@
+#include "launcher/planner/planner.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "cluster/error.hpp"
+#include "launcher/display.hpp"
+#include "launcher/planner/candidates.hpp"
+#include "launcher/planner/predict.hpp"
+#include "parallel/device.hpp"
+
+namespace wf {
+namespace {
+
+std::uint64_t shortage_of(const std::vector<RankMemory>& ranks, std::uint64_t available) {
+  std::uint64_t most = 0;
+  for (const RankMemory& rank : ranks) most = std::max(most, rank.total());
+  return most > available ? most - available : 0;
+}
+
+/// The first variant that fits, else the one that lacks least.
+Considered consider(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan) {
+  Considered best;
+  for (const PlacementPlan& variant : memory_variants(plan, request.choices)) {
+    const std::uint64_t shortage = shortage_of(memory_of(request, shapes, variant), request.hardware.memory_bytes);
+    if (best.plan.pools.empty() || shortage < best.shortage) best = {variant, {}, shortage};
+    if (best.fits()) break;
+  }
+  best.predicted = predict(request, shapes, best.plan);
+  return best;
+}
+
+bool better(const Considered& a, const Considered& b) {
+  if (a.shortage != b.shortage) return a.shortage < b.shortage;
+  return a.predicted.makespan < b.predicted.makespan;
+}
+
+/// Of each mode and its degrees the best split into pools.
+void keep_best_splits(std::vector<Considered>& all) {
+  std::vector<Considered> kept;
+  for (Considered& each : all) {
+    const bool same =
+        !kept.empty() && kept.back().plan.mode == each.plan.mode && kept.back().plan.degrees == each.plan.degrees;
+    if (!same)
+      kept.push_back(std::move(each));
+    else if (better(each, kept.back()))
+      kept.back() = std::move(each);
+  }
+  all = std::move(kept);
+}
+
+/// Puts the winner in front (planner.hpp, equally_fast). `all` is sorted, and its first one fits.
+void choose(std::vector<Considered>& all) {
+  const double bound = all.front().predicted.makespan * (1 + equally_fast);
+  auto winner = all.begin();
+  for (auto each = all.begin(); each != all.end() && each->fits(); ++each)
+    if (each->predicted.makespan <= bound && each->plan.mode < winner->plan.mode) winner = each;
+  std::rotate(all.begin(), winner, winner + 1);
+}
+
+std::string reason_for(const std::vector<Considered>& all) {
+  const Considered& winner = all[0];
+  if (all.size() == 1) return "nothing else was allowed";
+  const Considered& second = all[1];
+  if (!second.fits())
+    return fmt::format("nothing else fits: {} lacks {} a GPU", describe(second.plan), gibibytes(second.shortage));
+  const double ratio = second.predicted.makespan / winner.predicted.makespan - 1;
+  if (ratio >= 0)
+    return fmt::format("the list ends after {}; next is {} with {} ({:.1f} % more)",
+                       duration_text(winner.predicted.makespan), describe(second.plan),
+                       duration_text(second.predicted.makespan), 100 * ratio);
+  const std::uint64_t mine = winner.predicted.pinned_bytes, its = second.predicted.pinned_bytes;
+  const std::string advantage =
+      its > mine ? fmt::format("pins {} of host memory, not {}", gigabytes(mine), gigabytes(its)) : "is simpler";
+  return fmt::format("as fast as {} within the model's error ({:.1f} % slower; {:.0f} % count as equal), and {}",
+                     describe(second.plan), 100 * (1 / (1 + ratio) - 1), 100 * equally_fast, advantage);
+}
+
+std::string parts_in_words(const RankMemory& memory) {
+  std::string words;
+  for (const MemoryPart& part : memory.parts)
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", part.name, gibibytes(part.bytes));
+  return words;
+}
+
+[[noreturn]] void nothing_fits(const Considered& nearest, std::uint64_t available) {
+  const RankMemory& rank = nearest.fullest();
+  std::uint64_t weights = margin_bytes;
+  for (const MemoryPart& part : rank.parts)
+    if (part.name.ends_with("expert") || part.name.ends_with("experts") || part.name == "VAE") weights += part.bytes;
+  const std::string smaller = weights > available ? "a smaller clip does not help: the weights alone are too much"
+                                                  : "or a smaller --size, or degrees that cut the clip finer";
+  throw Error(
+      Error::environment,
+      fmt::format("nothing fits GPUs of {}: the nearest, {}, needs {} for {} on a rank of pool {}, {} more than "
+                  "there is ({}); what would fit: GPUs of {} (--gpu-memory {}), {}",
+                  gibibytes(available), describe(nearest.plan), gibibytes(rank.total()), to_string(rank.stage),
+                  rank.pool, gibibytes(nearest.shortage), parts_in_words(rank), gibibytes(rank.total()),
+                  (rank.total() >> 30) + 1, smaller));
+}
+
+}  // namespace
+
+const RankMemory& Considered::fullest() const {
+  return *std::ranges::max_element(predicted.memory, {}, &RankMemory::total);
+}
+
+PlanResult make_plan(const PlanRequest& request) {
+  assert(!request.jobs.empty() && request.hardware.gpus() > 0);
+  const std::vector<ClipShape> shapes = shapes_of(request.jobs);
+  std::vector<Considered> all;
+  for (const PlacementPlan& plan : candidates(request)) all.push_back(consider(request, shapes, plan));
+  keep_best_splits(all);
+  std::ranges::stable_sort(all, better);
+  if (!all.front().fits()) nothing_fits(all.front(), request.hardware.memory_bytes);
+  choose(all);
+  std::string reason = reason_for(all);
+  return {std::move(all), std::move(reason)};
+}
+
+}  // namespace wf

@@ -1,0 +1,143 @@
+#include "launcher/planner/report.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "launcher/bench/table.hpp"
+#include "launcher/display.hpp"
+#include "parallel/device.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t shown_placements = 10;
+
+std::string heading(const PlanRequest& request) {
+  const Hardware& hardware = request.hardware;
+  return fmt::format("{} {} with {} {} of kind {}, {} each; figures: {}\n{} {}, {}\n", hardware.nodes,
+                     hardware.nodes == 1 ? "node" : "nodes", hardware.gpus_per_node,
+                     hardware.gpus_per_node == 1 ? "GPU" : "GPUs", hardware.gpu.kind, gibibytes(hardware.memory_bytes),
+                     hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
+                     request.model.precision == Precision::exact ? "exact" : "reference");
+}
+
+std::string use_in_words(const std::vector<PoolUse>& use) {
+  std::string words;
+  for (const PoolUse& pool : use) words += fmt::format("{}{:.0f} %", words.empty() ? "" : ", ", 100 * pool.utilisation);
+  return words;
+}
+
+std::string placements(const PlanResult& result) {
+  Table table{"considered",
+              {{"placement", "placement"},
+               {"clip", "s a clip", 1},
+               {"rate", "clips an hour", 2},
+               {"makespan", "the list"},
+               {"use", "utilisation"},
+               {"memory", "GiB a rank", 1},
+               {"verdict", "verdict"}}};
+  const std::size_t shown = std::min(result.considered.size(), shown_placements);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Considered& each = result.considered[i];
+    table.rows.push_back({describe(each.plan), each.predicted.clip_seconds, each.predicted.clips_per_hour,
+                          duration_text(each.predicted.makespan), use_in_words(each.predicted.use),
+                          static_cast<double>(each.fullest().total()) / (1ull << 30),
+                          i == 0        ? "wins"
+                          : each.fits() ? "fits"
+                                        : "lacks " + gibibytes(each.shortage)});
+  }
+  const std::size_t more = result.considered.size() - shown;
+  return to_text(table) + (more > 0 ? fmt::format("and {} more (--json has all)\n", more) : "");
+}
+
+std::string memory(const Considered& winner) {
+  std::string text;
+  for (const RankMemory& rank : winner.predicted.memory) {
+    text += fmt::format("Memory of a rank of pool {}, fullest in {}: {}\n", rank.pool, to_string(rank.stage),
+                        gibibytes(rank.total()));
+    for (const MemoryPart& part : rank.parts) text += fmt::format("  {:<26}{:>10}\n", part.name, gibibytes(part.bytes));
+  }
+  if (winner.predicted.pinned_bytes > 0)
+    text += fmt::format("Pinned host memory of all ranks: {}\n", gigabytes(winner.predicted.pinned_bytes));
+  return text;
+}
+
+std::string conduct(const PlacementPlan& plan) {
+  const char* const text = plan.text == TextPlace::beside   ? "on GPUs, beside the experts"
+                           : plan.text == TextPlace::before ? "on GPUs, all before the first clip"
+                                                            : "on the host";
+  return fmt::format("Texts are embedded {} (pool {}); pool {} decodes{}.\n", text, plan.pool_of(Stage::text).name,
+                     plan.pool_of(Stage::decode).name, plan.expert_leaves ? ", its expert leaving the GPU for it" : "");
+}
+
+Json json_of(const PlacementPlan& plan) {
+  Json pools = Json::array();
+  for (const Pool& pool : plan.pools) {
+    Json stages = Json::array();
+    for (const Stage stage : pool.stages) stages.push_back(to_string(stage));
+    pools.push_back({{"name", pool.name}, {"groups", pool.groups}, {"stages", stages}});
+  }
+  return {{"mode", to_string(plan.mode)},
+          {"guidance", plan.degrees.guidance},
+          {"ulysses", plan.degrees.ulysses},
+          {"ring", plan.degrees.ring},
+          {"group_size", plan.group_size()},
+          {"pools", pools},
+          {"precision", plan.precision == Precision::exact ? "exact" : "reference"},
+          {"text", to_string(plan.text)},
+          {"expert_leaves_for_decoding", plan.expert_leaves},
+          {"parked", plan.parked}};
+}
+
+Json json_of(const Considered& each) {
+  Json memory = Json::array(), use = Json::object();
+  for (const PoolUse& pool : each.predicted.use) use[pool.pool] = pool.utilisation;
+  for (const RankMemory& rank : each.predicted.memory) {
+    Json parts = Json::object();
+    for (const MemoryPart& part : rank.parts) parts[part.name] = part.bytes;
+    memory.push_back(
+        {{"pool", rank.pool}, {"stage", to_string(rank.stage)}, {"bytes", rank.total()}, {"parts", parts}});
+  }
+  return {{"placement", json_of(each.plan)},
+          {"words", describe(each.plan)},
+          {"fits", each.fits()},
+          {"shortage_bytes", each.shortage},
+          {"start_seconds", each.predicted.start_seconds},
+          {"clip_seconds", each.predicted.clip_seconds},
+          {"clips_per_hour", each.predicted.clips_per_hour},
+          {"makespan_seconds", each.predicted.makespan},
+          {"utilisation", use},
+          {"memory", memory},
+          {"pinned_bytes", each.predicted.pinned_bytes}};
+}
+
+}  // namespace
+
+std::string to_text(const PlanRequest& request, const PlanResult& result) {
+  return heading(request) + '\n' + placements(result) + '\n' + describe(result.winner().plan) + ": " + result.reason +
+         ".\n" + conduct(result.winner().plan) + memory(result.winner());
+}
+
+Json to_json(const PlanRequest& request, const PlanResult& result) {
+  const Hardware& hardware = request.hardware;
+  Json considered = Json::array();
+  for (const Considered& each : result.considered) considered.push_back(json_of(each));
+  return {{"hardware",
+           {{"nodes", hardware.nodes},
+            {"gpus_per_node", hardware.gpus_per_node},
+            {"gpu", hardware.gpu.kind},
+            {"memory_bytes", hardware.memory_bytes},
+            {"figures", hardware.gpu.source},
+            {"token_seconds", hardware.gpu.token_seconds},
+            {"pair_seconds", hardware.gpu.pair_seconds}}},
+          {"model", request.model.id},
+          {"clips", request.jobs.size()},
+          {"reason", result.reason},
+          {"winner", json_of(result.winner())},
+          {"considered", considered}};
+}
+
+}  // namespace wf

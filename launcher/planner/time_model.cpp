@@ -1,0 +1,131 @@
+#include "launcher/planner/time_model.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "pipeline/model/cost.hpp"
+#include "pipeline/model/dit.hpp"
+#include "pipeline/solver.hpp"
+
+namespace wf {
+namespace {
+
+constexpr double start_of_message = 2e-5;  ///< seconds before a collective moves anything: estimated
+constexpr double pin_rate = 1.93e9;        ///< pinning host memory, bytes a second: measured, 28.9 GB in 15 s
+constexpr double cpu_flops = 3e11;         ///< of a text encoder on the host: estimated
+constexpr std::int64_t text_tokens = 128;  ///< of both texts of a clip together: estimated
+
+/// The published experts, for which hardware figures are given.
+constexpr DitConfig published{.dim = 5120, .ffn_dim = 13824, .num_heads = 40, .num_layers = 40};
+
+double up(std::int64_t whole, std::int64_t parts) { return static_cast<double>((whole + parts - 1) / parts); }
+
+/// Operations that grow with the tokens, and with their square.
+double linear_flops(const DitConfig& config, std::int64_t text_len) {
+  const DitFlops flops = dit_flops(config, 1, text_len);
+  return static_cast<double>(flops.linears + flops.cross_attention);
+}
+double pair_flops(const DitConfig& config) { return 4.0 * static_cast<double>(config.num_layers * config.dim); }
+
+/// Of `ranks` that follow each other: a group of them lies inside a node where their number divides the node's.
+double link(const Hardware& hardware, int ranks) {
+  const bool inside = hardware.nodes == 1 || hardware.gpus_per_node % ranks == 0;
+  return inside ? hardware.gpu.node_rate : hardware.gpu.world_rate;
+}
+
+/// Sent by one rank in a forward: q, k, v and their mixture through the all-to-alls; keys and values around the ring,
+/// where each step's mixture is also merged into the sum (two f32 planes read, one written).
+double communication_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                             std::int64_t tokens) {
+  const DitConfig& config = parts.expert;
+  const int u = degrees.ulysses, r = degrees.ring;
+  const double plane = static_cast<double>(config.dim * number_bytes(parts.precision));
+  double layer = 0;
+  if (u > 1) layer += 4 * up(tokens, u * r) * plane * (u - 1) / u / link(hardware, u) + 2 * start_of_message;
+  if (r > 1) {
+    const double share = up(config.num_heads, u) / static_cast<double>(config.num_heads);
+    const double merged = 12 * up(tokens, r) * static_cast<double>(config.dim) * share;
+    layer += (r - 1) * (2 * up(tokens, r) * plane * share / link(hardware, u * r) + merged / hardware.gpu.memory_rate +
+                        start_of_message);
+  }
+  return layer * static_cast<double>(config.num_layers);
+}
+
+/// A step of a clip: its forwards, then the velocity is put together by all ranks of the group.
+double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens) {
+  const double forward = forward_seconds(hardware, parts, degrees, tokens).total();
+  const int ranks = degrees.guidance * degrees.ulysses * degrees.ring;
+  const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
+  const double together = ranks > 1 ? velocity / link(hardware, ranks) + start_of_message : 0;
+  return forward * 2 / degrees.guidance + together;
+}
+
+double expert_bytes(const ModelParts& parts) {
+  return static_cast<double>(dit_weight_bytes(parts.expert, parts.text_dim, parts.precision));
+}
+
+}  // namespace
+
+std::int64_t token_count(const Job& job) {
+  return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
+}
+
+std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs) {
+  const auto key = [](const Job& j) { return std::tie(j.width, j.height, j.frames, j.steps, j.shift, j.solver); };
+  std::vector<ClipShape> shapes;
+  for (const Job& job : jobs) {
+    const auto found = std::ranges::find_if(shapes, [&](const ClipShape& s) { return key(s.job) == key(job); });
+    if (found != shapes.end()) {
+      ++found->clips;
+      continue;
+    }
+    const std::int64_t high = high_noise_steps(make_schedule(job.solver, job.steps, job.shift));
+    shapes.push_back({job, token_count(job), high, job.steps - high, 1});
+  }
+  return shapes;
+}
+
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens) {
+  const DitConfig& config = parts.expert;
+  const GpuFigures& gpu = hardware.gpu;
+  const double f32 = parts.precision == Precision::reference ? gpu.f32_factor : 1;
+  const double token = gpu.token_seconds * linear_flops(config, parts.text_len) / linear_flops(published, 512);
+  const double pair = gpu.pair_seconds * pair_flops(config) / pair_flops(published);
+  const double heads = up(config.num_heads, degrees.ulysses) / static_cast<double>(config.num_heads);
+  const double queries = up(tokens, degrees.ring);
+  const double compute =
+      token * up(tokens, degrees.ulysses * degrees.ring) + pair * queries * static_cast<double>(tokens) * heads;
+  return {f32 * compute, communication_seconds(hardware, parts, degrees, tokens)};
+}
+
+StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
+                           const ClipShape& shape, bool tf32) {
+  const GpuFigures& gpu = hardware.gpu;
+  const double step = step_seconds(hardware, parts, plan.degrees, shape.tokens);
+  const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height;
+  StageSeconds seconds;
+  seconds.text = plan.text == TextPlace::cpu
+                     ? static_cast<double>(umt5_flops(parts.text_encoder, text_tokens)) / cpu_flops
+                     : gpu.text_seconds;
+  seconds.high = step * static_cast<double>(shape.high_steps);
+  seconds.low = step * static_cast<double>(shape.low_steps);
+  seconds.exchange = expert_bytes(parts) / gpu.host_rate;
+  seconds.decode =
+      pixels * (tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds) + (plan.expert_leaves ? seconds.exchange : 0);
+  // x, the corrected sample and two data predictions: to the host there, and from the host here.
+  if (plan.mode == PlacementMode::pipeline)
+    seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;
+  return seconds;
+}
+
+double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
+  const double expert = expert_bytes(parts);
+  const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
+  const bool from_host = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const int pinned = from_host ? 2 : plan.expert_leaves ? 1 : 0;
+  const int loaded = plan.mode == PlacementMode::pipeline ? 1 : 2;
+  return (loaded * expert + text) / hardware.gpu.host_rate + pinned * expert / pin_rate;
+}
+
+}  // namespace wf

@@ -1,0 +1,48 @@
+// launcher/planner/time_model.hpp: how long the stages of a clip take on a group: a L + b L^2 for a forward, shared by
+// the group's ranks, and what they send each other. docs/placement.md derives it.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "jobs/job.hpp"
+#include "launcher/planner/hardware.hpp"
+#include "launcher/planner/placement.hpp"
+#include "pipeline/model_parts.hpp"
+
+namespace wf {
+
+/// Tokens of a forward: t h/2 w/2 of the latents.
+std::int64_t token_count(const Job& job);
+
+/// Clips of a list that take the same time.
+struct ClipShape {
+  Job job;  ///< one of them
+  std::int64_t tokens = 0, high_steps = 0, low_steps = 0, clips = 0;
+};
+
+/// The shapes of a list, in the order of their first clips.
+std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs);
+
+/// Of a number in activations and weights: 2 in exact, 4 in reference.
+constexpr std::int64_t number_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
+
+/// One forward, as the slowest rank of a group sees it.
+struct ForwardSeconds {
+  double compute = 0, communication = 0;
+  double total() const { return compute + communication; }
+};
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens);
+
+/// Seconds of one clip in a group. `exchange` is what an exchange of experts takes, once.
+struct StageSeconds {
+  double text = 0, high = 0, low = 0, decode = 0, transfer = 0, exchange = 0;
+};
+StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
+                           const ClipShape& shape, bool tf32);
+
+/// Before the first clip: weights from the page cache to the GPU, and pinning host memory where experts lie there.
+double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan);
+
+}  // namespace wf
