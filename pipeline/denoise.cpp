@@ -10,28 +10,34 @@ namespace {
 
 /// What stays the same over all steps of one expert.
 struct Conditions {
-  std::vector<TextContext> contexts;  ///< two of batch 1 (conditional first), or one of batch 2
+  /// Two of batch 1 (conditional first), one of batch 2, or the one of this rank's half.
+  std::vector<TextContext> contexts;
   at::Tensor rope;
 };
+
+bool in_halves(const Execution& execution) { return execution.ranks && execution.ranks->halves() == 2; }
 
 Conditions prepare(const at::Tensor& x, const TextPair& text, const DitWeights& expert, const Execution& execution) {
   const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
   const at::Tensor prompt = text.prompt.text.to(expert.device()), negative = text.negative.text.to(expert.device());
+  if (in_halves(execution)) return {{embed_text(expert, {execution.ranks->half() == 0 ? prompt : negative})}, rope};
   if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope};
   return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope};
 }
 
 /// The guided velocity at one timestep: [16, t, h, w] f32.
 at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double guidance, const Conditions& conditions,
-                           const DitWeights& expert, const Attention& attention) {
+                           const DitWeights& expert, const Execution& execution) {
   const TimeEmbedding time = embed_time(expert, {timestep});
+  const SequenceGroup* const ranks = execution.ranks ? &execution.ranks->sequence() : nullptr;
   std::vector<at::Tensor> velocities;
   for (const TextContext& context : conditions.contexts) {
     const std::int64_t batch = context.blocks.front().k.size(0);
     const at::Tensor samples = x.unsqueeze(0).expand({batch, -1, -1, -1, -1});
-    for (const at::Tensor& v : dit_forward(expert, samples, time, context, conditions.rope, attention).unbind(0))
-      velocities.push_back(v);
+    const at::Tensor made = dit_forward(expert, samples, time, context, conditions.rope, execution.attention, ranks);
+    for (const at::Tensor& velocity : made.unbind(0)) velocities.push_back(velocity);
   }
+  if (in_halves(execution)) velocities = execution.ranks->share(velocities.front());
   const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
   return at::add(unconditional, conditional - unconditional, guidance);
 }
@@ -44,7 +50,7 @@ Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until,
   const Conditions conditions = prepare(state.x, text, expert, execution);
   while (state.step < until && (!gate || gate(state.step))) {
     const std::int64_t timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
-    const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution.attention);
+    const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution);
     state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
     ++state.step;
   }

@@ -83,7 +83,7 @@ at::Tensor patchify(const at::Tensor& x) {
 
 at::Tensor unpatchify(const at::Tensor& tokens, const TokenGrid& grid) {
   const std::int64_t batch = tokens.size(0), channels = tokens.size(2) / 4;
-  const at::Tensor parts = tokens.view({batch, grid.frames, grid.rows, grid.columns, 2, 2, channels});
+  const at::Tensor parts = tokens.reshape({batch, grid.frames, grid.rows, grid.columns, 2, 2, channels});
   return parts.permute({0, 6, 1, 2, 4, 3, 5}).reshape({batch, channels, grid.frames, grid.rows * 2, grid.columns * 2});
 }
 
@@ -166,11 +166,18 @@ at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Te
 // ---- The whole ----
 
 at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
-                       const TextContext& text, const at::Tensor& rope, const Attention& attention) {
-  at::Tensor stream = embed_patches(weights, patchify(x));
+                       const TextContext& text, const at::Tensor& rope, const Attention& attention,
+                       const SequenceGroup* ranks) {
+  const TokenGrid grid = token_grid(x);
+  const Range rows = ranks ? ranks->own_rows(grid.tokens()) : Range{0, grid.tokens()};
+  const Attention whole_sequence = ranks ? ranks->attention(grid.tokens(), attention) : attention;
+  const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
+  at::Tensor stream = embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
   for (std::size_t i = 0; i < weights.blocks.size(); ++i)
-    stream = run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, rope, attention);
-  const at::Tensor velocity = unpatchify(run_head(weights, stream, time.e), token_grid(x));
+    stream =
+        run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, whole_sequence);
+  const at::Tensor tokens = run_head(weights, stream, time.e);
+  const at::Tensor velocity = unpatchify(ranks ? ranks->gather(tokens, grid.tokens()) : tokens, grid);
   // The official einsum of this last step is on autocast's bf16 list.
   return weights.precision == Precision::exact ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
 }

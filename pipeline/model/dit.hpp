@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "parallel/attention.hpp"
+#include "parallel/sequence_parallel.hpp"
 #include "pipeline/model/rope.hpp"
 #include "pipeline/types.hpp"
 #include "pipeline/weights/checkpoint.hpp"
@@ -77,8 +78,11 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 
 /// x [B, in_dim, t, h, w] f32 -> velocity [B, out_dim, t, h, w] f32. rope: rope_table() of x's grid. time of batch 1 or
 /// B.
+/// With `ranks`, a collective: every rank of the group has the same x, computes its own rows of tokens, and gets the
+/// whole velocity; `attention` is then what one rank computes.
 at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
-                       const TextContext& text, const at::Tensor& rope, const Attention& attention);
+                       const TextContext& text, const at::Tensor& rope, const Attention& attention,
+                       const SequenceGroup* ranks = nullptr);
 
 /// The grid of tokens of latents [..., t, h, w].
 TokenGrid token_grid(const at::Tensor& x);

@@ -1,0 +1,24 @@
+#include "parallel/rank_group.hpp"
+
+#include <ATen/ATen.h>
+
+#include <utility>
+
+namespace wf {
+
+RankGroup::RankGroup(std::unique_ptr<Communicator> all, const Degrees& degrees)
+    : all_(std::move(all)), place_(make_mesh(all_->size(), degrees).place(all_->rank())) {
+  sequence_ = std::make_unique<SequenceGroup>(all_->subgroup(place_.half_members), all_->subgroup(place_.ulysses_group),
+                                              all_->subgroup(place_.ring_group));
+}
+
+std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
+  std::vector<at::Tensor> made;
+  for (int half = 0; half < halves(); ++half) {
+    made.push_back(half == place_.half ? own.contiguous() : at::empty(own.sizes(), own.options()));
+    all_->broadcast(made.back(), place_.half_leaders[static_cast<std::size_t>(half)]);
+  }
+  return made;
+}
+
+}  // namespace wf

@@ -1,0 +1,36 @@
+// parallel/rank_group.hpp: the ranks that work on one stage of one clip together.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "parallel/communicator.hpp"
+#include "parallel/mesh.hpp"
+#include "parallel/sequence_parallel.hpp"
+
+namespace wf {
+
+/// Communicators for a mesh. With guidance 2 the group has two halves, one for each text; each half cuts the sequence
+/// over its ranks.
+class RankGroup {
+ public:
+  /// Collective over `all`: every rank of it makes its group with the same degrees. Throws input when they do not fit.
+  RankGroup(std::unique_ptr<Communicator> all, const Degrees& degrees);
+
+  int rank() const { return all_->rank(); }
+  int size() const { return all_->size(); }
+  int halves() const { return static_cast<int>(place_.half_leaders.size()); }
+  int half() const { return place_.half; }  ///< 0: the conditional forward, and everything where there is one half
+  const SequenceGroup& sequence() const { return *sequence_; }
+
+  /// What each half made, in their order: every rank of a half has its own half's tensor, and gets the other's. Shapes
+  /// and dtypes are the same in both.
+  std::vector<at::Tensor> share(const at::Tensor& own) const;
+
+ private:
+  std::unique_ptr<Communicator> all_;
+  MeshPlace place_;
+  std::unique_ptr<SequenceGroup> sequence_;
+};
+
+}  // namespace wf
