@@ -1,6 +1,7 @@
 #include "jobs/queue.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
 #include <map>
 #include <numeric>
@@ -8,16 +9,6 @@
 
 namespace wf {
 namespace {
-
-/// For each job the first job of its shape: one number that names the group.
-std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs) {
-  std::map<std::tuple<int, int, int, int>, std::size_t> first;
-  std::vector<std::size_t> groups;
-  groups.reserve(jobs.size());
-  for (const Job& job : jobs)
-    groups.push_back(first.try_emplace({job.width, job.height, job.frames, job.steps}, groups.size()).first->second);
-  return groups;
-}
 
 bool worth_another_try(Error::Kind kind) {
   return kind == Error::transient || kind == Error::resource || kind == Error::internal;
@@ -33,44 +24,89 @@ double predicted_work(const Job& job) noexcept {
   return job.steps * tokens * (even + tokens);
 }
 
-Queue::Queue(const std::vector<Job>& jobs, int retries)
+std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs) {
+  std::map<std::tuple<int, int, int, int, double>, std::size_t> first;
+  std::vector<std::size_t> groups;
+  groups.reserve(jobs.size());
+  for (const Job& job : jobs) {
+    const auto shape = std::tuple(job.width, job.height, job.frames, job.steps, job.shift);
+    groups.push_back(first.try_emplace(shape, groups.size()).first->second);
+  }
+  return groups;
+}
+
+Queue::Queue(const std::vector<Job>& jobs, int retries, const std::function<double(const Job&)>& work)
     : order_(jobs.size()), entries_(jobs.size()), retries_(retries) {
-  counts_[static_cast<std::size_t>(State::waiting)] = jobs.size();
   const std::vector<std::size_t> groups = shape_groups(jobs);
+  std::vector<double> work_of(jobs.size());  // asked once a shape
+  for (std::size_t i = 0; i < jobs.size(); ++i) work_of[i] = groups[i] == i ? work(jobs[i]) : work_of[groups[i]];
   const auto rank = [&](std::size_t i) {
-    return std::tuple(-static_cast<long>(jobs[i].priority), -predicted_work(jobs[i]), groups[i], i);
+    return std::tuple(-static_cast<long>(jobs[i].priority), -work_of[i], groups[i], i);
   };
   std::iota(order_.begin(), order_.end(), std::size_t{0});
   std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  for (std::size_t turn = 0; turn < order_.size(); ++turn) {
+    const std::size_t job = order_[turn];
+    entries_[job] = {.priority = jobs[job].priority, .turn = turn};
+    lanes_[0].insert(lanes_[0].end(), place(job));
+  }
+  filled_ = jobs.empty() ? 0 : 1;
+  counts_[static_cast<std::size_t>(State::waiting)] = jobs.size();
 }
 
+bool Queue::Place::operator<(const Place& other) const {
+  return std::tuple(again, -static_cast<long>(priority), turn) <
+         std::tuple(other.again, -static_cast<long>(other.priority), other.turn);
+}
+
+Queue::Place Queue::place(std::size_t job) const {
+  const Entry& entry = entries_.at(job);
+  return {entry.again, entry.priority, entry.turn, job};
+}
+
+const Queue::Place* Queue::best(Lanes lanes) const {
+  const auto before = [](const Place& a, const Place& b) {
+    return std::tuple(a.again, -static_cast<long>(a.priority)) < std::tuple(b.again, -static_cast<long>(b.priority));
+  };
+  const Place* best = nullptr;
+  for (lanes &= filled_; lanes != 0;) {  // from the end: of equals the first seen stays
+    const int lane = std::bit_width(lanes) - 1;
+    const Place& first = *lanes_[static_cast<std::size_t>(lane)].begin();
+    if (!best || before(first, *best)) best = &first;
+    lanes &= ~(Lanes{1} << lane);
+  }
+  return best;
+}
+
+/// Takes the job out of its lane or puts it there, as the new state asks.
 void Queue::set(std::size_t job, State state) {
   Entry& entry = entries_.at(job);
   --counts_[static_cast<std::size_t>(entry.state)];
   ++counts_[static_cast<std::size_t>(state)];
+  std::set<Place>& lane = lanes_.at(static_cast<std::size_t>(entry.lane));
+  if (state == State::waiting)
+    lane.insert(place(job));
+  else if (entry.state == State::waiting)
+    lane.erase(place(job));
+  const Lanes bit = Lanes{1} << entry.lane;
+  filled_ = lane.empty() ? filled_ & ~bit : filled_ | bit;
   entry.state = state;
 }
 
-std::optional<std::size_t> Queue::next() {
-  const auto start = [this](std::size_t job) {
-    set(job, State::running);
-    return job;
-  };
-  while (!given_back_.empty()) {
-    const std::size_t job = given_back_.back();
-    given_back_.pop_back();
-    if (state(job) == State::waiting) return start(job);
-  }
-  while (position_ < order_.size()) {
-    const std::size_t job = order_[position_++];
-    if (state(job) == State::waiting) return start(job);
-  }
-  while (!again_.empty()) {
-    const std::size_t job = again_.front();
-    again_.pop_front();
-    if (state(job) == State::waiting) return start(job);
-  }
-  return {};
+std::optional<std::size_t> Queue::next(Lanes lanes) {
+  const Place* first = best(lanes);
+  if (!first) return {};
+  const std::size_t job = first->job;
+  set(job, State::running);
+  entries_[job].again = false;  // once begun it is finished like any other
+  return job;
+}
+
+void Queue::wait_in(int lane, std::size_t job) {
+  assert(state(job) == State::running || state(job) == State::waiting);
+  if (state(job) == State::waiting) set(job, State::running);
+  entries_[job].lane = lane;
+  set(job, State::waiting);
 }
 
 void Queue::done(std::size_t job) {
@@ -78,18 +114,16 @@ void Queue::done(std::size_t job) {
   set(job, State::done);
 }
 
-bool Queue::failed(std::size_t job, Error::Kind kind) {
+bool Queue::failed(std::size_t job, Error::Kind kind, int again_from) {
   assert(state(job) == State::running);
-  const bool again = worth_another_try(kind) && entries_[job].attempts++ < retries_;
-  set(job, again ? State::waiting : State::failed);
-  if (again) again_.push_back(job);
-  return again;
-}
-
-void Queue::give_back(std::size_t job) {
-  assert(state(job) == State::running);
-  set(job, State::waiting);
-  given_back_.push_back(job);
+  if (!worth_another_try(kind) || entries_[job].attempts++ >= retries_) {
+    set(job, State::failed);
+    return false;
+  }
+  entries_[job].turn = order_.size() + failures_++;
+  entries_[job].again = true;
+  wait_in(again_from, job);
+  return true;
 }
 
 }  // namespace wf

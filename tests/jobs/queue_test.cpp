@@ -102,6 +102,42 @@ TEST(Queue, ClipsFoundFinishedArePassedOver) {
   EXPECT_EQ(drained(queue), (Order{1}));
 }
 
+TEST(Queue, TheLaneNearestTheEndComesFirstButPriorityBeforeIt) {
+  Queue queue({job(64), job(128), job(64), job(64, 5, 1)});
+  queue.wait_in(1, 0);
+  queue.wait_in(2, 2);
+  EXPECT_EQ(drained(queue), (Order{3, 2, 0, 1}));
+}
+
+TEST(Queue, OnlyTheLanesAskedForAreLookedAt) {
+  Queue queue({job(64), job(64)});
+  queue.wait_in(3, 1);
+  EXPECT_FALSE(queue.waits_in(0b0110));
+  EXPECT_FALSE(queue.next(0b0110));
+  EXPECT_EQ(queue.next(0b1000), 1u);
+  EXPECT_EQ(queue.next(), 0u);
+}
+
+TEST(Queue, AClipHandedOnKeepsItsTurnAmongItsLane) {
+  Queue queue({job(64), job(64), job(64)});
+  for (int i = 0; i < 3; ++i) queue.next();
+  for (const std::size_t late : {2u, 0u, 1u}) queue.wait_in(1, late);
+  EXPECT_EQ(drained(queue), (Order{0, 1, 2}));
+}
+
+TEST(Queue, AFailedJobGoesOnFromTheLaneThatIsAskedFor) {
+  Queue queue({job(64), job(64)});
+  queue.next();
+  EXPECT_TRUE(queue.failed(0, Error::transient, 2));
+  EXPECT_TRUE(queue.waits_in(0b100));
+  EXPECT_EQ(drained(queue), (Order{1, 0})) << "later than all untried ones";
+}
+
+TEST(Queue, WhatIsPredictedOrdersTheShapes) {
+  Queue queue({job(64), job(128)}, 2, [](const Job& job) { return -job.width; });
+  EXPECT_EQ(queue.order(), (Order{0, 1}));
+}
+
 TEST(Queue, AHundredThousandJobsTakeNoTime) {
   std::vector<Job> jobs(100'000);
   for (std::size_t i = 0; i < jobs.size(); ++i)
