@@ -1,7 +1,6 @@
 // tests/launcher/dispatch_simulation_test.cpp: the dispatcher over whole lists on up to 1,024 groups, on a simulated
 // clock: throughput against its bound, no starvation, bounded parking, slow and dying groups, and its own time.
 #include <cstdio>
-#include <numeric>
 
 #include "tests/launcher/farm_simulation.hpp"
 

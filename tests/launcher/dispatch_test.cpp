@@ -148,6 +148,8 @@ TEST(Dispatch, AnIdleGroupChangesItsRoleWhereThatPays) {
   EXPECT_EQ(pays.answer(1), Words{"1: be high"});
   Desk costs_more(jobs, {high, low}, {.change_seconds = 10'000}, all_high);
   EXPECT_EQ(costs_more.answer(1), Words{});
+  Desk little_left(std::vector<Job>(10, job()), {high, high, high, low}, {.change_seconds = 60}, all_high);
+  EXPECT_EQ(little_left.answer(3), Words{}) << "87 s become 80 s, for 60 s of loading";
   Desk balanced(jobs, {high, high, low}, {.change_seconds = 60});
   EXPECT_EQ(balanced.answer(2), Words{}) << "26:14 is what two and one are for";
 }
@@ -272,6 +274,18 @@ TEST(Dispatch, WhatIsStoredGoesOnWhereItWas) {
   EXPECT_TRUE(desk.failed(1, 1, Error::resource));
   EXPECT_EQ(desk.answer(1), Words{"1: clip 1 low-write"}) << "the stored state is still there";
   EXPECT_EQ(desk.answer(0), Words{"0: clip 2 text-high"});
+}
+
+TEST(Dispatch, AClipInterruptedAfterThePullGoesOnFromItsStoredState) {
+  Desk desk({job()}, {high, low}, {.retries = 1, .change_seconds = 1e9});
+  desk.answer(0);
+  desk.handed_over(0, 0, {});
+  desk.answer(1);
+  desk.pulled(1, 0);
+  desk.interrupted(1, 0, Stage::low);
+  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write"});
+  EXPECT_TRUE(desk.failed(1, 0, Error::transient));
+  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write"}) << "and not from the start";
 }
 
 TEST(Dispatch, AClipForOneExpertIsHandedOverToNobody) {
