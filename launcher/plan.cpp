@@ -6,13 +6,11 @@
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
+#include "launcher/planner/memory_model.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
 namespace {
-
-/// Of a GPU's memory, for what is not in tensors: CUDA's context, the libraries' workspaces, gaps between tensors.
-constexpr std::uint64_t reserved_bytes = 2ull << 30;
 
 /// What the flags allow, best first.
 std::vector<Execution> candidates(const Execution& base, const RunOptions& options) {
@@ -68,7 +66,7 @@ Execution plan(const ModelParts& parts, const std::vector<Job>& jobs, Execution 
   }
   if (options.gpu_memory > 0) limit_memory(execution.device, options.gpu_memory);
   const std::uint64_t limit = memory_limit(execution.device);
-  const std::uint64_t room = limit > reserved_bytes ? limit - reserved_bytes : 0;
+  const std::uint64_t room = limit > margin_bytes ? limit - margin_bytes : 0;
   const std::vector<Execution> all = candidates(execution, options);
   std::uint64_t least = ~0ull;
   for (const Execution& each : all) {

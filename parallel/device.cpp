@@ -17,7 +17,7 @@ c10::DeviceAllocator* allocator_of(at::Device device) {
   return allocator->initialized() ? allocator : nullptr;
 }
 
-std::uint64_t sum(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+std::uint64_t bytes(std::int64_t counted) { return static_cast<std::uint64_t>(counted); }
 
 }  // namespace
 
@@ -25,8 +25,8 @@ DeviceMemory device_memory(at::Device device) {
   c10::DeviceAllocator* const allocator = allocator_of(device);
   if (!allocator) return {};
   const auto stats = allocator->getDeviceStats(device.index());
-  return {sum(stats.allocated_bytes[0].current), sum(stats.allocated_bytes[0].peak),
-          sum(stats.reserved_bytes[0].current)};
+  return {bytes(stats.allocated_bytes[0].current), bytes(stats.allocated_bytes[0].peak),
+          bytes(stats.reserved_bytes[0].current)};
 }
 
 void reset_peak_memory(at::Device device) {

@@ -31,11 +31,6 @@ void read_experts(ModelParts& parts) {
   }
 }
 
-/// Token grid of a job's latents.
-std::int64_t tokens_of(const Job& job) {
-  return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
-}
-
 /// What stays on the device through all stages of a run of several clips.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const std::uint64_t expert = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
@@ -64,6 +59,10 @@ ModelParts read_model(const Path& folder, Precision precision) {
   return parts;
 }
 
+std::int64_t token_count(const Job& job) {
+  return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
+}
+
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
                                   std::int64_t width) {
   const bool library_copies = !execution.tf32 && !execution.device.is_cpu();
@@ -77,7 +76,7 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
       return text_bytes(parts, execution);
     case Stage::high:
     case Stage::low:
-      return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, tokens_of(job), batch);
+      return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, token_count(job), batch);
     case Stage::decode:
       return kept_bytes(parts, execution) + decode_bytes_needed(parts, execution, job.height, job.width) -
              vae_decode_bytes_needed(parts.vae, 0, 0);

@@ -32,6 +32,9 @@ struct ModelParts {
 /// other, throw environment before any clip is begun.
 ModelParts read_model(const Path& folder, Precision precision);
 
+/// Tokens of a forward of a job's clip: t h/2 w/2 of its latents.
+std::int64_t token_count(const Job& job);
+
 /// Bytes of tensors on execution.device in one stage of a clip: the weights that the placement keeps there by then, and
 /// the stage's own tensors. 0 for `write`, and for a text encoder that runs elsewhere.
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job);

@@ -1,24 +1,15 @@
 #include "pipeline/start.hpp"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
+
+#include "pipeline/weights/random_draw.hpp"
 
 namespace wf {
-namespace {
-
-at::Generator generator_of(at::Device device, std::uint64_t seed) {
-  if (device.is_cpu()) return at::detail::createCPUGenerator(seed);
-  at::Generator generator = at::globalContext().defaultGenerator(device).clone();
-  generator.set_current_seed(seed);
-  return generator;
-}
-
-}  // namespace
 
 Denoising start(const Job& job, std::int64_t channels, NoiseSource source, at::Device device) {
   const at::Device drawn_on = source == NoiseSource::device ? device : at::Device(at::kCPU);
   const at::Tensor noise = at::randn({channels, (job.frames - 1) / 4 + 1, job.height / 8, job.width / 8},
-                                     generator_of(drawn_on, static_cast<std::uint64_t>(job.seed.value())),
+                                     seeded_generator(drawn_on, static_cast<std::uint64_t>(job.seed.value())),
                                      at::device(drawn_on).dtype(at::kFloat));
   return {noise.to(device), {}, 0};
 }

@@ -11,7 +11,7 @@
 
 namespace wf {
 
-/// For what is not in tensors: CUDA's context, the libraries' workspaces, gaps between tensors (as launcher/plan.cpp).
+/// For what is not in tensors: CUDA's context, the libraries' workspaces, gaps between tensors.
 constexpr std::uint64_t margin_bytes = 2ull << 30;
 
 struct MemoryPart {

@@ -66,10 +66,6 @@ double expert_bytes(const ModelParts& parts) {
 
 }  // namespace
 
-std::int64_t token_count(const Job& job) {
-  return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
-}
-
 std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs) {
   const auto key = [](const Job& j) { return std::tie(j.width, j.height, j.frames, j.steps, j.shift, j.solver); };
   std::vector<ClipShape> shapes;

@@ -12,9 +12,6 @@
 
 namespace wf {
 
-/// Tokens of a forward: t h/2 w/2 of the latents.
-std::int64_t token_count(const Job& job);
-
 /// Clips of a list that take the same time.
 struct ClipShape {
   Job job;  ///< one of them

@@ -13,19 +13,18 @@ at::Device drawing_device(const at::Tensor& target) {
   return target.is_pinned() ? at::Device(at::getAccelerator(true).value()) : target.device();
 }
 
-/// A generator of the device that nobody else uses. The default one is the only kind that is made alike for every
-/// device: copied, and given another seed.
-at::Generator generator_of(std::uint64_t seed, at::Device device) {
+}  // namespace
+
+at::Generator seeded_generator(at::Device device, std::uint64_t seed) {
+  // The default one is the only kind that is made alike for every device: copied, and given another seed.
   at::Generator generator = at::globalContext().defaultGenerator(device).clone();
   generator.set_current_seed(seed);
   return generator;
 }
 
-}  // namespace
-
 void draw(const at::Tensor& target, const RandomValues& values, at::ScalarType stored) {
   const at::Device device = drawing_device(target);
-  const at::Generator generator = generator_of(values.seed, device);
+  const at::Generator generator = seeded_generator(device, values.seed);
   const at::Tensor flat = target.view(-1);
   for (std::int64_t begin = 0; begin < flat.numel(); begin += piece) {
     const std::int64_t count = std::min(piece, flat.numel() - begin);
