@@ -29,9 +29,9 @@ struct Execution {
   AttentionBackend backend = AttentionBackend::automatic;
   bool tf32 = false;  ///< f32 products and convolutions in TF32 (10 bits of mantissa)
   Placement placement = Placement::resident;
-  bool keep_text_encoder = true;           ///< false: it leaves the device once texts are encoded
-  Attention attention;                     ///< self-attention of the experts on one rank; empty: choose_attention()'s
-  std::shared_ptr<const RankGroup> ranks;  ///< that denoise a clip together; none: this process alone
+  bool keep_text_encoder = true;  ///< false: it leaves the device once texts are encoded
+  Attention attention;            ///< self-attention of the experts on one rank; empty: choose_attention()'s
+  std::shared_ptr<const RankGroup> ranks = {};  ///< that denoise a clip together; none: this process alone
 };
 
 /// A backend that was chosen, and its name: "math", "cudnn", "fa3".
