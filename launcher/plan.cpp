@@ -15,14 +15,14 @@ namespace {
 /// What the flags allow, best first.
 std::vector<Execution> candidates(const Execution& base, const RunOptions& options) {
   std::vector<Execution> all;
-  for (const Placement placement : {Placement::resident, Placement::swap}) {
-    if (options.placement != "auto" && (options.placement == "swap") != (placement == Placement::swap)) continue;
+  for (const Residency residency : {Residency::both, Residency::exchanged}) {
+    if (options.placement != "auto" && (options.placement == "swap") != (residency == Residency::exchanged)) continue;
     for (const bool text_on_gpu : {true, false}) {
       if (options.text_device != "auto" && (options.text_device == "cuda") != text_on_gpu) continue;
       for (const bool keep : {true, false}) {
-        if (keep ? placement == Placement::swap && text_on_gpu : !text_on_gpu) continue;
+        if (keep ? residency == Residency::exchanged && text_on_gpu : !text_on_gpu) continue;
         Execution each = base;
-        each.placement = placement;
+        each.residency = residency;
         each.text_device = text_on_gpu ? base.device : at::Device(at::kCPU);
         each.keep_text_encoder = keep;
         all.push_back(each);
@@ -44,11 +44,11 @@ std::string words(const Execution& execution) {
   const char* text = execution.text_device.is_cpu() ? "text encoder on the CPU"
                      : execution.keep_text_encoder  ? "text encoder beside them"
                                                     : "text encoder before them";
-  return fmt::format("experts {}, {}", execution.placement == Placement::swap ? "exchanged" : "resident", text);
+  return fmt::format("experts {}, {}", execution.residency == Residency::exchanged ? "exchanged" : "resident", text);
 }
 
 [[noreturn]] void nothing_fits(std::uint64_t least, std::uint64_t room, const std::vector<Execution>& tried) {
-  const bool all_tried = tried.back().placement == Placement::swap && tried.back().text_device.is_cpu();
+  const bool all_tried = tried.back().residency == Residency::exchanged && tried.back().text_device.is_cpu();
   throw Error(
       Error::environment,
       fmt::format("the GPU's memory does not suffice: tensors need {} at least, {} can be had; what helps: {}a "

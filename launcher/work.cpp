@@ -176,7 +176,7 @@ class Batch {
     for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
     how["device_name"] = device_name(execution.device);
     how["device_peak"] = gibibytes(peak);
-    how["placement"] = to_string(execution.placement);
+    how["placement"] = execution.residency == Residency::exchanged ? "swap" : "resident";
     how["text_device"] = execution.text_device.str();
     return how;
   }

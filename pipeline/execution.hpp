@@ -15,10 +15,9 @@ namespace wf {
 /// Which code computes self-attention. automatic: the first of fa3, cudnn and math that fits.
 enum class AttentionBackend { automatic, math, cudnn, fa3 };
 
-/// Where the two experts lie between uses. resident: both on the device. swap: one on the device, the other in pinned
-/// host memory; they are exchanged when the other one is used.
-enum class Placement { resident, swap };
-constexpr const char* to_string(Placement placement) { return placement == Placement::swap ? "swap" : "resident"; }
+/// Where the two experts lie. both: on the device. exchanged: one there, the other in pinned host memory until it is
+/// used. one: one there, and nothing is kept of the other.
+enum class Residency { both, exchanged, one };
 
 struct Execution {
   Precision precision = Precision::reference;
@@ -28,7 +27,8 @@ struct Execution {
   NoiseSource noise = NoiseSource::cpu;
   AttentionBackend backend = AttentionBackend::automatic;
   bool tf32 = false;  ///< f32 products and convolutions in TF32 (10 bits of mantissa)
-  Placement placement = Placement::resident;
+  Residency residency = Residency::both;
+  bool expert_leaves = false;     ///< the expert leaves the device for pinned host memory while a clip is decoded
   bool keep_text_encoder = true;  ///< false: it leaves the device once texts are encoded
   Attention attention;            ///< self-attention of the experts on one rank; empty: choose_attention()'s
   std::shared_ptr<const RankGroup> ranks = {};  ///< that denoise a clip together; none: this process alone

@@ -49,7 +49,10 @@ DitWeights to_host(const DitWeights& weights) {
 const DitWeights& Experts::use(Expert which) {
   Place& wanted = place(which);
   if (!wanted.device) {
-    if (placement_ == Placement::swap) leave(place(which == Expert::high ? Expert::low : Expert::high));
+    Place& other = place(which == Expert::high ? Expert::low : Expert::high);
+    if (residency_ == Residency::exchanged) copy_to_host(other);
+    if (residency_ == Residency::one) other.host.reset();
+    if (residency_ != Residency::both) leave(other);
     if (wanted.host)
       enter(wanted);
     else
@@ -59,18 +62,23 @@ const DitWeights& Experts::use(Expert which) {
 }
 
 void Experts::free_device() {
-  if (placement_ != Placement::swap) return;
-  for (Place& each : places_) leave(each);
+  if (residency_ == Residency::both) return;
+  for (Place& each : places_) {
+    copy_to_host(each);
+    leave(each);
+  }
+}
+
+void Experts::copy_to_host(Place& place) {
+  if (!place.device || place.host) return;
+  const spdlog::stopwatch watch;
+  place.host = to_host(*place.device);
+  synchronize(device_);
+  spdlog::debug("an expert was copied to pinned host memory in {:.2f} s", watch);
 }
 
 void Experts::leave(Place& leaving) {
   if (!leaving.device) return;
-  if (!leaving.host) {
-    const spdlog::stopwatch watch;
-    leaving.host = to_host(*leaving.device);
-    synchronize(device_);
-    spdlog::debug("an expert was copied to pinned host memory in {:.2f} s", watch);
-  }
   leaving.device.reset();
   release_cached_memory(device_);
 }

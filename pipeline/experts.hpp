@@ -12,19 +12,19 @@ namespace wf {
 
 enum class Expert { high, low };
 
-/// Loads an expert when it is first used. resident: both stay on the device. swap: one at a time is there; the other
-/// one keeps a copy in pinned host memory, made when it leaves for the first time, and comes back from it.
+/// Loads an expert when it is first used, and keeps the two as the residency says. What leaves the device for pinned
+/// host memory is copied there once, and comes back from the copy.
 class Experts {
  public:
   using Load = std::function<DitWeights(Expert)>;  ///< onto the device
 
-  Experts(Placement placement, at::Device device, Load load)
-      : placement_(placement), device_(device), load_(std::move(load)) {}
+  Experts(Residency residency, at::Device device, Load load)
+      : residency_(residency), device_(device), load_(std::move(load)) {}
 
-  /// The reference stays valid until the other expert is used (swap), or until free_device().
+  /// The reference stays valid until the other expert is used (but with both), or until free_device().
   const DitWeights& use(Expert which);
 
-  /// Swap: takes the expert that is there off the device, keeping its copy. resident: nothing.
+  /// Takes the expert that is there off the device, keeping a copy in host memory. both: nothing.
   void free_device();
 
   /// Bytes that went to the device in exchanges, and the seconds they took.
@@ -39,10 +39,11 @@ class Experts {
     std::optional<DitWeights> device, host;
   };
   Place& place(Expert which) { return places_[which == Expert::high ? 0 : 1]; }
+  void copy_to_host(Place& place);
   void leave(Place& place);
   void enter(Place& place);
 
-  Placement placement_;
+  Residency residency_;
   at::Device device_;
   Load load_;
   std::array<Place, 2> places_;

@@ -35,7 +35,7 @@ void read_experts(ModelParts& parts) {
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const std::uint64_t expert = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
-  return (execution.placement == Placement::resident ? 2 : 1) * expert + vae_decode_bytes_needed(parts.vae, 0, 0) +
+  return (execution.residency == Residency::both ? 2 : 1) * expert + vae_decode_bytes_needed(parts.vae, 0, 0) +
          (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
 }
 

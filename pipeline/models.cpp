@@ -43,7 +43,7 @@ DitWeights load_expert(const Path& folder, Precision precision, at::Device devic
 Models::Models(ModelParts parts, Execution execution)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
-      experts_(execution_.placement, execution_.device,
+      experts_(execution_.residency, execution_.device,
                [folder = parts_.folder, precision = execution_.precision, device = execution_.device](Expert which) {
                  return load_expert(which == Expert::high ? folder.high_expert : folder.low_expert, precision, device);
                }) {
@@ -76,6 +76,7 @@ const DitWeights& Models::expert(Expert which) {
 }
 
 const VaeWeights& Models::vae() {
+  if (execution_.expert_leaves) experts_.free_device();
   if (!vae_) {
     const Checkpoint checkpoint(parts_.folder.vae);
     vae_ =

@@ -75,7 +75,7 @@ std::string remedies(Stage stage, const Execution& execution) {
   if (stage == Stage::text) return "--text-device cpu";
   const std::string smaller = "a smaller --size or fewer --frames";
   if (execution.guidance == GuidanceMode::batched) return "--guidance-mode two, or " + smaller;
-  return execution.placement == Placement::resident ? "--placement swap, or " + smaller : smaller;
+  return execution.residency == Residency::both ? "--placement swap, or " + smaller : smaller;
 }
 
 std::string out_of_memory(const c10::OutOfMemoryError& error, Stage stage, const Job& job, const Models& models) {

@@ -126,7 +126,7 @@ std::vector<Cell> joined(std::vector<Cell> cells, const std::vector<Cell>& more)
 
 /// What is predicted of a stage holds once every part is on the device that stays there: not in the first clip.
 bool all_there(const Bench& bench, const std::vector<Measured>& clips) {
-  return clips.size() > 1 || bench.models.execution().placement == Placement::swap;
+  return clips.size() > 1 || bench.models.execution().residency == Residency::exchanged;
 }
 
 std::uint64_t needed(const Bench& bench, Stage stage) {

@@ -78,7 +78,7 @@ Json settings(const Models& models, const Job& job, const RunOptions& run) {
           {"precision", execution.precision == Precision::exact ? "exact" : "reference"},
           {"attention", models.attention_name()},
           {"tf32", execution.tf32},
-          {"placement", execution.placement == Placement::swap ? "swap" : "resident"},
+          {"placement", execution.residency == Residency::exchanged ? "swap" : "resident"},
           {"guidance_mode", run.guidance_mode}};
 }
 

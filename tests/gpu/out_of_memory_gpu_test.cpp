@@ -15,11 +15,11 @@ class OutOfMemory : public testing::Test {
  protected:
   static void SetUpTestSuite() { limit_memory(test::device(), limit); }
 
-  static Execution execution(Placement placement = Placement::resident) {
+  static Execution execution(Residency residency = Residency::both) {
     Execution all_on_gpu;
     all_on_gpu.device = all_on_gpu.text_device = test::device();
     all_on_gpu.precision = Precision::exact;
-    all_on_gpu.placement = placement;
+    all_on_gpu.residency = residency;
     return all_on_gpu;
   }
 
@@ -79,7 +79,7 @@ TEST_F(OutOfMemory, InDenoisingItNamesTheStageAndSwap) {
 
 TEST_F(OutOfMemory, WhereExpertsAreExchangedItNamesTheSize) {
   const DescribedModel model(wide);
-  Models models(model.path(), execution(Placement::swap));
+  Models models(model.path(), execution(Residency::exchanged));
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 1280, 720, 81);
   advance(clip, Stage::text, models);

@@ -10,7 +10,7 @@ namespace {
 
 std::uint64_t used() { return device_memory(test::device()).used; }
 
-Experts tiny_experts(Placement placement) {
+Experts tiny_experts(Residency residency) {
   return Experts(placement, test::device(),
                  [](Expert which) { return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference); });
 }
@@ -19,7 +19,7 @@ TEST(PlacementOnGpu, SwapGivesTheSameBitsAsResident) {
   const test::TempFolder resident_folder, swap_folder;
   Execution execution = golden_execution();
   Models resident(golden_model(), execution);
-  execution.placement = Placement::swap;
+  execution.residency = Residency::exchanged;
   Models swap(golden_model(), execution);
   for (int clip = 0; clip < 2; ++clip) {  // the second one begins with an exchange
     Clip one = clip_in(resident_folder, job_of(golden_run("unipc")));
@@ -35,7 +35,7 @@ TEST(PlacementOnGpu, SwapGivesTheSameBitsAsResident) {
 
 TEST(PlacementOnGpu, SwapKeepsOneExpertOnTheDevice) {
   const std::uint64_t before = used();
-  Experts experts = tiny_experts(Placement::swap);
+  Experts experts = tiny_experts(Residency::exchanged);
   experts.use(Expert::high);
   const std::uint64_t one = used() - before;
   ASSERT_GT(one, 0u);
@@ -47,7 +47,7 @@ TEST(PlacementOnGpu, SwapKeepsOneExpertOnTheDevice) {
 
 TEST(PlacementOnGpu, ResidentKeepsBoth) {
   const std::uint64_t before = used();
-  Experts experts = tiny_experts(Placement::resident);
+  Experts experts = tiny_experts(Residency::both);
   experts.use(Expert::high);
   const std::uint64_t one = used() - before;
   ASSERT_GT(one, 0u);
@@ -58,7 +58,7 @@ TEST(PlacementOnGpu, ResidentKeepsBoth) {
 TEST(PlacementOnGpu, FreeDeviceGivesAllOfItBack) {
   release_cached_memory(test::device());
   const DeviceMemory before = device_memory(test::device());
-  Experts experts = tiny_experts(Placement::swap);
+  Experts experts = tiny_experts(Residency::exchanged);
   experts.use(Expert::high);
   experts.use(Expert::low);
   EXPECT_GT(used(), before.used);
@@ -93,7 +93,7 @@ TEST(TextEncoderOnGpu, LeavesBeforeAnExpertComes) {
   models.expert(Expert::high);
   const std::uint64_t expert = used() - before;
   EXPECT_GT(text_encoder, 0u);
-  Experts alone = tiny_experts(Placement::resident);
+  Experts alone = tiny_experts(Residency::both);
   const std::uint64_t before_alone = used();
   alone.use(Expert::high);
   EXPECT_EQ(expert, used() - before_alone) << "beside the expert there is nothing";

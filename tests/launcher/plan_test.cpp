@@ -23,7 +23,7 @@ TEST(Plan, OnACpuTheExecutionStaysAsItIs) {
   const Execution planned = plan(tiny_model(), {Job()}, cpu, options);
   EXPECT_TRUE(planned.device.is_cpu());
   EXPECT_TRUE(planned.text_device.is_cpu());
-  EXPECT_EQ(planned.placement, Placement::resident);
+  EXPECT_EQ(planned.residency, Residency::both);
   EXPECT_TRUE(planned.keep_text_encoder);
 }
 
@@ -65,7 +65,7 @@ TEST(ChosenExecution, TakesEveryWordOfTheFlags) {
 TEST(RecipeOf, NamesWhatReachesThePixelsAndNothingElse) {
   Execution plain;
   EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
-  plain.backend = AttentionBackend::math, plain.placement = Placement::swap, plain.keep_text_encoder = false;
+  plain.backend = AttentionBackend::math, plain.residency = Residency::exchanged, plain.keep_text_encoder = false;
   EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
   Execution asked;
   asked.precision = Precision::exact, asked.noise = NoiseSource::device, asked.tf32 = true;

@@ -33,7 +33,7 @@ void expect_same_weights(const DitWeights& ours, const std::string& expert) {
 
 TEST(ResidentExperts, AreEachLoadedOnceAndNeverMove) {
   Loads loads;
-  Experts experts(Placement::resident, test::device(), loads.load());
+  Experts experts(Residency::both, test::device(), loads.load());
   const DitWeights& high = experts.use(Expert::high);
   EXPECT_EQ(loads.done, std::vector{Expert::high}) << "the other one is not needed yet";
   const DitWeights& low = experts.use(Expert::low);
@@ -48,7 +48,7 @@ TEST(ResidentExperts, AreEachLoadedOnceAndNeverMove) {
 
 TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   Loads loads;
-  Experts experts(Placement::swap, test::device(), loads.load());
+  Experts experts(Residency::exchanged, test::device(), loads.load());
   const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
   experts.use(Expert::low);
   EXPECT_EQ(experts.traffic().bytes, 0u) << "both came from their files";
@@ -61,7 +61,7 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
 
 TEST(SwappedExperts, UsedAgainNothingMoves) {
   Loads loads;
-  Experts experts(Placement::swap, test::device(), loads.load());
+  Experts experts(Residency::exchanged, test::device(), loads.load());
   const DitWeights& first = experts.use(Expert::low);
   EXPECT_EQ(&experts.use(Expert::low), &first);
   EXPECT_EQ(loads.done, std::vector{Expert::low});
@@ -70,7 +70,7 @@ TEST(SwappedExperts, UsedAgainNothingMoves) {
 
 TEST(SwappedExperts, ComeBackWhereTheDeviceWasFreed) {
   Loads loads;
-  Experts experts(Placement::swap, test::device(), loads.load());
+  Experts experts(Residency::exchanged, test::device(), loads.load());
   const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
   experts.free_device();
   experts.free_device();  // nothing is there any more
@@ -78,6 +78,25 @@ TEST(SwappedExperts, ComeBackWhereTheDeviceWasFreed) {
   EXPECT_EQ(loads.done, std::vector{Expert::high});
   EXPECT_EQ(experts.traffic().bytes, bytes);
   EXPECT_GE(experts.traffic().seconds, 0.0);
+}
+
+TEST(OneExpertAtATime, IsLoadedAnewWhenItComesBack) {
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load());
+  experts.use(Expert::high);
+  experts.use(Expert::low);
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low, Expert::high}));
+  EXPECT_EQ(experts.traffic().bytes, 0u);
+}
+
+TEST(OneExpertAtATime, ComesBackFromTheHostWhereTheDeviceWasFreed) {
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load());
+  experts.use(Expert::high);
+  experts.free_device();
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, std::vector{Expert::high});
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ std::uint64_t text_encoder_bytes() { return umt5_bytes_needed(parts().text_encod
 TEST(BytesNeeded, SwapSavesExactlyOneExpert) {
   const Execution resident = on_one_gpu();
   Execution swap = resident;
-  swap.placement = Placement::swap;
+  swap.residency = Residency::exchanged;
   const std::uint64_t expert = dit_weight_bytes(parts().expert, parts().text_dim, Precision::reference);
   for (const Stage stage : {Stage::text, Stage::high, Stage::low, Stage::decode})
     EXPECT_EQ(needed(resident, stage) - needed(swap, stage), expert) << to_string(stage);
