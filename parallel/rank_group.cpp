@@ -21,4 +21,18 @@ std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
   return made;
 }
 
+Bytes RankGroup::from_leader(Bytes bytes) const {
+  const at::Tensor size = at::full({1}, static_cast<std::int64_t>(bytes.size()), at::kLong);
+  all_->broadcast(size, 0);
+  bytes.resize(static_cast<std::size_t>(size.item<std::int64_t>()));
+  if (!bytes.empty()) all_->broadcast(at::from_blob(bytes.data(), {size.item<std::int64_t>()}, at::kByte), 0);
+  return bytes;
+}
+
+bool RankGroup::leader_says(bool leaders_own) const {
+  const at::Tensor word = at::full({1}, leaders_own ? 1 : 0, at::kByte);
+  all_->broadcast(word, 0);
+  return word.item<std::uint8_t>() != 0;
+}
+
 }  // namespace wf

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "parallel/communicator.hpp"
+#include "parallel/mail.hpp"
 #include "parallel/mesh.hpp"
 #include "parallel/sequence_parallel.hpp"
 
@@ -26,6 +27,10 @@ class RankGroup {
   /// What each half made, in their order: every rank of a half has its own half's tensor, and gets the other's. Shapes
   /// and dtypes are the same in both.
   std::vector<at::Tensor> share(const at::Tensor& own) const;
+
+  // Of the first rank, the leader, all others get:
+  Bytes from_leader(Bytes bytes) const;      ///< its bytes; what the others pass does not matter
+  bool leader_says(bool leaders_own) const;  ///< its word
 
  private:
   std::unique_ptr<Communicator> all_;

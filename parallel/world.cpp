@@ -7,6 +7,7 @@
 #include <array>
 
 #include "parallel/mpi_check.hpp"
+#include "parallel/mpi_mail.hpp"
 
 namespace wf {
 namespace {
@@ -90,5 +91,7 @@ std::unique_ptr<Communicator> World::communicator(MpiWaiting waiting) {
   waiting.failed = &session_.failed;
   return mpi_communicator(MPI_COMM_WORLD, waiting);
 }
+
+std::unique_ptr<Mail> World::mail() { return mpi_mail(MPI_COMM_WORLD, {.failed = &session_.failed}); }
 
 }  // namespace wf

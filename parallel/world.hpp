@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "parallel/communicator.hpp"
+#include "parallel/mail.hpp"
 #include "parallel/mpi_communicator.hpp"
 
 namespace wf {
@@ -41,6 +42,8 @@ class World {
   /// it, MPI is left without MPI_Finalize, which would wait for the lost rank: then only a quick end of the process
   /// helps.
   std::unique_ptr<Communicator> communicator(MpiWaiting waiting = {});
+  /// Mail between all ranks; collective, and to be dropped before the world.
+  std::unique_ptr<Mail> mail();
 
  private:
   /// MPI_Init_thread to MPI_Finalize.

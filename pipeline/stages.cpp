@@ -10,6 +10,7 @@
 #include "cluster/error.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/decode.hpp"
+#include "pipeline/parcel.hpp"
 #include "pipeline/start.hpp"
 #include "pipeline/store.hpp"
 
@@ -33,17 +34,34 @@ Denoising start_or_continue(Clip& clip, Models& models) {
   return start(clip.job, models.parts().expert.in_dim, models.execution().noise, device);
 }
 
+bool is_leader(const Execution& execution) { return !execution.ranks || execution.ranks->rank() == 0; }
+
+/// What the group's leader has of the clip, all its ranks have afterwards.
+void share_with_group(Clip& clip, const Execution& execution) {
+  if (!execution.ranks || execution.ranks->size() == 1) return;
+  const Bytes parcel = execution.ranks->from_leader(is_leader(execution) ? pack(clip) : Bytes());
+  if (!is_leader(execution)) unpack(parcel, clip, execution.device);
+}
+
+/// Asks before each step whether to go on: the group's leader decides for all its ranks.
+StepGate gate_of(Stage stage, const Schedule& schedule, const Execution& execution, const Progress& progress) {
+  return [&, stage](std::int64_t step) {
+    synchronize(execution.device);  // so that what is shown has happened, and a stop is heeded at once
+    const bool go_on = !progress || progress(stage, step, schedule.steps());
+    return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->leader_says(go_on) : go_on;
+  };
+}
+
 /// Denoises with one expert up to step `until`; a stop on the way stores the state and leaves.
 void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64_t until, Models& models,
                    const Progress& progress) {
+  const Execution& execution = models.execution();
+  share_with_group(clip, execution);
   if (clip.state.step >= until) return;  // an expert with nothing to do is not even loaded
-  const auto gate = [&](std::int64_t step) {
-    synchronize(models.execution().device);  // so that what is shown has happened, and a stop is heeded at once
-    return !progress || progress(stage, step, schedule.steps());
-  };
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
   const double guidance = stage == Stage::high ? clip.job.guidance.high : clip.job.guidance.low;
-  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, models.execution(), gate);
+  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, execution,
+                       gate_of(stage, schedule, execution, progress));
   if (clip.state.step >= until) return;
   if (!clip.files.state.empty()) store_denoising(clip.files.state, clip.state, clip.fingerprint);
   throw Interrupted();
@@ -96,11 +114,12 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
       clip.text = {models.embed(clip.job.prompt), models.embed(clip.job.negative_prompt)};
       return;
     case Stage::high:
-      clip.state = start_or_continue(clip, models);
+      if (is_leader(models.execution())) clip.state = start_or_continue(clip, models);
       return denoise_until(clip, stage, schedule, high_noise_steps(schedule), models, progress);
     case Stage::low:
       denoise_until(clip, stage, schedule, schedule.steps(), models, progress);
-      return finish_latents(clip);
+      if (is_leader(models.execution())) finish_latents(clip);
+      return;
     case Stage::decode:
       return decode_to_file(clip, models);
     case Stage::write:

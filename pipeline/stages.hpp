@@ -39,6 +39,7 @@ struct Clip {
   std::string latents_sha256, frames_sha256;
   std::map<std::string, double> seconds;              ///< by stage's name, the device's work included
   std::map<std::string, std::uint64_t> device_bytes;  ///< most in tensors on the device, by stage's name; none on a CPU
+  std::map<std::string, std::string> ranks;           ///< that did it, by stage's name: "0", "4-7"
   std::int64_t steps_resumed = 0;                     ///< steps that came from a stored state
 };
 
@@ -52,6 +53,9 @@ struct Interrupted {};
 /// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files
 /// stay parts. A device out of memory is an Error of kind resource that says what was asked for, by which stage, and
 /// what to change.
+/// Where a group of ranks denoises together (execution.ranks), its leader alone has the clip: for high and low every
+/// rank calls, the others with an empty clip of the same job; all other stages are the leader's. Progress is heeded
+/// where the leader says so.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
 /// The text stage of several clips at once, before the one of `job`: models.embed_ahead() with the errors of advance().
