@@ -83,6 +83,8 @@ std::vector<Flag> run_flags(RunOptions& o) {
       choice_flag("--noise", {"cpu", "device"},
                   "whose generator draws it: cpu is the same on every machine, device the official draw on such a GPU",
                   o.noise),
+      {"--ranks", "N", "processes that render together, one a GPU: starts mpirun, or srun in a Slurm job (1)",
+       into(o.ranks, 1)},
       {"--threads", "N", "of the computation; 0: all cores", into(o.threads, 0)},
       {"--save-latents", "", "keep the final latents as NAME.h5", into(o.save_latents)},
       {"--png", "", "keep every frame as a PNG file in NAME/", into(o.png)},

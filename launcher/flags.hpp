@@ -23,6 +23,7 @@ struct RunOptions {
   std::uint64_t gpu_memory = 0;  ///< bytes that tensors may take; 0: what the GPU has
   bool tf32 = false;
   int threads = 0;  ///< 0: as many as cores
+  int ranks = 1;    ///< processes that render together (launcher/front.hpp)
   bool save_latents = false, png = false;
   std::string codec = "auto";  ///< auto: h264, or y4m in a build without FFmpeg
   int crf = 10;
