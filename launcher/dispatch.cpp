@@ -44,7 +44,7 @@ Dispatch::Dispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups
 }
 
 std::size_t Dispatch::add_shape(const Job& job, const Predicted& predicted) {
-  StageSeconds seconds;
+  SecondsByStage seconds;
   for (const Stage stage : all_stages) seconds[index(stage)] = predicted(job, stage);
   routes_.push_back(lanes_.route(seconds[index(Stage::high)] > 0, seconds[index(Stage::low)] > 0));
   return forecast_.add_shape(seconds, lanes_.roles(routes_.back()));
@@ -136,7 +136,7 @@ Dispatch::Clip& Dispatch::report(int number, std::size_t clip) {
   return at;
 }
 
-void Dispatch::measure(const Clip& clip, const StageSeconds& seconds) {
+void Dispatch::measure(const Clip& clip, const SecondsByStage& seconds) {
   for (const Stage stage : all_stages)
     if (seconds[index(stage)] > 0) forecast_.measured(clip.shape, stage, seconds[index(stage)]);
 }
@@ -153,7 +153,7 @@ void Dispatch::pulled([[maybe_unused]] int number, std::size_t clip) {
   at.bereft = false;
 }
 
-void Dispatch::handed_over(int number, std::size_t clip, const StageSeconds& seconds) {
+void Dispatch::handed_over(int number, std::size_t clip, const SecondsByStage& seconds) {
   Clip& at = report(number, clip);
   assert(at.parked.group < 0 && at.promised.group == number);
   measure(at, seconds);
@@ -162,7 +162,7 @@ void Dispatch::handed_over(int number, std::size_t clip, const StageSeconds& sec
   wait_again(clip, at.leg + 1);
 }
 
-void Dispatch::done(int number, std::size_t clip, const StageSeconds& seconds) {
+void Dispatch::done(int number, std::size_t clip, const SecondsByStage& seconds) {
   measure(report(number, clip), seconds);
   queue_.done(clip);
 }

@@ -66,8 +66,8 @@ class Dispatch {
   // Reports. Only of clips that the group was given and has not reported yet.
   void ask(int group);
   void pulled(int group, std::size_t clip);  ///< the group has the clip's state; the holder may forget it
-  void handed_over(int group, std::size_t clip, const StageSeconds& seconds);  ///< the leg is done, its state parked
-  void done(int group, std::size_t clip, const StageSeconds& seconds);         ///< written and published
+  void handed_over(int group, std::size_t clip, const SecondsByStage& seconds);  ///< the leg is done, its state parked
+  void done(int group, std::size_t clip, const SecondsByStage& seconds);         ///< written and published
   bool failed(int group, std::size_t clip, Error::Kind kind);                  ///< true: it will be tried again
   void interrupted(int group, std::size_t clip, Stage stage);                  ///< by a drain; its state is stored
   /// The group is gone, with what it parked. What it worked on counts as failed (it may be what killed it): the clips
@@ -130,7 +130,7 @@ class Dispatch {
   void wait_again(std::size_t clip, std::size_t leg);
   bool fail(std::size_t clip, Error::Kind kind);
   Clip& report(int group, std::size_t clip);
-  void measure(const Clip& clip, const StageSeconds& seconds);
+  void measure(const Clip& clip, const SecondsByStage& seconds);
   void assign(int number, std::size_t job);
   void assign_all();
   bool change_pays(Role from, Role to) const;

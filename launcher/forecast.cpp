@@ -16,7 +16,7 @@ void average(double& value, double newest, int samples) {
 
 }  // namespace
 
-std::size_t Forecast::add_shape(const StageSeconds& predicted, const std::array<Role, all_stages.size()>& roles) {
+std::size_t Forecast::add_shape(const SecondsByStage& predicted, const std::array<Role, all_stages.size()>& roles) {
   for (std::size_t i = 0; i < all_stages.size(); ++i) cells_.push_back({.predicted = predicted[i], .role = roles[i]});
   return cells_.size() / all_stages.size() - 1;
 }

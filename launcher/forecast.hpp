@@ -11,7 +11,7 @@
 namespace wf {
 
 /// Seconds by stage; 0: not passed, or not from its start to its end.
-using StageSeconds = std::array<double, all_stages.size()>;
+using SecondsByStage = std::array<double, all_stages.size()>;
 
 /// Predictions for some shapes, corrected by what is measured: by an exponential average for each shape and stage;
 /// where nothing was measured yet, by how wrong the predictions of that stage were for other shapes. All calls take
@@ -19,7 +19,7 @@ using StageSeconds = std::array<double, all_stages.size()>;
 class Forecast {
  public:
   /// One shape: predicted seconds, and the role that each stage is done in. Returns its number.
-  std::size_t add_shape(const StageSeconds& predicted, const std::array<Role, all_stages.size()>& roles);
+  std::size_t add_shape(const SecondsByStage& predicted, const std::array<Role, all_stages.size()>& roles);
   /// `clips` more (or fewer, below 0) clips of that shape have to go through the stage.
   void add_left(std::size_t shape, Stage stage, int clips);
   void measured(std::size_t shape, Stage stage, double seconds);

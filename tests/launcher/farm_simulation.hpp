@@ -140,7 +140,7 @@ class Simulation {
   }
 
   void compute(int group, const Assignment& work) {
-    StageSeconds seconds = {};
+    SecondsByStage seconds = {};
     double all = 0;
     const auto slow = farm_.slowness.find(group);
     for (auto i = static_cast<std::size_t>(work.first); i <= static_cast<std::size_t>(work.last); ++i) {
@@ -163,7 +163,7 @@ class Simulation {
     dispatch_.ask(group);
   }
 
-  void finish(int group, const Assignment& work, const StageSeconds& seconds) {
+  void finish(int group, const Assignment& work, const SecondsByStage& seconds) {
     if (work.last == Stage::write) {
       dispatch_.done(group, work.clip, seconds);
       ++seen_[work.clip].finished;

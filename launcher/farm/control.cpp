@@ -1,0 +1,84 @@
+#include "launcher/farm/control.hpp"
+
+#include <chrono>
+
+#include "cluster/log.hpp"
+#include "cluster/trace.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class... Cases>
+struct Match : Cases... {
+  using Cases::operator()...;
+};
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+Control::Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Witness& witness)
+    : dispatch_(dispatch), groups_(groups), courier_(courier), witness_(witness), groups_at_work_(groups.count()) {}
+
+void Control::run() {
+  trace::name_thread("dispatch");
+  while (groups_at_work_ > 0 || !dispatch_.over()) {
+    const std::optional<Courier::Report> report = courier_.next_report(100ms);
+    if (courier_.stop_requested() && !stopped_) stop();
+    if (report) hear(report->message);
+    send_orders();
+    witness_.at_work(courier_.activities());
+  }
+}
+
+void Control::hear(const Message& message) {
+  std::visit(Match{[&](const letter::Ask& m) { dispatch_.ask(m.group); },
+                   [&](const letter::Pulled& m) { dispatch_.pulled(m.group, m.clip); },
+                   [&](const letter::HandedOver& m) { dispatch_.handed_over(m.group, m.clip, m.seconds); },
+                   [&](const letter::Done& m) {
+                     dispatch_.done(m.group, m.clip, m.seconds);
+                     witness_.done(m.clip, m.sidecar);
+                   },
+                   [&](const letter::Failed& m) { hear_failure(m); },
+                   [&](const letter::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
+                   [](const auto& other) { spdlog::debug("a letter of kind {} is not for rank 0", Message(other).index()); }},
+             message);
+}
+
+/// What no other clip would escape stops the run, and is not this clip's failure.
+void Control::hear_failure(const letter::Failed& failed) {
+  const Error error(static_cast<Error::Kind>(failed.kind), failed.what);
+  if (error.kind() == Error::storage || error.kind() == Error::environment) {
+    dispatch_.interrupted(failed.group, failed.clip, Stage::text);
+    if (!fatal_) spdlog::error("{}; the run ends", error.what());
+    if (!fatal_) fatal_ = error;
+    return stop();
+  }
+  witness_.failed(failed.clip, error, dispatch_.failed(failed.group, failed.clip, error.kind()));
+}
+
+void Control::stop() {
+  stopped_ = true;
+  dispatch_.stop();
+  courier_.stop_all();
+}
+
+void Control::send_orders() {
+  for (const Order& order : dispatch_.orders(seconds_now())) {
+    const int leader = groups_.leader(order.group);
+    std::visit(Match{[&](const Assignment& a) { courier_.send(leader, letter::Assign{a.clip, a.first, a.last, a.holder}); },
+                     [&](const ChangeRole& c) { courier_.send(leader, letter::ChangeRole{c.role}); },
+                     [&](const Release& r) { courier_.send(leader, letter::Release{r.clip}); },
+                     [&](const NothingMore&) {
+                       courier_.send(leader, letter::NothingMore{stopped_});
+                       --groups_at_work_;
+                     }},
+               order.what);
+  }
+}
+
+}  // namespace wf

@@ -1,0 +1,50 @@
+// launcher/farm/control.hpp: rank 0's other half: hears all groups, lets Dispatch decide, sends its orders.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launcher/dispatch.hpp"
+#include "launcher/farm/courier.hpp"
+#include "launcher/farm/groups.hpp"
+
+namespace wf {
+
+/// Who is told what becomes of the clips.
+class Witness {
+ public:
+  virtual ~Witness() = default;
+  virtual void done(std::size_t clip, const std::string& sidecar) = 0;
+  virtual void failed(std::size_t clip, const Error& error, bool tried_again) = 0;
+  virtual void at_work(const std::vector<Activity>& ranks) = 0;  ///< ten times a second
+};
+
+class Control {
+ public:
+  /// `dispatch` knows what earlier runs have finished.
+  Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Witness& witness);
+
+  /// Until every group has its last order. After a stop signal, or an error of the disk or the machine that no clip
+  /// would escape, groups end their step and keep what is computed.
+  void run();
+
+  /// The error of the disk or the machine that ended the run.
+  const std::optional<Error>& fatal() const { return fatal_; }
+
+ private:
+  void hear(const Message& message);
+  void hear_failure(const letter::Failed& failed);
+  void send_orders();
+  void stop();
+
+  Dispatch& dispatch_;
+  const Groups& groups_;
+  Courier& courier_;
+  Witness& witness_;
+  std::optional<Error> fatal_;
+  int groups_at_work_;
+  bool stopped_ = false;
+};
+
+}  // namespace wf

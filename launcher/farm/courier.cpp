@@ -1,0 +1,242 @@
+#include "launcher/farm/courier.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "cluster/error.hpp"
+#include "cluster/log.hpp"
+#include "cluster/signals.hpp"
+#include "cluster/trace.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto rest = 1ms;                ///< between two looks into an empty mailbox
+constexpr auto pull_deadline = 10min;     ///< for one piece
+constexpr auto last_words = 500ms;        ///< for what has to leave before the end
+constexpr std::size_t pieces_ahead = 2;  ///< asked for before the first has come
+
+template <class... Kinds>
+bool is_one_of(const Message& message) {
+  return (std::holds_alternative<Kinds>(message) || ...);
+}
+
+bool is_order(const Message& message) {
+  using namespace letter;
+  return is_one_of<Start, Assign, Join, ChangeRole, NothingMore>(message);
+}
+
+}  // namespace
+
+Courier::Courier(Mail& mail, CourierOptions options)
+    : mail_(mail),
+      options_(std::move(options)),
+      activities_(static_cast<std::size_t>(mail.size())),
+      watch_(options_.silence) {
+  for (int rank = 0; rank < size(); ++rank)
+    if (rank != this->rank() && (rank == 0 || this->rank() == 0)) watch_.begin(rank, now());
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+Courier::~Courier() {
+  thread_.request_stop();
+  thread_.join();
+  mail_.flush(last_words);
+}
+
+std::string Courier::name(int rank) const {
+  const auto i = static_cast<std::size_t>(rank);
+  return fmt::format("rank {}{}", rank, i < options_.hosts.size() ? " (node " + options_.hosts[i] + ")" : "");
+}
+
+// ---- The courier's own thread
+
+void Courier::run(const std::stop_token& stop) {
+  trace::name_thread("courier");
+  try {
+    while (!stop.stop_requested()) {
+      bool idle = true;
+      while (std::optional<Letter> letter = mail_.receive()) {
+        handle(std::move(*letter));
+        idle = false;
+      }
+      beat();
+      look_for_silent();
+      if (idle) std::this_thread::sleep_for(rest);
+    }
+  } catch (...) {
+    const Error error = current_error();
+    abort(exit_code(error.kind()), error.what());
+  }
+}
+
+void Courier::handle(Letter letter) {
+  {
+    const std::lock_guard lock(mutex_);
+    watch_.heard(letter.from, now());
+  }
+  Message message = to_message(letter.bytes);
+  if (const auto* const beat = std::get_if<letter::Beat>(&message)) return hear(letter.from, *beat);
+  if (const auto* const abort = std::get_if<letter::Abort>(&message)) return hear(*abort);
+  if (const auto* const pull = std::get_if<letter::Pull>(&message)) return answer(letter.from, *pull);
+  if (const auto* const release = std::get_if<letter::Release>(&message)) return void(unpark(release->clip));
+  if (auto* const piece = std::get_if<letter::Piece>(&message)) return pieces_.put(std::move(*piece));
+  if (is_order(message)) return orders_.put(std::move(message));
+  if (std::holds_alternative<letter::Farewell>(message)) {
+    const std::lock_guard lock(mutex_);
+    watch_.end(letter.from);
+  }
+  reports_.put({letter.from, std::move(message)});
+}
+
+void Courier::hear(int from, const letter::Beat& beat) {
+  if (beat.stop) told_to_stop_ = true;
+  const std::lock_guard lock(mutex_);
+  activities_[static_cast<std::size_t>(from)] = beat.activity;
+}
+
+void Courier::hear(const letter::Abort& abort) {
+  if (!abort.why.empty()) spdlog::error("the run ends: {}", abort.why);
+  options_.end_process(abort.exit_code);
+}
+
+void Courier::answer(int from, const letter::Pull& pull) {
+  std::shared_ptr<const Bytes> parcel;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = parked_.find(pull.clip); found != parked_.end()) parcel = found->second;
+  }
+  letter::Piece piece{.clip = pull.clip, .offset = pull.offset};
+  if (parcel && pull.offset <= parcel->size()) {
+    piece.total = parcel->size();
+    const auto begin = parcel->begin() + static_cast<std::ptrdiff_t>(pull.offset);
+    const std::size_t size = std::min<std::size_t>(options_.piece, parcel->size() - pull.offset);
+    piece.bytes.assign(begin, begin + static_cast<std::ptrdiff_t>(size));
+  }
+  send(from, piece);
+}
+
+void Courier::beat() {
+  const bool stop = stop_requested();
+  if (Clock::now() - last_beat_ < options_.beat && stop == beat_said_stop_) return;
+  last_beat_ = Clock::now();
+  beat_said_stop_ = stop;
+  letter::Beat beat{.stop = stop};
+  {
+    const std::lock_guard lock(mutex_);
+    beat.activity = activities_[static_cast<std::size_t>(rank())];
+  }
+  if (rank() != 0) return send(0, beat);
+  for (int other = 1; other < size(); ++other) send(other, beat);
+}
+
+void Courier::look_for_silent() {
+  std::vector<int> silent;
+  std::string was_at;
+  {
+    const std::lock_guard lock(mutex_);
+    silent = watch_.silent(now());
+    if (silent.empty()) return;
+    was_at = rank() == 0 ? "; it was at: " + words(activities_[static_cast<std::size_t>(silent.front())]) : "";
+  }
+  abort(1, fmt::format("{} has not been heard of for {:.0f} s: it died, or hangs{}. The same command goes on with what "
+                       "is not finished",
+                       name(silent.front()), options_.silence, was_at));
+}
+
+// ---- For any thread
+
+bool Courier::stop_requested() const { return told_to_stop_ || wf::stop_requested(); }
+
+void Courier::set_activity(const Activity& activity) {
+  const std::lock_guard lock(mutex_);
+  activities_[static_cast<std::size_t>(rank())] = activity;
+}
+
+std::vector<Activity> Courier::activities() const {
+  const std::lock_guard lock(mutex_);
+  return activities_;
+}
+
+void Courier::abort(int exit_code, const std::string& why) {
+  if (!why.empty()) spdlog::error("the run ends: {}", why);
+  try {
+    for (int other = 0; other < size(); ++other)
+      if (other != rank()) send(other, letter::Abort{exit_code, why});
+    mail_.flush(last_words);
+  } catch (const std::exception& error) {
+    spdlog::error("the others could not be told: {}", error.what());
+  }
+  options_.end_process(exit_code);
+}
+
+// ---- For the thread that computes
+
+Message Courier::next() {
+  const trace::Span waiting("wait", "order");
+  for (;;)
+    if (std::optional<Message> order = orders_.take(1h)) return std::move(*order);
+}
+
+void Courier::park(std::size_t clip, Bytes parcel) {
+  auto shared = std::make_shared<const Bytes>(std::move(parcel));
+  const std::lock_guard lock(mutex_);
+  parked_[clip] = std::move(shared);
+}
+
+std::optional<Bytes> Courier::unpark(std::size_t clip) {
+  const std::lock_guard lock(mutex_);
+  const auto found = parked_.find(clip);
+  if (found == parked_.end()) return std::nullopt;
+  Bytes parcel = *found->second;
+  parked_.erase(found);
+  return parcel;
+}
+
+std::vector<std::size_t> Courier::parked() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::size_t> clips;
+  for (const auto& [clip, parcel] : parked_) clips.push_back(clip);
+  return clips;
+}
+
+Bytes Courier::pull(int from, std::size_t clip) {
+  const trace::Span span("transfer", "pull");
+  const auto piece = [&] {
+    for (;;) {
+      std::optional<letter::Piece> came = pieces_.take(pull_deadline);
+      if (came && came->clip != clip) continue;  // of a pull that failed
+      if (!came || came->total == 0)
+        throw Error(Error::transient, fmt::format("{} has nothing parked of clip {}", name(from), clip));
+      return std::move(*came);
+    }
+  };
+  std::uint64_t asked = 0;
+  const auto ask = [&] { send(from, letter::Pull{clip, asked}), asked += options_.piece; };
+  ask();
+  letter::Piece first = piece();
+  Bytes parcel(first.total);
+  for (std::size_t ahead = 1; ahead < pieces_ahead && asked < parcel.size(); ++ahead) ask();
+  std::copy(first.bytes.begin(), first.bytes.end(), parcel.begin());
+  for (std::uint64_t here = first.bytes.size(); here < parcel.size();) {
+    if (asked < parcel.size()) ask();
+    const letter::Piece next = piece();
+    std::copy(next.bytes.begin(), next.bytes.end(), parcel.begin() + static_cast<std::ptrdiff_t>(next.offset));
+    here += next.bytes.size();
+  }
+  send(from, letter::Release{clip});
+  return parcel;
+}
+
+void Courier::say_farewell(std::string trace) {
+  send(0, letter::Farewell{std::move(trace)});
+  const std::lock_guard lock(mutex_);
+  watch_.end(0);
+}
+
+}  // namespace wf

@@ -1,0 +1,45 @@
+// launcher/farm/worker.hpp: the loop of one rank: what its group is given, it does.
+#pragma once
+
+#include <thread>
+#include <vector>
+
+#include "launcher/farm/courier.hpp"
+#include "launcher/farm/group_work.hpp"
+#include "launcher/farm/groups.hpp"
+
+namespace wf {
+
+/// A group's leader asks rank 0 for work and leads the others through the stages that they share. A clip's file is
+/// completed by a thread beside the next clip, one at a time.
+class Worker {
+ public:
+  Worker(const Groups& groups, Courier& courier, GroupWork& work);
+
+  /// Until nothing is left to do. Throws what goes wrong with the group or the machine, not with a clip.
+  void run();
+
+ private:
+  bool leads() const { return group_.front() == courier_.rank(); }
+  void lead();
+  void follow();
+  void carry_out(const letter::Assign& order);
+  void pass_stages(const letter::Assign& order);
+  void begin(const letter::Assign& order);
+  bool advance(std::size_t clip, Stage stage);
+  void finish(std::size_t clip);
+  void store_parked();
+  void tell_group(const Message& message);
+  void report(const Message& message) { courier_.send(0, message); }
+  void report_failure(std::size_t clip, const Error& error);
+
+  const Groups& groups_;
+  Courier& courier_;
+  GroupWork& work_;
+  int number_;              ///< of the group
+  std::vector<int> group_;  ///< its ranks, the leader first
+  bool together_ = false;   ///< the group's ranks are in a stage together
+  std::jthread finishing_;
+};
+
+}  // namespace wf
