@@ -5,16 +5,13 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
-#include <thread>
 #include <utility>
 
 #include "parallel/mpi_check.hpp"
+#include "parallel/polling.hpp"
 
 namespace wf {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr int group_tag = 1, message_tag = 2;
 
@@ -50,15 +47,6 @@ int length(std::span<Byte> piece) {
   return static_cast<int>(piece.size());
 }
 
-/// Short answers come at once; after that a core has better things to do than to poll.
-void pause(Clock::duration waited) {
-  using namespace std::chrono_literals;
-  if (waited < 1ms)
-    std::this_thread::yield();
-  else
-    std::this_thread::sleep_for(100us);
-}
-
 }  // namespace
 
 MpiLink::MpiLink(MPI_Comm parent, const std::vector<int>& members, const MpiWaiting& how_to_wait)
@@ -75,6 +63,11 @@ MpiLink::MpiLink(MPI_Comm parent, const std::vector<int>& members, const MpiWait
 MpiLink::~MpiLink() {
   if (broken) return;  // MPI would wait for what is under way
   if (const int code = MPI_Comm_free(&comm); code != MPI_SUCCESS) spdlog::error("MPI_Comm_free: {}", mpi_words(code));
+}
+
+void MpiLink::give_up() {
+  broken = true;
+  if (waiting.failed) *waiting.failed = true;
 }
 
 MpiMessages::~MpiMessages() {
@@ -116,16 +109,9 @@ void MpiMessages::broadcast(std::span<std::byte> bytes, int root) {
 void MpiMessages::barrier() { check(MPI_Ibarrier(link_->comm, add({all_others})), "MPI_Ibarrier"); }
 
 void MpiMessages::wait() {
-  const auto begin = Clock::now();
-  while (!test()) {
-    const auto waited = Clock::now() - begin;
-    const double seconds = std::chrono::duration<double>(waited).count();
-    if (link_->waiting.abort && *link_->waiting.abort)
-      give_up(fmt::format("was told to stop, {:.1f} s into waiting for {}", seconds, missing_peers()));
-    if (waited > link_->waiting.deadline)
-      give_up(fmt::format("waited {:.1f} s in vain for {}", seconds, missing_peers()));
-    pause(waited);
-  }
+  const auto why = wait_until(
+      link_->waiting, [&] { return test(); }, [&] { return missing_peers(); });
+  if (why) give_up(*why);
   complete_ = true;
 }
 
@@ -161,8 +147,8 @@ std::string MpiMessages::name(int rank) const {
   return std::to_string(link_->world_ranks[static_cast<std::size_t>(rank)]);
 }
 
-/// "rank 0", "ranks 0, 3": those of the messages that are not complete.
-std::string MpiMessages::missing_peers() const {
+/// Of the messages that are not complete, as ranks in MPI_COMM_WORLD.
+std::set<int> MpiMessages::missing_peers() const {
   std::set<int> missing;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     if (requests_[i] == MPI_REQUEST_NULL) continue;
@@ -171,7 +157,7 @@ std::string MpiMessages::missing_peers() const {
         missing.insert(link_->world_ranks[static_cast<std::size_t>(rank)]);
     }
   }
-  return fmt::format("rank{} {}", missing.size() == 1 ? "" : "s", fmt::join(missing, ", "));
+  return missing;
 }
 
 void MpiMessages::check(int code, const char* function) {
@@ -179,8 +165,7 @@ void MpiMessages::check(int code, const char* function) {
 }
 
 void MpiMessages::give_up(const std::string& why) {
-  link_->broken = true;
-  if (link_->waiting.failed) *link_->waiting.failed = true;
+  link_->give_up();
   throw Error(Error::resource, call_ + ": rank " + name(link_->rank) + " " + why);
 }
 

@@ -5,9 +5,9 @@
 #include <ATen/core/Tensor.h>
 #include <mpi.h>
 
-#include <chrono>
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +22,8 @@ struct MpiLink {
   ~MpiLink();
   MpiLink(const MpiLink&) = delete;
   MpiLink& operator=(const MpiLink&) = delete;
+  /// Makes it a broken one: a rank is lost, or has failed.
+  void give_up();
 
   MPI_Comm comm = MPI_COMM_NULL;
   int rank = 0, size = 0;
@@ -62,7 +64,7 @@ class MpiMessages {
   void check(int code, const char* function);
   bool test();
   void check_complete(const MPI_Status& status, const Message& message, bool has_code);
-  std::string missing_peers() const;
+  std::set<int> missing_peers() const;
   std::string name(int rank) const;
   [[noreturn]] void give_up(const std::string& why);
 

@@ -94,4 +94,9 @@ std::unique_ptr<Communicator> World::communicator(MpiWaiting waiting) {
 
 std::unique_ptr<Mail> World::mail() { return mpi_mail(MPI_COMM_WORLD, {.failed = &session_.failed}); }
 
+std::unique_ptr<NodeReader> World::node_reader(const std::vector<int>& members, MpiWaiting waiting) {
+  waiting.failed = &session_.failed;
+  return std::make_unique<NodeReader>(MPI_COMM_WORLD, members, waiting);
+}
+
 }  // namespace wf

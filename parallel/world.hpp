@@ -9,6 +9,7 @@
 #include "parallel/communicator.hpp"
 #include "parallel/mail.hpp"
 #include "parallel/mpi_communicator.hpp"
+#include "parallel/node_reader.hpp"
 
 namespace wf {
 
@@ -44,6 +45,9 @@ class World {
   std::unique_ptr<Communicator> communicator(MpiWaiting waiting = {});
   /// Mail between all ranks; collective, and to be dropped before the world.
   std::unique_ptr<Mail> mail();
+  /// Of some ranks of one machine: collective over them, to be dropped before the world. Its failure is as a
+  /// communicator's.
+  std::unique_ptr<NodeReader> node_reader(const std::vector<int>& members, MpiWaiting waiting = {});
 
  private:
   /// MPI_Init_thread to MPI_Finalize.
