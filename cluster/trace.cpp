@@ -1,0 +1,207 @@
+#include "cluster/trace.hpp"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+#include <iterator>
+#include <mutex>
+#include <utility>
+
+#include "cluster/node.hpp"
+
+namespace wf::trace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Record {
+  std::string category, name, arguments;  ///< the last as JSON
+  Clock::time_point begin, end = {};
+  std::size_t lane = 0;
+};
+
+namespace {
+
+constexpr std::size_t most_records = 1'000'000, most_short_records = most_records / 2;
+constexpr Clock::duration shortest_long = std::chrono::milliseconds(1);
+
+std::string quoted(std::string_view text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\')
+      result += {'\\', c};
+    else if (static_cast<unsigned char>(c) < 0x20)
+      result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      result += c;
+  }
+  return result + '"';
+}
+
+std::string as_json(std::initializer_list<Argument> arguments) {
+  std::string fields;
+  for (const auto& [key, value] : arguments) fields += (fields.empty() ? "" : ",") + quoted(key) + ":" + quoted(value);
+  return "{" + fields + "}";
+}
+
+double microseconds(Clock::duration time) { return std::chrono::duration<double, std::micro>(time).count(); }
+
+/// Of the process. Each call is safe from any thread.
+class Recorder {
+ public:
+  bool on() const noexcept { return on_.load(std::memory_order_relaxed); }
+  void stop() noexcept { on_ = false; }
+
+  void start(int rank) {
+    const std::lock_guard lock(mutex_);
+    rank_ = rank;
+    origin_ = Clock::now();
+    records_.clear();
+    short_ = dropped_ = 0;
+    on_ = true;
+  }
+
+  void zero() {
+    const std::lock_guard lock(mutex_);
+    origin_ = Clock::now();
+  }
+
+  /// A lane of this name that no thread holds.
+  std::size_t take_lane(std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    std::size_t i = 0;
+    while (i < lanes_.size() && (lanes_[i].taken || lanes_[i].name != name)) ++i;
+    if (i == lanes_.size()) lanes_.push_back({std::string(name)});
+    lanes_[i].taken = true;
+    return i;
+  }
+
+  void leave_lane(std::size_t i) {
+    const std::lock_guard lock(mutex_);
+    lanes_[i].taken = false;
+  }
+
+  void add(Record record) {
+    const std::lock_guard lock(mutex_);
+    const bool is_short = record.end - record.begin < shortest_long;
+    if (records_.size() == most_records || (is_short && short_ == most_short_records)) {
+      ++dropped_;
+      return;
+    }
+    short_ += is_short;
+    records_.push_back(std::move(record));
+  }
+
+  std::string events() const {
+    const std::lock_guard lock(mutex_);
+    if (dropped_ > 0) spdlog::warn("the trace was full: {} of {} spans are not in it", dropped_, all());
+    std::string lines = named("process_name", 0, fmt::format("rank {:03} ({})", rank_, this_node().host));
+    for (std::size_t i = 0; i < lanes_.size(); ++i) lines += named("thread_name", i, lanes_[i].name);
+    for (const Record& record : records_) append_line(lines, record);
+    return lines;
+  }
+
+ private:
+  struct Lane {
+    std::string name;
+    bool taken = false;
+  };
+
+  std::size_t all() const { return records_.size() + dropped_; }
+
+  std::string named(const char* what, std::size_t lane, const std::string& name) const {
+    return fmt::format(R"({{"ph":"M","name":"{}","pid":{},"tid":{},"args":{{"name":{}}}}})"
+                       "\n",
+                       what, rank_, lane, quoted(name));
+  }
+
+  void append_line(std::string& lines, const Record& record) const {
+    fmt::format_to(std::back_inserter(lines),
+                   R"({{"ph":"X","cat":{},"name":{},"pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"args":{}}})"
+                   "\n",
+                   quoted(record.category), quoted(record.name), rank_, record.lane,
+                   microseconds(record.begin - origin_), microseconds(record.end - record.begin), record.arguments);
+  }
+
+  std::atomic<bool> on_{false};
+  mutable std::mutex mutex_;
+  int rank_ = 0;
+  Clock::time_point origin_;
+  std::vector<Record> records_;
+  std::size_t short_ = 0, dropped_ = 0;
+  std::vector<Lane> lanes_;
+};
+
+/// Never destroyed: threads leave their lanes also while the process ends.
+Recorder& recorder() {
+  static Recorder& recorder = *new Recorder;
+  return recorder;
+}
+
+/// The lane that a thread holds from its name, or its first span, to its end.
+class HeldLane {
+ public:
+  ~HeldLane() { leave(); }
+  void take(std::string_view name) {
+    leave();
+    lane_ = recorder().take_lane(name);
+    held_ = true;
+  }
+  std::size_t get() {
+    if (!held_) take("unnamed");
+    return lane_;
+  }
+
+ private:
+  void leave() {
+    if (std::exchange(held_, false)) recorder().leave_lane(lane_);
+  }
+  std::size_t lane_ = 0;
+  bool held_ = false;
+};
+
+thread_local HeldLane own_lane;
+
+}  // namespace
+
+void start(int rank) { recorder().start(rank); }
+
+void stop() { recorder().stop(); }
+
+void zero() { recorder().zero(); }
+
+void name_thread(std::string_view name) { own_lane.take(name); }
+
+Span::Span(std::string_view category, std::string_view name, std::initializer_list<Argument> arguments) {
+  if (!recorder().on()) return;
+  record_ = std::make_unique<Record>(
+      Record{std::string(category), std::string(name), as_json(arguments), Clock::now(), {}, own_lane.get()});
+}
+
+Span::~Span() {
+  if (!record_) return;
+  record_->end = Clock::now();
+  try {
+    recorder().add(std::move(*record_));
+  } catch (const std::exception& error) {
+    spdlog::error("a span of the trace is lost: {}", error.what());
+  }
+}
+
+std::string events() { return recorder().events(); }
+
+std::string join(const std::vector<std::string>& events_of_ranks) {
+  std::string file = "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[";
+  const char* separator = "\n";
+  for (const std::string& events : events_of_ranks) {
+    for (std::size_t begin = 0; begin < events.size(); separator = ",\n") {
+      const std::size_t end = std::min(events.find('\n', begin), events.size());
+      file += separator + events.substr(begin, end - begin);
+      begin = end + 1;
+    }
+  }
+  return file + "\n]}\n";
+}
+
+}  // namespace wf::trace
