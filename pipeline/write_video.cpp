@@ -3,14 +3,29 @@
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
+#include "cluster/trace.hpp"
+
 namespace wf {
+namespace {
+
+constexpr std::size_t most_waiting = 3;
+
+}  // namespace
 
 FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder)
-    : video_(open_video(video, format)), format_(format), png_folder_(png_folder) {
+    : video_(open_video(video, format)),
+      format_(format),
+      png_folder_(png_folder),
+      background_("writing", most_waiting) {
   if (!png_folder_.empty()) make_folder(png_folder_);
 }
 
 void FrameWriter::append(const Frames& frames) {
+  background_.put([this, frames] { write(frames); });
+}
+
+void FrameWriter::write(const Frames& frames) {
+  const trace::Span span("write", "frames");
   const auto bytes = static_cast<std::size_t>(frames.rgb.numel());
   const std::span<const std::uint8_t> rgb(frames.rgb.const_data_ptr<std::uint8_t>(), bytes);
   hash_.update(rgb.data(), rgb.size());
@@ -25,7 +40,11 @@ void FrameWriter::append(const Frames& frames) {
 }
 
 std::string FrameWriter::finish() {
-  video_->finish();
+  background_.put([this] {
+    const trace::Span span("write", "end of file");
+    video_->finish();
+  });
+  background_.finish();
   return hash_.hex();
 }
 
