@@ -7,6 +7,7 @@
 #include <numeric>
 #include <utility>
 
+#include "cluster/trace.hpp"
 #include "parallel/mpi_check.hpp"
 #include "parallel/polling.hpp"
 
@@ -109,6 +110,7 @@ void MpiMessages::broadcast(std::span<std::byte> bytes, int root) {
 void MpiMessages::barrier() { check(MPI_Ibarrier(link_->comm, add({all_others})), "MPI_Ibarrier"); }
 
 void MpiMessages::wait() {
+  const trace::Span span("communication", call_);
   const auto why = wait_until(
       link_->waiting, [&] { return test(); }, [&] { return missing_peers(); });
   if (why) give_up(*why);

@@ -9,6 +9,7 @@
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
+#include "cluster/trace.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/tokenize.hpp"
 #include "pipeline/weights/checkpoint.hpp"
@@ -21,6 +22,7 @@ constexpr std::uint64_t worth_a_line = 100'000'000;  ///< bytes: what loads at o
 /// Loads the part that lies in `checkpoint`, saying how fast.
 template <class Load>
 auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
+  const trace::Span span("load", checkpoint.path().filename().string());
   const spdlog::stopwatch watch;
   auto part = load();
   synchronize(device);
