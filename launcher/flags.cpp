@@ -1,6 +1,8 @@
 #include "launcher/flags.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <limits>
 
 #include "cluster/error.hpp"
@@ -63,8 +65,36 @@ std::vector<Flag> job_flags(JobSettings& s) {
   return flags;
 }
 
-std::vector<Flag> run_flags(RunOptions& o) {
+std::vector<Flag> placement_flags(RunOptions& o) {
   return {
+      choice_flag(
+          "--placement", {"auto", "resident", "pipeline", "phased", "swap"},
+          "of the two experts: both on each GPU, each on its own GPUs, or in turns with host memory, many clips "
+          "or one at a time; auto: what fits and ends first",
+          o.placement),
+      {"--cfg-parallel", "1|2", "ranks for the two forwards of a step", into(o.degrees.guidance, 1)},
+      {"--ulysses", "N", "ranks that share a clip by heads", into(o.degrees.ulysses, 1)},
+      {"--ring", "N", "ranks that share a clip by passing keys and values on", into(o.degrees.ring, 1)},
+      {"--high-ranks", "N", "of pipeline, for the high-noise expert", into(o.degrees.high_ranks, 1)},
+      {"--low-ranks", "N", "of pipeline, for the low-noise expert", into(o.degrees.low_ranks, 1)},
+      choice_flag("--text-device", {"auto", "cpu", "cuda"}, "of the text encoder; auto: the GPU if it fits",
+                  o.text_device),
+      {"--calibration", "FILE", "measured figures to plan with (those of bench calibrate, else built-in ones)",
+       into(o.calibration)},
+  };
+}
+
+PlacementChoices chosen_placement(const RunOptions& options) {
+  PlacementChoices choices = options.degrees;
+  for (const PlacementMode mode :
+       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap})
+    if (options.placement == to_string(mode)) choices.mode = mode;
+  if (options.text_device != "auto") choices.text_on_cpu = options.text_device == "cpu";
+  return choices;
+}
+
+std::vector<Flag> run_flags(RunOptions& o) {
+  std::vector<Flag> flags{
       {"--model", "FOLDER", "checkpoint in the published layout; random:a14b draws one of its size", into(o.model)},
       {"--output", "FOLDER", "where the videos go (renders)", into(o.output)},
       choice_flag("--precision", {"reference", "exact", "auto"},
@@ -75,15 +105,11 @@ std::vector<Flag> run_flags(RunOptions& o) {
                   o.attention),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
        into(o.tf32)},
-      choice_flag("--placement", {"auto", "resident", "swap"},
-                  "both experts on the GPU, or one there and one in host memory; auto: what fits", o.placement),
       {"--gpu-memory", "SIZE", "that may be used, as 48GiB (all of the GPU's)", into_bytes(o.gpu_memory)},
-      choice_flag("--text-device", {"auto", "cpu", "cuda"}, "of the text encoder; auto: the GPU if it fits",
-                  o.text_device),
       choice_flag("--noise", {"cpu", "device"},
                   "whose generator draws it: cpu is the same on every machine, device the official draw on such a GPU",
                   o.noise),
-      {"--ranks", "N", "processes that render together, one a GPU: starts mpirun, or srun in a Slurm job (1)",
+      {"--ranks", "N", "processes that render together, one a GPU; started with mpirun, in a Slurm job with srun",
        into(o.ranks, 1)},
       {"--threads", "N", "of the computation; 0: all cores", into(o.threads, 0)},
       {"--save-latents", "", "keep the final latents as NAME.h5", into(o.save_latents)},
@@ -99,6 +125,10 @@ std::vector<Flag> run_flags(RunOptions& o) {
       choice_flag("--log-level", {"trace", "debug", "info", "warn", "error", "off"}, "lines on stderr (info)",
                   o.log_level),
   };
+  std::vector<Flag> placement = placement_flags(o);
+  const auto before_memory = std::ranges::find(flags, "--gpu-memory", &Flag::names);
+  flags.insert(before_memory, std::move_iterator(placement.begin()), std::move_iterator(placement.end()));
+  return flags;
 }
 
 std::string chosen_codec(const RunOptions& options) {

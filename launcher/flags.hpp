@@ -7,6 +7,7 @@
 
 #include "jobs/job_file.hpp"
 #include "launcher/command.hpp"
+#include "launcher/planner/placement.hpp"
 
 namespace wf {
 
@@ -17,13 +18,15 @@ struct RunOptions {
   std::string device = "auto";     ///< auto: cuda when this build sees a GPU
   std::string guidance_mode = "two";
   std::string attention = "auto";    ///< auto: fa3, cudnn, math, whichever fits first
-  std::string placement = "auto";    ///< auto: resident where memory suffices, else swap
+  std::string placement = "auto";    ///< a PlacementMode's word; auto: the planner's choice
   std::string text_device = "auto";  ///< auto: the GPU where memory suffices, else cpu
+  PlacementChoices degrees;          ///< and sizes of pools; 0: the planner's choice
+  std::optional<Path> calibration;   ///< figures to plan with; the user's own where there are some
   std::string noise = "cpu";
   std::uint64_t gpu_memory = 0;  ///< bytes that tensors may take; 0: what the GPU has
   bool tf32 = false;
   int threads = 0;  ///< 0: as many as cores
-  int ranks = 1;    ///< processes that render together (launcher/front.hpp)
+  int ranks = 0;    ///< that render together (launcher/front.hpp); 0: as this process was started
   bool save_latents = false, png = false;
   std::string codec = "auto";  ///< auto: h264, or y4m in a build without FFmpeg
   int crf = 10;
@@ -35,6 +38,11 @@ struct RunOptions {
 /// Values of the clips themselves: what `defaults:` of a list may hold, as flags that win over it.
 std::vector<Flag> job_flags(JobSettings& settings);
 std::vector<Flag> run_flags(RunOptions& options);
+/// Those of run_flags() that say where things are computed, for plan as well.
+std::vector<Flag> placement_flags(RunOptions& options);
+
+/// What --placement, --text-device and the degrees leave to the planner.
+PlacementChoices chosen_placement(const RunOptions& options);
 
 /// The codec that --codec means in this build.
 std::string chosen_codec(const RunOptions& options);

@@ -1,83 +1,131 @@
 #include "launcher/plan.hpp"
 
+#include <ATen/Parallel.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
-#include "launcher/planner/memory_model.hpp"
+#include "cluster/node.hpp"
+#include "launcher/planner/calibration.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
 namespace {
 
-/// What the flags allow, best first.
-std::vector<Execution> candidates(const Execution& base, const RunOptions& options) {
-  std::vector<Execution> all;
-  for (const Residency residency : {Residency::both, Residency::exchanged}) {
-    if (options.placement != "auto" && (options.placement == "swap") != (residency == Residency::exchanged)) continue;
-    for (const bool text_on_gpu : {true, false}) {
-      if (options.text_device != "auto" && (options.text_device == "cuda") != text_on_gpu) continue;
-      for (const bool keep : {true, false}) {
-        if (keep ? residency == Residency::exchanged && text_on_gpu : !text_on_gpu) continue;
-        Execution each = base;
-        each.residency = residency;
-        each.text_device = text_on_gpu ? base.device : at::Device(at::kCPU);
-        each.keep_text_encoder = keep;
-        all.push_back(each);
-      }
-    }
-  }
-  // A text encoder on the CPU is slow: only where nothing else fits.
-  std::stable_partition(all.begin(), all.end(), [](const Execution& e) { return !e.text_device.is_cpu(); });
-  return all;
+bool on_cpu(const std::string& device_name) { return device_name == "cpu"; }
+
+void check_alike(const RankFacts& one, const RankFacts& other) {
+  if (on_cpu(one.device_name) == on_cpu(other.device_name)) return;
+  throw Error(Error::environment,
+              fmt::format("a rank on {} computes with {}, one on {} with {}: --device cpu makes them alike, or no more "
+                          "ranks on a node than it has GPUs",
+                          one.host, one.device_name, other.host, other.device_name));
 }
 
-std::uint64_t largest_need(const ModelParts& parts, const Execution& execution, const std::vector<Job>& jobs) {
-  std::uint64_t most = 0;
-  for (const Job& job : jobs) most = std::max(most, peak_bytes_needed(parts, execution, job));
-  return most;
+bool slower(const std::string& device_name, const std::string& than) {
+  if (device_name == than || on_cpu(device_name)) return false;
+  return gpu_figures(kind_of_device(device_name)).token_seconds > gpu_figures(kind_of_device(than)).token_seconds;
 }
 
-std::string words(const Execution& execution) {
-  const char* text = execution.text_device.is_cpu() ? "text encoder on the CPU"
-                     : execution.keep_text_encoder  ? "text encoder beside them"
-                                                    : "text encoder before them";
-  return fmt::format("experts {}, {}", execution.residency == Residency::exchanged ? "exchanged" : "resident", text);
+/// Degrees and pools that were forced, and --ranks was forgotten.
+void check_enough_ranks(const PlacementChoices& choices, int ranks) {
+  const int group = std::max(choices.guidance, 1) * std::max(choices.ulysses, 1) * std::max(choices.ring, 1);
+  const bool pools = choices.mode == PlacementMode::pipeline || choices.high_ranks > 0 || choices.low_ranks > 0;
+  const int needed = pools ? std::max(choices.high_ranks, group) + std::max(choices.low_ranks, group) : group;
+  if (needed <= ranks) return;
+  throw Error(Error::input, fmt::format("{}: that needs {} ranks at least, and this run has {}: --ranks {} starts them",
+                                        forced_words(choices), needed, ranks, needed));
 }
 
-[[noreturn]] void nothing_fits(std::uint64_t least, std::uint64_t room, const std::vector<Execution>& tried) {
-  const bool all_tried = tried.back().residency == Residency::exchanged && tried.back().text_device.is_cpu();
-  throw Error(
-      Error::environment,
-      fmt::format("the GPU's memory does not suffice: tensors need {} at least, {} can be had; what helps: {}a "
-                  "smaller --size or fewer --frames",
-                  gibibytes(least), gibibytes(room), all_tried ? "" : "--placement auto and --text-device auto, "));
+std::string words(const PlacementPlan& plan) {
+  const char* const text = plan.text == TextPlace::cpu      ? "text encoder on the CPU"
+                           : plan.text == TextPlace::beside ? "text encoder beside them"
+                                                            : "text encoder before them";
+  return fmt::format("experts {}, {}", plan.mode == PlacementMode::resident ? "resident" : "exchanged", text);
+}
+
+void tell(const PlanResult& result, const Ranks& ranks) {
+  const Considered& winner = result.winner();
+  const RankMemory& fullest = winner.fullest();
+  const bool alone = ranks.on_node == std::vector<int>{1}, cpu = on_cpu(ranks.device_name);
+  if (winner.shortage > 0)
+    spdlog::warn("the model and the largest clip take about {} of memory{}, and there are {}: expect swapping",
+                 gibibytes(fullest.total()), alone ? "" : " a rank", gibibytes(ranks.memory_bytes));
+  if (!alone) spdlog::info("placement: {}; {}", describe(winner.plan), result.reason);
+  if (!cpu)
+    spdlog::info("{}: {}; the largest clip takes {} of {}", ranks.device_name, words(winner.plan),
+                 gibibytes(fullest.total() - margin_bytes), gibibytes(ranks.memory_bytes));
+}
+
+Residency residency_of(PlacementMode mode) {
+  if (mode == PlacementMode::resident) return Residency::both;
+  return mode == PlacementMode::pipeline ? Residency::one : Residency::exchanged;
 }
 
 }  // namespace
 
-Execution plan(const ModelParts& parts, const std::vector<Job>& jobs, Execution execution, const RunOptions& options) {
-  if (execution.device.is_cpu()) {
-    if (options.text_device == "cuda")
-      throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
-    return execution;
-  }
+RankFacts facts_of(const Execution& execution, const RunOptions& options) {
   if (options.gpu_memory > 0) limit_memory(execution.device, options.gpu_memory);
-  const std::uint64_t limit = memory_limit(execution.device);
-  const std::uint64_t room = limit > margin_bytes ? limit - margin_bytes : 0;
-  const std::vector<Execution> all = candidates(execution, options);
-  std::uint64_t least = ~0ull;
-  for (const Execution& each : all) {
-    const std::uint64_t need = largest_need(parts, each, jobs);
-    least = std::min(least, need);
-    if (need > room) continue;
-    spdlog::info("{}: {}; the largest clip takes {} of {}", device_name(each.device), words(each), gibibytes(need),
-                 gibibytes(limit));
-    return each;
+  const Node node = this_node();
+  return {node.host, device_name(execution.device), memory_limit(execution.device), node.memory_bytes,
+          at::get_num_threads()};
+}
+
+Ranks ranks_of(const std::vector<RankFacts>& facts) {
+  Ranks ranks{{}, facts.front().device_name, ~0ull, ~0ull, facts.front().threads};
+  std::vector<std::string> hosts;
+  for (const RankFacts& each : facts) {
+    check_alike(each, facts.front());
+    const auto host = static_cast<std::size_t>(std::ranges::find(hosts, each.host) - hosts.begin());
+    if (host == hosts.size()) hosts.push_back(each.host), ranks.on_node.push_back(0);
+    ++ranks.on_node[host];
+    if (slower(each.device_name, ranks.device_name)) ranks.device_name = each.device_name;
+    ranks.memory_bytes = std::min(ranks.memory_bytes, each.memory_bytes);
+    ranks.host_bytes = std::min(ranks.host_bytes, each.host_bytes);
+    ranks.threads = std::min(ranks.threads, each.threads);
   }
-  nothing_fits(least, room, all);
+  if (on_cpu(ranks.device_name))
+    ranks.memory_bytes = ranks.host_bytes / static_cast<std::uint64_t>(std::ranges::max(ranks.on_node));
+  return ranks;
+}
+
+PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
+                        const RunOptions& options, const Ranks& ranks) {
+  PlanRequest request{
+      .hardware = {}, .model = parts, .jobs = jobs, .choices = chosen_placement(options), .execution = base};
+  request.hardware.nodes = ranks.on_node;
+  request.hardware.memory_bytes = ranks.memory_bytes;
+  request.hardware.host_bytes = ranks.host_bytes;
+  request.hardware.gpu = chosen_figures(kind_of_device(ranks.device_name), ranks.threads, options.calibration);
+  return request;
+}
+
+PlanResult plan_run(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
+                    const RunOptions& options, const Ranks& ranks) {
+  if (base.device.is_cpu() && options.text_device == "cuda")
+    throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
+  const PlanRequest request = request_for(parts, jobs, base, options, ranks);
+  check_enough_ranks(request.choices, request.hardware.gpus());
+  PlanResult result = make_plan(request);
+  tell(result, ranks);
+  return result;
+}
+
+Execution execution_for(const PlacementPlan& plan, Execution base) {
+  base.residency = residency_of(plan.mode);
+  base.expert_leaves = plan.expert_leaves;
+  base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;
+  // An encoder on the host takes nothing of the GPU, and loading it twice would take long.
+  base.keep_text_encoder = plan.text != TextPlace::before;
+  return base;
+}
+
+Execution plan_alone(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
+                     const RunOptions& options) {
+  const Ranks alone = ranks_of({facts_of(base, options)});
+  return execution_for(plan_run(parts, jobs, base, options, alone).winner().plan, base);
 }
 
 }  // namespace wf

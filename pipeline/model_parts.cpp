@@ -31,12 +31,20 @@ void read_experts(ModelParts& parts) {
   }
 }
 
+std::uint64_t expert_bytes(const ModelParts& parts) {
+  return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+}
+
+/// The expert that is there makes room for decoding.
+std::uint64_t left_bytes(const ModelParts& parts, const Execution& execution) {
+  return execution.expert_leaves && execution.residency != Residency::both ? expert_bytes(parts) : 0;
+}
+
 /// What stays on the device through all stages of a run of several clips.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
-  const std::uint64_t expert = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
-  return (execution.residency == Residency::both ? 2 : 1) * expert + vae_decode_bytes_needed(parts.vae, 0, 0) +
-         (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
+  return (execution.residency == Residency::both ? 2 : 1) * expert_bytes(parts) +
+         vae_decode_bytes_needed(parts.vae, 0, 0) + (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
 }
 
 std::uint64_t text_bytes(const ModelParts& parts, const Execution& execution) {
@@ -78,8 +86,8 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
     case Stage::low:
       return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, token_count(job), batch);
     case Stage::decode:
-      return kept_bytes(parts, execution) + decode_bytes_needed(parts, execution, job.height, job.width) -
-             vae_decode_bytes_needed(parts.vae, 0, 0);
+      return kept_bytes(parts, execution) - left_bytes(parts, execution) +
+             decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);
     case Stage::write:
       return 0;
   }

@@ -120,7 +120,7 @@ Result run_mode(const BenchOptions& options, const std::string& mode) {
   const ModelParts parts = read_model(ready_model(chosen_model(run.model, {})), execution.precision);
   Result result;
   {
-    Models models(parts, plan(parts, {job}, execution, run));
+    Models models(parts, plan_alone(parts, {job}, execution, run));
     const Report report = measure(options.what, {models, job, options.runs, run});
     result = result_of(mode, report, settings(models, job, run));
   }

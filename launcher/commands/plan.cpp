@@ -1,11 +1,13 @@
 // launcher/commands/plan.cpp: wanfarm plan LIST: which GPUs would do what for a list, and how long it would take.
-#include <spdlog/fmt/fmt.h>
+#include "launcher/plan.hpp"
 
+#include <algorithm>
+#include <array>
 #include <iostream>
 #include <memory>
 
 #include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "cluster/node.hpp"
 #include "jobs/job_file.hpp"
 #include "launcher/commands/commands.hpp"
 #include "launcher/flags.hpp"
@@ -19,13 +21,11 @@ namespace {
 
 struct PlanOptions {
   Path list;
-  std::optional<Path> model, calibration;
   int gpus = 0, nodes = 1, limit = 0;
   std::uint64_t gpu_memory = 0;
-  std::string gpu, placement = "auto", text_device = "auto", precision = "exact", only;
-  PlacementChoices choices;
+  std::string gpu, only;
+  RunOptions run;
   JobSettings jobs;
-  bool tf32 = false, json = false;
 };
 
 /// "80GiB", or the word for a class of GPUs.
@@ -36,81 +36,88 @@ std::function<void(const std::string&)> into_memory(std::uint64_t& target) {
   };
 }
 
-/// This machine's, all as the first.
-Hardware found_hardware() {
+/// This machine's GPUs, all as the first.
+Ranks found_ranks(const PlanOptions& options) {
   const CudaView cuda = cuda_view();
   if (cuda.gpus.empty())
-    throw Error(Error::input, "no GPU can be used here: --gpus 8 --gpu h200 plans for a machine that has some");
-  Hardware hardware;
-  hardware.gpus_per_node = static_cast<int>(cuda.gpus.size());
-  hardware.gpu = gpu_figures(kind_of_device(cuda.gpus.front().name));
-  hardware.memory_bytes = cuda.gpus.front().memory_bytes;
-  return hardware;
+    throw Error(
+        Error::input,
+        "no GPU can be used here: --gpus 8 --gpu h200 plans for a machine that has some, --gpu cpu for this one's "
+        "CPU");
+  const Gpu& gpu = cuda.gpus.front();
+  const std::string name = options.gpu.empty() ? gpu.name : options.gpu;
+  return {{static_cast<int>(cuda.gpus.size())}, name, gpu.memory_bytes, this_node().memory_bytes};
 }
 
-Hardware described_hardware(const PlanOptions& options) {
-  Hardware hardware;
-  hardware.gpus_per_node = options.gpus;
-  hardware.gpu = gpu_figures(options.gpu.empty() ? "h200" : options.gpu);
-  hardware.memory_bytes = hardware.gpu.memory_bytes;
-  return hardware;
+/// Of other machines the host's memory is not known.
+Ranks described_ranks(const PlanOptions& options) {
+  const GpuFigures& gpu = gpu_figures(options.gpu.empty() ? "h200" : options.gpu);
+  return {{options.gpus}, gpu.kind, gpu.memory_bytes, 0};
 }
 
-Hardware chosen_hardware(const PlanOptions& options) {
-  Hardware hardware = options.gpus > 0 ? described_hardware(options) : found_hardware();
-  hardware.nodes = options.nodes;
-  if (options.gpus == 0 && !options.gpu.empty()) hardware.gpu = gpu_figures(options.gpu);
-  if (options.gpu_memory > 0) hardware.memory_bytes = options.gpu_memory;
-  if (options.calibration) hardware.gpu = calibrated(hardware.gpu, *options.calibration);
-  return hardware;
+/// So many processes on a machine like this one.
+Ranks cpu_ranks(const PlanOptions& options) {
+  const Node node = this_node();
+  const int ranks = std::max(options.gpus, 1), cores = options.run.threads > 0 ? options.run.threads : node.cores;
+  return {{ranks},
+          "cpu",
+          node.memory_bytes / static_cast<std::uint64_t>(ranks),
+          node.memory_bytes,
+          std::max(cores / ranks, 1)};
 }
 
-PlacementChoices chosen_placement(const PlanOptions& options) {
-  PlacementChoices choices = options.choices;
-  for (const PlacementMode mode :
-       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap})
-    if (options.placement == to_string(mode)) choices.mode = mode;
-  if (options.text_device != "auto") choices.text_on_cpu = options.text_device == "cpu";
-  return choices;
+Ranks chosen_ranks(const PlanOptions& options) {
+  Ranks ranks = options.gpu == "cpu" ? cpu_ranks(options)
+                : options.gpus > 0   ? described_ranks(options)
+                                     : found_ranks(options);
+  ranks.on_node.assign(static_cast<std::size_t>(options.nodes), ranks.on_node.front());
+  if (options.gpu_memory > 0) ranks.memory_bytes = options.gpu_memory;
+  return ranks;
+}
+
+/// As a run there would compute.
+Execution execution_on(const Ranks& ranks, const RunOptions& run) {
+  Execution execution;
+  if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
+  const bool exact = run.precision == "auto" ? !execution.device.is_cpu() : run.precision == "exact";
+  execution.precision = exact ? Precision::exact : Precision::reference;
+  execution.guidance = run.guidance_mode == "batched" ? GuidanceMode::batched : GuidanceMode::two;
+  execution.tf32 = run.tf32;
+  return execution;
 }
 
 int plan(const PlanOptions& options) {
   const JobList list = read_job_list(options.list, options.jobs);
-  const Precision precision = options.precision == "exact" ? Precision::exact : Precision::reference;
-  PlanRequest request;
-  request.hardware = chosen_hardware(options);
-  request.jobs = select(list.jobs, options.only, options.limit);
-  request.model = read_model(ready_model(chosen_model(options.model, list.model)), precision);
-  request.choices = chosen_placement(options);
-  request.tf32 = options.tf32;
+  const Ranks ranks = chosen_ranks(options);
+  const Execution execution = execution_on(ranks, options.run);
+  const ModelParts parts = read_model(ready_model(chosen_model(options.run.model, list.model)), execution.precision);
+  const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
+  const PlanRequest request = request_for(parts, jobs, execution, options.run, ranks);
   const PlanResult result = make_plan(request);
-  std::cout << (options.json ? to_json(request, result).dump() + '\n' : to_text(request, result));
+  std::cout << (options.run.json ? to_json(request, result).dump() + '\n' : to_text(request, result));
   return 0;
 }
+
+/// Of the flags that render and generate share, beside those of the placement.
+constexpr std::array shared{"--guidance-mode", "--tf32", "--precision", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{
       {"LIST", "FILE", "the prompt list (YAML)", into(o.list)},
-      {"--model", "FOLDER", "checkpoint in the published layout; random:a14b has its sizes", into(o.model)},
+      {"--model", "FOLDER", "checkpoint in the published layout; random:a14b has its sizes", into(o.run.model)},
       {"--gpus", "N", "of each node (this machine's)", into(o.gpus, 1)},
       {"--nodes", "N", "of so many GPUs each (1)", into(o.nodes, 1)},
-      choice_flag("--gpu", {"h200", "h100", "a100", "l40s", "rtx4090", "generic"}, "whose figures count (h200)", o.gpu),
+      choice_flag("--gpu", {"h200", "h100", "a100", "l40s", "rtx4090", "generic", "cpu"},
+                  "whose figures count (h200); cpu: --gpus are processes that share this machine's cores", o.gpu),
       {"--gpu-memory", "SIZE", "of a GPU, as 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (the kind's own)",
        into_memory(o.gpu_memory)},
-      {"--calibration", "FILE", "measured figures of such GPUs, in place of the built-in ones", into(o.calibration)},
-      choice_flag("--placement", {"auto", "resident", "pipeline", "phased", "swap"}, "what is looked at", o.placement),
-      {"--cfg-parallel", "1|2", "ranks for the two forwards of a step", into(o.choices.guidance, 1)},
-      {"--ulysses", "N", "ranks that share a clip by heads", into(o.choices.ulysses, 1)},
-      {"--ring", "N", "ranks that share a clip by passing keys and values on", into(o.choices.ring, 1)},
-      {"--high-ranks", "N", "of pipeline, for the high-noise expert", into(o.choices.high_ranks, 1)},
-      {"--low-ranks", "N", "of pipeline, for the low-noise expert", into(o.choices.low_ranks, 1)},
-      choice_flag("--text-device", {"auto", "cpu", "cuda"}, "of the text encoder", o.text_device),
-      choice_flag("--precision", {"reference", "exact"}, "f32, or the official bf16 arithmetic (exact)", o.precision),
-      {"--tf32", "", "decode in TF32", into(o.tf32)},
-      {"--only", "WHICH", "places, ranges and names of the list: 1,4-6,rain*", into(o.only)},
-      {"--limit", "N", "the first N clips", into(o.limit, 1)},
-      {"--json", "", "everything, as one JSON object", into(o.json)},
   };
+  for (Flag& flag : placement_flags(o.run)) flags.push_back(std::move(flag));
+  for (Flag& flag : run_flags(o.run))
+    if (std::ranges::find(shared, flag.names) != shared.end()) flags.push_back(std::move(flag));
+  flags.push_back({"--only", "WHICH", "places, ranges and names of the list: 1,4-6,rain*", into(o.only)});
+  flags.push_back({"--limit", "N", "the first N clips", into(o.limit, 1)});
+  flags.push_back({"--json", "", "everything, as one JSON object", into(o.run.json)});
   for (Flag& flag : job_flags(o.jobs)) flags.push_back(std::move(flag));
   return flags;
 }

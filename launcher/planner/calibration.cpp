@@ -1,14 +1,14 @@
-// launcher/planner/calibration.cpp: reads measured figures of GPUs (hardware.hpp says how the file looks).
+#include "launcher/planner/calibration.hpp"
+
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cluster/error.hpp"
-#include "launcher/planner/hardware.hpp"
 
 namespace wf {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr std::pair<const char*, double GpuFigures::*> numbers[] = {
     {"token_seconds", &GpuFigures::token_seconds},
@@ -21,6 +21,8 @@ constexpr std::pair<const char*, double GpuFigures::*> numbers[] = {
     {"host_rate", &GpuFigures::host_rate},
     {"node_rate", &GpuFigures::node_rate},
     {"world_rate", &GpuFigures::world_rate},
+    {"message_seconds", &GpuFigures::message_seconds},
+    {"threads", &GpuFigures::threads},
 };
 
 [[noreturn]] void wrong(const std::string& what) {
@@ -42,20 +44,58 @@ void set(GpuFigures& figures, const std::string& key, const Json& value) {
   wrong("unknown key " + key);
 }
 
+/// All of a file, checked but for the kinds themselves.
+Json read_calibration(const Path& file) {
+  Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("wanfarm_calibration", Json()) != 1 || !json.contains("gpus") ||
+      !json["gpus"].is_object())
+    wrong("it has to be {\"wanfarm_calibration\": 1, \"gpus\": {...}}");
+  return json;
+}
+
+std::string variable(const Environment& variables, const char* name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
 }  // namespace
 
 GpuFigures calibrated(GpuFigures base, const Path& file) {
   return within(file.string(), [&] {
-    const Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || json.value("wanfarm_calibration", Json()) != 1 || !json.contains("gpus") ||
-        !json["gpus"].is_object())
-      wrong("it has to be {\"wanfarm_calibration\": 1, \"gpus\": {...}}");
+    const Json json = read_calibration(file);
     const Json& gpus = json["gpus"];
     if (!gpus.contains(base.kind)) return base;
     if (!gpus[base.kind].is_object()) wrong(base.kind + " has to be an object");
     base.source = "calibrated by " + file.string();
     for (const auto& [key, value] : gpus[base.kind].items()) set(base, key, value);
     return base;
+  });
+}
+
+Path calibration_file(const Environment& variables) {
+  const std::string own = variable(variables, "WANFARM_CACHE"), cache = variable(variables, "XDG_CACHE_HOME");
+  const Path folder = !own.empty()     ? Path(own)
+                      : !cache.empty() ? Path(cache) / "wanfarm"
+                                       : Path(variable(variables, "HOME")) / ".cache/wanfarm";
+  return folder / "calibration.json";
+}
+
+GpuFigures chosen_figures(const std::string& kind, int threads, const std::optional<Path>& given) {
+  const GpuFigures built_in = kind == "cpu" ? cpu_figures(threads) : gpu_figures(kind);
+  const Path file = given ? *given : calibration_file(environment());
+  if (!given && !std::filesystem::exists(file)) return built_in;
+  return with_threads(calibrated(built_in, file), threads);
+}
+
+void save_calibration(const GpuFigures& figures, const Path& file) {
+  within(file.string(), [&] {
+    Json json = std::filesystem::exists(file) ? read_calibration(file)
+                                              : Json{{"wanfarm_calibration", 1}, {"gpus", Json::object()}};
+    Json& kind = json["gpus"][figures.kind] = Json{{"source", figures.source}};
+    for (const auto& [name, member] : numbers)
+      if (figures.*member > 0) kind[name] = figures.*member;
+    make_folder(file.parent_path());
+    write_file(file, json.dump(1) + "\n");
   });
 }
 

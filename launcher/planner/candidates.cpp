@@ -93,22 +93,12 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
   }
 }
 
-/// "--cfg-parallel 2 x --ulysses 3", of those that were forced.
-std::string forced_degrees(const PlacementChoices& choices) {
-  std::string words;
-  const auto add = [&](const char* flag, int degree) {
-    if (degree > 0) words += fmt::format("{}{} {}", words.empty() ? "" : " x ", flag, degree);
-  };
-  add("--cfg-parallel", choices.guidance);
-  add("--ulysses", choices.ulysses);
-  add("--ring", choices.ring);
-  return words;
-}
-
 /// Says which of the flags cannot be obeyed.
 [[noreturn]] void refuse(const PlanRequest& request, bool no_degrees) {
   const PlacementChoices& c = request.choices;
   const int gpus = request.hardware.gpus();
+  const std::string all =
+      fmt::format("{} {}{}", gpus, request.execution.device.is_cpu() ? "rank" : "GPU", gpus == 1 ? "" : "s");
   const std::int64_t heads = request.model.expert.num_heads;
   const int least = std::max(c.guidance, 1) * std::max(c.ulysses, 1) * std::max(c.ring, 1);
   const auto input = [](const std::string& words) { return Error(Error::input, words); };
@@ -116,18 +106,18 @@ std::string forced_degrees(const PlacementChoices& choices) {
   if (c.ulysses > heads)
     throw input(fmt::format("--ulysses {}: the experts have {} heads, and a rank needs one", c.ulysses, heads));
   if (no_degrees)
-    throw input(fmt::format("{}: groups of {} (or of a multiple) do not fill {} GPUs without a rest", forced_degrees(c),
-                            least, gpus));
+    throw input(
+        fmt::format("{}: groups of {} (or of a multiple) do not fill {} without a rest", forced_words(c), least, all));
   if (c.mode && *c.mode != PlacementMode::pipeline)
     throw input(fmt::format("--high-ranks and --low-ranks are for --placement pipeline, not {}", to_string(*c.mode)));
   if (c.high_ranks > 0 || c.low_ranks > 0) {
     const int high = c.high_ranks > 0 ? c.high_ranks : gpus - c.low_ranks;
     const int low = c.low_ranks > 0 ? c.low_ranks : gpus - c.high_ranks;
-    throw input(fmt::format("--high-ranks {} and --low-ranks {}: two pools of groups of {} have to make up {} GPUs",
-                            high, low, least, gpus));
+    throw input(fmt::format("--high-ranks {} and --low-ranks {}: two pools of groups of {} have to make up {}", high,
+                            low, least, all));
   }
-  throw input(fmt::format("--placement pipeline needs two groups at least: groups of {} on --gpus {} are {}", least,
-                          gpus, gpus / least));
+  throw input(fmt::format("--placement pipeline needs two groups at least, but of {} there can be {} on {}", least,
+                          gpus / least, all));
 }
 
 }  // namespace
@@ -141,14 +131,16 @@ std::vector<PlacementPlan> candidates(const PlanRequest& request) {
   return plans;
 }
 
-std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlacementChoices& choices) {
+std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request) {
+  const bool cpu = request.execution.device.is_cpu();
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const std::optional<bool> text_on_cpu = cpu ? std::nullopt : request.choices.text_on_cpu;
   std::vector<PlacementPlan> variants;
   for (const TextPlace text : {TextPlace::beside, TextPlace::before, TextPlace::cpu}) {
-    if (choices.text_on_cpu && *choices.text_on_cpu != (text == TextPlace::cpu)) continue;
-    if (text == TextPlace::beside && exchanges) continue;
+    if (text_on_cpu && *text_on_cpu != (text == TextPlace::cpu)) continue;
+    if (cpu ? text == TextPlace::cpu : text == TextPlace::beside && exchanges) continue;
     for (const bool leaves : {false, true}) {
-      if (leaves && plan.mode == PlacementMode::resident) continue;
+      if (leaves && (cpu || plan.mode == PlacementMode::resident)) continue;
       variants.push_back(plan);
       variants.back().text = text;
       variants.back().expert_leaves = leaves;

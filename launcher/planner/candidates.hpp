@@ -13,7 +13,8 @@ namespace wf {
 /// defaults. Never empty: throws input when the choices leave nothing, saying why.
 std::vector<PlacementPlan> candidates(const PlanRequest& request);
 
-/// The same placement with its texts and its decoder where they take less memory, best first.
-std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlacementChoices& choices);
+/// The same placement with its texts and its decoder where they take less memory, best first. On a CPU there is no
+/// other place, but the text encoder may go before the experts come.
+std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request);
 
 }  // namespace wf

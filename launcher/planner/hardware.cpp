@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <numeric>
 
 #include "cluster/error.hpp"
 #include "launcher/command.hpp"
@@ -51,6 +52,7 @@ GpuFigures figures_of(const Peak& gpu) {
   figures.text_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
   figures.memory_rate = 4.21e12 / slower_memory;
   figures.host_rate = gpu.host * 1e9, figures.node_rate = gpu.node * 1e9, figures.world_rate = gpu.world * 1e9;
+  figures.message_seconds = 2e-5;
   return figures;
 }
 
@@ -74,13 +76,49 @@ const GpuFigures& gpu_figures(const std::string& kind) {
   throw Error(Error::input, "'" + kind + "' is no GPU with known figures; there are " + join(kinds, ", "));
 }
 
+/// One thread of a recent server's core, at what LibTorch's f32 products, softmax by blocks and convolutions reach
+/// there; ranks of a node talk through its memory. `wanfarm bench calibrate` measures the machine at hand.
+GpuFigures cpu_figures(int threads) {
+  GpuFigures cpu{.kind = "cpu", .source = "estimated from the number of cores"};
+  cpu.token_seconds = 0.5, cpu.pair_seconds = 2e-5;
+  cpu.decode_seconds = cpu.decode_tf32_seconds = 2e-3;
+  cpu.text_seconds = 15;
+  cpu.memory_rate = 1e10, cpu.host_rate = 2e9, cpu.node_rate = 2e9, cpu.world_rate = 1e9;
+  cpu.message_seconds = 2e-4;
+  cpu.threads = 1;
+  return with_threads(cpu, threads);
+}
+
+GpuFigures with_threads(GpuFigures figures, int threads) {
+  if (!figures.is_cpu()) return figures;
+  const double factor = figures.threads / threads;
+  for (double* const seconds : {&figures.token_seconds, &figures.pair_seconds, &figures.decode_seconds,
+                                &figures.decode_tf32_seconds, &figures.text_seconds})
+    *seconds *= factor;
+  figures.threads = threads;
+  return figures;
+}
+
 std::string kind_of_device(const std::string& device_name) {
   std::string name;
   for (const char letter : device_name)
     if (letter != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  if (name == "cpu") return name;
   for (const GpuFigures& gpu : known_gpus())
     if (name.find(gpu.kind) != std::string::npos) return gpu.kind;
   return "generic";
+}
+
+int Hardware::gpus() const { return std::accumulate(nodes.begin(), nodes.end(), 0); }
+
+int Hardware::most_on_a_node() const { return *std::ranges::max_element(nodes); }
+
+bool Hardware::inside_a_node(int ranks) const {
+  return nodes.size() == 1 || std::ranges::all_of(nodes, [&](int gpus) { return gpus % ranks == 0; });
+}
+
+Hardware equal_nodes(int nodes, int gpus_each, std::uint64_t memory_bytes, GpuFigures gpu) {
+  return {std::vector<int>(static_cast<std::size_t>(nodes), gpus_each), memory_bytes, std::move(gpu)};
 }
 
 }  // namespace wf

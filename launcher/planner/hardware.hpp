@@ -5,14 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "cluster/files.hpp"
-
 namespace wf {
 
-/// What one kind of GPU does. Seconds are those of the published model (dim 5120, 40 blocks) in `exact`; other sizes
-/// are scaled by their arithmetic (time_model.hpp). Rates are bytes a second of one GPU, in one direction.
+/// What one kind of GPU does, or a CPU. Seconds are those of the published model (dim 5120, 40 blocks) in `exact`, of a
+/// CPU in `reference`; other sizes are scaled by their arithmetic (time_model.hpp). Rates are bytes a second of one
+/// GPU, in one direction.
 struct GpuFigures {
-  std::string kind;                ///< "h200"
+  std::string kind;                ///< "h200"; "cpu"
   std::string source;              ///< where the figures are from: "measured", "estimated", a calibration's words
   std::uint64_t memory_bytes = 0;  ///< of such a GPU, as its driver counts them
   double token_seconds = 0;        ///< a of a L + b L^2, seconds of a forward of L tokens
@@ -25,6 +24,9 @@ struct GpuFigures {
   double host_rate = 0;            ///< from pinned host memory
   double node_rate = 0;            ///< to the other GPUs of its node
   double world_rate = 0;           ///< to GPUs of other nodes
+  double message_seconds = 0;      ///< before a collective moves anything
+  double threads = 0;              ///< of a CPU: that the seconds were measured with
+  bool is_cpu() const { return kind == "cpu"; }
 };
 
 /// h200, h100, a100, l40s, rtx4090, generic: the h200 as we measured it (docs/performance.md), the others scaled from
@@ -34,21 +36,26 @@ const std::vector<GpuFigures>& known_gpus();
 /// Throws input for an unknown kind, listing the known ones.
 const GpuFigures& gpu_figures(const std::string& kind);
 
-/// The kind whose name stands in a device's ("NVIDIA H200" -> "h200"); else "generic".
+/// Estimated, for a rank that computes with so many threads.
+GpuFigures cpu_figures(int threads);
+/// As many threads share the work as if it could be cut without loss. Of a GPU: unchanged.
+GpuFigures with_threads(GpuFigures figures, int threads);
+
+/// The kind whose name stands in a device's ("NVIDIA H200" -> "h200", "cpu" -> "cpu"); else "generic".
 std::string kind_of_device(const std::string& device_name);
 
-/// A calibration file:
-///   {"wanfarm_calibration": 1, "gpus": {"KIND": {"source": "...", "token_seconds": ..., ...}}}
-/// A kind may leave out keys, whose values then stay; keys are the members of GpuFigures. Returns `base` with what the
-/// file says of its kind, unchanged where the file says nothing of it. Throws input naming the file and what is wrong.
-GpuFigures calibrated(GpuFigures base, const Path& file);
-
-/// Equal nodes with equal GPUs. Every rank has one GPU.
+/// What a plan is made for. Every rank has one GPU, or is one of the processes that share a node's CPU.
 struct Hardware {
-  int nodes = 1, gpus_per_node = 1;
+  std::vector<int> nodes = {1};    ///< GPUs of each node
   std::uint64_t memory_bytes = 0;  ///< of each GPU that may be used
   GpuFigures gpu;
-  int gpus() const { return nodes * gpus_per_node; }
+  std::uint64_t host_bytes = 0;  ///< memory of a node; 0: not known, and not looked at
+
+  int gpus() const;
+  int most_on_a_node() const;
+  bool inside_a_node(int ranks) const;  ///< groups of so many ranks, cut one after the other, never span two nodes
 };
+
+Hardware equal_nodes(int nodes, int gpus_each, std::uint64_t memory_bytes, GpuFigures gpu);
 
 }  // namespace wf

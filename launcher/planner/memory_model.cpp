@@ -15,10 +15,12 @@ std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
 }
 
 /// What denoising takes on each rank of a group. The solver works on the whole clip.
-std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
+std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution,
+                         std::int64_t tokens) {
   const std::uint64_t rows = rows_of(plan, tokens);
   const std::uint64_t solver = 8 * 4 * static_cast<std::uint64_t>(4 * parts.expert.in_dim);
-  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), 1) +
+  const int batch = execution.guidance == GuidanceMode::batched && plan.degrees.guidance == 1 ? 2 : 1;
+  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), batch) +
          (static_cast<std::uint64_t>(tokens) - rows) * solver / 4;
 }
 
@@ -31,28 +33,34 @@ std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, s
   return ulysses + ring;
 }
 
-/// What stays on the GPU through the stage, then what the stage itself takes.
+/// Experts on the device in a stage. On a CPU one that went to host memory is still there, and one is being copied.
+std::uint64_t experts_in(const PlacementPlan& plan, const Execution& execution, Stage stage) {
+  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  if (plan.mode == PlacementMode::resident) return 2;
+  if (exchanges && execution.device.is_cpu()) return 3;
+  return stage == Stage::decode && plan.expert_leaves ? 0 : 1;
+}
+
+/// What stays on the device through the stage, then what the stage itself takes.
 std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool, Stage stage,
-                                 const Job& job, bool tf32) {
+                                 const Job& job, const Execution& execution) {
   const bool has_text = std::ranges::find(pool.stages, Stage::text) != pool.stages.end();
   const std::uint64_t text = umt5_bytes_needed(parts.text_encoder, 0);
   const std::uint64_t text_work = umt5_bytes_needed(parts.text_encoder, parts.text_len) - text;
   if (stage == Stage::text && plan.text == TextPlace::before)
     return {{"text encoder", text}, {"work of text", text_work}};
   const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
-  Execution execution;
-  execution.device = at::Device(at::kCUDA, 0);
-  execution.tf32 = tf32;
   const std::int64_t tokens = token_count(job);
   const bool denoises = stage == Stage::high || stage == Stage::low;
-  const bool left = stage == Stage::decode && plan.expert_leaves;
-  const std::uint64_t experts = left ? 0 : plan.mode == PlacementMode::resident ? 2 : 1;
+  const std::uint64_t experts = experts_in(plan, execution, stage);
   const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
-  return {{experts == 2 ? "both experts" : "an expert",
+  return {{experts == 3   ? "a copy and both experts"
+           : experts == 2 ? "both experts"
+                          : "an expert",
            experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
           {"VAE", vae},
           {"text encoder", has_text && plan.text == TextPlace::beside ? text : 0},
-          {"work of denoising", denoises ? work_bytes(parts, plan, tokens) : 0},
+          {"work of denoising", denoises ? work_bytes(parts, plan, execution, tokens) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::beside ? text_work : 0}};
@@ -66,24 +74,30 @@ std::uint64_t RankMemory::total() const {
 }
 
 RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
-                       const std::vector<Job>& jobs, bool tf32) {
+                       const std::vector<Job>& jobs, const Execution& execution) {
   RankMemory most;
   for (const Job& job : jobs) {
     for (const Stage stage : pool.stages) {
-      RankMemory memory{pool.name, stage, parts_of(parts, plan, pool, stage, job, tf32)};
+      RankMemory memory{pool.name, stage, parts_of(parts, plan, pool, stage, job, execution)};
       std::erase_if(memory.parts, [](const MemoryPart& part) { return part.bytes == 0; });
-      memory.parts.push_back({"margin", margin_bytes});
+      memory.parts.push_back({"margin", execution.device.is_cpu() ? cpu_margin_bytes : margin_bytes});
       if (memory.total() > most.total()) most = std::move(memory);
     }
   }
   return most;
 }
 
-std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan) {
+std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks) {
+  if (execution.device.is_cpu()) return 0;
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
   const std::uint64_t experts = exchanges ? 2 : plan.expert_leaves ? 1 : 0;
-  const auto ranks = static_cast<std::uint64_t>(plan.pool_of(Stage::decode).groups * plan.group_size());
-  return experts * ranks * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+  return experts * static_cast<std::uint64_t>(ranks) * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+}
+
+std::uint64_t parked_bytes(const ModelParts& parts, const Job& job) {
+  const std::int64_t latents = token_count(job) * 4 * parts.expert.out_dim;  // a token is 2 x 2 of them
+  const std::int64_t texts = 2 * parts.text_len * parts.text_dim;
+  return static_cast<std::uint64_t>(4 * latents * 4 + texts * number_bytes(parts.precision));
 }
 
 }  // namespace wf

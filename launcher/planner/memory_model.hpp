@@ -13,6 +13,7 @@ namespace wf {
 
 /// For what is not in tensors: CUDA's context, the libraries' workspaces, gaps between tensors.
 constexpr std::uint64_t margin_bytes = 2ull << 30;
+constexpr std::uint64_t cpu_margin_bytes = 512ull << 20;  ///< a process with its libraries
 
 struct MemoryPart {
   std::string name;
@@ -27,11 +28,18 @@ struct RankMemory {
   std::uint64_t total() const;
 };
 
-/// A rank of `pool`, for the job that takes most of it.
+/// A rank of `pool`, for the job that takes most of it. On a CPU experts that come and go are in its memory as well.
 RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
-                       const std::vector<Job>& jobs, bool tf32);
+                       const std::vector<Job>& jobs, const Execution& execution);
 
-/// Pinned host memory of all nodes together: the experts that come and go lie there, for every rank that needs them.
-std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan);
+/// Pinned host memory of so many ranks that decode: there lie, for each of them, the experts that come and go. 0 on
+/// CPUs.
+std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks);
+
+/// Of a node's memory, what wanfarm may fill: the rest is the system's, and files are read through it.
+constexpr double usable_host_share = 0.9;
+
+/// Bytes of a clip that waits between two stages: the sample, the corrected one, two predictions, and both texts.
+std::uint64_t parked_bytes(const ModelParts& parts, const Job& job);
 
 }  // namespace wf

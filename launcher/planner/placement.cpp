@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace wf {
 
@@ -27,6 +28,21 @@ std::string describe(const PlacementPlan& plan) {
   const int groups = plan.pools[0].groups;
   return fmt::format("{}, {} {} of {}{}", to_string(plan.mode), groups, groups == 1 ? "group" : "groups",
                      plan.group_size(), degrees);
+}
+
+std::string forced_words(const PlacementChoices& choices) {
+  std::string words;
+  const auto add = [&](const char* flag, const std::string& value) {
+    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", flag, value);
+  };
+  if (choices.mode) add("--placement", to_string(*choices.mode));
+  for (const auto& [flag, forced] : {std::pair{"--cfg-parallel", choices.guidance},
+                                     {"--ulysses", choices.ulysses},
+                                     {"--ring", choices.ring},
+                                     {"--high-ranks", choices.high_ranks},
+                                     {"--low-ranks", choices.low_ranks}})
+    if (forced > 0) add(flag, std::to_string(forced));
+  return words;
 }
 
 }  // namespace wf

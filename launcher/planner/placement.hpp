@@ -60,4 +60,7 @@ struct PlacementChoices {
   std::optional<bool> text_on_cpu = {};
 };
 
+/// "--cfg-parallel 2, --ulysses 3": of degrees and pools, those that were forced, as flags.
+std::string forced_words(const PlacementChoices& choices);
+
 }  // namespace wf

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
+#include <optional>
 
 #include "cluster/error.hpp"
 #include "launcher/display.hpp"
@@ -20,20 +22,34 @@ std::uint64_t shortage_of(const std::vector<RankMemory>& ranks, std::uint64_t av
   return most > available ? most - available : 0;
 }
 
+std::uint64_t host_room(const Hardware& hardware) {
+  return static_cast<std::uint64_t>(usable_host_share * static_cast<double>(hardware.host_bytes));
+}
+
+Considered look_at(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan) {
+  const Hardware& hardware = request.hardware;
+  Considered looked{plan, predict(request, shapes, plan)};
+  looked.shortage = shortage_of(looked.predicted.memory, hardware.memory_bytes);
+  const std::uint64_t pinned = looked.predicted.node_pinned_bytes, room = host_room(hardware);
+  if (hardware.host_bytes > 0 && pinned > room) looked.host_shortage = pinned - room;
+  return looked;
+}
+
+std::uint64_t lacks(const Considered& each) { return each.shortage + each.host_shortage; }
+
 /// The first variant that fits, else the one that lacks least.
 Considered consider(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan) {
-  Considered best;
-  for (const PlacementPlan& variant : memory_variants(plan, request.choices)) {
-    const std::uint64_t shortage = shortage_of(memory_of(request, shapes, variant), request.hardware.memory_bytes);
-    if (best.plan.pools.empty() || shortage < best.shortage) best = {variant, {}, shortage};
-    if (best.fits()) break;
+  std::optional<Considered> best;
+  for (const PlacementPlan& variant : memory_variants(plan, request)) {
+    Considered each = look_at(request, shapes, variant);
+    if (!best || lacks(each) < lacks(*best)) best = std::move(each);
+    if (best->fits()) break;
   }
-  best.predicted = predict(request, shapes, best.plan);
-  return best;
+  return *std::move(best);
 }
 
 bool better(const Considered& a, const Considered& b) {
-  if (a.shortage != b.shortage) return a.shortage < b.shortage;
+  if (lacks(a) != lacks(b)) return lacks(a) < lacks(b);
   return a.predicted.makespan < b.predicted.makespan;
 }
 
@@ -64,8 +80,10 @@ std::string reason_for(const std::vector<Considered>& all) {
   const Considered& winner = all[0];
   if (all.size() == 1) return "nothing else was allowed";
   const Considered& second = all[1];
+  if (!winner.fits()) return "nothing fits, and this lacks least";
   if (!second.fits())
-    return fmt::format("nothing else fits: {} lacks {} a GPU", describe(second.plan), gibibytes(second.shortage));
+    return fmt::format("nothing else fits: {} lacks {} {}", describe(second.plan), gibibytes(lacks(second)),
+                       second.shortage > 0 ? "a rank" : "of host memory");
   const double ratio = second.predicted.makespan / winner.predicted.makespan - 1;
   if (ratio >= 0)
     return fmt::format("the list ends after {}; next is {} with {} ({:.1f} % more)",
@@ -85,7 +103,17 @@ std::string parts_in_words(const RankMemory& memory) {
   return words;
 }
 
-[[noreturn]] void nothing_fits(const Considered& nearest, std::uint64_t available) {
+[[noreturn]] void hosts_too_small(const Considered& nearest, const Hardware& hardware) {
+  throw Error(Error::environment,
+              fmt::format("nothing fits: the nearest, {}, pins {} of host memory on a node, {} more than may be pinned "
+                          "of its {}; what would fit: fewer ranks a node, or more memory there",
+                          describe(nearest.plan), gibibytes(nearest.predicted.node_pinned_bytes),
+                          gibibytes(nearest.host_shortage), gibibytes(hardware.host_bytes)));
+}
+
+[[noreturn]] void nothing_fits(const Considered& nearest, const Hardware& hardware) {
+  if (nearest.shortage == 0) hosts_too_small(nearest, hardware);
+  const std::uint64_t available = hardware.memory_bytes;
   const RankMemory& rank = nearest.fullest();
   std::uint64_t weights = margin_bytes;
   for (const MemoryPart& part : rank.parts)
@@ -114,10 +142,25 @@ PlanResult make_plan(const PlanRequest& request) {
   for (const PlacementPlan& plan : candidates(request)) all.push_back(consider(request, shapes, plan));
   keep_best_splits(all);
   std::ranges::stable_sort(all, better);
-  if (!all.front().fits()) nothing_fits(all.front(), request.hardware.memory_bytes);
+  if (!all.front().fits() && !request.execution.device.is_cpu()) nothing_fits(all.front(), request.hardware);
   choose(all);
   std::string reason = reason_for(all);
   return {std::move(all), std::move(reason)};
+}
+
+int parked_in_total(const PlanRequest& request, const PlacementPlan& plan) {
+  const Hardware& hardware = request.hardware;
+  constexpr int any = std::numeric_limits<int>::max();
+  if (hardware.host_bytes == 0) return any;
+  const std::vector<ClipShape> shapes = shapes_of(request.jobs);
+  const Prediction predicted = predict(request, shapes, plan);
+  std::uint64_t taken = predicted.node_pinned_bytes, largest = 1;
+  if (request.execution.device.is_cpu())
+    for (const RankMemory& rank : predicted.memory)
+      taken = std::max(taken, rank.total() * static_cast<std::uint64_t>(hardware.most_on_a_node()));
+  for (const ClipShape& shape : shapes) largest = std::max(largest, parked_bytes(request.model, shape.job));
+  const std::uint64_t room = host_room(hardware), left = room > taken ? room - taken : 0;
+  return static_cast<int>(std::clamp<std::uint64_t>(left / largest * hardware.nodes.size(), 1, any));
 }
 
 }  // namespace wf

@@ -16,7 +16,7 @@ struct PlanRequest {
   ModelParts model;
   std::vector<Job> jobs;  ///< not empty
   PlacementChoices choices;
-  bool tf32 = false;
+  Execution execution;  ///< device (GPU or CPU), guidance mode and TF32 count; what lies where is the plan's to say
 };
 
 struct PoolUse {
@@ -30,16 +30,18 @@ struct Prediction {
   double makespan = 0;       ///< of the whole list, start included
   double clips_per_hour = 0;
   std::vector<PoolUse> use;
-  std::vector<RankMemory> memory;  ///< of a rank of each pool
-  std::uint64_t pinned_bytes = 0;  ///< of host memory, all nodes together
+  std::vector<RankMemory> memory;       ///< of a rank of each pool
+  std::uint64_t pinned_bytes = 0;       ///< of host memory, all nodes together
+  std::uint64_t node_pinned_bytes = 0;  ///< of the node with most of it
 };
 
 /// One placement that was looked at.
 struct Considered {
   PlacementPlan plan;
   Prediction predicted;
-  std::uint64_t shortage = 0;  ///< bytes that the GPUs lack; 0: it fits
-  bool fits() const { return shortage == 0; }
+  std::uint64_t shortage = 0;       ///< bytes that a rank's device lacks; 0: it fits
+  std::uint64_t host_shortage = 0;  ///< bytes that a node lacks for pinned memory
+  bool fits() const { return shortage == 0 && host_shortage == 0; }
   const RankMemory& fullest() const;  ///< the rank that needs most
 };
 
@@ -55,7 +57,12 @@ struct PlanResult {
 constexpr double equally_fast = 0.05;
 
 /// Every placement that the choices leave. Throws input when they cannot be obeyed, saying why, and environment when
-/// nothing fits, naming what is short, where, by how much, and what would fit.
+/// nothing fits, naming what is short, where, by how much, and what would fit. CPUs are not refused: there the winner
+/// may lack memory, which is an estimate and has swap space behind it.
 PlanResult make_plan(const PlanRequest& request);
+
+/// Clips that may wait between two stages, of all groups together: what nodes have left beside pinned memory. At least
+/// 1; as many as one likes where request.hardware.host_bytes is not known.
+int parked_in_total(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

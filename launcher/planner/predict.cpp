@@ -35,7 +35,7 @@ std::vector<Works> works_of(const PlanRequest& request, const std::vector<ClipSh
                             const Pool& pool) {
   std::vector<Works> works;
   for (const ClipShape& shape : shapes) {
-    const StageSeconds seconds = stage_seconds(request.hardware, request.model, plan, shape, request.tf32);
+    const StageSeconds seconds = stage_seconds(request.hardware, request.model, plan, shape, request.execution);
     const auto clips = static_cast<std::int64_t>(request.jobs.size());
     Works each{seconds.transfer + exchanges(plan, clips) * seconds.exchange, shape.clips};
     for (const Stage stage : pool.stages) each.seconds += seconds_in(seconds, stage);
@@ -63,7 +63,7 @@ std::vector<RankMemory> memory_of(const PlanRequest& request, const std::vector<
   std::vector<Job> jobs;
   for (const ClipShape& shape : shapes) jobs.push_back(shape.job);
   std::vector<RankMemory> memory;
-  for (const Pool& pool : plan.pools) memory.push_back(rank_memory(request.model, plan, pool, jobs, request.tf32));
+  for (const Pool& pool : plan.pools) memory.push_back(rank_memory(request.model, plan, pool, jobs, request.execution));
   return memory;
 }
 
@@ -81,7 +81,10 @@ Prediction predict(const PlanRequest& request, const std::vector<ClipShape>& sha
     predicted.use.push_back({plan.pools[i].name, busy / (plan.pools[i].groups * predicted.makespan)});
   }
   predicted.memory = memory_of(request, shapes, plan);
-  predicted.pinned_bytes = pinned_bytes(request.model, plan);
+  const int decoding = plan.pool_of(Stage::decode).groups * plan.group_size();
+  const int on_a_node = std::min(decoding, request.hardware.most_on_a_node());
+  predicted.pinned_bytes = pinned_bytes(request.model, plan, request.execution, decoding);
+  predicted.node_pinned_bytes = pinned_bytes(request.model, plan, request.execution, on_a_node);
   return predicted;
 }
 

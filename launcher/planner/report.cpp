@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "launcher/bench/table.hpp"
+#include "launcher/command.hpp"
 #include "launcher/display.hpp"
 #include "parallel/device.hpp"
 
@@ -15,11 +16,20 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t shown_placements = 10;
 
+/// "2 nodes with 8 GPUs of kind h200"; "3 nodes with 4, 4, 2 ranks of kind cpu".
+std::string machine(const Hardware& hardware) {
+  const bool equal = std::ranges::count(hardware.nodes, hardware.nodes.front()) == std::ssize(hardware.nodes);
+  std::vector<std::string> counts;
+  for (const int gpus : hardware.nodes) counts.push_back(std::to_string(gpus));
+  const char* const noun = hardware.gpu.is_cpu() ? "rank" : "GPU";
+  return fmt::format("{} {} with {} {}{} of kind {}", hardware.nodes.size(),
+                     hardware.nodes.size() == 1 ? "node" : "nodes", equal ? counts.front() : join(counts, ", "), noun,
+                     equal && hardware.nodes.front() == 1 ? "" : "s", hardware.gpu.kind);
+}
+
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{} {} with {} {} of kind {}, {} each; figures: {}\n{} {}, {}\n", hardware.nodes,
-                     hardware.nodes == 1 ? "node" : "nodes", hardware.gpus_per_node,
-                     hardware.gpus_per_node == 1 ? "GPU" : "GPUs", hardware.gpu.kind, gibibytes(hardware.memory_bytes),
+  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", machine(hardware), gibibytes(hardware.memory_bytes),
                      hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
                      request.model.precision == Precision::exact ? "exact" : "reference");
 }
@@ -28,6 +38,12 @@ std::string use_in_words(const std::vector<PoolUse>& use) {
   std::string words;
   for (const PoolUse& pool : use) words += fmt::format("{}{:.0f} %", words.empty() ? "" : ", ", 100 * pool.utilisation);
   return words;
+}
+
+std::string verdict(const Considered& each, bool first) {
+  if (each.shortage > 0) return "lacks " + gibibytes(each.shortage);
+  if (each.host_shortage > 0) return fmt::format("lacks {} of host memory", gibibytes(each.host_shortage));
+  return first ? "wins" : "fits";
 }
 
 std::string placements(const PlanResult& result) {
@@ -44,10 +60,7 @@ std::string placements(const PlanResult& result) {
     const Considered& each = result.considered[i];
     table.rows.push_back({describe(each.plan), each.predicted.clip_seconds, each.predicted.clips_per_hour,
                           duration_text(each.predicted.makespan), use_in_words(each.predicted.use),
-                          static_cast<double>(each.fullest().total()) / (1ull << 30),
-                          i == 0        ? "wins"
-                          : each.fits() ? "fits"
-                                        : "lacks " + gibibytes(each.shortage)});
+                          static_cast<double>(each.fullest().total()) / (1ull << 30), verdict(each, i == 0)});
   }
   const std::size_t more = result.considered.size() - shown;
   return to_text(table) + (more > 0 ? fmt::format("and {} more (--json has all)\n", more) : "");
@@ -105,6 +118,7 @@ Json json_of(const Considered& each) {
           {"words", describe(each.plan)},
           {"fits", each.fits()},
           {"shortage_bytes", each.shortage},
+          {"host_shortage_bytes", each.host_shortage},
           {"start_seconds", each.predicted.start_seconds},
           {"clip_seconds", each.predicted.clip_seconds},
           {"clips_per_hour", each.predicted.clips_per_hour},
@@ -126,8 +140,8 @@ Json to_json(const PlanRequest& request, const PlanResult& result) {
   Json considered = Json::array();
   for (const Considered& each : result.considered) considered.push_back(json_of(each));
   return {{"hardware",
-           {{"nodes", hardware.nodes},
-            {"gpus_per_node", hardware.gpus_per_node},
+           {{"nodes", hardware.nodes.size()},
+            {"gpus", hardware.nodes},
             {"gpu", hardware.gpu.kind},
             {"memory_bytes", hardware.memory_bytes},
             {"figures", hardware.gpu.source},

@@ -10,7 +10,6 @@
 namespace wf {
 namespace {
 
-constexpr double start_of_message = 2e-5;  ///< seconds before a collective moves anything: estimated
 constexpr double pin_rate = 1.93e9;        ///< pinning host memory, bytes a second: measured, 28.9 GB in 15 s
 constexpr double cpu_flops = 3e11;         ///< of a text encoder on the host: estimated
 constexpr std::int64_t text_tokens = 128;  ///< of both texts of a clip together: estimated
@@ -29,8 +28,7 @@ double pair_flops(const DitConfig& config) { return 4.0 * static_cast<double>(co
 
 /// Of `ranks` that follow each other: a group of them lies inside a node where their number divides the node's.
 double link(const Hardware& hardware, int ranks) {
-  const bool inside = hardware.nodes == 1 || hardware.gpus_per_node % ranks == 0;
-  return inside ? hardware.gpu.node_rate : hardware.gpu.world_rate;
+  return hardware.inside_a_node(ranks) ? hardware.gpu.node_rate : hardware.gpu.world_rate;
 }
 
 /// Sent by one rank in a forward: q, k, v and their mixture through the all-to-alls; keys and values around the ring,
@@ -39,14 +37,15 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
                              std::int64_t tokens) {
   const DitConfig& config = parts.expert;
   const int u = degrees.ulysses, r = degrees.ring;
+  const double start = hardware.gpu.message_seconds;
   const double plane = static_cast<double>(config.dim * number_bytes(parts.precision));
   double layer = 0;
-  if (u > 1) layer += 4 * up(tokens, u * r) * plane * (u - 1) / u / link(hardware, u) + 2 * start_of_message;
+  if (u > 1) layer += 4 * up(tokens, u * r) * plane * (u - 1) / u / link(hardware, u) + 2 * start;
   if (r > 1) {
     const double share = up(config.num_heads, u) / static_cast<double>(config.num_heads);
     const double merged = 12 * up(tokens, r) * static_cast<double>(config.dim) * share;
-    layer += (r - 1) * (2 * up(tokens, r) * plane * share / link(hardware, u * r) + merged / hardware.gpu.memory_rate +
-                        start_of_message);
+    layer += (r - 1) *
+             (2 * up(tokens, r) * plane * share / link(hardware, u * r) + merged / hardware.gpu.memory_rate + start);
   }
   return layer * static_cast<double>(config.num_layers);
 }
@@ -56,7 +55,7 @@ double step_seconds(const Hardware& hardware, const ModelParts& parts, const Deg
   const double forward = forward_seconds(hardware, parts, degrees, tokens).total();
   const int ranks = degrees.guidance * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
-  const double together = ranks > 1 ? velocity / link(hardware, ranks) + start_of_message : 0;
+  const double together = ranks > 1 ? velocity / link(hardware, ranks) + hardware.gpu.message_seconds : 0;
   return forward * 2 / degrees.guidance + together;
 }
 
@@ -96,7 +95,7 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 }
 
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
-                           const ClipShape& shape, bool tf32) {
+                           const ClipShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
   const double step = step_seconds(hardware, parts, plan.degrees, shape.tokens);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height;
@@ -107,8 +106,8 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.high = step * static_cast<double>(shape.high_steps);
   seconds.low = step * static_cast<double>(shape.low_steps);
   seconds.exchange = expert_bytes(parts) / gpu.host_rate;
-  seconds.decode =
-      pixels * (tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds) + (plan.expert_leaves ? seconds.exchange : 0);
+  seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds) +
+                   (plan.expert_leaves ? seconds.exchange : 0);
   // x, the corrected sample and two data predictions: to the host there, and from the host here.
   if (plan.mode == PlacementMode::pipeline)
     seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;
@@ -121,6 +120,7 @@ double start_seconds(const Hardware& hardware, const ModelParts& parts, const Pl
   const bool from_host = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
   const int pinned = from_host ? 2 : plan.expert_leaves ? 1 : 0;
   const int loaded = plan.mode == PlacementMode::pipeline ? 1 : 2;
+  if (hardware.gpu.is_cpu()) return (loaded * expert + text) / hardware.gpu.host_rate;  // nothing to pin
   return (loaded * expert + text) / hardware.gpu.host_rate + pinned * expert / pin_rate;
 }
 

@@ -32,12 +32,12 @@ struct ForwardSeconds {
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens);
 
-/// Seconds of one clip in a group. `exchange` is what an exchange of experts takes, once.
+/// Seconds of one clip in a group. `exchange` is what an exchange of experts takes, once. Of `execution` TF32 counts.
 struct StageSeconds {
   double text = 0, high = 0, low = 0, decode = 0, transfer = 0, exchange = 0;
 };
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
-                           const ClipShape& shape, bool tf32);
+                           const ClipShape& shape, const Execution& execution);
 
 /// Before the first clip: weights from the page cache to the GPU, and pinning host memory where experts lie there.
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan);

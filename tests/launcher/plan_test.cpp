@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "cluster/error.hpp"
 #include "launcher/model_choice.hpp"
+#include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -15,29 +18,169 @@ const ModelParts& tiny_model() {
   return parts;
 }
 
-TEST(Plan, OnACpuTheExecutionStaysAsItIs) {
-  const Execution cpu;
+constexpr std::uint64_t gib = 1ull << 30;
+
+/// The published sizes, described alone.
+const ModelParts& published_model() {
+  static const ModelParts parts = [] {
+    const TempFolder folder;
+    write_random_model(folder.path() / "a14b", {.size = preset("a14b"), .described = true});
+    return read_model(folder.path() / "a14b", Precision::exact);
+  }();
+  return parts;
+}
+
+Job job_720p() {
+  Job job;
+  job.width = 1280, job.height = 720;
+  return job;
+}
+
+Execution on_a_gpu() {
+  Execution execution;
+  execution.precision = Precision::exact;
+  execution.device = execution.text_device = at::Device(at::kCUDA, 0);
+  return execution;
+}
+
+Ranks one_gpu(std::uint64_t memory) { return {{1}, "NVIDIA H200", memory, 2000 * gib}; }
+
+/// How one GPU with so much memory renders a list of 720p clips.
+Execution planned(std::uint64_t memory, const RunOptions& options = {}, std::size_t clips = 1) {
+  const PlanResult result =
+      plan_run(published_model(), std::vector<Job>(clips, job_720p()), on_a_gpu(), options, one_gpu(memory));
+  return execution_for(result.winner().plan, on_a_gpu());
+}
+
+std::string refusal(const std::function<void()>& action, Error::Kind kind) {
+  try {
+    action();
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  return "";
+}
+
+TEST(Plan, ProcessAloneOnACpuComputesAsWithoutAPlan) {
   RunOptions options;
-  options.placement = "swap";
   options.gpu_memory = 1;  // of no GPU
-  const Execution planned = plan(tiny_model(), {Job()}, cpu, options);
+  const Execution planned = plan_alone(tiny_model(), {Job()}, Execution(), options);
   EXPECT_TRUE(planned.device.is_cpu());
   EXPECT_TRUE(planned.text_device.is_cpu());
   EXPECT_EQ(planned.residency, Residency::both);
   EXPECT_TRUE(planned.keep_text_encoder);
+  EXPECT_FALSE(planned.expert_leaves);
+}
+
+TEST(Plan, OnACpuTooLittleMemoryIsNoReasonToRefuse) {
+  const Ranks small{{1}, "cpu", gib, gib, 2};
+  EXPECT_NO_THROW(plan_run(published_model(), {job_720p()}, Execution(), {}, small));
+}
+
+TEST(Plan, OnACpuExpertsAreExchangedWhereThatIsAsked) {
+  RunOptions options;
+  options.placement = "swap";
+  EXPECT_EQ(plan_alone(tiny_model(), {Job()}, Execution(), options).residency, Residency::exchanged);
 }
 
 TEST(Plan, ATextEncoderOnAGpuDoesNotGoWithARunOnTheCpu) {
   RunOptions options;
   options.text_device = "cuda";
-  try {
-    plan(tiny_model(), {Job()}, Execution(), options);
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Error::input);
-    EXPECT_NE(std::string(error.what()).find("--text-device cuda"), std::string::npos) << error.what();
-    EXPECT_NE(std::string(error.what()).find("--device"), std::string::npos) << error.what();
+  const std::string words = refusal([&] { plan_alone(tiny_model(), {Job()}, Execution(), options); }, Error::input);
+  EXPECT_NE(words.find("--text-device cuda"), std::string::npos) << words;
+  EXPECT_NE(words.find("--device"), std::string::npos) << words;
+}
+
+TEST(Plan, WithLessMemoryTheTextEncoderGoesFirstThenExpertsAreExchangedThenOneLeavesForDecoding) {
+  const Execution roomy = planned(139 * gib);
+  EXPECT_EQ(roomy.residency, Residency::both);
+  EXPECT_TRUE(roomy.keep_text_encoder);
+  EXPECT_TRUE(roomy.text_device.is_cuda());
+  const Execution close = planned(75 * gib);
+  EXPECT_EQ(close.residency, Residency::both);
+  EXPECT_FALSE(close.keep_text_encoder);
+  EXPECT_TRUE(close.text_device.is_cuda());
+  const Execution half = planned(48 * gib);
+  EXPECT_EQ(half.residency, Residency::exchanged);
+  EXPECT_FALSE(half.expert_leaves);
+  const Execution tight = planned(40 * gib);
+  EXPECT_EQ(tight.residency, Residency::exchanged);
+  EXPECT_TRUE(tight.expert_leaves);
+  for (const Execution& each : {roomy, close, half, tight})
+    for (const std::size_t clips : {std::size_t{1}, std::size_t{40}})
+      EXPECT_EQ(planned(each.residency == Residency::both ? 139 * gib : 48 * gib, {}, clips).residency, each.residency)
+          << "for any number of clips";
+}
+
+TEST(Plan, WhatItFindsFitsByTheSumsOfTheStages) {
+  for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib}) {
+    const std::uint64_t peak = peak_bytes_needed(published_model(), planned(memory), job_720p());
+    EXPECT_LE(peak + margin_bytes, memory);
   }
+}
+
+TEST(Plan, BatchedGuidanceIsPlannedFor) {
+  Execution batched = on_a_gpu();
+  batched.guidance = GuidanceMode::batched;
+  const PlanResult result = plan_run(published_model(), {job_720p()}, batched, {}, one_gpu(139 * gib));
+  const Execution execution = execution_for(result.winner().plan, batched);
+  EXPECT_EQ(result.winner().fullest().total(),
+            peak_bytes_needed(published_model(), execution, job_720p()) + margin_bytes);
+}
+
+TEST(Plan, ObeysTheFlags) {
+  RunOptions options;
+  options.placement = "swap", options.text_device = "cpu";
+  const Execution swap = planned(139 * gib, options);
+  EXPECT_EQ(swap.residency, Residency::exchanged);
+  EXPECT_TRUE(swap.text_device.is_cpu());
+  EXPECT_TRUE(swap.keep_text_encoder) << "nothing makes it leave the host";
+}
+
+TEST(Plan, WhereNothingFitsItSaysWhatIsMissing) {
+  const std::string words = refusal([] { planned(24 * gib); }, Error::environment);
+  for (const char* part : {"24.0 GiB", "more than there is", "what would fit"})
+    EXPECT_NE(words.find(part), std::string::npos) << words;
+}
+
+TEST(Plan, DegreesThatOneProcessCannotHaveAskForRanks) {
+  RunOptions options;
+  options.degrees.ulysses = 2;
+  const auto plan = [&] { plan_alone(tiny_model(), {Job()}, Execution(), options); };
+  const std::string words = refusal(plan, Error::input);
+  EXPECT_NE(words.find("--ulysses 2"), std::string::npos) << words;
+  EXPECT_NE(words.find("--ranks 2"), std::string::npos) << words;
+  options.degrees = {}, options.placement = "pipeline";
+  EXPECT_NE(refusal(plan, Error::input).find("--ranks 2"), std::string::npos);
+}
+
+TEST(ExecutionFor, ARankOfAPipelineHoldsOneExpert) {
+  PlacementPlan plan;
+  plan.mode = PlacementMode::pipeline, plan.text = TextPlace::cpu, plan.expert_leaves = true;
+  const Execution execution = execution_for(plan, on_a_gpu());
+  EXPECT_EQ(execution.residency, Residency::one);
+  EXPECT_TRUE(execution.text_device.is_cpu());
+  EXPECT_TRUE(execution.expert_leaves);
+}
+
+TEST(RanksOf, TakesTheLeastOfWhatDiffers) {
+  const RankFacts large{"a", "NVIDIA H200", 139 * gib, 1000 * gib, 8},
+      small{"b", "NVIDIA L40S", 44 * gib, 500 * gib, 4};
+  const Ranks ranks = ranks_of({large, large, large, small});
+  EXPECT_EQ(ranks.on_node, (std::vector<int>{3, 1}));
+  EXPECT_EQ(ranks.device_name, "NVIDIA L40S");
+  EXPECT_EQ(ranks.memory_bytes, 44 * gib);
+  EXPECT_EQ(ranks.host_bytes, 500 * gib);
+  EXPECT_EQ(ranks.threads, 4);
+}
+
+TEST(RanksOf, OnCpusRanksShareTheirNodesMemory) {
+  const RankFacts cpu{"a", "cpu", 0, 64 * gib, 2};
+  EXPECT_EQ(ranks_of({cpu, cpu, cpu, cpu}).memory_bytes, 16 * gib);
+  const RankFacts gpu{"b", "NVIDIA H200", 139 * gib, 64 * gib, 2};
+  EXPECT_NE(refusal([&] { ranks_of({cpu, gpu}); }, Error::environment).find("--device cpu"), std::string::npos);
 }
 
 TEST(ChosenExecution, OnACpuIsF32WithItsOwnNoise) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cluster/error.hpp"
+#include "launcher/planner/calibration.hpp"
 #include "launcher/planner/predict.hpp"
 #include "launcher/planner/report.hpp"
 #include "launcher/planner/schedule.hpp"
@@ -28,6 +29,15 @@ const ModelParts& published_model() {
   return parts;
 }
 
+Execution on_gpus() {
+  Execution execution;
+  execution.precision = Precision::exact;
+  execution.device = execution.text_device = at::Device(at::kCUDA, 0);
+  return execution;
+}
+
+Hardware h200s(int nodes, int gpus) { return equal_nodes(nodes, gpus, 141 * gib, gpu_figures("h200")); }
+
 Job job_720p() {
   Job job;
   job.width = 1280, job.height = 720;
@@ -36,7 +46,8 @@ Job job_720p() {
 
 PlanRequest request_for(int nodes, int gpus, std::uint64_t memory, std::size_t clips, const Job& job = job_720p()) {
   PlanRequest request;
-  request.hardware = {nodes, gpus, memory, gpu_figures("h200")};
+  request.hardware = equal_nodes(nodes, gpus, memory, gpu_figures("h200"));
+  request.execution = on_gpus();
   request.model = published_model();
   request.jobs.assign(clips, job);
   return request;
@@ -138,7 +149,7 @@ TEST(Planner, ChoicesThatCannotBeObeyedAreRefusedWithTheReason) {
 }
 
 TEST(TimeModel, GivesTheMeasuredForwards) {
-  const Hardware one{1, 1, 141 * gib, gpu_figures("h200")};
+  const Hardware one = h200s(1, 1);
   EXPECT_NEAR(forward_seconds(one, published_model(), {}, 32760).total(), 2.536, 0.02 * 2.536);
   EXPECT_NEAR(forward_seconds(one, published_model(), {}, 75600).total(), 9.874, 0.02 * 9.874);
   // The part that grows with L^2 is self-attention, which was measured on its own: 1.3138 s and 6.99 s.
@@ -147,7 +158,7 @@ TEST(TimeModel, GivesTheMeasuredForwards) {
 }
 
 TEST(TimeModel, UnevenHeadsAndRowsCountTheSlowestRank) {
-  const Hardware node{1, 8, 141 * gib, gpu_figures("h200")};
+  const Hardware node = h200s(1, 8);
   const auto compute = [&](int ulysses) {
     return forward_seconds(node, published_model(), {1, ulysses, 1}, 75600).compute;
   };
@@ -157,7 +168,7 @@ TEST(TimeModel, UnevenHeadsAndRowsCountTheSlowestRank) {
 }
 
 TEST(TimeModel, GroupsAcrossNodesPayForTheSlowerLink) {
-  const Hardware node{1, 8, 141 * gib, gpu_figures("h200")}, nodes{2, 4, 141 * gib, gpu_figures("h200")};
+  const Hardware node = h200s(1, 8), nodes = h200s(2, 4);
   const auto sent = [](const Hardware& hardware, const Degrees& degrees) {
     return forward_seconds(hardware, published_model(), degrees, 75600).communication;
   };
@@ -184,9 +195,7 @@ TEST(TimeModel, TimesGrowWithSizeAndSteps) {
 }
 
 TEST(MemoryModel, AResidentRankIsWhatTheStagesNeedAndTheMargin) {
-  Execution execution;
-  execution.precision = Precision::exact;
-  execution.device = execution.text_device = at::Device(at::kCUDA, 0);
+  Execution execution = on_gpus();
   const Pool all{"all", {Stage::text, Stage::high, Stage::low, Stage::decode}, 1};
   PlacementPlan plan;
   plan.pools = {all};
@@ -194,7 +203,7 @@ TEST(MemoryModel, AResidentRankIsWhatTheStagesNeedAndTheMargin) {
     for (const TextPlace text : {TextPlace::beside, TextPlace::before}) {
       for (const Job& job : {Job(), job_720p()}) {
         plan.text = text, execution.tf32 = tf32, execution.keep_text_encoder = text == TextPlace::beside;
-        const RankMemory memory = rank_memory(published_model(), plan, all, {job}, tf32);
+        const RankMemory memory = rank_memory(published_model(), plan, all, {job}, execution);
         EXPECT_EQ(memory.total(), peak_bytes_needed(published_model(), execution, job) + margin_bytes);
       }
     }
@@ -206,7 +215,7 @@ TEST(MemoryModel, MoreRanksTakeLessWorkEach) {
     PlacementPlan plan;
     plan.degrees.ulysses = ulysses, plan.text = TextPlace::before;
     plan.pools = {{"high", {Stage::high}, 1}};
-    return rank_memory(published_model(), plan, plan.pools[0], {job_720p()}, false).total();
+    return rank_memory(published_model(), plan, plan.pools[0], {job_720p()}, on_gpus()).total();
   };
   EXPECT_LT(total(4), total(2));
   EXPECT_LT(total(8), total(4));
@@ -308,7 +317,7 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   const Outcome json = plan({"--gpus", "4", "--nodes", "2", "--gpu-memory", "maximum", "--json"});
   const auto parsed = nlohmann::json::parse(json.out);
   EXPECT_EQ(parsed["hardware"]["memory_bytes"], 80'000'000'000);
-  EXPECT_EQ(parsed["hardware"]["nodes"], 2);
+  EXPECT_EQ(parsed["hardware"]["gpus"], (std::vector<int>{4, 4}));
   EXPECT_EQ(parsed["winner"], parsed["considered"][0]);
   EXPECT_EQ(parsed["clips"], 3);
   EXPECT_EQ(plan({"--gpus", "1", "--gpu-memory", "1GiB"}).code, 3) << "the margin alone is more";

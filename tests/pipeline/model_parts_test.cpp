@@ -42,6 +42,19 @@ TEST(BytesNeeded, SwapSavesExactlyOneExpert) {
     EXPECT_EQ(needed(resident, stage) - needed(swap, stage), expert) << to_string(stage);
 }
 
+TEST(BytesNeeded, AnExpertThatLeavesMakesRoomForDecodingAlone) {
+  for (const Residency residency : {Residency::both, Residency::exchanged, Residency::one}) {
+    Execution staying = on_one_gpu();
+    staying.residency = residency;
+    Execution leaving = staying;
+    leaving.expert_leaves = true;
+    const std::uint64_t expert = dit_weight_bytes(parts().expert, parts().text_dim, Precision::reference);
+    EXPECT_EQ(needed(staying, Stage::decode) - needed(leaving, Stage::decode),
+              residency == Residency::both ? 0 : expert);
+    EXPECT_EQ(needed(staying, Stage::low), needed(leaving, Stage::low));
+  }
+}
+
 TEST(BytesNeeded, ATextEncoderThatLeavesSavesItsWeightsAfterwards) {
   const Execution keeping = on_one_gpu();
   Execution leaving = keeping;
