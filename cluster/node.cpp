@@ -21,8 +21,7 @@ struct Family {
 constexpr std::array families{
     Family{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"},
     Family{"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"},
-    Family{"SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"},
-    Family{"PMIX_RANK", "PMIX_SIZE", "PMIX_LOCAL_RANK"},
+    Family{"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"},
 };
 
 int number(const Environment& variables, const char* name, int otherwise) {
@@ -50,7 +49,7 @@ Environment environment() {
 
 Rank rank_from(const Environment& variables) {
   for (const Family& family : families) {
-    if (variables.contains(family.rank))
+    if (variables.contains(family.rank) && variables.contains(family.size))
       return {number(variables, family.rank, 0), number(variables, family.size, 1),
               number(variables, family.local_rank, 0)};
   }

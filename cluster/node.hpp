@@ -25,8 +25,10 @@ struct Node {
 /// The variables of this process.
 Environment environment();
 
-/// Reads OMPI_COMM_WORLD_*, PMIX_RANK, PMI_* and SLURM_PROCID/NTASKS/LOCALID, in this order; the first family present
-/// wins. Throws environment when a variable is not a number.
+/// Reads OMPI_COMM_WORLD_*, PMI_*, and of a Slurm step SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID, in this
+/// order; the first family with rank and size wins. (In a batch script SLURM_PROCID is 0 and SLURM_NTASKS what the job
+/// asked for, though srun has started nothing yet; SLURM_STEP_* are a step's alone.) Throws environment when a variable
+/// is not a number.
 Rank rank_from(const Environment& variables);
 
 Node this_node();

@@ -19,7 +19,7 @@ TEST(Node, EachLauncherIsUnderstood) {
   const std::vector<Environment> launchers{
       {{"OMPI_COMM_WORLD_RANK", "5"}, {"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}},
       {{"PMI_RANK", "5"}, {"PMI_SIZE", "8"}, {"MPI_LOCALRANKID", "1"}},
-      {{"SLURM_PROCID", "5"}, {"SLURM_NTASKS", "8"}, {"SLURM_LOCALID", "1"}},
+      {{"SLURM_PROCID", "5"}, {"SLURM_STEP_NUM_TASKS", "8"}, {"SLURM_LOCALID", "1"}},
   };
   for (const Environment& variables : launchers) {
     const Rank rank = rank_from(variables);
@@ -31,15 +31,21 @@ TEST(Node, EachLauncherIsUnderstood) {
 
 TEST(Node, MpirunInsideSlurmCounts) {
   const Rank rank = rank_from(
-      {{"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "1"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
+      {{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
   EXPECT_EQ(rank.rank, 3);
   EXPECT_EQ(rank.size, 4);
+}
+
+TEST(Node, ABatchScriptIsNoRankOfItsJob) {
+  const Rank rank = rank_from({{"SLURM_JOB_ID", "9"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}});
+  EXPECT_EQ(rank.rank, 0);
+  EXPECT_EQ(rank.size, 1);
 }
 
 TEST(Node, AVariableThatIsNoNumberIsNamed) {
   for (const char* const value : {"", "x", "-1", "1x", "99999999999"}) {
     try {
-      rank_from({{"SLURM_PROCID", value}});
+      rank_from({{"SLURM_PROCID", value}, {"SLURM_STEP_NUM_TASKS", "4"}});
       ADD_FAILURE() << "accepted '" << value << "'";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), Error::environment);

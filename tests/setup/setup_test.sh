@@ -129,8 +129,8 @@ test_a_rank_only_hands_over() {
   echo changed >>project/jobs/a.cpp
   : >calls
   local variable
-  for variable in OMPI_COMM_WORLD_RANK PMIX_RANK SLURM_PROCID; do
-    env "$variable=0" PATH="$tree/tools" project/wanfarm --cpu verb >out 2>err
+  for variable in OMPI_COMM_WORLD_RANK=0 PMI_RANK=0 PMIX_RANK=0 SLURM_STEP_NUM_TASKS=2; do
+    env "$variable" PATH="$tree/tools" project/wanfarm --cpu verb >out 2>err
     expect_code $? 0
     expect_in out 'cpu program: <verb>'
   done
@@ -143,6 +143,15 @@ test_a_rank_exits_3_when_nothing_is_built() {
   expect_code $? 3
   expect_in err "$(readlink -f project/wanfarm) --version"
   [[ ! -s calls && ! -e project/build ]] || broken 'it built'
+}
+
+test_a_batch_script_and_a_shell_of_slurm_may_build() {
+  new_tree
+  SLURM_JOB_ID=7 SLURM_PROCID=0 SLURM_NTASKS=4 wanfarm
+  expect_calls 1 'cmake --build'
+  echo changed >>project/jobs/a.cpp
+  SLURM_PROCID=0 SLURM_STEP_NUM_TASKS=1 PMIX_RANK=0 wanfarm
+  expect_calls 2 'cmake --build'
 }
 
 test_settings_of_an_mpi_make_no_rank() {
