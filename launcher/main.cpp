@@ -3,9 +3,10 @@
 
 #include "launcher/cli.hpp"
 #include "launcher/commands/commands.hpp"
+#include "launcher/front.hpp"
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then a failing write (exit 5), not the end of the process
   const std::vector<wf::Command> commands = wf::all_commands();
-  return wf::run_command_line(commands, argc, argv);
+  return wf::leave_exit_code(wf::run_command_line(commands, argc, argv));
 }

@@ -10,6 +10,7 @@
 #include "jobs/job_file.hpp"
 #include "launcher/commands/commands.hpp"
 #include "launcher/flags.hpp"
+#include "launcher/front.hpp"
 #include "launcher/model_choice.hpp"
 #include "launcher/run.hpp"
 #include "pipeline/video/video_writer.hpp"
@@ -181,7 +182,10 @@ Path place_output(const std::optional<Path>& save_file, const RunOptions& run, J
 }
 
 int generate(GenerateOptions& options) {
-  for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
+  if (const auto code = run_as_ranks(options.run.ranks)) return *code;
+  if (rank_from(environment()).rank == 0) {
+    for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
+  }
   if (!options.job.size) options.job.size = parse_size("1280x720");
   Job job = make_job(options.prompt, options.job);
   const Path output = place_output(options.save_file, options.run, job);

@@ -4,6 +4,7 @@
 #include "jobs/job_file.hpp"
 #include "launcher/commands/commands.hpp"
 #include "launcher/flags.hpp"
+#include "launcher/front.hpp"
 #include "launcher/model_choice.hpp"
 #include "launcher/run.hpp"
 #include "launcher/selection.hpp"
@@ -20,6 +21,7 @@ struct RenderOptions {
 };
 
 int render(const RenderOptions& options) {
+  if (const auto code = run_as_ranks(options.run.ranks)) return *code;
   const JobList list = read_job_list(options.list, options.jobs);
   const Path model = chosen_model(options.run.model, list.model);
   const Path output = options.run.output.value_or(list.output.value_or("renders"));
@@ -45,6 +47,7 @@ Command render_command() {
               "  wanfarm render examples/prompts.yaml\n"
               "  wanfarm render prompts.yaml --model models/Wan2.2-T2V-A14B --output renders/july\n"
               "  wanfarm render prompts.yaml --size 480x832 --steps 20 --only 1,4-6 --dry-run\n"
+              "  wanfarm render prompts.yaml --ranks 8\n"
               "  wanfarm render prompts.yaml --json --quiet | jq .name\n",
           .flags = flags_of(*options),
           .run = [options] { return render(*options); }};
