@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+# docs/draw_trace.py: draws a trace (wanfarm render LIST --trace trace.json) as an SVG picture: a lane per rank, a bar per
+# stage of a clip. Python's standard library only.
+import argparse
+import json
+import math
+import re
+from collections import defaultdict
+from html import escape
+
+STAGES = {"text": "#8b6bc2", "high": "#d9643a", "low": "#3c78c8", "decode": "#35976b", "write": "#c29a1d"}
+LOAD, WAIT, COMMUNICATION, INK, FAINT = "#a3968a", "#e3e6ea", "#10203a", "#24292f", "#6a737d"
+LEFT, RIGHT, TOP, BOTTOM = 130, 90, 74, 44  # margins in pixels
+BIN = 2  # pixels of the picture whose waiting for other ranks is drawn as one column
+
+
+class Span:
+    def __init__(self, event, origin):
+        self.category, self.name, self.thread = event["cat"], event["name"], event["tid"]
+        self.begin = event["ts"] / 1e6 - origin
+        self.end = self.begin + event["dur"] / 1e6
+        self.clip = event.get("args", {}).get("clip", "")
+
+    def seconds_within(self, begin, end):
+        return max(0.0, min(self.end, end) - max(self.begin, begin))
+
+
+class Rank:
+    """One lane: the thread with the longest stages in a bar, what its other threads do in a strip below."""
+
+    def __init__(self, name, spans):
+        self.name = name
+        seconds = defaultdict(float)
+        for span in spans:
+            seconds[span.thread] += (span.end - span.begin) * (span.category == "stage")
+        main = max(seconds, key=seconds.get, default=None)
+        kinds = defaultdict(list)
+        for span in sorted(spans, key=lambda span: span.begin):
+            aside = span.thread != main and span.category in ("stage", "write")
+            if aside or span.thread == main:
+                kinds["aside" if aside else span.category].append(span)
+        self.kinds = kinds
+
+    def busy(self, begin, end):
+        def seconds(kind):
+            return sum(span.seconds_within(begin, end) for span in self.kinds[kind])
+
+        return (seconds("stage") - seconds("communication")) / (end - begin)
+
+
+def read_ranks(file):
+    """(ranks in order, seconds from the first span to the last)"""
+    with open(file, encoding="utf-8") as source:
+        events = json.load(source)["traceEvents"]
+    spans = [event for event in events if event["ph"] == "X"]
+    if not spans:
+        raise SystemExit(f"{file}: no spans in it")
+    origin = min(event["ts"] for event in spans) / 1e6
+    names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+    by_rank = defaultdict(list)
+    for event in spans:
+        by_rank[event["pid"]].append(Span(event, origin))
+    ranks = [Rank(names.get(rank, f"rank {rank:03}"), by_rank[rank]) for rank in sorted(by_rank)]
+    return ranks, max(span.end for some in by_rank.values() for span in some)
+
+
+def round_step(seconds):
+    """The next of 1, 2, 5, 10, ... x 10^n."""
+    power = 10 ** math.floor(math.log10(seconds))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= seconds * 0.999)
+
+
+class Picture:
+    def __init__(self, begin, end, width, lanes):
+        self.begin, self.end, self.width = begin, end, width
+        self.bar = 26 if lanes <= 16 else 14
+        self.strip = 5
+        self.lane = self.bar + self.strip + (11 if lanes <= 16 else 5)
+        self.bottom = TOP + lanes * self.lane
+        self.scale = (width - LEFT - RIGHT) / (end - begin)
+        self.parts = []
+
+    def x(self, seconds):
+        return LEFT + (min(max(seconds, self.begin), self.end) - self.begin) * self.scale
+
+    def rect(self, x, y, width, height, fill, more=""):
+        self.parts.append(f'<rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{height:.1f}" fill="{fill}"{more}/>')
+
+    def text(self, x, y, words, size=12, fill=INK, more=""):
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}"{more}>{escape(words)}</text>')
+
+    def span(self, span, y, height, fill, more=""):
+        """At least a hair wide, so that nothing that was there is missing."""
+        if span.end < self.begin or span.begin > self.end:
+            return 0
+        width = self.x(span.end) - self.x(span.begin)
+        self.parts.append(f"<g><title>{escape(f'{span.name} {span.clip}'.strip())}: {span.end - span.begin:.3f} s</title>")
+        self.rect(self.x(span.begin), y, max(width, 0.4), height, fill, more)
+        self.parts.append("</g>")
+        return width
+
+    def axis(self):
+        step = round_step((self.end - self.begin) / 10)
+        digits = max(0, -math.floor(math.log10(step)))
+        for i in range(math.ceil(self.begin / step), math.floor(self.end / step * 1.0001) + 1):
+            x = self.x(i * step)
+            self.rect(x - 0.5, TOP - 6, 1, self.bottom - TOP + 8, "#eceef1")
+            self.text(x, self.bottom + 18, f"{i * step:.{digits}f}", 11, FAINT, ' text-anchor="middle"')
+        self.text(LEFT - 10, self.bottom + 18, "seconds", 11, FAINT, ' text-anchor="end"')
+
+    def label(self, span, y, width):
+        """The number that the clip's name begins with, or as much of the name as there is room for."""
+        number = re.match(r"0*(\d+)", span.clip)
+        words, room = number.group(1) if number else span.clip, int((width - 6) / 6.6)
+        if not number and len(words) > room >= 4:
+            words = words[:room - 1] + "\u2026"
+        if words and len(words) <= room:
+            more = ' text-anchor="middle" font-weight="600"'
+            self.text(self.x(span.begin) + width / 2, y + self.bar / 2 + 4, words, 11, "#ffffff", more)
+
+    def steps(self, spans, y):
+        last = -math.inf
+        for span in spans:
+            x = self.x(span.begin)
+            if self.begin < span.begin < self.end and x - last >= 3:
+                self.rect(x - 0.3, y, 0.6, self.bar, "#ffffff", ' opacity="0.55"')
+                last = x
+
+    def communication(self, spans, y):
+        """Each column is filled from below by the share of its time that was spent waiting for other ranks."""
+        shares = defaultdict(float)
+        for span in spans:
+            first, last = ((self.x(t) - LEFT) / BIN for t in (span.begin, span.end))
+            for column in range(int(first), math.ceil(last)):
+                shares[column] += min(last, column + 1) - max(first, column)
+        base = y + self.bar
+        columns = [f"M{LEFT + column * BIN} {base}v{-min(share, 1) * self.bar:.1f}h{BIN}V{base}"
+                   for column, share in sorted(shares.items())]
+        self.parts.append(f'<path d="{"".join(columns)}" fill="{COMMUNICATION}" opacity="0.45"/>')
+
+    def draw(self, rank, row):
+        y = TOP + row * self.lane
+        self.text(LEFT - 10, y + self.bar / 2 + 4, rank.name, 12, INK, ' text-anchor="end"')
+        self.rect(LEFT, y, self.width - LEFT - RIGHT, self.bar, "#f6f7f9")
+        for span in rank.kinds["wait"]:
+            self.span(span, y, self.bar, WAIT)
+        widths = [self.span(span, y, self.bar, STAGES.get(span.name, FAINT)) for span in rank.kinds["stage"]]
+        for span in rank.kinds["load"]:
+            self.span(span, y, self.bar, "url(#load)")
+        self.communication(rank.kinds["communication"], y)
+        self.steps(rank.kinds["step"], y)
+        for span in rank.kinds["stage"]:  # a gap between neighbours
+            self.rect(self.x(span.begin) - 0.5, y, 1, self.bar, "#ffffff")
+        for span, width in zip(rank.kinds["stage"], widths):
+            self.label(span, y, width)
+        for span in rank.kinds["aside"]:
+            self.span(span, y + self.bar + 1, self.strip, STAGES.get(span.name, STAGES["write"]))
+        busy = f"{100 * rank.busy(self.begin, self.end):.0f} % busy"
+        self.text(self.width - RIGHT + 10, y + self.bar / 2 + 4, busy, 11, FAINT)
+
+    def legend(self, ranks):
+        """Only what is in the picture."""
+        seen = {kind for rank in ranks for kind in rank.kinds if rank.kinds[kind]}
+        names = {span.name for rank in ranks for kind in ("stage", "aside") for span in rank.kinds[kind]}
+        entries = [(name, fill) for name, fill in STAGES.items() if name in names or (name == "write" and "aside" in seen)]
+        others = [("load", "load weights", "url(#load)"), ("wait", "wait for work", WAIT)]
+        others += [("communication", "wait for other ranks", "#7b8699")]
+        entries += [(words, fill) for kind, words, fill in others if kind in seen]
+        x = LEFT
+        for words, fill in entries:
+            self.rect(x, 42, 13, 13, fill, ' rx="2"')
+            self.text(x + 18, 53, words, 12)
+            x += 40 + 5.9 * len(words)
+        if any(span.clip[:1].isdigit() for rank in ranks for span in rank.kinds["stage"]):
+            self.text(x, 53, "numbers: clips", 12)
+
+    def svg(self, title):
+        height = self.bottom + BOTTOM
+        load = f'<rect width="6" height="6" fill="{LOAD}"/><rect width="2" height="6" fill="#ffffff" opacity="0.45"/>'
+        return "\n".join([
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {height}" width="{self.width}" '
+            f'height="{height}" font-family="Helvetica, Arial, Liberation Sans, sans-serif">',
+            '<defs><pattern id="load" width="6" height="6" patternUnits="userSpaceOnUse" '
+            f'patternTransform="rotate(45)">{load}</pattern></defs>',
+            f'<rect width="{self.width}" height="{height}" fill="#ffffff"/>',
+            f'<text x="{LEFT}" y="26" font-size="16" font-weight="600" fill="{INK}">{escape(title)}</text>',
+            *self.parts, "</svg>", ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Draws a trace as an SVG picture.")
+    parser.add_argument("trace", help="what wanfarm render --trace has written")
+    parser.add_argument("picture", help="the SVG file to write")
+    parser.add_argument("--title", default="")
+    parser.add_argument("--from", dest="begin", type=float, default=0, metavar="SECONDS")
+    parser.add_argument("--to", dest="end", type=float, metavar="SECONDS")
+    parser.add_argument("--width", type=int, default=1200, metavar="PIXELS")
+    options = parser.parse_args()
+    ranks, end = read_ranks(options.trace)
+    end = end if options.end is None else min(options.end, end)
+    if options.begin >= end:
+        parser.error(f"nothing between {options.begin} and {end:.3f} seconds")
+    picture = Picture(options.begin, end, options.width, len(ranks))
+    picture.axis()
+    picture.legend(ranks)
+    for row, rank in enumerate(ranks):
+        picture.draw(rank, row)
+    with open(options.picture, "w", encoding="utf-8") as file:
+        file.write(picture.svg(options.title))
+
+
+if __name__ == "__main__":
+    main()
