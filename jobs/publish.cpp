@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 using Seeds = std::map<std::string, std::int64_t>;
 
 Path hidden(const Path& output) { return output / ".wanfarm"; }
+Path word_file(const Path& output) { return hidden(output) / "word"; }
 
 /// The lock's file; the folders that the run needs are there.
 Path prepared(const Path& output) {
@@ -72,16 +73,16 @@ Seeds read_seeds(const Path& file) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Path& output) : output_(output), lock_(prepared(output)) {
-  for (const auto& left : fs::directory_iterator(hidden(output_) / "work")) remove_tree(left.path());
+RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(prepared(output)) {
+  for (const auto& left : fs::directory_iterator(hidden(output) / "work")) remove_tree(left.path());
   const Path part = this->part("results.csv");
   write_file(part, "index,name,seed,status,seconds,video,error\n");
-  publish_file(part, output_ / "results.csv");
-  results_.open(output_ / "results.csv", std::ios::app | std::ios::binary);
+  publish_file(part, output / "results.csv");
+  results_.open(output / "results.csv", std::ios::app | std::ios::binary);
 }
 
-Path RunFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
-Path RunFolder::store(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
+Path OutputFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
+Path OutputFolder::store(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
 
 std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint) {
   const Path file = output / (job.name + ".json");
@@ -97,11 +98,24 @@ std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const s
   return {};
 }
 
+std::string OutputFolder::leave_word() const {
+  std::random_device random;
+  const std::string word = std::to_string(random()) + "-" + std::to_string(random());
+  write_file(word_file(output_), word);
+  return word;
+}
+
+std::string OutputFolder::seen_word() const {
+  std::error_code error;
+  const Path file = word_file(output_);
+  return fs::exists(file, error) ? read_file(file) : "";
+}
+
 void RunFolder::record_finished(const Sidecar& sidecar) {
   add_line(sidecar.job, "done", total(sidecar.seconds), sidecar.video_file, "");
 }
 
-void RunFolder::publish(const std::string& file) const {
+void OutputFolder::publish(const std::string& file) const {
   const Path from = part(file), to = output_ / file;
   const bool folder = fs::is_directory(from);
   remove_tree(output_ / ((folder ? Path(file) : Path(file).stem()).string() + ".json"));
@@ -109,15 +123,14 @@ void RunFolder::publish(const std::string& file) const {
   publish_file(from, to);
 }
 
-void RunFolder::finish(const Sidecar& sidecar) {
+void OutputFolder::finish(const Sidecar& sidecar) const {
   const std::string file = sidecar.job.name + ".json";
   write_file(part(file), to_json(sidecar));
   publish_file(part(file), output_ / file);
-  record_finished(sidecar);
   remove_tree(store(sidecar.job.name));
 }
 
-void RunFolder::failed(const Job& job, const Error& error) { add_line(job, "failed", 0, "", error.what()); }
+void RunFolder::record_failed(const Job& job, const Error& error) { add_line(job, "failed", 0, "", error.what()); }
 
 void RunFolder::add_line(const Job& job, const std::string& status, double seconds, const std::string& video,
                          const std::string& error) {
@@ -125,11 +138,11 @@ void RunFolder::add_line(const Job& job, const std::string& status, double secon
                   (job.seed ? std::to_string(*job.seed) : "random") + "," + status + "," + rounded(seconds) + "," +
                   cell(video) + "," + cell(error) + "\n"
            << std::flush;
-  if (!results_) throw Error(Error::storage, (output_ / "results.csv").string() + ": cannot be written");
+  if (!results_) throw Error(Error::storage, (output() / "results.csv").string() + ": cannot be written");
 }
 
 void RunFolder::settle_seeds(std::vector<Job>& jobs) const {
-  const Path file = hidden(output_) / "seeds.json";
+  const Path file = hidden(output()) / "seeds.json";
   Seeds seeds = read_seeds(file);
   const std::size_t known = seeds.size();
   std::unordered_map<std::string, int> met;

@@ -44,13 +44,16 @@ std::string to_json(const Sidecar& sidecar) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Sidecar read_sidecar(const Path& file) {
-  const std::string text = read_file(file);
+Sidecar sidecar_from(const std::string& json) {
   try {
-    return from(Json::parse(text));
+    return from(Json::parse(json));
   } catch (const std::exception& error) {
-    throw Error(Error::input, file.string() + ": is not a clip's sidecar: " + error.what());
+    throw Error(Error::input, std::string("not a clip's sidecar: ") + error.what());
   }
+}
+
+Sidecar read_sidecar(const Path& file) {
+  return within(file.string(), [text = read_file(file)] { return sidecar_from(text); });
 }
 
 }  // namespace wf

@@ -27,6 +27,7 @@ struct Sidecar {
 };
 
 std::string to_json(const Sidecar& sidecar);  ///< pretty-printed, ends in a newline
+Sidecar sidecar_from(const std::string& json);  ///< throws input when it is none
 /// Throws input naming the file when it is not a sidecar.
 Sidecar read_sidecar(const Path& file);
 

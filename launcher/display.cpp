@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <set>
 #include <string_view>
 
 #include "cluster/log.hpp"
@@ -32,9 +33,21 @@ class ClearBar : public spdlog::sinks::base_sink<std::mutex> {
   Display& display_;
 };
 
-std::size_t terminal_width() {
+struct TerminalSize {
+  std::size_t rows = 24, columns = 80;
+};
+
+TerminalSize terminal_size() {
   winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {size.ws_row, size.ws_col};
+}
+
+/// The line's first `width` bytes, or a few less: never a character cut in two.
+std::string cut(std::string line, std::size_t width) {
+  if (width >= line.size()) return line;
+  while (width > 0 && (static_cast<unsigned char>(line[width]) & 0xC0) == 0x80) --width;
+  return line.substr(0, width);
 }
 
 /// NO_COLOR, when set to anything, means what it says (no-color.org).
@@ -46,6 +59,24 @@ bool colours() {
 /// Proportional to the time a clip takes, close enough for an estimate.
 double work_of(const Job& job) { return static_cast<double>(job.width) * job.height * job.frames * job.steps; }
 
+/// Of a clip's work, what is done.
+double share_of(const Activity& activity) {
+  constexpr double denoising = 0.9;  // of a clip's time; what remains is decoding
+  switch (activity.stage) {
+    case Stage::text:
+      return 0;
+    case Stage::high:
+    case Stage::low:
+      return denoising * static_cast<double>(activity.step) /
+             static_cast<double>(std::max<std::int64_t>(activity.steps, 1));
+    case Stage::decode:
+      return denoising;
+    case Stage::write:
+      return 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::string duration_text(double seconds) {
@@ -56,19 +87,22 @@ std::string duration_text(double seconds) {
 
 std::string bar_line(const Standing& s, std::size_t width) {
   const auto full = static_cast<std::size_t>(std::clamp(s.share, 0.0, 1.0) * 20);
-  std::string line =
-      fmt::format("[{:-<20}] {}/{} {} {}", std::string(full, '#'), s.clip, s.clips, s.name, to_string(s.stage));
-  if (s.steps > 1) line += fmt::format(" {}/{}", s.step, s.steps);
+  std::string line = fmt::format("[{:-<20}] ", std::string(full, '#'));
+  if (s.at_work.size() == 1)
+    line += fmt::format("{}/{} {}", std::min(s.ended + 1, s.clips), s.clips, words(s.at_work.front()));
+  else
+    line += fmt::format("{}/{} done, {} at work", s.ended, s.clips, s.at_work.size());
   if (s.eta_seconds >= 0) line += fmt::format(", {} left", duration_text(s.eta_seconds));
-  if (width >= line.size()) return line;
-  while (width > 0 && (static_cast<unsigned char>(line[width]) & 0xC0) == 0x80)
-    --width;  // never cut a character in two
-  return line.substr(0, width);
+  return cut(std::move(line), width);
 }
 
-Display::Display(const std::vector<Job>& jobs, bool bar) : jobs_(jobs), bar_(bar) {
-  standing_.clips = jobs.size();
-  for (const Job& job : jobs) work_total_ += work_of(job);
+std::string rank_line(std::size_t rank, const Activity& activity, std::size_t width) {
+  return cut(fmt::format("rank {:03} {}", rank, words(activity)), width);
+}
+
+Display::Display(const std::vector<Job>& jobs, bool bar, int rank_lines)
+    : jobs_(jobs), bar_(bar), rank_lines_(static_cast<std::size_t>(rank_lines)) {
+  for (const Job& job : jobs) work_total_ += work_[job.name] = work_of(job);
   auto& sinks = spdlog::default_logger()->sinks();
   if (bar_) sinks.insert(sinks.begin(), std::make_shared<ClearBar>(*this));
 }
@@ -84,63 +118,60 @@ void Display::skip(std::size_t job) {
   ++ended_;
 }
 
-void Display::begin(std::size_t job) {
-  current_work_ = work_of(jobs_[job]);
-  standing_.clip = ended_ + 1;
-  standing_.name = jobs_[job].name;
-  step(Stage::text, 0, 1);
-}
-
-void Display::step(Stage stage, std::int64_t step, std::int64_t steps) {
-  standing_.stage = stage;
-  standing_.step = step;
-  standing_.steps = steps;
-  const auto now = Clock::now();
-  if (now - shown_ < (bar_ ? Clock::duration(100ms) : Clock::duration(60s))) return;
-  shown_ = now;
-  const double done = work_done_ + current_work_ * clip_share();
-  standing_.share = work_total_ > 0 ? done / work_total_ : 1;
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
-  standing_.eta_seconds = standing_.share > 0 ? elapsed * (1 - standing_.share) / standing_.share : -1;
-  draw();
-}
-
 void Display::end(std::size_t job) {
   work_done_ += work_of(jobs_[job]);
-  current_work_ = 0;
   ++ended_;
 }
 
-double Display::clip_share() const {
-  constexpr double denoising = 0.9;  // of a clip's time; what remains is decoding
-  switch (standing_.stage) {
-    case Stage::text:
-      return 0;
-    case Stage::high:
-    case Stage::low:
-      return denoising * static_cast<double>(standing_.step) / static_cast<double>(standing_.steps);
-    case Stage::decode:
-      return denoising;
-    case Stage::write:
-      return 1;
-  }
-  return 0;
+void Display::at_work(const std::vector<Activity>& ranks) {
+  const auto now = Clock::now();
+  if (now - shown_ < (bar_ ? Clock::duration(100ms) : Clock::duration(60s))) return;
+  shown_ = now;
+  bar_ ? draw(standing(ranks), ranks) : log(standing(ranks), ranks);
 }
 
-void Display::draw() {
-  if (!bar_) {
-    spdlog::info("{}", bar_line(standing_, std::string::npos));
-    return;
+Standing Display::standing(const std::vector<Activity>& ranks) const {
+  Standing standing;
+  standing.ended = ended_;
+  standing.clips = jobs_.size();
+  double work = work_done_;
+  std::set<std::string> met;  // the ranks of a group are at the same clip
+  for (const Activity& activity : ranks) {
+    const auto clip = work_.find(activity.clip);
+    if (clip == work_.end() || !met.insert(activity.clip).second) continue;
+    standing.at_work.push_back(activity);
+    work += clip->second * share_of(activity);
   }
-  const std::string line = bar_line(standing_, terminal_width() - 1);
-  std::fprintf(stderr, colours() ? "\r\033[36m%s\033[0m\033[K" : "\r%s\033[K", line.c_str());
+  standing.share = work_total_ > 0 ? std::min(work / work_total_, 1.0) : 1;
+  const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
+  standing.eta_seconds = standing.share > 0 ? elapsed * (1 - standing.share) / standing.share : -1;
+  return standing;
+}
+
+void Display::log(const Standing& standing, const std::vector<Activity>& ranks) const {
+  spdlog::info("{}", bar_line(standing, std::string::npos));
+  for (std::size_t rank = 0; rank < std::min(rank_lines_, ranks.size()); ++rank)
+    spdlog::debug("{}", rank_line(rank, ranks[rank], std::string::npos));
+}
+
+/// The bar, and below it the ranks' lines; the cursor goes back to where the bar begins.
+void Display::draw(const Standing& standing, const std::vector<Activity>& ranks) {
+  const auto [rows, columns] = terminal_size();
+  std::string text = colours() ? "\r\033[36m" : "\r";
+  text += bar_line(standing, columns - 1) + (colours() ? "\033[0m\033[K" : "\033[K");
+  const std::size_t lines = std::min({rank_lines_, ranks.size(), rows > 2 ? rows - 2 : 0});
+  for (std::size_t rank = 0; rank < lines; ++rank) text += "\n" + rank_line(rank, ranks[rank], columns - 1) + "\033[K";
+  if (lines > 0) text += fmt::format("\033[{}A\r", lines);
+  const std::lock_guard lock(screen_);
+  std::fputs(text.c_str(), stderr);
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void Display::clear() {
+  const std::lock_guard lock(screen_);
   if (!drawn_) return;
-  std::fputs("\r\033[K", stderr);
+  std::fputs("\r\033[J", stderr);
   std::fflush(stderr);
   drawn_ = false;
 }

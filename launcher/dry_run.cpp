@@ -53,8 +53,8 @@ void print_values(const Json& values, const std::string& indent) {
 
 }  // namespace
 
-int dry_run(const std::vector<Job>& jobs, const Path& model, const Path& output, const RunOptions& options,
-            const Execution& execution) {
+int dry_run(const RunRequest& request, const RunOptions& options, const Execution& execution) {
+  const auto& [jobs, model, output] = request;
   const Recipe recipe = recipe_of(model_id(model), execution);
   const Json run = run_values(model, output, options, execution, recipe);
   if (!options.json) print_values(run, "");

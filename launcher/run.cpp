@@ -1,44 +1,55 @@
 #include "launcher/run.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <iostream>
+#include <optional>
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
 #include "cluster/node.hpp"
 #include "cluster/signals.hpp"
-#include "jobs/publish.hpp"
+#include "cluster/trace.hpp"
 #include "launcher/dry_run.hpp"
+#include "launcher/farm/start.hpp"
+#include "launcher/farm/take_part.hpp"
+#include "launcher/front.hpp"
+#include "launcher/machine.hpp"
 #include "launcher/model_choice.hpp"
-#include "launcher/plan.hpp"
-#include "launcher/work.hpp"
-#include "pipeline/models.hpp"
-#include "pipeline/video/video_writer.hpp"
 
 namespace wf {
 namespace {
 
-/// Two processes that both render everything would be worse than none.
-void refuse_many_processes(const Rank& rank) {
-  if (rank.size > 1)
-    throw Error(Error::environment, "this version renders with one process, but was started as " +
-                                        std::to_string(rank.size) +
-                                        "; start it once, without mpirun and with one task in Slurm");
+/// This process among those of the run. Alone, it needs no MPI.
+struct Process {
+  explicit Process(const Rank& rank) {
+    if (rank.size > 1) {
+      world.emplace();
+      hosts = world->hosts();
+      place = world->place();
+    }
+    mail = world ? world->mail() : local_mail();
+  }
+  std::optional<World> world;
+  std::unique_ptr<Mail> mail;  ///< goes before the world does
+  std::vector<std::string> hosts = {this_node().host};
+  NodePlace place;
+};
+
+/// The cores and the GPUs of a machine are dealt out to its ranks.
+Execution own_share(RunOptions& options, const NodePlace& place) {
+  if (options.threads == 0 && place.local_size > 1) options.threads = std::max(1, this_node().cores / place.local_size);
+  Execution execution = chosen_execution(options);
+  if (const auto gpus = static_cast<int>(cuda_view().gpus.size()); execution.device.is_cuda() && gpus > 1)
+    execution.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus));
+  return execution;
 }
 
-void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
-  for (const Job& job : jobs)
-    check_format({.width = job.width,
-                  .height = job.height,
-                  .fps = job.fps,
-                  .codec = chosen_codec(options),
-                  .crf = options.crf,
-                  .preset = options.preset,
-                  .comment = ""});
-}
-
-void open_log_file(const Path& output) {
-  make_folder(output / "log");
-  log_to_file(output / "log/rank-000.log");
+void end_process(int exit_code) {
+  leave_exit_code(exit_code);
+  std::cout.flush();
+  spdlog::default_logger()->flush();
+  std::_Exit(exit_code);
 }
 
 void report(const Summary& summary, const Path& output, const RunOptions& options) {
@@ -48,24 +59,46 @@ void report(const Summary& summary, const Path& output, const RunOptions& option
   if (summary.left > 0) spdlog::warn("stopped with work left: the same command goes on with it");
 }
 
+/// What goes wrong with one rank now would keep the others waiting for ever.
+template <class Part>
+auto or_end_all(Courier& courier, Part&& part) {
+  try {
+    return part();
+  } catch (const std::exception&) {
+    const Error error = current_error();
+    if (courier.size() > 1) courier.abort(exit_code(error.kind()), courier.name(courier.rank()) + ": " + error.what());
+    throw error;
+  }
+}
+
+int lead(const ReadRequest& read, const Member& member) {
+  LedRun led = start_run(read, member.base, member.options, member.courier);
+  const Outcome outcome = or_end_all(member.courier, [&] { return lead_run(led, member); });
+  if (outcome.fatal) throw *outcome.fatal;
+  report(outcome.summary, led.run.output, member.options);
+  return exit_code(outcome.summary);
+}
+
+int follow(const Member& member) {
+  const std::optional<JoinedRun> joined = join_run(member.base, member.options, member.courier);
+  if (joined) or_end_all(member.courier, [&] { follow_run(*joined, member); });
+  return 0;
+}
+
 }  // namespace
 
-int run_jobs(std::vector<Job> jobs, const Path& model, const Path& output, const RunOptions& options) {
-  open_log(log_level(options), 0);
-  refuse_many_processes(rank_from(environment()));
-  check_video(jobs, options);
-  const Execution execution = chosen_execution(options);
-  if (options.dry_run) return dry_run(jobs, model, output, options, execution);
-
+int run(const ReadRequest& read, RunOptions options) {
+  const Rank rank = rank_from(environment());
+  open_log(log_level(options), rank.rank);
+  if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
-  const ModelParts parts = read_model(ready_model(model), execution.precision);
-  Models models(parts, plan_alone(parts, jobs, execution, options));
-  RunFolder folder(output);
-  open_log_file(output);
-  folder.settle_seeds(jobs);
-  const Summary summary = work(jobs, folder, models, options);
-  report(summary, output, options);
-  return exit_code(summary);
+  if (!options.trace.empty()) trace::start(rank.rank);
+  Process process(rank);
+  const Execution base = own_share(options, process.place);
+  Courier courier(*process.mail, {.hosts = process.hosts, .end_process = end_process});
+  World* const world = process.world ? &*process.world : nullptr;
+  const Member member{base, options, process.hosts, world, courier};
+  return rank.rank == 0 ? lead(read, member) : follow(member);
 }
 
 }  // namespace wf

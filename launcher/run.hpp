@@ -1,15 +1,27 @@
-// launcher/run.hpp: a whole run of jobs, from a checked list to an exit code. What render and generate have in common.
+// launcher/run.hpp: one run: a process alone, or one rank of many, from its flags to its exit code.
 #pragma once
 
+#include <functional>
 #include <vector>
 
+#include "cluster/files.hpp"
 #include "jobs/job.hpp"
 #include "launcher/flags.hpp"
 
 namespace wf {
 
-/// Renders the jobs into `output` with the checkpoint `model`, or shows what that would mean (--dry-run). Nothing is
-/// written before all that can be checked is checked. Returns the exit code; throws Error.
-int run_jobs(std::vector<Job> jobs, const Path& model, const Path& output, const RunOptions& options);
+/// What is to be rendered.
+struct RunRequest {
+  std::vector<Job> jobs;
+  Path model, output;
+};
+/// Reads it. Called on rank 0 alone: the others need not see the list.
+using ReadRequest = std::function<RunRequest()>;
+
+/// Renders what is not finished yet. A clip's error fails the clip, and the run goes on. An error of the disk or of the
+/// machine ends the run (thrown) when the other clips at work are stored; a rank that dies, hangs or fails in the
+/// middle of a shared stage ends all processes at once, named. Returns the exit code; of a rank other than 0 it is 0
+/// when rank 0 is there to tell.
+int run(const ReadRequest& read, RunOptions options);
 
 }  // namespace wf

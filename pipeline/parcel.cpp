@@ -43,8 +43,9 @@ Json header_of(const Clip& clip) {
 }
 
 void append(Bytes& bytes, const void* data, std::size_t size) {
-  const auto* const begin = static_cast<const std::uint8_t*>(data);
-  bytes.insert(bytes.end(), begin, begin + size);
+  const std::size_t at = bytes.size();
+  bytes.resize(at + size);
+  std::memcpy(bytes.data() + at, data, size);
 }
 
 /// Takes what it is asked for from the front.

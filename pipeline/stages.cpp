@@ -130,11 +130,11 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
 
 /// Runs what a stage does for a job, to the end of the device's work; errors name the stage.
 template <class Work>
-void in_stage(Stage stage, const Job& job, const Models& models, Work&& work) {
+void in_stage(Stage stage, const Job& job, const Models& models, at::Device device, Work&& work) {
   within("stage " + std::string(to_string(stage)), [&] {
     try {
       work();
-      synchronize(models.execution().device);
+      synchronize(device);
     } catch (const c10::OutOfMemoryError& error) {
       throw Error(Error::resource, out_of_memory(error, stage, job, models));
     }
@@ -145,20 +145,21 @@ void in_stage(Stage stage, const Job& job, const Models& models, Work&& work) {
 
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   const c10::InferenceMode no_autograd;
-  const at::Device device = models.execution().device;
   const bool denoising = stage == Stage::high || stage == Stage::low;
   if (progress && !denoising) progress(stage, 0, 1);
   const std::string name(to_string(stage));
+  // Writing leaves the device alone, which may be at work on another clip.
+  const at::Device device = stage == Stage::write ? at::Device(at::kCPU) : models.execution().device;
   reset_peak_memory(device);
   const auto begin = std::chrono::steady_clock::now();
-  in_stage(stage, clip.job, models, [&] { run(clip, stage, models, progress); });
+  in_stage(stage, clip.job, models, device, [&] { run(clip, stage, models, progress); });
   clip.seconds[name] = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!device.is_cpu()) clip.device_bytes[name] = device_memory(device).peak;
 }
 
 void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models) {
   const c10::InferenceMode no_autograd;
-  in_stage(Stage::text, job, models, [&] { models.embed_ahead(texts); });
+  in_stage(Stage::text, job, models, models.execution().device, [&] { models.embed_ahead(texts); });
 }
 
 }  // namespace wf

@@ -55,7 +55,7 @@ struct Interrupted {};
 /// what to change.
 /// Where a group of ranks denoises together (execution.ranks), its leader alone has the clip: for high and low every
 /// rank calls, the others with an empty clip of the same job; all other stages are the leader's. Progress is heeded
-/// where the leader says so.
+/// where the leader says so. `write` may be called by another thread, beside the next clip.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
 /// The text stage of several clips at once, before the one of `job`: models.embed_ahead() with the errors of advance().

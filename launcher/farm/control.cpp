@@ -36,17 +36,18 @@ void Control::run() {
 }
 
 void Control::hear(const Message& message) {
-  std::visit(Match{[&](const letter::Ask& m) { dispatch_.ask(m.group); },
-                   [&](const letter::Pulled& m) { dispatch_.pulled(m.group, m.clip); },
-                   [&](const letter::HandedOver& m) { dispatch_.handed_over(m.group, m.clip, m.seconds); },
-                   [&](const letter::Done& m) {
-                     dispatch_.done(m.group, m.clip, m.seconds);
-                     witness_.done(m.clip, m.sidecar);
-                   },
-                   [&](const letter::Failed& m) { hear_failure(m); },
-                   [&](const letter::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
-                   [](const auto& other) { spdlog::debug("a letter of kind {} is not for rank 0", Message(other).index()); }},
-             message);
+  std::visit(
+      Match{[&](const letter::Ask& m) { dispatch_.ask(m.group); },
+            [&](const letter::Pulled& m) { dispatch_.pulled(m.group, m.clip); },
+            [&](const letter::HandedOver& m) { dispatch_.handed_over(m.group, m.clip, m.seconds); },
+            [&](const letter::Done& m) {
+              dispatch_.done(m.group, m.clip, m.seconds);
+              witness_.done(m.clip, m.sidecar);
+            },
+            [&](const letter::Failed& m) { hear_failure(m); },
+            [&](const letter::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
+            [](const auto& other) { spdlog::debug("a letter of kind {} is not for rank 0", Message(other).index()); }},
+      message);
 }
 
 /// What no other clip would escape stops the run, and is not this clip's failure.
@@ -70,7 +71,9 @@ void Control::stop() {
 void Control::send_orders() {
   for (const Order& order : dispatch_.orders(seconds_now())) {
     const int leader = groups_.leader(order.group);
-    std::visit(Match{[&](const Assignment& a) { courier_.send(leader, letter::Assign{a.clip, a.first, a.last, a.holder}); },
+    std::visit(Match{[&](const Assignment& a) {
+                       courier_.send(leader, letter::Assign{a.clip, a.first, a.last, a.holder});
+                     },
                      [&](const ChangeRole& c) { courier_.send(leader, letter::ChangeRole{c.role}); },
                      [&](const Release& r) { courier_.send(leader, letter::Release{r.clip}); },
                      [&](const NothingMore&) {

@@ -16,9 +16,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto rest = 1ms;                ///< between two looks into an empty mailbox
-constexpr auto pull_deadline = 10min;     ///< for one piece
-constexpr auto last_words = 500ms;        ///< for what has to leave before the end
+constexpr auto rest = 1ms;               ///< between two looks into an empty mailbox
+constexpr auto pull_deadline = 10min;    ///< for one piece
+constexpr auto last_words = 500ms;       ///< for what has to leave before the end
 constexpr std::size_t pieces_ahead = 2;  ///< asked for before the first has come
 
 template <class... Kinds>
@@ -27,8 +27,8 @@ bool is_one_of(const Message& message) {
 }
 
 bool is_order(const Message& message) {
-  using namespace letter;
-  return is_one_of<Start, Assign, Join, ChangeRole, NothingMore>(message);
+  return is_one_of<letter::Start, letter::Refused, letter::Begin, letter::Assign, letter::Join, letter::ChangeRole,
+                   letter::NothingMore>(message);
 }
 
 }  // namespace
@@ -126,7 +126,8 @@ void Courier::beat() {
   if (Clock::now() - last_beat_ < options_.beat && stop == beat_said_stop_) return;
   last_beat_ = Clock::now();
   beat_said_stop_ = stop;
-  letter::Beat beat{.stop = stop};
+  letter::Beat beat;
+  beat.stop = stop;
   {
     const std::lock_guard lock(mutex_);
     beat.activity = activities_[static_cast<std::size_t>(rank())];

@@ -53,7 +53,7 @@ using EndProcess = std::function<void(int exit_code)>;
 struct CourierOptions {
   std::vector<std::string> hosts;  ///< of the ranks, for messages
   std::chrono::milliseconds beat = std::chrono::seconds(1);
-  double silence = 8;     ///< seconds after which a rank counts as lost
+  double silence = 8;      ///< seconds after which a rank counts as lost
   EndProcess end_process;  ///< ends this process without waiting for anyone; what is said is said already
   std::size_t piece = std::size_t{16} << 20;  ///< bytes of a parked clip in one letter
 };
@@ -88,7 +88,7 @@ class Courier {
   void abort(int exit_code, const std::string& why);
 
   // For the thread that computes.
-  Message next();  ///< the next Start, Assign, Join, ChangeRole or NothingMore; waits for it
+  Message next();  ///< the next order, also Start and Refused; waits for it
   void park(std::size_t clip, Bytes parcel);
   std::optional<Bytes> unpark(std::size_t clip);  ///< what is parked here
   std::vector<std::size_t> parked() const;

@@ -3,6 +3,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cluster/error.hpp"
@@ -12,14 +14,21 @@ namespace wf {
 using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Activity, clip, stage, step, steps)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, host, device_name, memory_bytes, host_bytes, threads)
 
 namespace letter {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Beat, activity, stop)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Abort, exit_code, why)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Farewell, trace)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hello, host, cores, memory_bytes, device_name, device_bytes)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hello, facts)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Start, run)
+template <class Empty>
+requires std::is_empty_v<Empty>
+void to_json(Json& json, const Empty&) { json = Json::object(); }
+template <class Empty>
+requires std::is_empty_v<Empty>
+void from_json(const Json&, Empty&) {}
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ready, kind, problem)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ask, group)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pulled, group, clip)
@@ -62,11 +71,11 @@ Bytes to_bytes(const Message& message) {
   json["k"] = message.index();
   const Bytes head = Json::to_msgpack(json);
   const auto size = static_cast<std::uint32_t>(head.size());
-  Bytes bytes(sizeof size);
+  const auto* const piece = std::get_if<letter::Piece>(&message);
+  Bytes bytes(sizeof size + head.size() + (piece ? piece->bytes.size() : 0));
   std::memcpy(bytes.data(), &size, sizeof size);
-  bytes.insert(bytes.end(), head.begin(), head.end());
-  if (const auto* const piece = std::get_if<letter::Piece>(&message))
-    bytes.insert(bytes.end(), piece->bytes.begin(), piece->bytes.end());
+  const auto behind = std::copy(head.begin(), head.end(), bytes.begin() + sizeof size);
+  if (piece) std::copy(piece->bytes.begin(), piece->bytes.end(), behind);
   return bytes;
 }
 
@@ -76,14 +85,15 @@ Message to_message(const Bytes& bytes) {
     if (bytes.size() < sizeof size) throw Error(Error::internal, "a letter that is cut short");
     std::memcpy(&size, bytes.data(), sizeof size);
     const auto begin = bytes.begin() + sizeof size;
-    if (size > static_cast<std::size_t>(bytes.end() - begin)) throw Error(Error::internal, "a letter that is cut short");
+    if (size > static_cast<std::size_t>(bytes.end() - begin))
+      throw Error(Error::internal, "a letter that is cut short");
     const Json json = Json::from_msgpack(begin, begin + size);
     Message message = alternative(json.at("k").get<std::size_t>(), json);
     if (auto* const piece = std::get_if<letter::Piece>(&message)) piece->bytes.assign(begin + size, bytes.end());
     return message;
   } catch (const Json::exception& error) {
-    throw Error(Error::internal, std::string("a letter that cannot be read; do all ranks run the same program? ") +
-                                     error.what());
+    throw Error(Error::internal,
+                std::string("a letter that cannot be read; do all ranks run the same program? ") + error.what());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "launcher/dispatch.hpp"
+#include "launcher/rank_facts.hpp"
 #include "parallel/mail.hpp"
 
 namespace wf {
@@ -40,17 +41,18 @@ struct Farewell {
 
 // ---- At the start
 
+/// What the sender has (launcher/plan.hpp).
 struct Hello {
-  std::string host;
-  int cores = 1;  ///< of the node, that its ranks may use
-  std::uint64_t memory_bytes = 0;
-  std::string device_name;
-  std::uint64_t device_bytes = 0;
+  RankFacts facts;
 };
 /// From rank 0: what the run is (launcher/farm/run_start.hpp writes and reads the text).
 struct Start {
   std::string run;
 };
+/// From rank 0: there will be no run; it says why itself.
+struct Refused {};
+/// From rank 0: all are ready.
+struct Begin {};
 /// A rank has what it needs, or says why not.
 struct Ready {
   int kind = -1;  ///< Error::Kind; below 0: ready
@@ -125,10 +127,11 @@ struct Release {
 
 }  // namespace letter
 
-using Message = std::variant<letter::Beat, letter::Abort, letter::Farewell, letter::Hello, letter::Start, letter::Ready,
-                             letter::Ask, letter::Pulled, letter::HandedOver, letter::Done, letter::Failed,
-                             letter::Interrupted, letter::Assign, letter::ChangeRole, letter::NothingMore, letter::Join,
-                             letter::Pull, letter::Piece, letter::Release>;
+using Message =
+    std::variant<letter::Beat, letter::Abort, letter::Farewell, letter::Hello, letter::Start, letter::Refused,
+                 letter::Begin, letter::Ready, letter::Ask, letter::Pulled, letter::HandedOver, letter::Done,
+                 letter::Failed, letter::Interrupted, letter::Assign, letter::ChangeRole, letter::NothingMore,
+                 letter::Join, letter::Pull, letter::Piece, letter::Release>;
 
 Bytes to_bytes(const Message& message);
 /// Throws internal when they are no message's: ranks of different builds.

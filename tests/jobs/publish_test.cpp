@@ -41,6 +41,7 @@ void make_clip(RunFolder& run, const Job& job, const std::string& video = "video
   put(run.part(job.name + ".mp4"), video);
   run.publish(job.name + ".mp4");
   run.finish(sidecar_of(job, video));
+  run.record_finished(sidecar_of(job, video));
 }
 
 std::set<std::string> visible(const Path& folder) {
@@ -144,7 +145,7 @@ TEST_F(Publish, ResultsTellTheRunInOrder) {
   RunFolder run(output);
   run.record_finished(sidecar_of(a_job("old"), "video"));
   make_clip(run, a_job("a,b"));
-  run.failed(a_job("c"), Error(Error::permanent, "NaN in \"latents\"\nat step 3"));
+  run.record_failed(a_job("c"), Error(Error::permanent, "NaN in \"latents\"\nat step 3"));
   EXPECT_EQ(read_file(output / "results.csv"),
             "index,name,seed,status,seconds,video,error\n"
             "1,old,42,done,1.750,old.mp4,\n"
@@ -161,6 +162,7 @@ TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
     try {
       run.publish(job.name + ".mp4");
       run.finish(sidecar_of(job, "video"));
+      run.record_finished(sidecar_of(job, "video"));
       ADD_FAILURE() << "the fault was not told";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), Error::storage);

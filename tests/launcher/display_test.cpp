@@ -10,25 +10,31 @@ namespace wf {
 namespace {
 
 TEST(Bar, SaysClipStageStepAndTimeLeft) {
-  const Standing standing{.clip = 3,
-                          .clips = 6,
-                          .name = "0003-a-red-kite",
-                          .stage = Stage::high,
-                          .step = 12,
-                          .steps = 40,
-                          .share = 0.5,
-                          .eta_seconds = 252};
+  const Standing standing{
+      .ended = 2, .clips = 6, .at_work = {{"0003-a-red-kite", Stage::high, 12, 40}}, .share = 0.5, .eta_seconds = 252};
   EXPECT_EQ(bar_line(standing, 200), "[##########----------] 3/6 0003-a-red-kite high 12/40, 4:12 left");
 }
 
+TEST(Bar, CountsTheClipsOfSeveralGroups) {
+  const Standing standing{.ended = 2, .clips = 6, .at_work = {{"a"}, {"b"}, {"c"}}, .share = 0.25};
+  EXPECT_EQ(bar_line(standing, 200), "[#####---------------] 2/6 done, 3 at work");
+}
+
 TEST(Bar, IsNeverWiderThanTheTerminal) {
-  const Standing standing{.clip = 1, .clips = 1, .name = std::string(300, 'n')};
-  for (const std::size_t width : {1u, 10u, 79u}) EXPECT_EQ(bar_line(standing, width).size(), width);
+  const Standing standing{.clips = 1, .at_work = {{std::string(300, 'n')}}};
+  for (const std::size_t width : {1u, 10u, 79u}) {
+    EXPECT_EQ(bar_line(standing, width).size(), width);
+    EXPECT_EQ(rank_line(3, standing.at_work[0], width).size(), width);
+  }
 }
 
 TEST(Bar, ASingleStepIsNotCounted) {
-  EXPECT_EQ(bar_line({.clip = 1, .clips = 2, .name = "a", .stage = Stage::decode}, 80),
-            "[--------------------] 1/2 a decode");
+  EXPECT_EQ(bar_line({.clips = 2, .at_work = {{"a", Stage::decode}}}, 80), "[--------------------] 1/2 a decode");
+}
+
+TEST(RankLine, SaysWhatTheRankIsAt) {
+  EXPECT_EQ(rank_line(3, {"0003-a-red-kite", Stage::low, 13, 40}, 80), "rank 003 0003-a-red-kite low 13/40");
+  EXPECT_EQ(rank_line(12, {}, 80), "rank 012 waiting");
 }
 
 TEST(Duration, HoursOnlyWhenThereAreSome) {

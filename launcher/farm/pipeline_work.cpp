@@ -1,0 +1,194 @@
+#include "launcher/farm/pipeline_work.hpp"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cluster/error.hpp"
+#include "cluster/log.hpp"
+#include "cluster/node.hpp"
+#include "launcher/model_choice.hpp"
+#include "launcher/version.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/parcel.hpp"
+#include "pipeline/store.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::size_t most_texts_ahead = 2000;
+
+/// The comment tag of the video: enough to make the clip again from the file alone.
+std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
+  return nlohmann::ordered_json{{"wanfarm", version},
+                                {"fingerprint", fingerprint},
+                                {"model_id", recipe.model_id},
+                                {"precision", recipe.precision},
+                                {"job", nlohmann::ordered_json::parse(to_json(job))}}
+      .dump();
+}
+
+struct FileNames {
+  std::string video, latents, frames;  ///< in the output folder; empty: not wanted
+};
+
+FileNames names_of(const Job& job, const RunOptions& options) {
+  return {job.name + "." + file_ending(chosen_codec(options)), options.save_latents ? job.name + ".h5" : "",
+          options.png ? job.name : ""};
+}
+
+/// Of the given stages. Where steps came from a stored state, no denoising was passed from start to end.
+SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
+  SecondsByStage seconds = {};
+  for (const Stage stage : stages) {
+    const bool resumed = clip.steps_resumed > 0 && (stage == Stage::high || stage == Stage::low);
+    const auto spent = clip.seconds.find(std::string(to_string(stage)));
+    if (!resumed && spent != clip.seconds.end()) seconds[static_cast<std::size_t>(stage)] = spent->second;
+  }
+  return seconds;
+}
+
+}  // namespace
+
+PipelineWork::PipelineWork(Setting setting)
+    : setting_(std::move(setting)), recipe_(recipe_of(setting_.models.id(), setting_.models.execution())) {}
+
+void PipelineWork::take_role(Role role) {
+  if (role != Role::resident) setting_.models.expert(role == Role::high ? Expert::high : Expert::low);
+}
+
+void PipelineWork::begin(std::size_t clip, const Bytes* parcel) {
+  number_ = clip;
+  clip_.emplace(start_clip(job(clip)));
+  passed_.clear();
+  if (parcel) unpack(*parcel, *clip_, setting_.models.execution().device);
+}
+
+bool PipelineWork::advance(Stage stage) {
+  const std::string name(to_string(stage)), &clip = clip_->job.name;
+  const trace::Span span("stage", name, {{"clip", clip}});
+  const auto progress = [&](Stage now, std::int64_t step, std::int64_t steps) {
+    step_.reset();
+    if (steps > 1) step_.emplace("step", name, std::initializer_list<trace::Argument>{{"step", std::to_string(step)}});
+    return setting_.gate({clip, now, step, steps});
+  };
+  try {
+    within("job " + clip, [&] {
+      if (stage == Stage::text) embed_texts_from(number_);
+      wf::advance(*clip_, stage, setting_.models, progress);
+    });
+  } catch (const wf::Interrupted&) {
+    step_.reset();
+    if (setting_.leads) spdlog::info("{}: stopped, its state is kept", clip);
+    return false;
+  }
+  step_.reset();
+  clip_->ranks[name] = setting_.ranks;
+  passed_.insert(stage);
+  return true;
+}
+
+/// Where the text encoder leaves the device after its use, it is brought in for many texts at once: those of the list
+/// from this clip on.
+void PipelineWork::embed_texts_from(std::size_t first) {
+  Models& models = setting_.models;
+  if (models.execution().keep_text_encoder) return;
+  if (models.is_embedded(job(first).prompt) && models.is_embedded(job(first).negative_prompt)) return;
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < setting_.jobs.size() && texts.size() < most_texts_ahead; ++i) {
+    const Job& next = job((first + i) % setting_.jobs.size());
+    texts.insert(texts.end(), {next.prompt, next.negative_prompt});
+  }
+  embed_ahead(job(first), texts, models);
+}
+
+SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }
+
+Bytes PipelineWork::park() {
+  const Bytes parcel = pack(*clip_);
+  clip_.reset();
+  return parcel;
+}
+
+std::function<Finished()> PipelineWork::finish() {
+  auto clip = std::make_shared<Clip>(std::move(*clip_));
+  clip_.reset();
+  return [this, clip, passed = passed_] {
+    return within("job " + clip->job.name, [&] {
+      const trace::Span span("stage", "write", {{"clip", clip->job.name}});
+      wf::advance(*clip, Stage::write, setting_.models);
+      SecondsByStage seconds = seconds_of(*clip, passed);
+      seconds[static_cast<std::size_t>(Stage::write)] = clip->seconds.at("write");
+      return Finished{seconds, to_json(publish(*clip))};
+    });
+  };
+}
+
+void PipelineWork::store(std::size_t number, const Bytes& parcel) {
+  Clip clip = start_clip(job(number));
+  unpack(parcel, clip, at::kCPU);
+  if (!clip.state.x.defined()) return;  // a text is embedded again in no time
+  store_denoising(clip.files.state, clip.state, clip.fingerprint);
+  spdlog::info("{}: stopped between the experts, its state is kept", clip.job.name);
+}
+
+Clip PipelineWork::start_clip(const Job& job) const {
+  Clip clip;
+  clip.job = job;
+  if (!setting_.leads) return clip;
+  const FileNames names = names_of(job, setting_.options);
+  const auto part = [&](const std::string& name) { return name.empty() ? Path() : setting_.folder.part(name); };
+  clip.fingerprint = fingerprint(job, recipe_);
+  clip.files = {part(names.video), part(names.latents), part(names.frames), setting_.folder.store(job.name)};
+  clip.format = {.width = job.width,
+                 .height = job.height,
+                 .fps = job.fps,
+                 .codec = chosen_codec(setting_.options),
+                 .crf = setting_.options.crf,
+                 .preset = setting_.options.preset,
+                 .comment = comment(job, recipe_, clip.fingerprint)};
+  return clip;
+}
+
+/// The sidecar comes last: a clip without one is not finished.
+Sidecar PipelineWork::publish(const Clip& clip) const {
+  const FileNames names = names_of(clip.job, setting_.options);
+  for (const std::string& name : {names.latents, names.frames, names.video}) {
+    if (!name.empty()) setting_.folder.publish(name);
+  }
+  const Sidecar sidecar{.job = clip.job,
+                        .recipe = recipe_,
+                        .fingerprint = clip.fingerprint,
+                        .version = version,
+                        .video_file = names.video,
+                        .video_bytes = std::filesystem::file_size(setting_.folder.output() / names.video),
+                        .codec = clip.format.codec,
+                        .how = how(clip),
+                        .seconds = clip.seconds,
+                        .latents_sha256 = clip.latents_sha256,
+                        .frames_sha256 = clip.frames_sha256};
+  setting_.folder.finish(sidecar);
+  return sidecar;
+}
+
+std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
+  const Execution& execution = setting_.models.execution();
+  std::map<std::string, std::string> how{{"device", execution.device.str()},
+                                         {"attention", setting_.models.attention_name()},
+                                         {"guidance_mode", setting_.options.guidance_mode},
+                                         {"placement", setting_.placement},
+                                         {"threads", std::to_string(at::get_num_threads())},
+                                         {"host", this_node().host},
+                                         {"steps_resumed", std::to_string(clip.steps_resumed)}};
+  for (const auto& [stage, ranks] : clip.ranks) how["ranks_" + stage] = ranks;
+  if (execution.device.is_cpu()) return how;
+  std::uint64_t peak = 0;
+  for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
+  how["device_name"] = device_name(execution.device);
+  how["device_peak"] = gibibytes(peak);
+  how["text_device"] = execution.text_device.str();
+  return how;
+}
+
+}  // namespace wf

@@ -1,0 +1,42 @@
+#include "launcher/farm/run_start.hpp"
+
+#include "cluster/error.hpp"
+#include "jobs/job_json.hpp"
+
+namespace wf {
+
+using Json = nlohmann::ordered_json;
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Degrees, guidance, ulysses, ring)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, expert_leaves, parked)
+
+std::string to_json(const RunStart& start) {
+  Json jobs = Json::array();
+  for (const Job& job : start.jobs) jobs.push_back(json_of(job));
+  return Json{{"jobs", std::move(jobs)},
+              {"model", start.model.string()},
+              {"output", start.output.string()},
+              {"model_id", start.model_id},
+              {"word", start.word},
+              {"plan", nlohmann::json(start.plan)}}
+      .dump();
+}
+
+RunStart run_start_from(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    RunStart start{.jobs = {},
+                   .model = json.at("model").get<std::string>(),
+                   .output = json.at("output").get<std::string>(),
+                   .model_id = json.at("model_id"),
+                   .word = json.at("word"),
+                   .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>()};
+    for (const Json& job : json.at("jobs")) start.jobs.push_back(job_from(job));
+    return start;
+  } catch (const Json::exception& error) {
+    throw Error(Error::internal, std::string("what rank 0 sent of the run cannot be read: ") + error.what());
+  }
+}
+
+}  // namespace wf

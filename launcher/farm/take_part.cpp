@@ -1,0 +1,104 @@
+#include "launcher/farm/take_part.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cluster/files.hpp"
+#include "cluster/log.hpp"
+#include "cluster/trace.hpp"
+#include "launcher/farm/control.hpp"
+#include "launcher/farm/dispatch_setup.hpp"
+#include "launcher/farm/groups.hpp"
+#include "launcher/farm/pipeline_work.hpp"
+#include "launcher/farm/records.hpp"
+#include "launcher/farm/worker.hpp"
+#include "launcher/model_choice.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// "2", "0-3", "0,2".
+std::string in_words(const std::vector<int>& ranks) {
+  const bool in_a_row = ranks.back() - ranks.front() + 1 == std::ssize(ranks);
+  if (ranks.size() == 1) return std::to_string(ranks.front());
+  return in_a_row ? fmt::format("{}-{}", ranks.front(), ranks.back()) : fmt::format("{}", fmt::join(ranks, ","));
+}
+
+/// The groups' communicators, then a barrier, from which the clocks of the trace count.
+std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const Degrees& degrees, World* world) {
+  if (!world) return nullptr;
+  const std::unique_ptr<Communicator> all = world->communicator();
+  std::shared_ptr<const RankGroup> group;
+  if (ranks.size() > 1) group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees);
+  all->barrier();
+  trace::zero();
+  return group;
+}
+
+/// This rank's half of the run: from here on it does what it is told.
+void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
+  const PlacementPlan& plan = joined.run.plan;
+  const int number = groups.of(member.courier.rank());
+  const std::vector<int>& ranks = groups.ranks[static_cast<std::size_t>(number)];
+  Execution execution = execution_for(plan, member.base);
+  execution.ranks = make_group(ranks, plan.degrees, member.world);
+  Models models(joined.parts, execution);
+  Courier& courier = member.courier;
+  PipelineWork pipeline({.jobs = joined.run.jobs,
+                         .models = models,
+                         .folder = OutputFolder(joined.run.output),
+                         .options = member.options,
+                         .placement = describe(plan),
+                         .ranks = in_words(ranks),
+                         .leads = ranks.front() == courier.rank(),
+                         .gate = [&courier](const Activity& activity) {
+                           courier.set_activity(activity);
+                           return !courier.stop_requested();
+                         }});
+  pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)]);
+  Worker(groups, courier, pipeline).run();
+}
+
+/// What all ranks recorded becomes one file. The others have nothing else to do any more.
+void collect_trace(Courier& courier, const Path& file) {
+  std::vector<std::string> events{trace::events()};
+  while (std::ssize(events) < courier.size()) {
+    const std::optional<Courier::Report> report = courier.next_report(1s);
+    if (!report) continue;
+    if (const auto* const farewell = std::get_if<letter::Farewell>(&report->message)) events.push_back(farewell->trace);
+  }
+  if (!file.empty()) write_file(file, trace::join(events));
+}
+
+}  // namespace
+
+Outcome lead_run(LedRun& led, const Member& member) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<Job>& jobs = led.run.jobs;
+  const Groups groups = make_groups(member.hosts, led.run.plan.group_size());
+  Records records(jobs, *led.folder, member.options, member.courier.size());
+  Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted_by(led.request, led.run.plan),
+                    dispatch_options(led.request, led.run.plan));
+  for (const std::size_t clip :
+       records.find_finished(recipe_of(led.parts.id, execution_for(led.run.plan, member.base))))
+    dispatch.finished_before(clip);
+  Control control(dispatch, groups, member.courier, records);
+  {
+    const std::jthread dispatching([&control] { control.run(); });
+    work(led, groups, member);
+  }
+  collect_trace(member.courier, member.options.trace);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return {records.summary(seconds), control.fatal()};
+}
+
+void follow_run(const JoinedRun& joined, const Member& member) {
+  work(joined, make_groups(member.hosts, joined.run.plan.group_size()), member);
+  member.courier.say_farewell(trace::events());
+}
+
+}  // namespace wf
