@@ -24,7 +24,7 @@ bool is_row_major(const TensorEntry& entry) {
 
 Checkpoint::~Checkpoint() = default;
 
-Checkpoint::Checkpoint(const Path& path) : path_(path) {
+Checkpoint::Checkpoint(const Path& path, NodeReader* together) : path_(path), source_(together) {
   const Shards shards = find_shards(path);
   for (const Path& file : shards.files) add(file);
   for (const auto& [name, shard] : shards.tensors)
@@ -96,9 +96,9 @@ void Checkpoint::load_into(const std::string& name, const at::Tensor& target) co
   if (entry.random)
     draw(target, *entry.random, to_aten(entry.dtype));
   else if (!is_row_major(entry))
-    target.copy_(read_as_stored(file, entry));
+    target.copy_(read_as_stored(source_, file, entry));
   else if (target.is_cpu())
-    read_to_host(file, entry, target);
+    read_to_host(source_, file, entry, target);
   else
     upload(file, entry, target);
 }
@@ -106,7 +106,7 @@ void Checkpoint::load_into(const std::string& name, const at::Tensor& target) co
 void Checkpoint::upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) const {
   const std::lock_guard lock(uploading_);
   if (!uploader_ || uploader_->device() != target.device()) uploader_ = std::make_unique<Uploader>(target.device());
-  uploader_->upload(file, entry, target);
+  uploader_->upload(source_, file, entry, target);
 }
 
 }  // namespace wf

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "pipeline/weights/byte_source.hpp"
 #include "pipeline/weights/tensor_file.hpp"
 
 namespace wf {
@@ -22,7 +23,11 @@ class Checkpoint {
   /// `path`: a .safetensors, .pth or .random.json file, or a folder that holds one of the first or the last, or shards
   /// with *.index.json. Throws environment naming the file: missing shard, a tensor that the index names and its shard
   /// lacks, a name twice, and all that tensor_file.hpp, random_manifest.hpp and shards.hpp list.
-  explicit Checkpoint(const Path& path);
+  ///
+  /// together: other ranks of the machine load the same tensors in the same order, each on one thread, and each byte is
+  /// read by one of them (parallel/node_reader.hpp, with its errors). Headers are mapped by all; what is drawn, all
+  /// draw. Outlives this object.
+  explicit Checkpoint(const Path& path, NodeReader* together = nullptr);
   ~Checkpoint();
 
   bool has(const std::string& name) const;
@@ -31,6 +36,7 @@ class Checkpoint {
   const Path& path() const noexcept { return path_; }
   const Path& file_of(const std::string& name) const;  ///< throws like entry
   std::uint64_t bytes() const;                         ///< of all tensors in the files' dtypes, drawn ones too
+  std::uint64_t bytes_read() const noexcept { return source_.bytes_read(); }  ///< so far, by this process
 
   /// One tensor on `device` as `dtype` (rounding to nearest even), contiguous. Data is read by all cores in pieces:
   /// beside the tensor, memory holds a MB a thread; for a GPU, four pinned buffers of 32 MiB until this object ends,
@@ -57,6 +63,7 @@ class Checkpoint {
   Path path_;
   std::vector<std::unique_ptr<MappedFile>> files_;
   std::map<std::string, Place> tensors_;
+  mutable ByteSource source_;
   mutable std::mutex uploading_;
   mutable std::unique_ptr<Uploader> uploader_;  ///< made for the first tensor that goes to a GPU
 };

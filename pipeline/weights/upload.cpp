@@ -6,93 +6,49 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
-#include <atomic>
-#include <exception>
-#include <functional>
-#include <latch>
-#include <mutex>
 
 #include "pipeline/weights/aten_dtype.hpp"
+#include "pipeline/weights/slices.hpp"
 
 namespace wf {
 namespace {
 
-/// What several threads do together: each takes the next slice when it is done with one, so a file is read nearly in
-/// order, and nobody waits long for a thread that the disk holds up. The first error ends it for all.
-class SharedWork {
- public:
-  SharedWork(std::uint64_t bytes, std::uint64_t slice,
-             std::function<void(std::uint64_t begin, std::uint64_t size)> work)
-      : bytes_(bytes), slice_(slice), work_(std::move(work)) {}
-
-  void take_part() {
-    try {
-      for (std::uint64_t begin = next_.fetch_add(slice_); begin < bytes_; begin = next_.fetch_add(slice_))
-        work_(begin, std::min(slice_, bytes_ - begin));
-    } catch (...) {
-      next_ = bytes_;
-      const std::lock_guard lock(failing_);
-      if (!failure_) failure_ = std::current_exception();
-    }
-  }
-
-  void rethrow_failure() const {
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  std::uint64_t bytes_, slice_;
-  std::function<void(std::uint64_t, std::uint64_t)> work_;
-  std::atomic<std::uint64_t> next_ = 0;
-  std::mutex failing_;
-  std::exception_ptr failure_;
-};
-
-/// Calls work(begin, size) for every slice of so many bytes, on this thread and ATen's pool for whole tasks. (Not
-/// at::parallel_for: it is serial in code that is not compiled for OpenMP, and OpenMP's threads spin while the disk is
-/// waited for.)
-void over_slices(std::uint64_t bytes, std::uint64_t slice, std::function<void(std::uint64_t, std::uint64_t)> work) {
-  SharedWork shared(bytes, slice, std::move(work));
-  const std::uint64_t most = at::get_num_threads(), slices = (bytes + slice - 1) / slice;
-  const auto helpers = static_cast<std::ptrdiff_t>(slices > 1 ? std::min(most, slices) - 1 : 0);
-  std::latch done(helpers);
-  for (std::ptrdiff_t i = 0; i < helpers; ++i)
-    at::launch([&] {
-      shared.take_part();
-      done.count_down();
-    });
-  shared.take_part();
-  done.wait();
-  shared.rethrow_failure();
-}
-
 std::byte* data_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
 
-void read_bytes(const MappedFile& file, std::uint64_t offset, std::uint64_t bytes, std::byte* into) {
+/// Bytes of the stretch from `at` on, by all cores.
+void copy_bytes(const ByteSource::Stretch& stretch, std::uint64_t at, std::uint64_t bytes, std::byte* into) {
   over_slices(bytes, 1 << 20, [&](std::uint64_t begin, std::uint64_t size) {
-    file.read(offset + begin, {into + begin, size});
+    stretch.copy(at + begin, {into + begin, size});
+  });
+}
+
+void read_extent(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
+  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
+    copy_bytes(stretch, 0, stretch.size, data_of(target) + stretch.begin);
   });
 }
 
 }  // namespace
 
-void read_to_host(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
+void read_to_host(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
   const at::ScalarType stored = to_aten(entry.dtype);
-  if (stored == target.scalar_type()) return read_bytes(file, entry.offset, entry.bytes, data_of(target));
+  if (stored == target.scalar_type()) return read_extent(source, file, entry, target);
   const at::Tensor flat = target.view(-1);
   const std::uint64_t element = size_of(entry.dtype);
-  // So few that copy_ converts them on the thread that calls it, while they are in its core's cache.
-  over_slices(entry.bytes, at::internal::GRAIN_SIZE * element, [&](std::uint64_t begin, std::uint64_t size) {
-    const at::Tensor slice = at::empty({static_cast<std::int64_t>(size / element)}, stored);
-    file.read(entry.offset + begin, {data_of(slice), size});
-    flat.narrow(0, static_cast<std::int64_t>(begin / element), slice.numel()).copy_(slice);
+  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
+    // So few that copy_ converts them on the thread that calls it, while they are in its core's cache.
+    over_slices(stretch.size, at::internal::GRAIN_SIZE * element, [&](std::uint64_t begin, std::uint64_t size) {
+      const at::Tensor slice = at::empty({static_cast<std::int64_t>(size / element)}, stored);
+      stretch.copy(begin, {data_of(slice), size});
+      flat.narrow(0, static_cast<std::int64_t>((stretch.begin + begin) / element), slice.numel()).copy_(slice);
+    });
   });
 }
 
-at::Tensor read_as_stored(const MappedFile& file, const TensorEntry& entry) {
+at::Tensor read_as_stored(ByteSource& source, const MappedFile& file, const TensorEntry& entry) {
   const auto elements = static_cast<std::int64_t>(entry.bytes / size_of(entry.dtype));
   const at::Tensor extent = at::empty({elements}, to_aten(entry.dtype));
-  read_bytes(file, entry.offset, entry.bytes, data_of(extent));
+  read_extent(source, file, entry, extent);
   return extent.as_strided(entry.shape, entry.strides);
 }
 
@@ -120,16 +76,19 @@ void Uploader::send(const at::Tensor& piece, const at::Tensor& target, Buffer& b
   if (buffer.copied) buffer.copied->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 
-void Uploader::upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
+void Uploader::upload(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
   const at::Tensor flat = target.view(-1);
   const std::uint64_t element = size_of(entry.dtype);
-  for (std::uint64_t begin = 0; begin < entry.bytes; begin += piece_bytes_) {
-    const std::uint64_t size = std::min(piece_bytes_, entry.bytes - begin);
-    Buffer& buffer = next_free();
-    read_bytes(file, entry.offset + begin, size, data_of(buffer.bytes));
-    const at::Tensor piece = buffer.bytes.narrow(0, 0, static_cast<std::int64_t>(size)).view(to_aten(entry.dtype));
-    send(piece, flat.narrow(0, static_cast<std::int64_t>(begin / element), piece.numel()), buffer);
-  }
+  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
+    for (std::uint64_t begin = 0; begin < stretch.size; begin += piece_bytes_) {
+      const std::uint64_t size = std::min(piece_bytes_, stretch.size - begin);
+      Buffer& buffer = next_free();
+      copy_bytes(stretch, begin, size, data_of(buffer.bytes));
+      const at::Tensor piece = buffer.bytes.narrow(0, 0, static_cast<std::int64_t>(size)).view(to_aten(entry.dtype));
+      const auto place = static_cast<std::int64_t>((stretch.begin + begin) / element);
+      send(piece, flat.narrow(0, place, piece.numel()), buffer);
+    }
+  });
 }
 
 }  // namespace wf

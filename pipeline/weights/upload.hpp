@@ -9,16 +9,17 @@
 #include <cstdint>
 #include <optional>
 
+#include "pipeline/weights/byte_source.hpp"
 #include "pipeline/weights/tensor_file.hpp"
 
 namespace wf {
 
 /// Reads an entry without gaps (row-major) into a contiguous tensor of the host, pinned or not, with as many elements.
-/// Beside the tensor it takes 256 KiB a thread. Throws environment when the file cannot be read.
-void read_to_host(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target);
+/// Beside the tensor it takes 256 KiB a thread. Throws as ByteSource::visit().
+void read_to_host(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target);
 
 /// The entry as a tensor of the host that has the file's dtype and strides.
-at::Tensor read_as_stored(const MappedFile& file, const TensorEntry& entry);
+at::Tensor read_as_stored(ByteSource& source, const MappedFile& file, const TensorEntry& entry);
 
 /// Fills tensors of one GPU through a ring of pinned buffers: while one is filled from the file by all cores, those
 /// before it are copied, in the file's dtype, and converted on the GPU. Not for two threads at once.
@@ -31,7 +32,7 @@ class Uploader {
   at::Device device() const noexcept { return device_; }
 
   /// Like read_to_host. Returns when the file is read: the tensor is complete in the order of the current stream.
-  void upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target);
+  void upload(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target);
 
  private:
   struct Buffer {

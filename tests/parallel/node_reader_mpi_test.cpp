@@ -1,28 +1,21 @@
 // tests/parallel/node_reader_mpi_test.cpp: ranks that read together get all bytes, of which each is read once; and none
 // waits for ever for a rank that fails, stays away, or wants something else.
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <numeric>
 #include <thread>
 
 #include "parallel/node_reader.hpp"
-#include "tests/mpi_main.hpp"
+#include "tests/parallel/all_ranks.hpp"
 
 namespace wf {
 namespace {
 
 using namespace std::chrono_literals;
+using test::everyone, test::of_all_ranks, test::sum_of_all_ranks;
 
 constexpr MpiWaiting impatient{.deadline = 1s};
 constexpr NodeReader::Ring small{.piece_bytes = 64, .pieces = 4};
-
-std::vector<int> everyone() {
-  std::vector<int> ranks(static_cast<std::size_t>(test_world().size()));
-  std::iota(ranks.begin(), ranks.end(), 0);
-  return ranks;
-}
 
 /// A made file: its bytes depend on where they are. It counts what is read and looks at what is got.
 struct Bytes {
@@ -47,13 +40,6 @@ struct Bytes {
 
 void nothing(std::uint64_t, std::span<const std::byte>) {}
 
-std::vector<std::int64_t> of_all_ranks(std::uint64_t number) {
-  const auto ranks = mpi_communicator(MPI_COMM_WORLD);
-  const Counts rows(static_cast<std::size_t>(ranks->size()), 1);
-  const at::Tensor all = ranks->all_gather(at::full({1}, static_cast<std::int64_t>(number), at::kLong), rows);
-  return {all.data_ptr<std::int64_t>(), all.data_ptr<std::int64_t>() + all.numel()};
-}
-
 TEST(NodeReader, AllGetAllBytesAndEachIsReadOnceWhateverTheSize) {
   NodeReader node(MPI_COMM_WORLD, everyone(), {}, small);
   for (const std::uint64_t size : {0, 1, 7, 63, 64, 65, 256, 1000, 64 * 1001 + 5, 0, 3}) {
@@ -61,8 +47,7 @@ TEST(NodeReader, AllGetAllBytesAndEachIsReadOnceWhateverTheSize) {
     node.share("file", size, bytes.read(), bytes.use());
     EXPECT_TRUE(bytes.right) << size;
     EXPECT_EQ(bytes.got, size);
-    const auto read = of_all_ranks(bytes.read_here);
-    EXPECT_EQ(std::accumulate(read.begin(), read.end(), std::int64_t{0}), static_cast<std::int64_t>(size));
+    EXPECT_EQ(sum_of_all_ranks(bytes.read_here), size);
   }
 }
 

@@ -25,7 +25,7 @@ inline std::string safetensors(const std::string& header, const std::string& dat
 // --- pickle, protocol 2
 
 inline std::string text(const std::string& words) {
-  return "X" + bytes_of(static_cast<std::uint32_t>(words.size())) + words;
+  return std::string("X").append(bytes_of(static_cast<std::uint32_t>(words.size()))).append(words);
 }
 inline std::string integer(std::int64_t number) { return "\x8a\x08" + bytes_of(number); }
 inline std::string global(const std::string& module, const std::string& name) {

@@ -31,7 +31,8 @@ struct Stored {
     for (const int threads : {1, 2}) {
       at::set_num_threads(threads);
       const at::Tensor target = at::full({count}, 99, type);
-      read(MappedFile(file), entry, target);
+      ByteSource source;
+      read(source, MappedFile(file), entry, target);
       EXPECT_TRUE(at::equal(target, values.narrow(0, 0, count).to(type)))
           << count << " of " << to_string(entry.dtype) << " as " << type << ", threads: " << threads;
     }
@@ -65,7 +66,8 @@ TEST(ReadToHost, AFileThatBecameShorterIsAnErrorWithManyThreadsToo) {
   std::filesystem::resize_file(stored.file, 3'000'000);
   at::set_num_threads(2);
   const at::Tensor target = at::empty({elements}, at::kBFloat16);
-  EXPECT_SAYS(made::environment_error([&] { read_to_host(file, stored.entry, target); }), "has become shorter");
+  ByteSource source;
+  EXPECT_SAYS(made::environment_error([&] { read_to_host(source, file, stored.entry, target); }), "has become shorter");
   at::set_num_threads(1);
 }
 
@@ -75,9 +77,8 @@ TEST(Uploader, EveryTypeAndSizeComesWhole) {
     const auto whole_pieces = static_cast<std::int64_t>(3 * piece / size_of(dtype));
     for (const at::ScalarType type : types) {
       Uploader uploader(at::kCPU, piece);  // one for all sizes: the ring goes on where it was
-      const auto upload = [&](const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
-        uploader.upload(file, entry, target);
-      };
+      const auto upload = [&](ByteSource& source, const MappedFile& file, const TensorEntry& entry,
+                              const at::Tensor& target) { uploader.upload(source, file, entry, target); };
       for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, whole_pieces, whole_pieces + 1, elements})
         Stored(dtype).expect_equal(count, type, upload);
     }
