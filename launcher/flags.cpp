@@ -117,6 +117,7 @@ std::vector<Flag> run_flags(RunOptions& o) {
       choice_flag("--codec", {"auto", "h264", "hevc", "ffv1", "y4m"}, "ffv1 is lossless; auto: h264", o.codec),
       {"--crf", "0..51", "quality of h264 and hevc, less is better (10)", into(o.crf, 0)},
       {"--preset", "WORD", "of the encoder: ultrafast ... veryslow (medium)", into(o.preset)},
+      {"--trace", "FILE", "what each rank did when, for ui.perfetto.dev (Chrome trace, JSON)", into(o.trace)},
       {"--force", "", "render again what is finished", into(o.force)},
       {"--json", "", "one JSON line a clip on stdout, then a summary", into(o.json)},
       {"--dry-run", "", "show every resolved value, write nothing", into(o.dry_run)},

@@ -31,6 +31,7 @@ struct RunOptions {
   std::string codec = "auto";  ///< auto: h264, or y4m in a build without FFmpeg
   int crf = 10;
   std::string preset = "medium";
+  Path trace;  ///< of what each rank did when; empty: none
   bool force = false, json = false, quiet = false, verbose = false, dry_run = false;
   std::string log_level = "info";
 };

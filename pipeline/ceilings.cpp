@@ -26,6 +26,8 @@ double seconds_each(at::Device device, const std::function<void()>& work) {
   return best;
 }
 
+std::int64_t copied_bytes(at::Device device) { return device.is_cpu() ? 1 << 28 : 1 << 30; }
+
 }  // namespace
 
 std::int64_t matmul_size(at::Device device) { return device.is_cpu() ? 1024 : 8192; }
@@ -52,10 +54,17 @@ double convolution_rate(at::Device device, std::int64_t channels) {
 }
 
 double copy_rate(at::Device device) {
-  const std::int64_t bytes = device.is_cpu() ? 1 << 28 : 1 << 30;
+  const std::int64_t bytes = copied_bytes(device);
   const at::Tensor from = at::ones({bytes}, at::TensorOptions(device).dtype(at::kByte));
   at::Tensor to = at::empty_like(from);
   return 2.0 * static_cast<double>(bytes) / seconds_each(device, [&] { to.copy_(from); });
+}
+
+double upload_rate(at::Device device) {
+  const std::int64_t bytes = copied_bytes(device);
+  const at::Tensor from = at::ones({bytes}, at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu()));
+  at::Tensor to = at::empty({bytes}, at::TensorOptions(device).dtype(at::kByte));
+  return static_cast<double>(bytes) / seconds_each(device, [&] { to.copy_(from, /*non_blocking=*/true); });
 }
 
 }  // namespace wf

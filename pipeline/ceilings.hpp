@@ -22,4 +22,7 @@ double convolution_rate(at::Device device, std::int64_t channels);
 /// Bytes a second, read and written, of a copy within the device's memory: 1 GiB; on a CPU 256 MiB.
 double copy_rate(at::Device device);
 
+/// Bytes a second from pinned host memory to the device: 1 GiB; on a CPU those of a copy of 256 MiB.
+double upload_rate(at::Device device);
+
 }  // namespace wf

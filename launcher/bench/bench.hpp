@@ -14,6 +14,13 @@
 
 namespace wf {
 
+/// How much noise stands in for a clip.
+struct LatentSize {
+  std::int64_t frames, height, width;  ///< t, h and w
+  std::int64_t tokens() const { return frames * (height / 2) * (width / 2); }
+  std::int64_t pixels() const { return (4 * frames - 3) * 8 * height * 8 * width; }  ///< of all decoded frames
+};
+
 /// What is measured, and how often.
 struct Bench {
   Models& models;
@@ -23,6 +30,7 @@ struct Bench {
 
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
+  LatentSize latents() const { return {latent_frames(), job.height / 8, job.width / 8}; }
   /// "bf16", "f32", or what f32 products are computed in: "TF32".
   std::string arithmetic(at::ScalarType dtype, at::Device on) const;
 };
@@ -39,8 +47,16 @@ Report bench_forward(const Bench& bench);
 Report bench_vae(const Bench& bench);
 /// Encoding the default prompts, and a text as long as the experts take.
 Report bench_text(const Bench& bench);
+/// The figures that plans count with (launcher/planner/hardware.hpp), measured here and written to the user's
+/// calibration file: forwards of two lengths, decoding, both texts, copies. Those of links stay as they are.
+Report bench_calibrate(const Bench& bench);
 /// Whole clips from prompt to file, as a run makes them; the first one loads the model.
 Report bench_clip(const Bench& bench);
+
+/// Least seconds of one forward of the high-noise expert: what others do on this machine is not in them.
+double time_forward(const Bench& bench, const LatentSize& size);
+/// The same of decoding to frames on the host.
+double time_decode(const Bench& bench, const LatentSize& size);
 
 /// Seconds of each run of `work` on the device, after one that is not counted.
 struct Timing {

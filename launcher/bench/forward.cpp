@@ -22,16 +22,20 @@ struct Inputs {
   std::int64_t tokens, batch;
 };
 
-Inputs make_inputs(const Bench& bench, const DitWeights& expert) {
+Inputs make_inputs(const Bench& bench, const DitWeights& expert, const LatentSize& size) {
   const std::int64_t batch = bench.models.execution().guidance == GuidanceMode::batched ? 2 : 1;
   const at::TensorOptions options = at::TensorOptions(expert.device()).dtype(at::kFloat);
-  const at::Tensor x =
-      at::randn({1, expert.config.in_dim, bench.latent_frames(), bench.job.height / 8, bench.job.width / 8}, options);
+  const at::Tensor x = at::randn({1, expert.config.in_dim, size.frames, size.height, size.width}, options);
   // One row less than there can be: on a CPU padding is one key more.
   const at::Tensor rows = at::randn({expert.config.text_len - 1, expert.text_dim}, options).to(expert.dtype());
   const TokenGrid grid = token_grid(x);
   return {x.expand({batch, -1, -1, -1, -1}), embed_text(expert, std::vector<at::Tensor>(batch, rows)),
           rope_table(grid, expert.head_dim(), expert.device()), grid.tokens(), batch};
+}
+
+void forward_once(const Bench& bench, const DitWeights& expert, const Inputs& inputs) {
+  dit_forward(expert, inputs.x, embed_time(expert, {900}), inputs.text, inputs.rope,
+              bench.models.execution().attention);
 }
 
 Table arithmetic(const DitFlops& flops, std::int64_t batch) {
@@ -121,11 +125,8 @@ Report bench_forward(const Bench& bench) {
   const Ceilings ceilings = measure_ceilings(bench.device(), dtype);
 
   const DitWeights& expert = bench.models.expert(Expert::high);
-  const Inputs inputs = make_inputs(bench, expert);
-  const auto forward = [&] {
-    dit_forward(expert, inputs.x, embed_time(expert, {900}), inputs.text, inputs.rope,
-                bench.models.execution().attention);
-  };
+  const Inputs inputs = make_inputs(bench, expert, bench.latents());
+  const auto forward = [&] { forward_once(bench, expert, inputs); };
   const Measured measured = measure(bench, inputs, forward);
   const DitFlops counted = dit_flops(parts.expert, inputs.tokens, parts.expert.text_len);
   const auto flops = static_cast<double>(inputs.batch * counted.forward());
@@ -138,6 +139,13 @@ Report bench_forward(const Bench& bench) {
           {summary(measured, flops, floor), to_table(ceilings, bench.device(), bench.arithmetic(dtype, bench.device())),
            arithmetic(counted, inputs.batch), operations(profile(bench.device(), forward))},
           measured.timing.median()};
+}
+
+double time_forward(const Bench& bench, const LatentSize& size) {
+  const c10::InferenceMode no_autograd;
+  const DitWeights& expert = bench.models.expert(Expert::high);
+  const Inputs inputs = make_inputs(bench, expert, size);
+  return time_runs(bench.device(), bench.runs, [&] { forward_once(bench, expert, inputs); }).least();
 }
 
 }  // namespace wf

@@ -57,18 +57,27 @@ Table summary(const Bench& bench, const Timing& timing, std::uint64_t peak, doub
   return table;
 }
 
+Timing time_decoding(const Bench& bench, const LatentSize& size) {
+  const VaeWeights& vae = bench.models.vae();
+  const Latents latents{at::randn({VaeWeights::kLatentChannels, size.frames, size.height, size.width},
+                                  at::TensorOptions(bench.device()).dtype(at::kFloat))};
+  reset_peak_memory(bench.device());
+  return time_runs(bench.device(), bench.runs, [&] { decode(latents, vae, [](const Frames&) {}); });
+}
+
 }  // namespace
+
+double time_decode(const Bench& bench, const LatentSize& size) {
+  const c10::InferenceMode no_autograd;
+  return time_decoding(bench, size).least();
+}
 
 Report bench_vae(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   const at::Device device = bench.device();
   const DecodeCeilings ceilings = measure_ceilings(bench);
   const VaeWeights& vae = bench.models.vae();
-  const Latents latents{
-      at::randn({VaeWeights::kLatentChannels, bench.latent_frames(), bench.job.height / 8, bench.job.width / 8},
-                at::TensorOptions(device).dtype(at::kFloat))};
-  reset_peak_memory(device);
-  const Timing timing = time_runs(device, bench.runs, [&] { decode(latents, vae, [](const Frames&) {}); });
+  const Timing timing = time_decoding(bench, bench.latents());
   const std::uint64_t peak = device_memory(device).peak;
   const VaeFlops counted = vae_decode_flops(vae, bench.latent_frames(), bench.job.height, bench.job.width);
   const auto flops = static_cast<double>(counted.total());

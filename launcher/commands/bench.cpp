@@ -57,6 +57,7 @@ Report measure(const std::string& what, const Bench& bench) {
   try {
     if (what == "forward") return bench_forward(bench);
     if (what == "vae") return bench_vae(bench);
+    if (what == "calibrate") return bench_calibrate(bench);
     return what == "text" ? bench_text(bench) : bench_clip(bench);
   } catch (const c10::OutOfMemoryError&) {
     throw Error(Error::resource, "bench " + what + ": " + device_name(bench.device()) +
@@ -112,9 +113,17 @@ Result result_of(const std::string& mode, const Report& report, const Json& sett
   return result;
 }
 
+/// Figures hold for the precision that a device computes in by default. Their forwards are as long as those of 720p.
+void set_for_calibration(RunOptions& run, JobSettings& job) {
+  run.precision = "auto";
+  run.guidance_mode = "two";
+  if (!job.size) job.size = parse_size("1280x720");
+}
+
 /// The model is loaded for this measurement alone, and released after it.
-Result run_mode(const BenchOptions& options, const std::string& mode) {
-  const RunOptions run = with_mode(options.run, mode);
+Result run_mode(BenchOptions options, const std::string& mode) {
+  RunOptions run = with_mode(options.run, mode);
+  if (options.what == "calibrate") set_for_calibration(run, options.job);
   const Job job = make_job(official_prompt, options.job);
   const Execution execution = chosen_execution(run);
   const ModelParts parts = read_model(ready_model(chosen_model(run.model, {})), execution.precision);
@@ -167,8 +176,10 @@ void reword(Flag& flag) {
 
 std::vector<Flag> flags_of(BenchOptions& options) {
   std::vector<Flag> flags{
-      choice_flag("WHAT", {"forward", "clip", "vae", "text"},
-                  "one forward of an expert, whole clips, decoding, or encoding texts", options.what),
+      choice_flag(
+          "WHAT", {"forward", "clip", "vae", "text", "calibrate"},
+          "one forward of an expert, whole clips, decoding, encoding texts, or the figures that plans count with",
+          options.what),
       choice_flag("--mode", {"baseline", "optimized", "both"},
                   "instead of --attention, --tf32, --placement and --guidance-mode: as the official code, the fastest, "
                   "or one after the other",
@@ -197,7 +208,8 @@ Command bench_command() {
               "  wanfarm bench clip --steps 4 --shift 5 --placement swap --gpu-memory 48GiB\n"
               "  wanfarm bench clip --mode both --num_runs 2 --save_results results.json\n"
               "  wanfarm bench vae --tf32 --size 1280x720\n"
-              "  wanfarm bench text --text-device cpu\n",
+              "  wanfarm bench text --text-device cpu\n"
+              "  wanfarm bench calibrate --model random:a14b\n",
           .flags = flags_of(*options),
           .run = [options] { return bench(*options); }};
 }

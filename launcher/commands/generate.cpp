@@ -35,6 +35,7 @@ constexpr std::array aliases{
     std::pair{"--steps", "--sample_steps"},
     std::pair{"--shift", "--sample_shift"},
     std::pair{"--guidance", "--sample_guide_scale"},
+    std::pair{"--ulysses", "--ulysses_size"},
 };
 
 /// One clip has no siblings.
@@ -79,11 +80,6 @@ constexpr std::array refused{
 void refuse_other_task(const std::string& task) {
   if (task != "t2v-A14B")
     throw Error(Error::input, "wanfarm renders text to video (t2v-A14B) only, not '" + task + "'");
-}
-
-void refuse_many_ranks(const std::string& text) {
-  if (parse_count("the value", text, 1) > 1)
-    throw Error(Error::input, "this version renders with one process; leave the flag out, or give 1");
 }
 
 /// The words for true and false that the official script takes.
@@ -135,7 +131,6 @@ std::vector<Flag> mapped_flags(GenerateOptions& options) {
       {"--t5_cpu", "", "as --text-device cpu", [&options](const std::string&) { options.run.text_device = "cpu"; }},
       {"--no-compile", "", "as it is always", [](const std::string&) {}},
       {"--task", "t2v-A14B", "the only one", refuse_other_task, {"t2v-A14B"}},
-      {"--ulysses_size", "1", "ranks that share a clip; one in this version", refuse_many_ranks},
   };
 }
 

@@ -81,8 +81,8 @@ const GpuFigures& gpu_figures(const std::string& kind) {
 GpuFigures cpu_figures(int threads) {
   GpuFigures cpu{.kind = "cpu", .source = "estimated from the number of cores"};
   cpu.token_seconds = 0.5, cpu.pair_seconds = 2e-5;
-  cpu.decode_seconds = cpu.decode_tf32_seconds = 2e-3;
-  cpu.text_seconds = 15;
+  cpu.decode_seconds = cpu.decode_tf32_seconds = 1e-4;
+  cpu.text_seconds = 20;
   cpu.memory_rate = 1e10, cpu.host_rate = 2e9, cpu.node_rate = 2e9, cpu.world_rate = 1e9;
   cpu.message_seconds = 2e-4;
   cpu.threads = 1;

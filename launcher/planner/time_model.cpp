@@ -17,6 +17,9 @@ constexpr std::int64_t text_tokens = 128;  ///< of both texts of a clip together
 /// The published experts, for which hardware figures are given.
 constexpr DitConfig published{.dim = 5120, .ffn_dim = 13824, .num_heads = 40, .num_layers = 40};
 
+/// And its decoder and text encoder, counted by the functions below.
+constexpr double published_pixel_flops = 8.512e6, published_text_flops = 1.192e12;
+
 double up(std::int64_t whole, std::int64_t parts) { return static_cast<double>((whole + parts - 1) / parts); }
 
 /// Operations that grow with the tokens, and with their square.
@@ -25,6 +28,13 @@ double linear_flops(const DitConfig& config, std::int64_t text_len) {
   return static_cast<double>(flops.linears + flops.cross_attention);
 }
 double pair_flops(const DitConfig& config) { return 4.0 * static_cast<double>(config.num_layers * config.dim); }
+
+double pixel_flops(const VaeWeights& vae) {
+  constexpr std::int64_t latent_frames = 21, height = 480, width = 832;
+  constexpr double pixels = static_cast<double>((4 * latent_frames - 3) * height * width);
+  return static_cast<double>(vae_decode_flops(vae, latent_frames, height, width).total()) / pixels;
+}
+double text_flops(const Umt5Weights& text) { return static_cast<double>(umt5_flops(text, text_tokens)); }
 
 /// Of `ranks` that follow each other: a group of them lies inside a node where their number divides the node's.
 double link(const Hardware& hardware, int ranks) {
@@ -80,13 +90,19 @@ std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs) {
   return shapes;
 }
 
+RelativeWork relative_work(const ModelParts& parts) {
+  const double token = linear_flops(parts.expert, parts.text_len) / linear_flops(published, 512);
+  return {token, pair_flops(parts.expert) / pair_flops(published), pixel_flops(parts.vae) / published_pixel_flops,
+          text_flops(parts.text_encoder) / published_text_flops};
+}
+
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens) {
   const DitConfig& config = parts.expert;
   const GpuFigures& gpu = hardware.gpu;
   const double f32 = parts.precision == Precision::reference ? gpu.f32_factor : 1;
-  const double token = gpu.token_seconds * linear_flops(config, parts.text_len) / linear_flops(published, 512);
-  const double pair = gpu.pair_seconds * pair_flops(config) / pair_flops(published);
+  const RelativeWork work = relative_work(parts);
+  const double token = gpu.token_seconds * work.token, pair = gpu.pair_seconds * work.pair;
   const double heads = up(config.num_heads, degrees.ulysses) / static_cast<double>(config.num_heads);
   const double queries = up(tokens, degrees.ring);
   const double compute =
@@ -98,11 +114,11 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
                            const ClipShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
   const double step = step_seconds(hardware, parts, plan.degrees, shape.tokens);
-  const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height;
+  const RelativeWork work = relative_work(parts);
+  const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
-  seconds.text = plan.text == TextPlace::cpu
-                     ? static_cast<double>(umt5_flops(parts.text_encoder, text_tokens)) / cpu_flops
-                     : gpu.text_seconds;
+  seconds.text =
+      plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
   seconds.high = step * static_cast<double>(shape.high_steps);
   seconds.low = step * static_cast<double>(shape.low_steps);
   seconds.exchange = expert_bytes(parts) / gpu.host_rate;

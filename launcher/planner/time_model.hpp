@@ -24,6 +24,13 @@ std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs);
 /// Of a number in activations and weights: 2 in exact, 4 in reference.
 constexpr std::int64_t number_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
 
+/// The arithmetic of a model in shares of the published one's, for which figures are given: of a forward what grows
+/// with the tokens and with their square, of decoding a pixel of a frame, of a text.
+struct RelativeWork {
+  double token = 1, pair = 1, pixel = 1, text = 1;
+};
+RelativeWork relative_work(const ModelParts& parts);
+
 /// One forward, as the slowest rank of a group sees it.
 struct ForwardSeconds {
   double compute = 0, communication = 0;

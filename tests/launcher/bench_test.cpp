@@ -109,6 +109,36 @@ TEST_F(BenchVerb, BothModesGiveASpeedUpAndAFile) {
   EXPECT_NE(saved.at("command").get<std::string>().find("forward --mode both"), std::string::npos);
 }
 
+TEST_F(BenchVerb, CalibrateWritesTheFiguresThatPlansThenCountWith) {
+  const std::vector<std::string> cache{"WANFARM_CACHE=" + (folder_ / "cache").string()};
+  const auto calibrate = [&] {
+    return run(folder_.path(),
+               {"bench", "calibrate", "--model", golden_model_folder(), "--device", "cpu", "--runs", "1", "--quiet"},
+               {.environment = cache});
+  };
+  write_file(folder_ / "list.yaml", small_list(2));
+  const auto plan = [&](std::vector<std::string> flags = {}) {
+    flags.insert(flags.begin(), {"plan", "list.yaml", "--model", golden_model_folder(), "--gpu", "cpu"});
+    return run(folder_.path(), flags, {.environment = cache});
+  };
+  EXPECT_NE(plan().out.find("figures: estimated"), std::string::npos);
+  const Outcome outcome = calibrate();
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Path file = folder_ / "cache/calibration.json";
+  const Json figures = Json::parse(read_file(file)).at("gpus").at("cpu");
+  for (const char* key : {"token_seconds", "pair_seconds", "decode_seconds", "text_seconds", "memory_rate", "threads"})
+    EXPECT_GT(figures.at(key).get<double>(), 0) << key;
+  EXPECT_FALSE(figures.contains("world_rate")) << "one process cannot measure it";
+  EXPECT_NE(plan().out.find("figures: calibrated by"), std::string::npos) << plan().out;
+  write_file(folder_ / "own.json", R"({"wanfarm_calibration": 1, "gpus": {"cpu": {"source": "the lab's"}}})");
+  EXPECT_NE(plan({"--calibration", "own.json"}).out.find("figures: the lab's"), std::string::npos);
+  write_file(file, "[]");
+  for (const Outcome& broken : {plan(), calibrate()}) {
+    EXPECT_EQ(broken.code, 2);
+    EXPECT_NE(broken.err.find(file.string()), std::string::npos) << broken.err;
+  }
+}
+
 TEST_F(BenchVerb, WhatItCannotMeasureIsAMistake) {
   EXPECT_EQ(bench({"everything"}).code, 2);
   EXPECT_EQ(bench({"forward", "--mode", "fast"}).code, 2);

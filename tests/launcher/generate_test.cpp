@@ -171,7 +171,6 @@ TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
   const std::vector<std::vector<std::string>> refused{{"--use_prompt_extend"},
                                                       {"--task", "i2v-A14B"},
                                                       {"--task=ti2v-5B"},
-                                                      {"--ulysses_size", "2"},
                                                       {"--image", "cat.png"},
                                                       {"--audio", "a.wav"},
                                                       {"--compile_mode", "fastest"},
@@ -195,6 +194,14 @@ TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
     EXPECT_NE(outcome.err.find(name + ":"), std::string::npos) << outcome.err;
   }
   EXPECT_TRUE(files_below(folder.path()).empty());
+}
+
+TEST(Generate, AClipOverSeveralRanksNeedsRanks) {
+  const TempFolder folder;
+  const Outcome outcome = run(folder.path(), {"generate", "--model", golden_model_folder(), "--size", "32x32",
+                                              "--frames", "5", "--device", "cpu", "--ulysses_size", "2"});
+  EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_NE(outcome.err.find("--ranks 2"), std::string::npos) << outcome.err;
 }
 
 TEST(Generate, APromptIsTakenAsItIs) {

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "cluster/error.hpp"
 #include "launcher/planner/calibration.hpp"
@@ -157,6 +159,11 @@ TEST(TimeModel, GivesTheMeasuredForwards) {
   EXPECT_NEAR(one.gpu.pair_seconds * 75600 * 75600, 6.99, 0.02 * 6.99);
 }
 
+TEST(TimeModel, FiguresAreThoseOfThePublishedModel) {
+  const RelativeWork work = relative_work(published_model());
+  for (const double share : {work.token, work.pair, work.pixel, work.text}) EXPECT_NEAR(share, 1, 0.01);
+}
+
 TEST(TimeModel, UnevenHeadsAndRowsCountTheSlowestRank) {
   const Hardware node = h200s(1, 8);
   const auto compute = [&](int ulysses) {
@@ -272,6 +279,102 @@ TEST(Planner, EveryAnswerFitsIsFiniteAndTheSameAgain) {
   EXPECT_GT(refused, 20);
 }
 
+TEST(Planner, UnevenNodesAreFilledToTheLastRank) {
+  PlanRequest request = request_for(1, 1, 141 * gib, 3);
+  request.hardware.nodes = {4, 2};
+  for (const Considered& each : make_plan(request).considered) {
+    int used = 0;
+    for (const Pool& pool : each.plan.pools) used += pool.groups * each.plan.group_size();
+    EXPECT_EQ(used, 6) << describe(each.plan);
+  }
+}
+
+TEST(Hardware, GroupsLieInsideNodesWhereTheyDivideEveryOne) {
+  Hardware hardware;
+  hardware.nodes = {6, 4};
+  EXPECT_TRUE(hardware.inside_a_node(2));
+  EXPECT_FALSE(hardware.inside_a_node(3)) << "of the second node one rank is left over";
+  EXPECT_FALSE(hardware.inside_a_node(4));
+  EXPECT_EQ(hardware.gpus(), 10);
+  hardware.nodes = {6};
+  EXPECT_TRUE(hardware.inside_a_node(4));
+}
+
+TEST(Planner, PinnedMemoryHasToFitTheNode) {
+  PlanRequest request = request_for(2, 8, 48 * gib, 64);
+  request.choices.mode = PlacementMode::phased;
+  request.hardware.host_bytes = 1000 * gib;
+  const Considered roomy = make_plan(request).winner();
+  EXPECT_EQ(roomy.predicted.node_pinned_bytes, roomy.predicted.pinned_bytes / 2) << "16 experts of 27 GiB";
+  request.hardware.host_bytes = 256 * gib;
+  const std::string words = refusal(request, Error::environment);
+  for (const char* part : {"host memory", "256.0 GiB", "fewer ranks a node"})
+    EXPECT_NE(words.find(part), std::string::npos) << words;
+  request.choices.mode = {};
+  const Considered other = make_plan(request).winner();
+  EXPECT_EQ(other.plan.mode, PlacementMode::pipeline) << describe(other.plan);
+}
+
+TEST(Planner, ParkedClipsTakeWhatPinnedMemoryLeaves) {
+  PlanRequest request = request_for(2, 8, 141 * gib, 64);
+  const PlacementPlan resident = make_plan(request).winner().plan;
+  EXPECT_EQ(parked_in_total(request, resident), std::numeric_limits<int>::max()) << "nothing is known of the nodes";
+  request.hardware.host_bytes = 100 * gib;
+  const double parked = static_cast<double>(parked_bytes(published_model(), job_720p()));
+  EXPECT_NEAR(parked, 4 * 4 * 16.0 * 21 * 90 * 160 + 2 * 2 * 512.0 * 4096, 1);
+  EXPECT_NEAR(parked_in_total(request, resident), 2 * 90.0 * gib / parked, 2);
+  request.hardware.host_bytes = gib / 64;
+  EXPECT_EQ(parked_in_total(request, resident), 1) << "else nothing would ever be handed over";
+}
+
+TEST(Planner, OnCpusTheSamePlacementsAreThereAndMemoryIsOnlyToldOf) {
+  PlanRequest request = request_for(1, 1, 0, 8);
+  request.execution = {};
+  request.hardware = equal_nodes(1, 4, gib, cpu_figures(2));
+  const PlanResult result = make_plan(request);
+  EXPECT_FALSE(result.winner().fits());
+  std::set<PlacementMode> modes;
+  for (const Considered& each : result.considered) {
+    modes.insert(each.plan.mode);
+    EXPECT_NE(each.plan.text, TextPlace::cpu) << "there is no other place";
+    EXPECT_FALSE(each.plan.expert_leaves);
+    EXPECT_EQ(each.predicted.pinned_bytes, 0u);
+  }
+  EXPECT_EQ(modes.size(), 4u);
+  request.hardware.memory_bytes = 1000 * gib;
+  const PlacementPlan roomy = make_plan(request).winner().plan;
+  EXPECT_EQ(roomy.mode, PlacementMode::resident) << describe(roomy);
+  EXPECT_EQ(roomy.group_size(), 1);
+}
+
+TEST(Hardware, ThreadsShareTheWorkOfACpu) {
+  EXPECT_DOUBLE_EQ(cpu_figures(8).token_seconds, cpu_figures(2).token_seconds / 4);
+  EXPECT_EQ(cpu_figures(8).f32_factor, 1) << "its figures are those of reference";
+  EXPECT_EQ(cpu_figures(8).source.find("estimated"), 0u);
+  EXPECT_EQ(with_threads(gpu_figures("h200"), 7).token_seconds, gpu_figures("h200").token_seconds);
+}
+
+TEST(Calibration, IsKeptPerKindAndFoundInTheUsersCache) {
+  const TempFolder folder;
+  EXPECT_EQ(calibration_file({{"WANFARM_CACHE", "/a"}, {"XDG_CACHE_HOME", "/b"}, {"HOME", "/c"}}),
+            "/a/calibration.json");
+  EXPECT_EQ(calibration_file({{"XDG_CACHE_HOME", "/b"}, {"HOME", "/c"}}), "/b/wanfarm/calibration.json");
+  EXPECT_EQ(calibration_file({{"HOME", "/c"}}), "/c/.cache/wanfarm/calibration.json");
+  const Path file = folder.path() / "made/calibration.json";
+  GpuFigures cpu = cpu_figures(4), gpu = gpu_figures("h100");
+  cpu.source = "lab", cpu.token_seconds = 0.25, gpu.token_seconds = 5e-5;
+  save_calibration(cpu, file);
+  save_calibration(gpu, file);
+  cpu.token_seconds = 0.5;
+  save_calibration(cpu, file);
+  EXPECT_EQ(calibrated(gpu_figures("h100"), file).token_seconds, 5e-5);
+  const GpuFigures kept = chosen_figures("cpu", 2, file);
+  EXPECT_EQ(kept.source, "lab");
+  EXPECT_DOUBLE_EQ(kept.token_seconds, 1) << "measured with 4 threads, used with 2";
+  write_file(file, "{}");
+  EXPECT_THROW(save_calibration(cpu, file), Error) << "somebody else's file";
+}
+
 TEST(Calibration, ReplacesWhatItSaysAndIsCheckedWordByWord) {
   const TempFolder folder;
   const Path file = folder.path() / "calibration.json";
@@ -320,6 +423,10 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   EXPECT_EQ(parsed["hardware"]["gpus"], (std::vector<int>{4, 4}));
   EXPECT_EQ(parsed["winner"], parsed["considered"][0]);
   EXPECT_EQ(parsed["clips"], 3);
+  const Outcome cpu = plan({"--gpu", "cpu", "--gpus", "2", "--threads", "4"});
+  EXPECT_EQ(cpu.code, 0) << cpu.err;
+  EXPECT_NE(cpu.out.find("2 ranks of kind cpu"), std::string::npos) << cpu.out;
+  EXPECT_NE(cpu.out.find("reference"), std::string::npos) << cpu.out;
   EXPECT_EQ(plan({"--gpus", "1", "--gpu-memory", "1GiB"}).code, 3) << "the margin alone is more";
   EXPECT_EQ(plan({"--gpus", "4", "--ulysses", "3"}).code, 2);
   EXPECT_EQ(plan({"--gpus", "0"}).code, 2);

@@ -1,0 +1,113 @@
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+
+#include "cluster/node.hpp"
+#include "launcher/bench/bench.hpp"
+#include "launcher/planner/calibration.hpp"
+#include "launcher/planner/time_model.hpp"
+#include "launcher/version.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/ceilings.hpp"
+#include "pipeline/encode_text.hpp"
+#include "pipeline/tokenize.hpp"
+
+namespace wf {
+namespace {
+
+/// Tokens at which the part of a forward that grows with L and the one that grows with L^2 take as many operations, or
+/// more: around there both can be told apart.
+LatentSize balanced(const DitConfig& expert, double factor, std::int64_t least) {
+  constexpr std::int64_t tokens_of_a_frame = 16 * 16;
+  const double balance = static_cast<double>(3 * expert.dim + expert.ffn_dim);
+  const auto frames = static_cast<std::int64_t>(factor * balance) / tokens_of_a_frame;
+  return {std::max(frames, least / tokens_of_a_frame), 2 * 16, 2 * 16};
+}
+
+/// a and b of a L + b L^2 through two forwards. Where noise makes one negative, the other takes all.
+void measure_forwards(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
+  const LatentSize small = balanced(bench.models.parts().expert, 1, 1024);
+  const LatentSize large = balanced(bench.models.parts().expert, 2.5, 8192);
+  const auto few = static_cast<double>(small.tokens()), many = static_cast<double>(large.tokens());
+  const double brief = time_forward(bench, small) / few, lengthy = time_forward(bench, large) / many;
+  const double pair = std::max((lengthy - brief) / (many - few), 1e-3 * lengthy / many);
+  figures.pair_seconds = pair / work.pair;
+  figures.token_seconds = std::max(brief - pair * few, 1e-3 * brief) / work.token;
+}
+
+void measure_decoding(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
+  const LatentSize size = bench.device().is_cpu() ? LatentSize{3, 16, 32} : LatentSize{5, 60, 104};
+  const double pixels = static_cast<double>(size.pixels()) * work.pixel;
+  use_tf32(false);
+  figures.decode_seconds = time_decode(bench, size) / pixels;
+  use_tf32(true);
+  figures.decode_tf32_seconds = bench.device().is_cpu() ? figures.decode_seconds : time_decode(bench, size) / pixels;
+  use_tf32(bench.models.execution().tf32);
+}
+
+/// Both texts of the default clip.
+void measure_texts(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
+  const Umt5Weights& weights = bench.models.text_encoder();
+  const auto encode = [&] {
+    for (const std::string& text : {bench.job.prompt, bench.job.negative_prompt})
+      encode_text(tokenize(text, bench.models.tokenizer()), weights).text.cpu();
+  };
+  figures.text_seconds = time_runs(bench.models.execution().text_device, bench.runs, encode).least() / work.text;
+}
+
+GpuFigures measure_figures(const Bench& bench) {
+  const c10::InferenceMode no_autograd;
+  const at::Device device = bench.device();
+  const RelativeWork work = relative_work(bench.models.parts());
+  GpuFigures figures;
+  figures.kind = kind_of_device(device_name(device));
+  figures.source = fmt::format("calibrated by wanfarm {} on {} with {}", version, device_name(device),
+                               bench.models.parts().folder.high_expert.parent_path().string());
+  measure_texts(bench, work, figures);
+  measure_forwards(bench, work, figures);
+  measure_decoding(bench, work, figures);
+  figures.f32_factor = 0;  // not measured: the built-in one stays
+  figures.memory_rate = copy_rate(device) / (device.is_cpu() ? 2 : 1);
+  figures.host_rate = upload_rate(device);
+  if (device.is_cpu()) figures.threads = at::get_num_threads();
+  return figures;
+}
+
+Table to_table(const GpuFigures& measured, const GpuFigures& built_in) {
+  Table table{"figures",
+              {{"figure", "figure"},
+               {"unit", "unit"},
+               {"measured", "measured"},
+               {"built_in", "built in"},
+               {"ratio", "ratio", 2}}};
+  const auto add = [&](const char* name, const char* unit, double GpuFigures::*member) {
+    table.rows.push_back({name, unit, fmt::format("{:.4g}", measured.*member), fmt::format("{:.4g}", built_in.*member),
+                          ratio(measured.*member, built_in.*member)});
+  };
+  add("a of a L + b L^2", "s a token", &GpuFigures::token_seconds);
+  add("b", "s a pair", &GpuFigures::pair_seconds);
+  add("decoding, f32", "s a pixel", &GpuFigures::decode_seconds);
+  add("decoding, TF32", "s a pixel", &GpuFigures::decode_tf32_seconds);
+  add("both texts", "s a clip", &GpuFigures::text_seconds);
+  add("memory", "B/s", &GpuFigures::memory_rate);
+  add("from host memory", "B/s", &GpuFigures::host_rate);
+  return table;
+}
+
+}  // namespace
+
+Report bench_calibrate(const Bench& bench) {
+  const GpuFigures measured = measure_figures(bench);
+  const int threads = static_cast<int>(measured.threads);
+  const GpuFigures built_in = measured.is_cpu() ? cpu_figures(threads) : gpu_figures(measured.kind);
+  const Path file = calibration_file(environment());
+  save_calibration(measured, file);
+  return {fmt::format("figures of kind {}, scaled to the published model; written to {}, where plans find them",
+                      measured.kind, file.string()),
+          {to_table(measured, built_in)},
+          measured.token_seconds};
+}
+
+}  // namespace wf
