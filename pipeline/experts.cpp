@@ -46,7 +46,7 @@ DitWeights to_host(const DitWeights& weights) {
 
 }  // namespace
 
-const DitWeights& Experts::use(Expert which) {
+const DitWeights& Experts::use(Expert which, NodeReader* together) {
   Place& wanted = place(which);
   if (!wanted.device) {
     Place& other = place(which == Expert::high ? Expert::low : Expert::high);
@@ -56,7 +56,7 @@ const DitWeights& Experts::use(Expert which) {
     if (wanted.host)
       enter(wanted);
     else
-      wanted.device = load_(which);
+      wanted.device = load_(which, together);
   }
   return *wanted.device;
 }

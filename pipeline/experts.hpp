@@ -10,19 +10,22 @@
 
 namespace wf {
 
+class NodeReader;
+
 enum class Expert { high, low };
 
 /// Loads an expert when it is first used, and keeps the two as the residency says. What leaves the device for pinned
 /// host memory is copied there once, and comes back from the copy.
 class Experts {
  public:
-  using Load = std::function<DitWeights(Expert)>;  ///< onto the device
+  /// Onto the device; together: with other ranks of the machine, or none.
+  using Load = std::function<DitWeights(Expert, NodeReader* together)>;
 
   Experts(Residency residency, at::Device device, Load load)
       : residency_(residency), device_(device), load_(std::move(load)) {}
 
   /// The reference stays valid until the other expert is used (but with both), or until free_device().
-  const DitWeights& use(Expert which);
+  const DitWeights& use(Expert which, NodeReader* together = nullptr);
 
   /// Takes the expert that is there off the device, keeping a copy in host memory. both: nothing.
   void free_device();

@@ -11,6 +11,7 @@
 #include "cluster/log.hpp"
 #include "cluster/trace.hpp"
 #include "parallel/device.hpp"
+#include "parallel/node_reader.hpp"
 #include "pipeline/tokenize.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 
@@ -19,7 +20,8 @@ namespace {
 
 constexpr std::uint64_t worth_a_line = 100'000'000;  ///< bytes: what loads at once is not told
 
-/// Loads the part that lies in `checkpoint`, saying how fast.
+/// Loads the part that lies in `checkpoint`, saying how fast, and how much came neither from another rank nor by a
+/// draw.
 template <class Load>
 auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
   const trace::Span span("load", checkpoint.path().filename().string());
@@ -28,14 +30,15 @@ auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
   synchronize(device);
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   const auto level = checkpoint.bytes() < worth_a_line ? spdlog::level::debug : spdlog::level::info;
-  spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s)", checkpoint.path().string(),
-              gigabytes(checkpoint.bytes()), device.str(), seconds,
-              static_cast<double>(checkpoint.bytes()) / 1e9 / seconds);
+  const std::uint64_t bytes = checkpoint.bytes();
+  spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s), of which {} B were read here", checkpoint.path().string(),
+              gigabytes(bytes), device.str(), seconds, static_cast<double>(bytes) / 1e9 / seconds,
+              checkpoint.bytes_read());
   return part;
 }
 
-DitWeights load_expert(const Path& folder, Precision precision, at::Device device) {
-  const Checkpoint checkpoint(folder);
+DitWeights load_expert(const Path& folder, Precision precision, at::Device device, NodeReader* together) {
+  const Checkpoint checkpoint(folder, together);
   return timed_load(checkpoint, device,
                     [&] { return load_dit(checkpoint, read_dit_config(folder / "config.json"), precision, device); });
 }
@@ -46,8 +49,10 @@ Models::Models(ModelParts parts, Execution execution)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
       experts_(execution_.residency, execution_.device,
-               [folder = parts_.folder, precision = execution_.precision, device = execution_.device](Expert which) {
-                 return load_expert(which == Expert::high ? folder.high_expert : folder.low_expert, precision, device);
+               [folder = parts_.folder, precision = execution_.precision, device = execution_.device](
+                   Expert which, NodeReader* together) {
+                 const Path& part = which == Expert::high ? folder.high_expert : folder.low_expert;
+                 return load_expert(part, precision, device, together);
                }) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
@@ -61,30 +66,49 @@ const Tokenizer& Models::tokenizer() {
   return *tokenizer_;
 }
 
-const Umt5Weights& Models::text_encoder() {
+const Umt5Weights& Models::text_encoder(NodeReader* together) {
   if (!text_encoder_) {
     // Where both do not fit, whoever is needed has the room.
     if (!execution_.keep_text_encoder) experts_.free_device();
-    const Checkpoint checkpoint(parts_.folder.text_encoder);
+    const Checkpoint checkpoint(parts_.folder.text_encoder, together);
     text_encoder_ = timed_load(checkpoint, execution_.text_device,
                                [&] { return load_umt5(checkpoint, execution_.precision, execution_.text_device); });
   }
   return *text_encoder_;
 }
 
-const DitWeights& Models::expert(Expert which) {
+const DitWeights& Models::expert(Expert which, NodeReader* together) {
   release_text_encoder();
-  return experts_.use(which);
+  return experts_.use(which, together);
 }
 
-const VaeWeights& Models::vae() {
+const VaeWeights& Models::vae(NodeReader* together) {
   if (execution_.expert_leaves) experts_.free_device();
   if (!vae_) {
-    const Checkpoint checkpoint(parts_.folder.vae);
+    const Checkpoint checkpoint(parts_.folder.vae, together);
     vae_ =
         timed_load(checkpoint, execution_.device, [&] { return load_vae(checkpoint, at::kFloat, execution_.device); });
   }
   return *vae_;
+}
+
+void Models::load_ahead(Part part, NodeReader& node) {
+  node.together([&] {
+    switch (part) {
+      case Part::text_encoder:
+        text_encoder(&node);
+        return;
+      case Part::high_expert:
+        expert(Expert::high, &node);
+        return;
+      case Part::low_expert:
+        expert(Expert::low, &node);
+        return;
+      case Part::vae:
+        vae(&node);
+        return;
+    }
+  });
 }
 
 Embeddings Models::encode(const std::string& text) {

@@ -15,6 +15,9 @@
 
 namespace wf {
 
+/// What a checkpoint's files hold.
+enum class Part { text_encoder, high_expert, low_expert, vae };
+
 class Models {
  public:
   /// parts.precision must be the execution's. Sets TF32 for the process as the execution asks.
@@ -29,10 +32,15 @@ class Models {
   /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until
   /// the placement needs the room: an expert's until the other one is used, all until embed().
   const Tokenizer& tokenizer();
-  const Umt5Weights& text_encoder();
-  const DitWeights& expert(Expert which);
-  const VaeWeights& vae();
+  const Umt5Weights& text_encoder() { return text_encoder(nullptr); }
+  const DitWeights& expert(Expert which) { return expert(which, nullptr); }
+  const VaeWeights& vae() { return vae(nullptr); }
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
+
+  /// Loads a part before its first use, together with the ranks of `node`: all of them call, none has the part, and
+  /// each byte of its files is read by one of them. It makes others leave the device as its use would, so what is
+  /// needed first is loaded last. An exception is thrown on all of them, as by NodeReader::share().
+  void load_ahead(Part part, NodeReader& node);
 
   /// Embeddings of a text on the CPU, from the cache when they are there. Throws input for a text of more tokens than
   /// the experts take.
@@ -44,6 +52,11 @@ class Models {
   bool is_embedded(const std::string& text) const { return embeddings_.has(text); }
 
  private:
+  // The same, read together with other ranks if it is not there yet.
+  const Umt5Weights& text_encoder(NodeReader* together);
+  const DitWeights& expert(Expert which, NodeReader* together);
+  const VaeWeights& vae(NodeReader* together);
+
   Embeddings encode(const std::string& text);
   void release_text_encoder();
 

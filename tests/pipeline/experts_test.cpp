@@ -11,7 +11,7 @@ namespace {
 struct Loads {
   std::vector<Expert> done;
   Experts::Load load() {
-    return [this](Expert which) {
+    return [this](Expert which, NodeReader*) {
       done.push_back(which);
       return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
     };
