@@ -40,10 +40,13 @@ void check_enough_ranks(const PlacementChoices& choices, int ranks) {
 }
 
 std::string words(const PlacementPlan& plan) {
+  const char* const experts = plan.mode == PlacementMode::resident   ? "experts resident"
+                              : plan.mode == PlacementMode::pipeline ? "an expert each"
+                                                                     : "experts exchanged";
   const char* const text = plan.text == TextPlace::cpu      ? "text encoder on the CPU"
                            : plan.text == TextPlace::beside ? "text encoder beside them"
                                                             : "text encoder before them";
-  return fmt::format("experts {}, {}", plan.mode == PlacementMode::resident ? "resident" : "exchanged", text);
+  return fmt::format("{}, {}", experts, text);
 }
 
 void tell(const PlanResult& result, const Ranks& ranks) {

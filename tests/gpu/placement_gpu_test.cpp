@@ -11,7 +11,7 @@ namespace {
 std::uint64_t used() { return device_memory(test::device()).used; }
 
 Experts tiny_experts(Residency residency) {
-  return Experts(placement, test::device(),
+  return Experts(residency, test::device(),
                  [](Expert which) { return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference); });
 }
 
