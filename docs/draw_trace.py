@@ -26,13 +26,14 @@ class Span:
 
 
 class Rank:
-    """One lane: the thread with the longest stages in a bar, what its other threads do in a strip below."""
+    """One lane: the thread that computes (it has the most stages and waits for work) in a bar,
+    what its other threads do in a strip below."""
 
     def __init__(self, name, spans):
         self.name = name
         seconds = defaultdict(float)
         for span in spans:
-            seconds[span.thread] += (span.end - span.begin) * (span.category == "stage")
+            seconds[span.thread] += (span.end - span.begin) * (span.category in ("stage", "wait"))
         main = max(seconds, key=seconds.get, default=None)
         kinds = defaultdict(list)
         for span in sorted(spans, key=lambda span: span.begin):
@@ -106,7 +107,7 @@ class Picture:
             x = self.x(i * step)
             self.rect(x - 0.5, TOP - 6, 1, self.bottom - TOP + 8, "#eceef1")
             self.text(x, self.bottom + 18, f"{i * step:.{digits}f}", 11, FAINT, ' text-anchor="middle"')
-        self.text(LEFT - 10, self.bottom + 18, "seconds", 11, FAINT, ' text-anchor="end"')
+        self.text(LEFT - 26, self.bottom + 18, "seconds", 11, FAINT, ' text-anchor="end"')
 
     def label(self, span, y, width):
         """The number that the clip's name begins with, or as much of the name as there is room for."""
