@@ -26,6 +26,7 @@ void for_each_tensor_of(AnyClip& clip, const Use& use) {
   use(clip.state.solver.corrected);
   use(clip.state.solver.m1);
   use(clip.state.solver.m2);
+  use(clip.latents.x);
 }
 
 Json header_of(const Clip& clip) {
@@ -39,7 +40,8 @@ Json header_of(const Clip& clip) {
   return {{"tensors", std::move(tensors)},      {"step", clip.state.step},
           {"order", clip.state.solver.order},   {"seconds", clip.seconds},
           {"device_bytes", clip.device_bytes},  {"ranks", clip.ranks},
-          {"steps_resumed", clip.steps_resumed}};
+          {"steps_resumed", clip.steps_resumed},
+          {"latents_sha256", clip.latents_sha256}};
 }
 
 void append(Bytes& bytes, const void* data, std::size_t size) {
@@ -99,8 +101,8 @@ void unpack(const Bytes& bytes, Clip& clip, at::Device device) {
   const Json header = read_header(reader);
   std::size_t i = 0;
   for_each_tensor_of(clip, [&](at::Tensor& tensor) { tensor = read_tensor(reader, header.at("tensors").at(i++)); });
-  for (at::Tensor* const tensor :
-       {&clip.state.x, &clip.state.solver.corrected, &clip.state.solver.m1, &clip.state.solver.m2})
+  SolverState& solver = clip.state.solver;
+  for (at::Tensor* const tensor : {&clip.state.x, &solver.corrected, &solver.m1, &solver.m2, &clip.latents.x})
     if (tensor->defined()) *tensor = tensor->to(device);
   header.at("step").get_to(clip.state.step);
   header.at("order").get_to(clip.state.solver.order);
@@ -108,6 +110,7 @@ void unpack(const Bytes& bytes, Clip& clip, at::Device device) {
   header.at("device_bytes").get_to(clip.device_bytes);
   header.at("ranks").get_to(clip.ranks);
   header.at("steps_resumed").get_to(clip.steps_resumed);
+  header.at("latents_sha256").get_to(clip.latents_sha256);
 }
 
 }  // namespace wf

@@ -6,8 +6,8 @@
 
 namespace wf {
 
-/// Texts, Denoising, seconds and what else the stages up to low have made. Not the job nor the files: the receiver has
-/// its own. 58 to 77 MB at 1280x720 and 81 frames.
+/// Texts, Denoising or latents, seconds and what else the stages up to low have made. Not the job nor the files: the
+/// receiver has its own. 58 to 77 MB at 1280x720 and 81 frames.
 Bytes pack(const Clip& clip);
 
 /// Into a clip of the same job; tensors come to the device, texts stay on the CPU. Throws internal when the bytes are

@@ -182,9 +182,12 @@ int generate(GenerateOptions& options) {
     for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
   }
   if (!options.job.size) options.job.size = parse_size("1280x720");
-  Job job = make_job(options.prompt, options.job);
-  const Path output = place_output(options.save_file, options.run, job);
-  return run_jobs({job}, chosen_model(options.run.model, {}), output, options.run);
+  const auto read = [&options] {
+    Job job = make_job(options.prompt, options.job);
+    const Path output = place_output(options.save_file, options.run, job);
+    return RunRequest{.jobs = {job}, .model = chosen_model(options.run.model, {}), .output = output};
+  };
+  return run(read, options.run);
 }
 
 }  // namespace

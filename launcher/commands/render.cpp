@@ -22,10 +22,13 @@ struct RenderOptions {
 
 int render(const RenderOptions& options) {
   if (const auto code = run_as_ranks(options.run.ranks)) return *code;
-  const JobList list = read_job_list(options.list, options.jobs);
-  const Path model = chosen_model(options.run.model, list.model);
-  const Path output = options.run.output.value_or(list.output.value_or("renders"));
-  return run_jobs(select(list.jobs, options.only, options.limit), model, output, options.run);
+  const auto read = [&options] {
+    const JobList list = read_job_list(options.list, options.jobs);
+    return RunRequest{.jobs = select(list.jobs, options.only, options.limit),
+                      .model = chosen_model(options.run.model, list.model),
+                      .output = options.run.output.value_or(list.output.value_or("renders"))};
+  };
+  return run(read, options.run);
 }
 
 std::vector<Flag> flags_of(RenderOptions& options) {

@@ -26,6 +26,12 @@ void Worker::run() {
   leads() ? lead() : follow();
 }
 
+void Worker::take_role(Role role) {
+  const trace::Span span("load", role == Role::high ? "high-noise expert" : "low-noise expert");
+  spdlog::debug("takes the {}-noise expert", role == Role::high ? "high" : "low");
+  work_.take_role(role);
+}
+
 // ---- The leader
 
 void Worker::lead() {
@@ -36,7 +42,7 @@ void Worker::lead() {
       carry_out(*assign);
     } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
       tell_group(order);
-      work_.take_role(change->role);
+      take_role(change->role);
     } else if (const auto* const end = std::get_if<letter::NothingMore>(&order)) {
       if (finishing_.joinable()) finishing_.join();
       if (end->keep_parked) store_parked();
@@ -126,7 +132,7 @@ void Worker::follow() {
       work_.advance(join->stage);
       courier_.set_activity({});
     } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
-      work_.take_role(change->role);
+      take_role(change->role);
     } else if (std::holds_alternative<letter::NothingMore>(order)) {
       return;
     }

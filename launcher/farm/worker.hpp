@@ -21,6 +21,7 @@ class Worker {
 
  private:
   bool leads() const { return group_.front() == courier_.rank(); }
+  void take_role(Role role);
   void lead();
   void follow();
   void carry_out(const letter::Assign& order);

@@ -1,0 +1,231 @@
+// tests/launcher/farm_test.cpp: letters, groups, the watch, and a courier's duties within one process.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "cluster/error.hpp"
+#include "launcher/farm/courier.hpp"
+#include "launcher/farm/groups.hpp"
+#include "launcher/farm/run_start.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+template <class Kind>
+Kind sent_and_read(const Kind& letter) {
+  return std::get<Kind>(to_message(to_bytes(letter)));
+}
+
+TEST(Letters, ArriveAsTheyWereWritten) {
+  const auto beat = sent_and_read(letter::Beat{{"clip \u00e4", Stage::low, 3, 40}, true});
+  EXPECT_EQ(beat.activity, (Activity{"clip \u00e4", Stage::low, 3, 40}));
+  EXPECT_TRUE(beat.stop);
+  const auto done = sent_and_read(letter::Done{2, 100'000, {1, 2, 3, 4, 0.5}, "{\"a\": 1}"});
+  EXPECT_EQ(done.group, 2);
+  EXPECT_EQ(done.clip, 100'000u);
+  EXPECT_EQ(done.seconds, (SecondsByStage{1, 2, 3, 4, 0.5}));
+  EXPECT_EQ(done.sidecar, "{\"a\": 1}");
+  EXPECT_EQ(sent_and_read(letter::Assign{7, Stage::low, Stage::write, 3}).holder, 3);
+  EXPECT_EQ(sent_and_read(letter::Piece{7, 16, 40, {0, 255, 10}}).bytes, (Bytes{0, 255, 10}));
+  EXPECT_TRUE(sent_and_read(letter::Piece{7, 16, 40, {}}).bytes.empty());
+  sent_and_read(letter::Begin{});
+  sent_and_read(letter::Refused{});
+}
+
+TEST(Letters, OfAnotherProgramAreRefused) {
+  const Bytes whole = to_bytes(letter::Ask{1});
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_THROW(to_message(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size))), Error) << size;
+  EXPECT_THROW(to_message({1, 0, 0, 0, 0x80}), Error) << "an object without members";
+}
+
+TEST(Words, OfAnActivity) {
+  EXPECT_EQ(words(Activity{}), "waiting");
+  EXPECT_EQ(words({"a", Stage::high, 3, 40}), "a high 3/40");
+  EXPECT_EQ(words({"a", Stage::decode, 0, 1}), "a decode");
+}
+
+TEST(RunStart, ArrivesAsItWasDecided) {
+  RunStart start;
+  start.jobs.resize(2);
+  start.jobs[1].prompt = "a \"kite\"\n";
+  start.jobs[1].seed = 7;
+  start.model = "/models/a", start.output = "/renders", start.model_id = "id", start.word = "word";
+  start.plan.mode = PlacementMode::pipeline;
+  start.plan.degrees = {2, 3, 1};
+  start.plan.pools = {{"high", {Stage::high}, 5}, {"low", {Stage::text, Stage::low, Stage::decode}, 3}};
+  start.plan.text = TextPlace::before;
+  start.plan.expert_leaves = true;
+  const RunStart read = run_start_from(to_json(start));
+  EXPECT_EQ(read.jobs.size(), 2u);
+  EXPECT_EQ(read.jobs[1].prompt, start.jobs[1].prompt);
+  EXPECT_EQ(read.jobs[1].seed, start.jobs[1].seed);
+  EXPECT_EQ(describe(read.plan), describe(start.plan));
+  EXPECT_EQ(read.plan.pools[1].stages, start.plan.pools[1].stages);
+  EXPECT_EQ(read.plan.text, TextPlace::before);
+  EXPECT_TRUE(read.plan.expert_leaves);
+  EXPECT_EQ(to_json(read), to_json(start));
+  EXPECT_THROW(run_start_from("{}"), Error);
+}
+
+TEST(Groups, LieWithinAMachineHoweverRanksWereDealtOut) {
+  const std::vector<std::vector<int>> in_a_row{{0, 1}, {2, 3}, {4, 5}, {6, 7}}, around{{0, 2}, {4, 6}, {1, 3}, {5, 7}};
+  EXPECT_EQ(make_groups({"a", "a", "a", "a", "b", "b", "b", "b"}, 2).ranks, in_a_row);
+  const Groups groups = make_groups({"a", "b", "a", "b", "a", "b", "a", "b"}, 2);
+  EXPECT_EQ(groups.ranks, around);
+  EXPECT_EQ(groups.leader(2), 1);
+  EXPECT_EQ(groups.of(7), 3);
+  EXPECT_EQ(groups.count(), 4);
+}
+
+TEST(Watch, NamesWhoWasSilentForTooLong) {
+  Watch watch(8);
+  for (const int rank : {1, 2, 3}) watch.begin(rank, 0);
+  for (double now = 0.1; now < 7.9; now += 0.1) {
+    EXPECT_TRUE(watch.silent(now).empty());
+    watch.heard(2, now);
+  }
+  watch.end(3);
+  EXPECT_EQ(watch.silent(8.2), std::vector{1});
+  watch.heard(1, 8.2);
+  EXPECT_TRUE(watch.silent(8.3).empty());
+}
+
+TEST(Watch, ForgivesWhenItselfStoodStill) {
+  Watch watch(8);
+  watch.begin(1, 0);
+  EXPECT_TRUE(watch.silent(1).empty());
+  EXPECT_TRUE(watch.silent(60).empty()) << "nobody could have been heard while the machine was suspended";
+  for (double now = 60.5; now < 67; now += 0.5) EXPECT_TRUE(watch.silent(now).empty());
+  EXPECT_EQ(watch.silent(67.5), std::vector{1});
+}
+
+TEST(Watch, KnowsNobodyElse) {
+  Watch watch(8);
+  watch.heard(5, 1);
+  EXPECT_TRUE(watch.silent(100).empty());
+}
+
+struct Post {
+  std::mutex mutex;
+  std::deque<Letter> letters;
+};
+
+/// Between two ranks of this process.
+class PairMail final : public Mail {
+ public:
+  PairMail(int rank, Post* posts) : rank_(rank), posts_(posts) {}
+  int rank() const override { return rank_; }
+  int size() const override { return 2; }
+  void send(int to, Bytes bytes) override {
+    const std::lock_guard lock(posts_[to].mutex);
+    posts_[to].letters.push_back({rank_, std::move(bytes)});
+  }
+  std::optional<Letter> receive() override {
+    const std::lock_guard lock(posts_[rank_].mutex);
+    if (posts_[rank_].letters.empty()) return std::nullopt;
+    Letter letter = std::move(posts_[rank_].letters.front());
+    posts_[rank_].letters.pop_front();
+    return letter;
+  }
+  bool flush(std::chrono::milliseconds) override { return true; }
+
+ private:
+  int rank_;
+  Post* posts_;
+};
+
+struct Pair {
+  explicit Pair(double silence = 8) {
+    for (int i = 0; i < 2; ++i) {
+      mails[i] = std::make_unique<PairMail>(i, posts);
+      couriers[i] =
+          std::make_unique<Courier>(*mails[i], CourierOptions{.hosts = {"one", "two"},
+                                                              .beat = 20ms,
+                                                              .silence = silence,
+                                                              .end_process = [this, i](int code) { ended[i] = code; },
+                                                              .piece = 1000});
+    }
+  }
+  Post posts[2];
+  std::unique_ptr<Mail> mails[2];
+  std::atomic<int> ended[2] = {-1, -1};  ///< exit codes of the processes that would have ended
+  std::unique_ptr<Courier> couriers[2];
+};
+
+template <class Condition>
+bool comes_true(const Condition& condition) {
+  for (int i = 0; i < 5000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
+  return condition();
+}
+
+TEST(Courier, AParkedClipIsPulledInPiecesAndThenForgotten) {
+  Pair pair;
+  for (const std::size_t size : {1u, 999u, 1000u, 1001u, 12'345u}) {
+    Bytes parcel(size);
+    for (std::size_t i = 0; i < size; ++i) parcel[i] = static_cast<std::uint8_t>(i * 7);
+    pair.couriers[0]->park(3, parcel);
+    EXPECT_EQ(pair.couriers[1]->pull(0, 3), parcel) << size;
+    EXPECT_TRUE(comes_true([&] { return pair.couriers[0]->parked().empty(); })) << "the receiver has it";
+  }
+}
+
+TEST(Courier, WhatIsNotParkedIsATransientError) {
+  Pair pair;
+  try {
+    pair.couriers[1]->pull(0, 9);
+    FAIL() << "there is no clip 9";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::transient);
+    EXPECT_NE(std::string(error.what()).find("rank 0 (node one)"), std::string::npos) << error.what();
+  }
+  pair.couriers[0]->park(9, Bytes(10));
+  EXPECT_EQ(pair.couriers[1]->pull(0, 9).size(), 10u) << "it can be pulled later";
+}
+
+TEST(Courier, TellsRankZeroWhatTheOthersAreAt) {
+  Pair pair;
+  pair.couriers[1]->set_activity({"kite", Stage::low, 5, 9});
+  EXPECT_TRUE(comes_true([&] { return pair.couriers[0]->activities()[1] == Activity{"kite", Stage::low, 5, 9}; }));
+}
+
+TEST(Courier, AStopReachesAllRanks) {
+  Pair pair;
+  EXPECT_FALSE(pair.couriers[1]->stop_requested());
+  pair.couriers[0]->stop_all();
+  EXPECT_TRUE(comes_true([&] { return pair.couriers[1]->stop_requested(); }));
+}
+
+TEST(Courier, WhoFallsSilentEndsTheRunOfTheOther) {
+  for (const int silent : {0, 1}) {
+    Pair pair(/*silence=*/0.2);
+    std::this_thread::sleep_for(400ms);
+    EXPECT_EQ(pair.ended[0], -1) << "both beat";
+    EXPECT_EQ(pair.ended[1], -1);
+    pair.couriers[silent].reset();
+    EXPECT_TRUE(comes_true([&] { return pair.ended[1 - silent] == 1; })) << "rank " << silent << " is gone";
+  }
+}
+
+TEST(Courier, AfterAFarewellSilenceIsRight) {
+  Pair pair(/*silence=*/0.2);
+  pair.couriers[1]->say_farewell("trace");
+  const auto report = pair.couriers[0]->next_report(5s);
+  ASSERT_TRUE(report && std::holds_alternative<letter::Farewell>(report->message));
+  pair.couriers[1].reset();
+  std::this_thread::sleep_for(500ms);
+  EXPECT_EQ(pair.ended[0], -1);
+}
+
+TEST(Courier, AnAbortEndsBothWithItsCode) {
+  Pair pair;
+  pair.couriers[1]->abort(3, "on purpose");
+  EXPECT_TRUE(comes_true([&] { return pair.ended[0] == 3; }));
+  EXPECT_EQ(pair.ended[1], 3);
+}
+
+}  // namespace
+}  // namespace wf
