@@ -45,13 +45,15 @@ void add_unless_set(Launch& launch, const Environment& variables, const std::str
   if (!variables.contains(name)) launch.added[name] = value;
 }
 
-/// A shell that srun gave is itself the step of one task; its ranks share what that step holds, or would wait for ever.
+/// A shell that srun gave is itself a step, of one task: the ranks share what it holds, or would wait for it for ever,
+/// and its cores are not what each of them asks for.
 Launch slurm_launch(const std::string& srun, int ranks, const Environment& variables) {
   Launch launch{.words = {srun, "--mpi=pmix", "--kill-on-bad-exit=0", "-n", std::to_string(ranks)},
                 .added = {},
                 .keeps_codes = true};
-  if (variables.contains("SLURM_STEP_ID")) launch.words.push_back("--overlap");
-  if (variables.contains("SLURM_CPUS_PER_TASK"))  // since 22.05 srun takes the job's request from here alone
+  if (variables.contains("SLURM_STEP_ID"))
+    launch.words.push_back("--overlap");
+  else if (variables.contains("SLURM_CPUS_PER_TASK"))  // since 22.05 srun takes the job's request from here alone
     add_unless_set(launch, variables, "SRUN_CPUS_PER_TASK", variables.at("SLURM_CPUS_PER_TASK"));
   return launch;
 }

@@ -26,13 +26,17 @@ Control::Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Wit
 
 void Control::run() {
   trace::name_thread("dispatch");
-  while (groups_at_work_ > 0 || !dispatch_.over()) {
+  while (!over()) {
     const std::optional<Courier::Report> report = courier_.next_report(100ms);
     if (courier_.stop_requested() && !stopped_) stop();
     if (report) hear(report->message);
     send_orders();
     witness_.at_work(courier_.activities());
   }
+}
+
+bool Control::over() const {
+  return groups_at_work_ == 0 && dispatch_.over() && std::ssize(traces_) == courier_.size() - 1;
 }
 
 void Control::hear(const Message& message) {
@@ -45,6 +49,7 @@ void Control::hear(const Message& message) {
               witness_.done(m.clip, m.sidecar);
             },
             [&](const letter::Failed& m) { hear_failure(m); },
+            [&](const letter::Farewell& m) { traces_.push_back(m.trace); },
             [&](const letter::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
             [](const auto& other) { spdlog::debug("a letter of kind {} is not for rank 0", Message(other).index()); }},
       message);

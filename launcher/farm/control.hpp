@@ -25,14 +25,17 @@ class Control {
   /// `dispatch` knows what earlier runs have finished.
   Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Witness& witness);
 
-  /// Until every group has its last order. After a stop signal, or an error of the disk or the machine that no clip
+  /// Until every group has its last order, and the other ranks have said farewell. After a stop signal, or an error of the disk or the machine that no clip
   /// would escape, groups end their step and keep what is computed.
   void run();
 
   /// The error of the disk or the machine that ended the run.
   const std::optional<Error>& fatal() const { return fatal_; }
+  /// What the other ranks have recorded of the run (cluster/trace).
+  const std::vector<std::string>& traces() const { return traces_; }
 
  private:
+  bool over() const;
   void hear(const Message& message);
   void hear_failure(const letter::Failed& failed);
   void send_orders();
@@ -43,6 +46,7 @@ class Control {
   Courier& courier_;
   Witness& witness_;
   std::optional<Error> fatal_;
+  std::vector<std::string> traces_;
   int groups_at_work_;
   bool stopped_ = false;
 };

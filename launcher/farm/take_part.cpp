@@ -19,8 +19,6 @@
 namespace wf {
 namespace {
 
-using namespace std::chrono_literals;
-
 /// "2", "0-3", "0,2".
 std::string in_words(const std::vector<int>& ranks) {
   const bool in_a_row = ranks.back() - ranks.front() + 1 == std::ssize(ranks);
@@ -63,17 +61,6 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   Worker(groups, courier, pipeline).run();
 }
 
-/// What all ranks recorded becomes one file. The others have nothing else to do any more.
-void collect_trace(Courier& courier, const Path& file) {
-  std::vector<std::string> events{trace::events()};
-  while (std::ssize(events) < courier.size()) {
-    const std::optional<Courier::Report> report = courier.next_report(1s);
-    if (!report) continue;
-    if (const auto* const farewell = std::get_if<letter::Farewell>(&report->message)) events.push_back(farewell->trace);
-  }
-  if (!file.empty()) write_file(file, trace::join(events));
-}
-
 }  // namespace
 
 Outcome lead_run(LedRun& led, const Member& member) {
@@ -91,7 +78,11 @@ Outcome lead_run(LedRun& led, const Member& member) {
     const std::jthread dispatching([&control] { control.run(); });
     work(led, groups, member);
   }
-  collect_trace(member.courier, member.options.trace);
+  if (!member.options.trace.empty()) {
+    std::vector<std::string> traces = control.traces();
+    traces.push_back(trace::events());
+    write_file(member.options.trace, trace::join(traces));
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return {records.summary(seconds), control.fatal()};
 }

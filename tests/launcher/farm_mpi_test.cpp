@@ -120,9 +120,6 @@ Ran run_farm(const PlanRequest& request, const PlacementPlan& plan, const std::v
     EXPECT_EQ(counts.clips.size(), request.jobs.size());
     for (int group = 0; group < 4; ++group)
       ran.changed += dispatch.role(group) != roles[static_cast<std::size_t>(group)];
-    for (int others = 3; others > 0;)
-      if (const auto report = courier.next_report(std::chrono::seconds(1)))
-        others -= std::holds_alternative<letter::Farewell>(report->message);
   } else {
     worker.run();
     courier.say_farewell("");

@@ -134,7 +134,7 @@ TEST(Ranks, AFailingClipLeavesTheOthersTheirVideos) {
 
 /// So long that it can be interrupted.
 std::string long_list() {
-  std::string list = "defaults: {size: 128x128, frames: 33, steps: 12}\nprompts:\n";
+  std::string list = "defaults: {size: 128x128, frames: 33, steps: 24}\nprompts:\n";
   for (int i = 1; i <= 6; ++i)
     list += "  - {prompt: number " + std::to_string(i) + ", name: c" + std::to_string(i) + "}\n";
   return list;

@@ -5,7 +5,7 @@ set -uo pipefail
 
 script=$(readlink -f "$1")
 here=$(dirname "$(readlink -f "$0")")
-real_tools=(awk bash cat chmod cp cut dirname env find flock grep id mkdir mv nproc readlink realpath rm sed sleep tail touch)
+real_tools=(awk bash cat chmod cp cut dirname env find flock grep mkdir mv nproc readlink realpath rm sed sleep tail touch)
 sources=(CMakeLists.txt CMakePresets.json cmake/A.cmake cluster/a.cpp jobs/a.cpp parallel/a.cpp pipeline/a.cpp launcher/main.cpp)
 unset "${!STUB_@}" "${!WF_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" WANFARM_FA3
 
@@ -19,7 +19,7 @@ new_tree() { # [MISSING TOOL...]
   cp "$script" project/wanfarm
   local tool
   for tool in "${real_tools[@]}"; do ln -s "$(command -v "$tool")" "tools/$tool"; done
-  for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get; do
+  for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get id unshare sbatch; do
     cp "$here/stub_tool.sh" "tools/$tool"
   done
   for tool in "$@"; do rm "tools/$tool"; done
@@ -186,7 +186,6 @@ test_tests_bring_their_own_packages() {
 test_sudo_is_used_where_it_is_needed() {
   new_tree
   export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
-  cp "$here/stub_tool.sh" tools/id
   cp "$here/stub_tool.sh" tools/sudo
   wanfarm
   expect_in calls 'sudo env DEBIAN_FRONTEND=noninteractive apt-get'
@@ -207,7 +206,6 @@ test_without_apt_the_missing_are_named_and_the_build_goes_on() {
 test_without_sudo_no_user_installs() {
   new_tree
   export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
-  cp "$here/stub_tool.sh" tools/id
   wanfarm
   expect_code $? 0
   expect_in err 'Ask for them'
@@ -443,6 +441,28 @@ test_test_leaves_out_flash_attention_where_it_is_not() {
   STUB_GPU=1 wanfarm_as_it_is test
   expect_in calls ' -LE fa3'
   expect_in err 'no FlashAttention-3 here'
+}
+
+test_test_brings_slurm_for_virtual_nodes_where_they_can_be() {
+  new_tree
+  wanfarm test
+  expect_in calls 'slurmctld slurmd slurm-client munge'
+  expect_not_in calls '-LE'
+}
+
+test_test_leaves_out_virtual_nodes_without_root_and_namespaces() {
+  new_tree
+  STUB_USER=1000 wanfarm test
+  expect_in calls ' -LE lab'
+  expect_in err 'no virtual nodes here'
+  expect_not_in calls slurmctld
+  STUB_FAIL=unshare wanfarm test
+  expect_in err 'no virtual nodes here'
+  rm tools/sbatch
+  PATH=$tree/tools project/wanfarm --cpu test >out 2>err
+  expect_in err 'no virtual nodes here'
+  STUB_FAIL=unshare wanfarm_as_it_is --cuda test
+  expect_in calls ' -LE gpu|lab'
 }
 
 test_test_of_the_cpu_build_says_nothing_of_gpus() {

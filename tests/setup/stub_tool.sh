@@ -3,11 +3,11 @@
 #   STUB_FAIL     calls that contain it fail
 #   STUB_SLOW     calls that contain it take half a second
 #   STUB_MISSING  packages that dpkg-query, and modules that pkg-config, does not have
-#   STUB_USER     what `id -u` says
+#   STUB_USER     what `id -u` says (0)
 #   STUB_CUDA     the CUDA version that nvcc says (13.0)
 name=${0##*/}
 call="$name $*"
-[[ $name == id ]] && echo "$STUB_USER" && exit
+[[ $name == id ]] && echo "${STUB_USER:-0}" && exit
 [[ $name == ctest ]] && call+=" WANFARM_LONG=${WANFARM_LONG:-}"
 [[ $name == nvcc ]] && echo "Cuda compilation tools, release ${STUB_CUDA:-13.0}, V${STUB_CUDA:-13.0}.88"
 echo "$call" >>"${0%/*}/../calls"
