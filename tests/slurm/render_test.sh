@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# tests/slurm/render_test.sh PROGRAM MODEL SBATCH: four ranks on four nodes, started in each way there is, render what
+# one process renders. Runs in the lab (lab/lab.sh); the nodes see one disk, $TMPDIR.
+set -uo pipefail
+
+program=$1 model=$2 sbatch_file=$3
+work=$(mktemp -d) && cd "$work" || exit 3
+export OMP_NUM_THREADS=1 WANFARM=$program
+common=(list.yaml --model "$model" --threads 1 --codec y4m)
+cat >list.yaml <<'LIST'
+defaults: {size: 32x32, frames: 5, steps: 2}
+prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof]
+LIST
+
+# ---- what is expected; the first thing that is not so ends the test ----
+broken() { # WHAT [FOLDER]
+  echo "  $1"
+  scancel --full --signal=KILL --user=root # whatever hangs leaves the nodes to the next test
+  for file in "${2:-$work}"{,.out,.err,/log/*}; do [[ ! -f $file ]] || sed "s#^#  ${file##*/}: #" "$file"; done
+  exit 1
+}
+
+in_time() { timeout --kill-after=3 20 "$@"; } # a second or three, when all is well
+
+# NAME SHA256 of each clip in a folder, in order.
+hashes() { # FOLDER
+  local file
+  for file in "$1"/*.json; do
+    [[ -f $file ]] && printf '%s %s\n' "${file##*/}" "$(grep -o '"frames_sha256": *"[0-9a-f]*"' "$file")"
+  done
+}
+
+expect_same_frames() { # FOLDER
+  [[ $(hashes "$1" | wc -l) == 5 ]] || broken 'not every clip was rendered' "$1"
+  [[ $(hashes "$1") == "$(hashes alone)" ]] || broken "other frames: $(diff <(hashes "$1") <(hashes alone))" "$1"
+}
+
+# Each node has one rank here, so each rank reads each part of the checkpoint at most once, and says so in its log.
+expect_read_once_per_node() { # FOLDER
+  local twice
+  [[ $(grep -l ' to cpu in ' "$1"/log/rank-00[0-3].log | wc -l) == 4 ]] || broken 'not every rank says what it read' "$1"
+  twice=$(grep -ohE 'rank [0-9]+\] .* to cpu in ' "$1"/log/rank-*.log | sort | uniq -d)
+  [[ -z $twice ]] || broken "read twice: $twice" "$1"
+}
+
+# What has become of a job: its exit code, once it has ended.
+exit_code() { # JOB
+  local job
+  for _ in {1..200}; do
+    job=$(scontrol show job --oneliner "$1") || break
+    [[ $job =~ JobState=(PENDING|RUNNING|COMPLETING) ]] || break
+    sleep 0.1
+  done
+  [[ $job =~ ExitCode=([0-9]+:[0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+expect_code_0() { # FOLDER SBATCH ARGUMENTS...; (sbatch --wait looks every ten seconds)
+  local job code
+  job=$(sbatch --parsable --output="$1.out" "${@:2}") || broken 'sbatch does not take it'
+  code=$(exit_code "$job")
+  [[ $code == 0:0 ]] || broken "exit code $code" "$1"
+}
+
+# ---- the ways to start ----
+
+test_one_process() {
+  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
+  [[ $(hashes alone | wc -l) == 5 ]] || broken 'not every clip was rendered' alone
+}
+
+test_srun() {
+  in_time srun --mpi=pmix --nodes=4 --ntasks=4 "$program" render "${common[@]}" -v --output srun >srun.out 2>srun.err ||
+    broken "exit code $?" srun
+  expect_same_frames srun
+  expect_read_once_per_node srun
+}
+
+test_mpirun_in_a_batch_script() {
+  expect_code_0 mpirun --nodes=4 --ntasks=4 --wrap "mpirun --bind-to none $program render ${common[*]} --output mpirun"
+  expect_same_frames mpirun
+}
+
+test_the_front_end_in_an_allocation() {
+  in_time salloc --nodes=4 --ntasks=4 "$program" render "${common[@]}" --output front --ranks 4 >front.out 2>front.err ||
+    broken "exit code $?" front
+  expect_same_frames front
+}
+
+test_the_front_end_in_a_shell_of_srun() {
+  in_time srun --nodes=1 --ntasks=1 --cpus-per-task=2 "$program" render "${common[@]}" --output shell --ranks 2 \
+    >shell.out 2>shell.err || broken "exit code $?" shell
+  expect_same_frames shell
+}
+
+# render.sbatch with this cluster in the place of its three lines.
+here=(--partition=main --account=lab --nodes=4 --ntasks-per-node=1 --gpus-per-node=1 --cpus-per-task=1 "$sbatch_file")
+
+test_render_sbatch() {
+  expect_code_0 sbatch "${here[@]}" "${common[@]}" -v --output sbatch
+  expect_same_frames sbatch
+  expect_read_once_per_node sbatch
+}
+
+# The signal that Slurm sends before the time is up, and what render.sbatch then ends with.
+test_a_drained_job_ends_with_75() {
+  local job
+  job=$(sbatch --parsable --output=drain.out "${here[@]}" "${common[@]}" --steps 1000 --output drain)
+  for _ in {1..300}; do
+    grep -qs placement drain/log/rank-000.log && break
+    sleep 0.1
+  done
+  sleep 0.5 # into the steps
+  scancel --signal=USR1 "$job"
+  [[ $(exit_code "$job") == 75:0 ]] || broken "exit code $(exit_code "$job")" drain
+  grep -q 'work left' drain.out || broken 'nothing said of what is left' drain
+}
+
+# ---- all of them, in order: the others are compared with the first ----
+failed=0
+for name in one_process srun mpirun_in_a_batch_script the_front_end_in_an_allocation \
+  the_front_end_in_a_shell_of_srun render_sbatch a_drained_job_ends_with_75; do
+  start=$EPOCHREALTIME
+  if ("test_$name"); then result='ok     '; else
+    result='FAILED ' && failed=$((failed + 1))
+  fi
+  echo "$result $name ($(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms)"
+done
+((failed == 0))
