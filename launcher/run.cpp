@@ -93,6 +93,7 @@ int run(const ReadRequest& read, RunOptions options) {
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
   if (!options.trace.empty()) trace::start(rank.rank);
+  trace::name_thread("computing");
   Process process(rank);
   const Execution base = own_share(options, process.place);
   Courier courier(*process.mail, {.hosts = process.hosts, .end_process = end_process});

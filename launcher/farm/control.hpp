@@ -25,8 +25,8 @@ class Control {
   /// `dispatch` knows what earlier runs have finished.
   Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Witness& witness);
 
-  /// Until every group has its last order, and the other ranks have said farewell. After a stop signal, or an error of the disk or the machine that no clip
-  /// would escape, groups end their step and keep what is computed.
+  /// Until every group has its last order, and the other ranks have said farewell. After a stop signal, or an error of
+  /// the disk or the machine that no clip would escape, groups end their step and keep what is computed.
   void run();
 
   /// The error of the disk or the machine that ended the run.

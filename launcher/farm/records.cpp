@@ -12,19 +12,15 @@ Records::Records(const std::vector<Job>& jobs, RunFolder& folder, const RunOptio
       options_(options),
       display_(jobs, is_terminal() && !options.quiet, options.verbose ? ranks : 0) {}
 
-std::vector<std::size_t> Records::find_finished(const Recipe& recipe) {
-  std::vector<std::size_t> finished;
-  for (std::size_t i = 0; i < jobs_.size() && !options_.force; ++i) {
-    const std::optional<Sidecar> sidecar = folder_.finished(jobs_[i], fingerprint(jobs_[i], recipe));
-    if (!sidecar) continue;
-    finished.push_back(i);
-    display_.skip(i);
-    folder_.record_finished(*sidecar);
-    if (options_.json) std::cout << skipped_line(*sidecar) << std::endl;
+void Records::finished_before(const std::vector<std::size_t>& clips) {
+  for (const std::size_t clip : clips) {
+    const Sidecar sidecar = read_sidecar(folder_.output() / (jobs_[clip].name + ".json"));
+    display_.skip(clip);
+    folder_.record_finished(sidecar);
+    if (options_.json) std::cout << skipped_line(sidecar) << std::endl;
   }
-  summary_.skipped = finished.size();
-  if (!finished.empty()) spdlog::info("{} of {} clips are finished already", finished.size(), jobs_.size());
-  return finished;
+  summary_.skipped = clips.size();
+  if (!clips.empty()) spdlog::info("{} of {} clips are finished already", clips.size(), jobs_.size());
 }
 
 void Records::done(std::size_t clip, const std::string& json) {

@@ -18,8 +18,7 @@ class Records final : public Witness {
  public:
   Records(const std::vector<Job>& jobs, RunFolder& folder, const RunOptions& options, int ranks);
 
-  /// The clips that earlier runs finished, which are told; none with --force.
-  std::vector<std::size_t> find_finished(const Recipe& recipe);
+  void finished_before(const std::vector<std::size_t>& clips);
 
   void done(std::size_t clip, const std::string& sidecar) override;
   void failed(std::size_t clip, const Error& error, bool tried_again) override;

@@ -19,7 +19,8 @@ std::string to_json(const RunStart& start) {
               {"output", start.output.string()},
               {"model_id", start.model_id},
               {"word", start.word},
-              {"plan", nlohmann::json(start.plan)}}
+              {"plan", nlohmann::json(start.plan)},
+              {"finished", start.finished}}
       .dump();
 }
 
@@ -31,7 +32,8 @@ RunStart run_start_from(const std::string& text) {
                    .output = json.at("output").get<std::string>(),
                    .model_id = json.at("model_id"),
                    .word = json.at("word"),
-                   .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>()};
+                   .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>(),
+                   .finished = json.at("finished")};
     for (const Json& job : json.at("jobs")) start.jobs.push_back(job_from(job));
     return start;
   } catch (const Json::exception& error) {

@@ -16,6 +16,7 @@ struct RunStart {
   std::string model_id;   ///< every rank has to find the same
   std::string word;       ///< that stands in the output folder: every rank has to see it (OutputFolder::leave_word)
   PlacementPlan plan;
+  std::vector<std::size_t> finished;  ///< clips that earlier runs finished
 };
 
 std::string to_json(const RunStart& start);

@@ -72,6 +72,14 @@ void wait_until_all_are_ready(Courier& courier) {
   if (problem) throw *problem;
 }
 
+/// The clips that earlier runs finished.
+std::vector<std::size_t> find_finished(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe) {
+  std::vector<std::size_t> finished;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    if (folder.finished(jobs[i], fingerprint(jobs[i], recipe))) finished.push_back(i);
+  return finished;
+}
+
 LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, const Execution& base,
                const RunOptions& options) {
   check_video(request.jobs, options);
@@ -90,7 +98,10 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
              .output = output,
              .model_id = led.parts.id,
              .word = led.folder->leave_word(),
-             .plan = plan.winner().plan};
+             .plan = plan.winner().plan,
+             .finished = {}};
+  const Recipe recipe = recipe_of(led.parts.id, base);
+  if (!options.force) led.run.finished = find_finished(*led.folder, led.run.jobs, recipe);
   return led;
 }
 

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -11,10 +12,10 @@
 #include "launcher/farm/control.hpp"
 #include "launcher/farm/dispatch_setup.hpp"
 #include "launcher/farm/groups.hpp"
+#include "launcher/farm/loading.hpp"
 #include "launcher/farm/pipeline_work.hpp"
 #include "launcher/farm/records.hpp"
 #include "launcher/farm/worker.hpp"
-#include "launcher/model_choice.hpp"
 
 namespace wf {
 namespace {
@@ -37,6 +38,15 @@ std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const
   return group;
 }
 
+/// Of the clips that are not finished.
+std::vector<std::string> texts_of(const RunStart& run) {
+  std::vector<std::string> texts;
+  for (std::size_t i = 0; i < run.jobs.size(); ++i)
+    if (!std::ranges::binary_search(run.finished, i))
+      texts.insert(texts.end(), {run.jobs[i].prompt, run.jobs[i].negative_prompt});
+  return texts;
+}
+
 /// This rank's half of the run: from here on it does what it is told.
 void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   const PlacementPlan& plan = joined.run.plan;
@@ -46,6 +56,10 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   execution.ranks = make_group(ranks, plan.degrees, member.world);
   Models models(joined.parts, execution);
   Courier& courier = member.courier;
+  const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
+  if (member.world && !nothing_to_do)
+    load_together(models, parts_to_share(plan, groups, member.hosts, courier.rank()), texts_of(joined.run),
+                  *member.world);
   PipelineWork pipeline({.jobs = joined.run.jobs,
                          .models = models,
                          .folder = OutputFolder(joined.run.output),
@@ -57,7 +71,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
                            courier.set_activity(activity);
                            return !courier.stop_requested();
                          }});
-  pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)]);
+  if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)]);
   Worker(groups, courier, pipeline).run();
 }
 
@@ -70,9 +84,8 @@ Outcome lead_run(LedRun& led, const Member& member) {
   Records records(jobs, *led.folder, member.options, member.courier.size());
   Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted_by(led.request, led.run.plan),
                     dispatch_options(led.request, led.run.plan));
-  for (const std::size_t clip :
-       records.find_finished(recipe_of(led.parts.id, execution_for(led.run.plan, member.base))))
-    dispatch.finished_before(clip);
+  records.finished_before(led.run.finished);
+  for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
   Control control(dispatch, groups, member.courier, records);
   {
     const std::jthread dispatching([&control] { control.run(); });

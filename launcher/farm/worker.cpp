@@ -22,7 +22,6 @@ Worker::Worker(const Groups& groups, Courier& courier, GroupWork& work)
       group_(groups.ranks[static_cast<std::size_t>(number_)]) {}
 
 void Worker::run() {
-  trace::name_thread("computing");
   leads() ? lead() : follow();
 }
 

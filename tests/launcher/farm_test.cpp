@@ -7,6 +7,7 @@
 #include "cluster/error.hpp"
 #include "launcher/farm/courier.hpp"
 #include "launcher/farm/groups.hpp"
+#include "launcher/farm/loading.hpp"
 #include "launcher/farm/run_start.hpp"
 
 namespace wf {
@@ -59,6 +60,7 @@ TEST(RunStart, ArrivesAsItWasDecided) {
   start.plan.pools = {{"high", {Stage::high}, 5}, {"low", {Stage::text, Stage::low, Stage::decode}, 3}};
   start.plan.text = TextPlace::before;
   start.plan.expert_leaves = true;
+  start.finished = {1};
   const RunStart read = run_start_from(to_json(start));
   EXPECT_EQ(read.jobs.size(), 2u);
   EXPECT_EQ(read.jobs[1].prompt, start.jobs[1].prompt);
@@ -67,6 +69,7 @@ TEST(RunStart, ArrivesAsItWasDecided) {
   EXPECT_EQ(read.plan.pools[1].stages, start.plan.pools[1].stages);
   EXPECT_EQ(read.plan.text, TextPlace::before);
   EXPECT_TRUE(read.plan.expert_leaves);
+  EXPECT_EQ(read.finished, start.finished);
   EXPECT_EQ(to_json(read), to_json(start));
   EXPECT_THROW(run_start_from("{}"), Error);
 }
@@ -79,6 +82,38 @@ TEST(Groups, LieWithinAMachineHoweverRanksWereDealtOut) {
   EXPECT_EQ(groups.leader(2), 1);
   EXPECT_EQ(groups.of(7), 3);
   EXPECT_EQ(groups.count(), 4);
+}
+
+PlacementPlan pools_of_two_and_two() {
+  PlacementPlan plan;
+  plan.mode = PlacementMode::pipeline;
+  plan.pools = {{"high", {Stage::high}, 2}, {"low", {Stage::text, Stage::low, Stage::decode}, 2}};
+  return plan;
+}
+
+TEST(PartsToShare, AreThoseThatSeveralRanksOfAMachineBeginWith) {
+  const PlacementPlan plan = pools_of_two_and_two();
+  const std::vector<std::string> one_machine(4, "a"), four{"a", "b", "c", "d"}, two{"a", "b", "a", "b"};
+  const std::vector<SharedPart> low{{Part::text_encoder, {2, 3}}, {Part::vae, {2, 3}}, {Part::low_expert, {2, 3}}};
+  EXPECT_EQ(parts_to_share(plan, make_groups(one_machine, 1), one_machine, 0),
+            (std::vector<SharedPart>{{Part::high_expert, {0, 1}}}));
+  EXPECT_EQ(parts_to_share(plan, make_groups(one_machine, 1), one_machine, 3), low);
+  for (int rank = 0; rank < 4; ++rank)
+    EXPECT_TRUE(parts_to_share(plan, make_groups(four, 1), four, rank).empty()) << "each machine reads for itself";
+  EXPECT_EQ(parts_to_share(plan, make_groups(two, 1), two, 2), (std::vector<SharedPart>{{Part::high_expert, {0, 2}}}))
+      << "groups are sorted by machine";
+}
+
+TEST(PartsToShare, TextsAndFramesAreTheLeaders) {
+  PlacementPlan plan;
+  plan.degrees.ulysses = 2;
+  plan.pools = {{"all", {Stage::text, Stage::high, Stage::low, Stage::decode}, 2}};
+  const std::vector<std::string> hosts(4, "a");
+  const std::vector<SharedPart> experts{{Part::low_expert, {0, 1, 2, 3}}, {Part::high_expert, {0, 1, 2, 3}}};
+  std::vector<SharedPart> all{{Part::text_encoder, {0, 2}}, {Part::vae, {0, 2}}};
+  all.insert(all.end(), experts.begin(), experts.end());
+  EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 1), experts);
+  EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 2), all);
 }
 
 TEST(Watch, NamesWhoWasSilentForTooLong) {
