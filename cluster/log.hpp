@@ -10,10 +10,11 @@
 
 namespace wf {
 
-/// level: trace, debug, info, warn, error or off. Throws input for another word.
+/// level: trace, debug, info, warn, error or off. Throws input for another word. Before any other thread logs.
 void open_log(const std::string& level, int rank);
 
-/// Lines go to this file as well, from `debug` up, appended and flushed line by line.
+/// Lines go to this file as well, from `debug` up, appended and flushed line by line. After open_log(); others may log
+/// meanwhile. Throws storage when the file cannot be opened.
 void log_to_file(const Path& file);
 
 }  // namespace wf
