@@ -419,9 +419,20 @@ test_test_long_adds_the_sanitizers() {
   new_tree
   wanfarm test --long
   expect_code $? 0
-  expect_calls 2 'ctest --test-dir'
+  expect_calls 3 'ctest --test-dir'
   expect_in calls 'cmake --preset asan'
-  expect_calls 2 'WANFARM_LONG=1'
+  expect_calls 3 'WANFARM_LONG=1'
+}
+
+test_test_long_asks_the_thread_sanitizer_about_tests_of_threads_alone() {
+  new_tree
+  wanfarm test
+  expect_not_in calls tsan
+  STUB_USER=1000 wanfarm test --long -- -R name
+  expect_calls 1 'cmake --preset tsan'
+  expect_in calls 'build/tsan --target thread_tests'
+  expect_calls 1 ' -L ^threads$ -R name'
+  expect_calls 2 ' -LE lab -R name'
 }
 
 test_test_leaves_out_gpu_tests_where_there_is_no_gpu() {
