@@ -53,7 +53,12 @@ Sidecar sidecar_from(const std::string& json) {
 }
 
 Sidecar read_sidecar(const Path& file) {
-  return within(file.string(), [text = read_file(file)] { return sidecar_from(text); });
+  const std::string text = read_file(file);
+  try {
+    return sidecar_from(text);
+  } catch (const Error& error) {
+    throw Error(error.kind(), file.string() + ": " + error.what());
+  }
 }
 
 }  // namespace wf
