@@ -84,7 +84,8 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
                const RunOptions& options) {
   check_video(request.jobs, options);
   LedRun led;
-  led.parts = read_model(ready_model(request.model), base.precision);
+  const Path model = model_for_all(request.model);  // as the others name it: its files are read together, by name
+  led.parts = read_model(ready_model(model), base.precision);
   const Path output = std::filesystem::absolute(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
@@ -94,7 +95,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
   led.request = request_for(led.parts, jobs, base, options, ranks);
   const PlanResult plan = plan_run(led.parts, jobs, base, options, ranks);
   led.run = {.jobs = std::move(jobs),
-             .model = model_for_all(request.model),
+             .model = model,
              .output = output,
              .model_id = led.parts.id,
              .word = led.folder->leave_word(),

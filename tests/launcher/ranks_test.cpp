@@ -73,6 +73,16 @@ TEST(Ranks, GroupsOfTwoMakeTheSameLatentsInEveryPlacement) {
   }
 }
 
+/// Ranks that share what they read tell each other which file it is from.
+TEST(Ranks, AModelNamedFromTheCurrentFolderIsFound) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  std::filesystem::create_directory_symlink(golden_model_folder(), folder / "model");
+  const Outcome outcome = run(folder.path(), {"render", "list.yaml", "--model", "model", "--output", "out", "--threads",
+                                              "1", "--codec", "y4m", "--ranks", "2"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
 /// Nearly all steps are the low-noise expert's, and the pools were made for the opposite.
 TEST(Ranks, ARunWhoseRolesChangedMakesTheSameLatents) {
   std::string list = "defaults: {size: 96x96, frames: 17, steps: 12, shift: 0.6}\nprompts:\n";
