@@ -10,6 +10,7 @@
 #include "cluster/error.hpp"
 #include "cluster/node.hpp"
 #include "launcher/commands/commands.hpp"
+#include "launcher/front.hpp"
 #include "launcher/machine.hpp"
 #include "launcher/version.hpp"
 #include "parallel/device.hpp"
@@ -70,6 +71,15 @@ Finding torch(const std::vector<LoadedLibrary>& libraries) {
 }
 
 Finding mpi() { return {Finding::ok, "MPI", mpi_library()}; }
+
+/// What --ranks would start: mpirun, or srun within a Slurm job.
+Finding starter_of_ranks() {
+  try {
+    return {Finding::ok, "ranks", "started with " + launch_of(1, {}, environment()).words.front()};
+  } catch (const Error& error) {
+    return {Finding::warn, "ranks", error.what()};
+  }
+}
 
 Finding gpu(const Gpu& gpu, const CudaView& cuda) {
   const std::string driver = driver_version();
@@ -135,7 +145,8 @@ Finding model(const Path& folder) {
 int doctor(const std::optional<Path>& model_folder) {
   const std::vector<LoadedLibrary> libraries = loaded_libraries();
   const CudaView cuda = cuda_view();
-  std::vector<Finding> findings{program(), processor(), memory(), disk(), torch(libraries), mpi(), cuda_build(cuda)};
+  std::vector<Finding> findings{program(),        processor(), memory(),           disk(),
+                                torch(libraries), mpi(),       starter_of_ranks(), cuda_build(cuda)};
   for (Finding& finding : gpus(cuda)) findings.push_back(std::move(finding));
   if (!cuda.version.empty() || std::getenv("WANFARM_FA3")) findings.push_back(flash_attention());
   for (Finding& finding : linked(libraries)) findings.push_back(std::move(finding));

@@ -3,6 +3,7 @@
 
 #include "launcher/commands/commands.hpp"
 #include "launcher/completion.hpp"
+#include "parallel/world.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -85,6 +86,20 @@ TEST(CommandLine, DoctorNamesWhatItIsBuiltWith) {
   const Outcome broken = run(folder.path(), {"doctor", "--model", folder.path()});
   EXPECT_EQ(broken.code, 3) << broken.out;
   EXPECT_TRUE(contains(broken.out, "missing")) << broken.out;
+}
+
+TEST(CommandLine, DoctorNamesMpiAndWhatStartsRanks) {
+  const TempFolder folder;
+  const std::string mpirun = folder / "bin/mpirun";
+  make_folder(folder / "bin");
+  write_file(mpirun, "");
+  std::filesystem::permissions(mpirun, std::filesystem::perms::owner_all);
+  const Outcome with = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + (folder / "bin").string()}});
+  EXPECT_TRUE(contains(with.out, "ok      MPI             " + mpi_library())) << with.out;
+  EXPECT_TRUE(contains(with.out, "ok      ranks           started with " + mpirun)) << with.out;
+  const Outcome without = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + folder.path().string()}});
+  EXPECT_EQ(without.code, 0) << "one process renders without it";
+  EXPECT_TRUE(contains(without.out, "warn    ranks           --ranks: mpirun is not in PATH")) << without.out;
 }
 
 TEST(CommandLine, DoctorNamesAFlashAttentionThatIsNotThere) {
