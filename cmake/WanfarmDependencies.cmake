@@ -25,6 +25,7 @@ if(WF_CUDA)
   get_filename_component(_cudart_folder "${LibTorch_cudart_LIBRARY}" DIRECTORY)
   list(APPEND CMAKE_INSTALL_RPATH "${_cudart_folder}")
   include(WanfarmCuda)
+  find_package(NCCL 2.18)  # without it one GPU a clip
 endif()
 if(WF_TESTS)
   find_package(GTest REQUIRED)

@@ -40,5 +40,5 @@ configure_package_config_file(cmake/wanfarmConfig.cmake.in "${CMAKE_BINARY_DIR}/
                               INSTALL_DESTINATION "${_package}")
 write_basic_package_version_file("${CMAKE_BINARY_DIR}/wanfarmConfigVersion.cmake" COMPATIBILITY SameMinorVersion)
 install(FILES "${CMAKE_BINARY_DIR}/wanfarmConfig.cmake" "${CMAKE_BINARY_DIR}/wanfarmConfigVersion.cmake"
-              cmake/FindLibTorch.cmake DESTINATION "${_package}")
+              cmake/FindLibTorch.cmake cmake/FindNCCL.cmake DESTINATION "${_package}")
 install(FILES LICENSE DESTINATION "${CMAKE_INSTALL_DOCDIR}")

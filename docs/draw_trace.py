@@ -49,6 +49,17 @@ class Rank:
         return (seconds("stage") - seconds("communication")) / (end - begin)
 
 
+def without_machine(names):
+    """Of "rank 000 (n1)" the machine is left out where it is the same for all."""
+    machines = {name.partition(" (")[2] for name in names.values()}
+    return names if len(machines) > 1 else {rank: name.partition(" (")[0] for rank, name in names.items()}
+
+
+def width_of(words, size=12):
+    """About what such a font takes."""
+    return sum(0.3 if letter in " fijlrt:." else 0.58 for letter in words) * size
+
+
 def read_ranks(file):
     """(ranks in order, seconds from the first span to the last)"""
     with open(file, encoding="utf-8") as source:
@@ -61,6 +72,7 @@ def read_ranks(file):
     by_rank = defaultdict(list)
     for event in spans:
         by_rank[event["pid"]].append(Span(event, origin))
+    names = without_machine(names)
     ranks = [Rank(names.get(rank, f"rank {rank:03}"), by_rank[rank]) for rank in sorted(by_rank)]
     return ranks, max(span.end for some in by_rank.values() for span in some)
 
@@ -171,7 +183,7 @@ class Picture:
         for words, fill in entries:
             self.rect(x, 42, 13, 13, fill, ' rx="2"')
             self.text(x + 18, 53, words, 12)
-            x += 40 + 5.9 * len(words)
+            x += 18 + width_of(words) + 20
         if any(span.clip[:1].isdigit() for rank in ranks for span in rank.kinds["stage"]):
             self.text(x, 53, "numbers: clips", 12)
 

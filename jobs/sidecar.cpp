@@ -48,7 +48,7 @@ Sidecar sidecar_from(const std::string& json) {
   try {
     return from(Json::parse(json));
   } catch (const std::exception& error) {
-    throw Error(Error::input, std::string("not a clip's sidecar: ") + error.what());
+    throw Error(Error::input, std::string("is not a clip's sidecar: ") + error.what());
   }
 }
 

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cluster/error.hpp"
+#include "cluster/node.hpp"
 #include "jobs/suggest.hpp"
 #include "launcher/version.hpp"
 
@@ -120,8 +121,10 @@ int parse_and_run(const std::vector<Command>& commands, int argc, const char* co
   return find(commands, app.get_subcommands().front()->get_name())->run();
 }
 
-/// A message of several lines (a list's mistakes) names its places itself, one a line.
+/// A message of several lines (a list's mistakes) names its places itself, one a line. Many ranks make the same
+/// mistake.
 void print(const Error& error) {
+  if (rank_from(environment()).rank != 0) return;
   const std::string what = error.what();
   std::cerr << (what.find('\n') == std::string::npos ? "wanfarm: " : "") << what << (what.ends_with('\n') ? "" : "\n");
 }

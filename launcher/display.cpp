@@ -2,8 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/sinks/base_sink.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -14,6 +12,7 @@
 #include <string_view>
 
 #include "cluster/log.hpp"
+#include "launcher/terminal.hpp"
 
 namespace wf {
 namespace {
@@ -32,16 +31,6 @@ class ClearBar : public spdlog::sinks::base_sink<std::mutex> {
  private:
   Display& display_;
 };
-
-struct TerminalSize {
-  std::size_t rows = 24, columns = 80;
-};
-
-TerminalSize terminal_size() {
-  winsize size{};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
-  return {size.ws_row, size.ws_col};
-}
 
 /// The line's first `width` bytes, or a few less: never a character cut in two.
 std::string cut(std::string line, std::size_t width) {
@@ -156,11 +145,12 @@ void Display::log(const Standing& standing, const std::vector<Activity>& ranks) 
 
 /// The bar, and below it the ranks' lines; the cursor goes back to where the bar begins.
 void Display::draw(const Standing& standing, const std::vector<Activity>& ranks) {
-  const auto [rows, columns] = terminal_size();
+  const auto [rows, columns] = terminal_of_stderr().value_or(TerminalSize());
   std::string text = colours() ? "\r\033[36m" : "\r";
   text += bar_line(standing, columns - 1) + (colours() ? "\033[0m\033[K" : "\033[K");
   const std::size_t lines = std::min({rank_lines_, ranks.size(), rows > 2 ? rows - 2 : 0});
-  for (std::size_t rank = 0; rank < lines; ++rank) text += "\n" + rank_line(rank, ranks[rank], columns - 1) + "\033[K";
+  for (std::size_t rank = 0; rank < lines; ++rank)
+    text += fmt::format("\n{}\033[K", rank_line(rank, ranks[rank], columns - 1));
   if (lines > 0) text += fmt::format("\033[{}A\r", lines);
   const std::lock_guard lock(screen_);
   std::fputs(text.c_str(), stderr);
@@ -174,11 +164,6 @@ void Display::clear() {
   std::fputs("\r\033[J", stderr);
   std::fflush(stderr);
   drawn_ = false;
-}
-
-bool is_terminal() {
-  const char* const kind = std::getenv("TERM");
-  return ::isatty(STDERR_FILENO) != 0 && kind && std::string_view(kind) != "dumb";
 }
 
 }  // namespace wf

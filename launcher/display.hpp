@@ -59,7 +59,4 @@ class Display {
   bool drawn_ = false;
 };
 
-/// True when stderr is a terminal that can redraw a line.
-bool is_terminal();
-
 }  // namespace wf

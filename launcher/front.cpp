@@ -17,6 +17,7 @@
 #include "cluster/error.hpp"
 #include "cluster/files.hpp"
 #include "launcher/supervise.hpp"
+#include "launcher/terminal.hpp"
 
 namespace wf {
 namespace {
@@ -125,6 +126,7 @@ int run_code(const ChildEnd& end, const std::optional<int>& told) {
 
 int start_ranks(int ranks) {
   Launch launch = launch_of(ranks, without_ranks(own_command()), environment());
+  if (const auto terminal = terminal_of_stderr()) launch.added[terminal_variable] = to_string(*terminal);
   if (launch.keeps_codes) return run_code(supervise(launch.words, launch.added), {});
   const ExitFile file;
   launch.added[exit_file_variable] = file.path();

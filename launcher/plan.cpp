@@ -39,6 +39,16 @@ void check_enough_ranks(const PlacementChoices& choices, int ranks) {
                                         forced_words(choices), needed, ranks, needed));
 }
 
+/// On GPUs a clip is one rank's: their communicator is still to come.
+PlacementChoices without_shared_clips(PlacementChoices choices) {
+  if (std::max({choices.guidance, choices.ulysses, choices.ring}) > 1)
+    throw Error(Error::input, forced_words(choices) +
+                                  ": this version shares a clip between CPU ranks alone; on GPUs "
+                                  "each clip is one rank's, and ranks render different clips");
+  choices.guidance = choices.ulysses = choices.ring = 1;
+  return choices;
+}
+
 std::string words(const PlacementPlan& plan) {
   const char* const experts = plan.mode == PlacementMode::resident   ? "experts resident"
                               : plan.mode == PlacementMode::pipeline ? "an expert each"
@@ -98,6 +108,7 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
                         const RunOptions& options, const Ranks& ranks) {
   PlanRequest request{
       .hardware = {}, .model = parts, .jobs = jobs, .choices = chosen_placement(options), .execution = base};
+  if (!on_cpu(ranks.device_name)) request.choices = without_shared_clips(request.choices);
   request.hardware.nodes = ranks.on_node;
   request.hardware.memory_bytes = ranks.memory_bytes;
   request.hardware.host_bytes = ranks.host_bytes;

@@ -1,5 +1,7 @@
 #include "launcher/run.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
@@ -20,11 +22,22 @@
 namespace wf {
 namespace {
 
+/// A launcher whose MPI is not the one that this program is linked with starts worlds of one rank each.
+void check_size(int started, int in_world) {
+  if (started != in_world)
+    throw Error(
+        Error::environment,
+        fmt::format("{} processes were started, but MPI ({}) has {} of them together: start them with that MPI's "
+                    "own mpirun, or with srun --mpi=pmix",
+                    started, mpi_library(), in_world));
+}
+
 /// This process among those of the run. Alone, it needs no MPI.
 struct Process {
   explicit Process(const Rank& rank) {
     if (rank.size > 1) {
       world.emplace();
+      check_size(rank.size, world->size());
       hosts = world->hosts();
       place = world->place();
     }

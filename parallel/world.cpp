@@ -5,6 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
 
 #include "parallel/mpi_check.hpp"
 #include "parallel/mpi_mail.hpp"
@@ -24,6 +30,25 @@ std::vector<std::string> gather_hosts(int size) {
   for (const Name& name : names) hosts.emplace_back(name.data());
   return hosts;
 }
+
+/// Ends the process when the ranks have not all come up in time: MPI waits for them for ever.
+class StartDeadline {
+ public:
+  StartDeadline()
+      : thread_([this](const std::stop_token& stop) {
+          std::unique_lock lock(mutex_);
+          if (started_.wait_for(lock, stop, start_deadline, [] { return false; }) || stop.stop_requested()) return;
+          std::fprintf(stderr, "wanfarm: MPI has not started within %ld s: one of the ranks has not come up\n",
+                       static_cast<long>(start_deadline.count()));
+          std::_Exit(exit_code(Error::environment));
+        }) {}
+
+ private:
+  static constexpr std::chrono::seconds start_deadline{180};
+  std::mutex mutex_;
+  std::condition_variable_any started_;
+  std::jthread thread_;  ///< last: it uses the others, and is told to stop by its destructor
+};
 
 }  // namespace
 
@@ -59,6 +84,7 @@ void require_thread_multiple(int provided) {
 }
 
 World::Session::Session() {
+  const StartDeadline deadline;
   int provided = 0;
   WF_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);

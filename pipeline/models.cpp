@@ -119,7 +119,13 @@ Embeddings Models::encode(const std::string& text) {
   return {encode_text(ids, text_encoder()).text.cpu()};
 }
 
+bool Models::is_embedded(const std::string& text) const {
+  const std::lock_guard lock(embedding_);
+  return embeddings_.has(text);
+}
+
 Embeddings Models::embed(const std::string& text) {
+  const std::lock_guard lock(embedding_);
   return embeddings_.get(text, [&](const std::string& fresh) { return encode(fresh); });
 }
 

@@ -1,6 +1,7 @@
 // pipeline/models.hpp: the parts of one checkpoint, each read when it is first needed.
 #pragma once
 
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,13 +44,13 @@ class Models {
   void load_ahead(Part part, NodeReader& node);
 
   /// Embeddings of a text on the CPU, from the cache when they are there. Throws input for a text of more tokens than
-  /// the experts take.
+  /// the experts take. For any thread where the text encoder has a device of its own.
   Embeddings embed(const std::string& text);
 
   /// Embeds texts ahead of their use, so that a text encoder that does not stay is loaded once for all of them. Texts
   /// that cannot be embedded are left to embed() and its error.
   void embed_ahead(const std::vector<std::string>& texts);
-  bool is_embedded(const std::string& text) const { return embeddings_.has(text); }
+  bool is_embedded(const std::string& text) const;
 
  private:
   // The same, read together with other ranks if it is not there yet.
@@ -63,6 +64,7 @@ class Models {
   ModelParts parts_;
   Execution execution_;
   std::string attention_name_ = "given";
+  mutable std::mutex embedding_;
   EmbeddingCache embeddings_;
   Experts experts_;
   std::optional<Tokenizer> tokenizer_;

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "cluster/error.hpp"
+#include "cluster/log.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/decode.hpp"
 #include "pipeline/parcel.hpp"
@@ -160,6 +161,18 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) 
 void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models) {
   const c10::InferenceMode no_autograd;
   in_stage(Stage::text, job, models, models.execution().device, [&] { models.embed_ahead(texts); });
+}
+
+void embed_beside(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop) {
+  const c10::InferenceMode no_autograd;
+  try {
+    for (const std::string& text : texts) {
+      if (stop.stop_requested()) return;
+      models.embed(text);
+    }
+  } catch (const std::exception& error) {
+    spdlog::debug("texts are not embedded ahead any further: {}", error.what());
+  }
 }
 
 }  // namespace wf

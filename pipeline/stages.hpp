@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -60,5 +61,9 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress =
 
 /// The text stage of several clips at once, before the one of `job`: models.embed_ahead() with the errors of advance().
 void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models);
+
+/// The same by a thread of its own, beside the clips, for a text encoder on the host of a GPU that renders. What goes
+/// wrong is left to the clip that needs the text.
+void embed_beside(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop);
 
 }  // namespace wf

@@ -26,7 +26,7 @@ Control::Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Wit
 
 void Control::run() {
   trace::name_thread("dispatch");
-  while (!over()) {
+  while (!over() && !abandoned_) {
     const std::optional<Courier::Report> report = courier_.next_report(100ms);
     if (courier_.stop_requested() && !stopped_) stop();
     if (report) hear(report->message);

@@ -1,6 +1,7 @@
 // launcher/farm/control.hpp: rank 0's other half: hears all groups, lets Dispatch decide, sends its orders.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ class Control {
   /// the disk or the machine that no clip would escape, groups end their step and keep what is computed.
   void run();
 
+  /// For another thread: run() returns, whatever is left.
+  void abandon() { abandoned_ = true; }
+
   /// The error of the disk or the machine that ended the run.
   const std::optional<Error>& fatal() const { return fatal_; }
   /// What the other ranks have recorded of the run (cluster/trace).
@@ -49,6 +53,7 @@ class Control {
   std::vector<std::string> traces_;
   int groups_at_work_;
   bool stopped_ = false;
+  std::atomic<bool> abandoned_ = false;
 };
 
 }  // namespace wf

@@ -20,7 +20,8 @@ bool has_stage(const PlacementPlan& plan, int group, Stage stage) {
   return false;
 }
 
-/// Texts and frames are a group's leader's.
+}  // namespace
+
 bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part part) {
   const int group = groups.of(rank);
   const bool leads = groups.leader(group) == rank;
@@ -36,8 +37,6 @@ bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part
   }
   return false;
 }
-
-}  // namespace
 
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
                                        const std::vector<std::string>& hosts, int rank) {

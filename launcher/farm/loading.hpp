@@ -11,6 +11,9 @@
 
 namespace wf {
 
+/// Whether a rank needs the part for its group's first role. Texts and frames are a group's leader's. Pure.
+bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part part);
+
 /// A part of the model, and the ranks of one machine that begin with it.
 struct SharedPart {
   Part part;

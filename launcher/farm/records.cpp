@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "cluster/log.hpp"
+#include "launcher/terminal.hpp"
 
 namespace wf {
 
@@ -10,7 +11,7 @@ Records::Records(const std::vector<Job>& jobs, RunFolder& folder, const RunOptio
     : jobs_(jobs),
       folder_(folder),
       options_(options),
-      display_(jobs, is_terminal() && !options.quiet, options.verbose ? ranks : 0) {}
+      display_(jobs, terminal_of_stderr() && !options.quiet, options.verbose ? ranks : 0) {}
 
 void Records::finished_before(const std::vector<std::size_t>& clips) {
   for (const std::size_t clip : clips) {

@@ -47,6 +47,16 @@ std::vector<std::string> texts_of(const RunStart& run) {
   return texts;
 }
 
+/// A text encoder on the host need not keep the GPU waiting.
+std::jthread texts_beside(const RunStart& run, Models& models, bool does_texts) {
+  const Execution& execution = models.execution();
+  if (!does_texts || execution.device.is_cpu() || !execution.text_device.is_cpu()) return {};
+  return std::jthread([&models, texts = texts_of(run)](const std::stop_token& stop) {
+    trace::name_thread("texts");
+    embed_beside(texts, models, stop);
+  });
+}
+
 /// This rank's half of the run: from here on it does what it is told.
 void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   const PlacementPlan& plan = joined.run.plan;
@@ -56,6 +66,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   execution.ranks = make_group(ranks, plan.degrees, member.world);
   Models models(joined.parts, execution);
   Courier& courier = member.courier;
+  const bool leads = ranks.front() == courier.rank();
   const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
   if (member.world && !nothing_to_do)
     load_together(models, parts_to_share(plan, groups, member.hosts, courier.rank()), texts_of(joined.run),
@@ -66,12 +77,14 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
                          .options = member.options,
                          .placement = describe(plan),
                          .ranks = in_words(ranks),
-                         .leads = ranks.front() == courier.rank(),
+                         .leads = leads,
                          .gate = [&courier](const Activity& activity) {
                            courier.set_activity(activity);
                            return !courier.stop_requested();
                          }});
   if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)]);
+  const std::jthread texts =
+      texts_beside(joined.run, models, begins_with(plan, groups, courier.rank(), Part::text_encoder));
   Worker(groups, courier, pipeline).run();
 }
 
@@ -89,7 +102,12 @@ Outcome lead_run(LedRun& led, const Member& member) {
   Control control(dispatch, groups, member.courier, records);
   {
     const std::jthread dispatching([&control] { control.run(); });
-    work(led, groups, member);
+    try {
+      work(led, groups, member);
+    } catch (...) {
+      control.abandon();
+      throw;
+    }
   }
   if (!member.options.trace.empty()) {
     std::vector<std::string> traces = control.traces();

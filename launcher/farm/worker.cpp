@@ -21,9 +21,7 @@ Worker::Worker(const Groups& groups, Courier& courier, GroupWork& work)
       number_(groups.of(courier.rank())),
       group_(groups.ranks[static_cast<std::size_t>(number_)]) {}
 
-void Worker::run() {
-  leads() ? lead() : follow();
-}
+void Worker::run() { leads() ? lead() : follow(); }
 
 void Worker::take_role(Role role) {
   const trace::Span span("load", role == Role::high ? "high-noise expert" : "low-noise expert");

@@ -67,13 +67,13 @@ TEST(CommandLine, MistakesExitWith2AndNameTheNearest) {
   EXPECT_TRUE(files_below(folder.path()).empty()) << "a mistake wrote something";
 }
 
-TEST(CommandLine, SeveralProcessesAreRefused) {
+TEST(CommandLine, ProcessesThatMpiDoesNotJoinAreRefused) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
   const Outcome outcome = run(folder.path(), {"render", "list.yaml"},
                               {.environment = {"OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=4"}});
   EXPECT_EQ(outcome.code, 3) << outcome.err;
-  EXPECT_TRUE(contains(outcome.err, "one process")) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "has 1 of them together")) << outcome.err;
   EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list is there";
 }
 

@@ -97,6 +97,51 @@ TEST(Ranks, ARunWhoseRolesChangedMakesTheSameLatents) {
   EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), latents_with(list, 1, {}));
 }
 
+struct StageSpan {
+  int rank;
+  std::string stage, clip;
+  double begin, end;  ///< microseconds
+};
+
+std::vector<StageSpan> stages_of_trace(const Path& file) {
+  std::vector<StageSpan> spans;
+  for (const Json& event : Json::parse(read_file(file)).at("traceEvents")) {
+    if (event.value("cat", "") != "stage") continue;
+    const double begin = event.at("ts");
+    spans.push_back({event.at("pid"), event.at("name"), event.at("args").at("clip"), begin,
+                     begin + event.at("dur").get<double>()});
+  }
+  return spans;
+}
+
+/// The pools' stages, and the seconds in which both were at work on different clips.
+TEST(Ranks, PoolsWorkOnDifferentClipsAtTheSameTime) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml",
+             "defaults: {size: 96x96, frames: 17, steps: 12, shift: 5}\n"
+             "prompts: [one, two, three, four, five, six, seven, eight]\n");
+  const Outcome outcome = render(folder, 4, {"--placement", "pipeline", "--high-ranks", "2", "--trace", "trace.json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const std::vector<StageSpan> spans = stages_of_trace(folder / "trace.json");
+  std::map<std::string, std::set<int>> ranks_of_stage;
+  for (const StageSpan& span : spans) ranks_of_stage[span.stage].insert(span.rank);
+  ASSERT_FALSE(ranks_of_stage["high"].empty());
+  for (const int rank : ranks_of_stage["high"]) EXPECT_FALSE(ranks_of_stage["low"].contains(rank)) << "two pools";
+  double high_seconds = 0, together = 0;
+  for (const StageSpan& high : spans) {
+    if (high.stage != "high") continue;
+    high_seconds += (high.end - high.begin) / 1e6;
+    double longest = 0;  // of one low stage beside it
+    for (const StageSpan& low : spans)
+      if (low.stage == "low" && low.clip != high.clip)
+        longest = std::max(longest, std::min(high.end, low.end) - std::max(high.begin, low.begin));
+    together += longest / 1e6;
+  }
+  std::printf("high stages: %.2f s, of which a low stage of another clip ran beside them for %.2f s (wanted: 25 %%)\n",
+              high_seconds, together);
+  EXPECT_GT(together, 0.25 * high_seconds);
+}
+
 TEST(Ranks, SpeakWithOneVoice) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(4));
