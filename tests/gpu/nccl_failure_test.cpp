@@ -1,0 +1,146 @@
+// tests/gpu/nccl_failure_test.cpp: ranks that are waited for in vain are named, in time, and GPUs are of use
+// afterwards.
+#include <c10/core/DeviceGuard.h>
+#include <cuda_runtime_api.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "cluster/error.hpp"
+#include "tests/gpu/own_gpu.hpp"
+#include "tests/parallel/all_ranks.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+using test::gpu_ranks, test::on_own_gpu, test::own_gpu;
+
+std::string failure_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::resource);
+    return error.what();
+  }
+  return "no error";
+}
+
+bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
+
+/// Every rank but 0 sends to it, and hears from it.
+void talk_with_rank_0(Communicator& ranks) {
+  const at::Tensor word = on_own_gpu(at::ones({1000}));
+  ranks.start_exchange(word, 0, 1000, 0)->wait();
+  ranks.barrier();
+}
+
+void connect(Communicator& ranks) {
+  const int other = 1 - ranks.rank();
+  ranks.start_exchange(on_own_gpu(at::ones({1000})), other, 1000, other)->wait();
+  ranks.barrier();
+}
+
+/// Rank 0 stays away; rank 1 is to fail within seconds with these words. Both get rid of what is left of it in time.
+void expect_rank_0_missed(bool connected, const NcclWaiting& waiting, const std::string& words) {
+  const auto together = test_world().communicator();  // brings both to the end of the test at once
+  auto ranks = gpu_ranks(waiting);
+  if (connected) connect(*ranks);
+  together->barrier();
+  if (ranks->rank() == 1) {
+    const auto begin = Clock::now();
+    const std::string failure = failure_of([&] { talk_with_rank_0(*ranks); });
+    EXPECT_LT(Clock::now() - begin, 5s);
+    EXPECT_TRUE(has(failure, words)) << failure;
+    EXPECT_TRUE(has(failure, " among ranks 0, 1: rank 1 ")) << failure;
+    EXPECT_EQ(failure_of([&] { ranks->barrier(); }), failure) << "it is of no use any more, and says why";
+  }
+  together->barrier();
+  const auto begin = Clock::now();
+  ranks.reset();
+  EXPECT_LT(Clock::now() - begin, 10s);
+  together->barrier();
+}
+
+TEST(NcclFailure, ARankThatNeverComesIsNamed) {
+  expect_rank_0_missed(/*connected=*/false, {.deadline = 1s}, "exchange among");
+}
+
+TEST(NcclFailure, ARankThatStopsComingIsNamed) {
+  expect_rank_0_missed(/*connected=*/true, {.deadline = 1s}, "in vain for rank 0");
+}
+
+TEST(NcclFailure, TheAbortFlagEndsWaitingBeforeTheDeadline) {
+  std::atomic<bool> abort = false;
+  std::thread other;
+  if (test_world().rank() == 1)
+    other = std::thread([&] {
+      std::this_thread::sleep_for(3s);
+      abort = true;
+    });
+  expect_rank_0_missed(/*connected=*/true, {.abort = &abort}, "was told to stop");
+  if (other.joinable()) other.join();
+}
+
+TEST(NcclFailure, RanksAreNamedAsAsked) {
+  const auto together = test_world().communicator();
+  std::atomic<bool> failed = false;
+  const auto ranks =
+      nccl_communicator(test_world().communicator(), own_gpu(), {.deadline = 1s, .failed = &failed}, {4, 6});
+  if (ranks->rank() == 1) {
+    const std::string failure = failure_of([&] { talk_with_rank_0(*ranks); });
+    EXPECT_TRUE(has(failure, "among ranks 4, 6: rank 6 waited 1.")) << failure;
+    EXPECT_TRUE(has(failure, "in vain for rank 4")) << failure;
+  }
+  EXPECT_EQ(failed, ranks->rank() == 1);
+  together->barrier();
+}
+
+std::int64_t free_bytes() {
+  const c10::DeviceGuard guard(own_gpu());
+  std::size_t free = 0, total = 0;
+  EXPECT_EQ(cudaMemGetInfo(&free, &total), cudaSuccess);
+  return static_cast<std::int64_t>(free);
+}
+
+/// Free memory while a group talks, before it fails.
+std::int64_t fail_once() {
+  const auto together = test_world().communicator();
+  const auto ranks = gpu_ranks({.deadline = 500ms});
+  connect(*ranks);
+  const std::int64_t meanwhile = free_bytes();
+  together->barrier();
+  if (ranks->rank() == 1) {
+    EXPECT_NE(failure_of([&] { talk_with_rank_0(*ranks); }), "no error");
+  }
+  together->barrier();
+  return meanwhile;
+}
+
+TEST(NcclFailure, MemoryIsFreeAfterwards) {
+  constexpr std::int64_t mebibyte = 1 << 20;
+  fail_once();  // what is loaded once stays
+  const std::int64_t before = free_bytes(), meanwhile = fail_once();
+  EXPECT_LT(meanwhile, before - mebibyte) << "NCCL was to take some";
+  const auto begin = Clock::now();
+  while (free_bytes() < before - mebibyte && Clock::now() - begin < 5s) std::this_thread::sleep_for(10ms);
+  EXPECT_GE(free_bytes(), before - mebibyte);
+}
+
+TEST(NcclFailure, AGroupIsMadeAnewOverTheSameRanks) {
+  const auto together = test_world().communicator();
+  fail_once();
+  const auto again = gpu_ranks();
+  connect(*again);
+  const at::Tensor all = again->all_gather(on_own_gpu(at::full({1}, again->rank(), at::kLong)), {1, 1});
+  EXPECT_TRUE(at::equal(all.cpu(), at::arange(2)));
+}
+
+}  // namespace
+}  // namespace wf
