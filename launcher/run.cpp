@@ -58,10 +58,12 @@ Execution own_share(RunOptions& options, const NodePlace& place) {
   return execution;
 }
 
-void end_process(int exit_code) {
+/// mpirun ends the other ranks when one has left with a code. srun need not: then `world` is there to tell it.
+void end_process(int exit_code, World* world) {
   leave_exit_code(exit_code);
   std::cout.flush();
   spdlog::default_logger()->flush();
+  if (world) world->abort(exit_code);
   std::_Exit(exit_code);
 }
 
@@ -102,6 +104,7 @@ int follow(const Member& member) {
 
 int run(const ReadRequest& read, RunOptions options) {
   const Rank rank = rank_from(environment());
+  const bool by_mpirun = environment().contains("OMPI_COMM_WORLD_SIZE");  // asked before MPI is: it sets this, too
   open_log(log_level(options), rank.rank);
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
@@ -109,8 +112,10 @@ int run(const ReadRequest& read, RunOptions options) {
   trace::name_thread("computing");
   Process process(rank);
   const Execution base = own_share(options, process.place);
-  Courier courier(*process.mail, {.hosts = process.hosts, .end_process = end_process});
   World* const world = process.world ? &*process.world : nullptr;
+  Courier courier(*process.mail,
+                  {.hosts = process.hosts,
+                   .end_process = [tell = by_mpirun ? nullptr : world](int code) { end_process(code, tell); }});
   const Member member{base, options, process.hosts, world, courier};
   return rank.rank == 0 ? lead(read, member) : follow(member);
 }

@@ -118,6 +118,11 @@ std::unique_ptr<Communicator> World::communicator(MpiWaiting waiting) {
   return mpi_communicator(MPI_COMM_WORLD, waiting);
 }
 
+void World::abort(int exit_code) {
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+  std::_Exit(exit_code);
+}
+
 std::unique_ptr<Mail> World::mail() { return mpi_mail(MPI_COMM_WORLD, {.failed = &session_.failed}); }
 
 std::unique_ptr<NodeReader> World::node_reader(const std::vector<int>& members, MpiWaiting waiting) {

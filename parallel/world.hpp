@@ -43,6 +43,9 @@ class World {
   /// it, MPI is left without MPI_Finalize, which would wait for the lost rank: then only a quick end of the process
   /// helps.
   std::unique_ptr<Communicator> communicator(MpiWaiting waiting = {});
+  /// Ends all processes of the run through their launcher, also those that hang. Does not return.
+  [[noreturn]] void abort(int exit_code);
+
   /// Mail between all ranks; collective, and to be dropped before the world.
   std::unique_ptr<Mail> mail();
   /// Of some ranks of one machine: collective over them, to be dropped before the world. Its failure is as a

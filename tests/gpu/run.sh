@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, beside the official implementation.
 #
-#   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (no words: all of them)
+#   tests/gpu/run.sh [OUT] [build] [test] [nccl] [forward] [vae] [text] [clip] [load]      (no words: all of them)
 #
 # Results go to OUT (build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA; without it that of python3), WAN_REPOSITORY (a checkout of
@@ -12,7 +12,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 out=$(realpath -m "${1:-$root/build/gpu}")
 shift || true
 steps=("$@")
-((${#steps[@]})) || steps=(build test forward vae text clip load)
+((${#steps[@]})) || steps=(build test nccl forward vae text clip load)
 build=$root/build/cuda
 program=$build/bin/wanfarm
 work=$(mktemp -d)
@@ -57,9 +57,18 @@ run_build() {
 }
 
 run_tests() {
-  local without=()
-  [[ -n ${WANFARM_FA3:-} ]] || without=(-LE fa3)
-  ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" "${without[@]}"
+  local without=gpu2
+  [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
+  ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
+}
+
+# Ranks on GPUs; NCCL's warnings beside a test that fails.
+run_nccl() {
+  (($(compgen -G '/dev/nvidia[0-9]*' | wc -l) > 1)) || {
+    echo 'fewer than two GPUs here: nothing between them is tested'
+    return 0
+  }
+  NCCL_DEBUG=${NCCL_DEBUG:-WARN} ctest --test-dir "$build" --output-on-failure --no-tests=error -L '^gpu2$'
 }
 
 attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
@@ -69,6 +78,7 @@ for word in "${steps[@]}"; do
   case $word in
     build) step build run_build ;;
     test) step test run_tests ;;
+    nccl) step nccl run_nccl ;;
     forward)
       for size in 832x480 1280x720; do
         for attention in $(attentions); do

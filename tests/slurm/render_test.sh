@@ -115,10 +115,41 @@ test_a_drained_job_ends_with_75() {
   grep -q 'work left' drain.out || broken 'nothing said of what is left' drain
 }
 
+# A rank that hangs: srun alone would wait for it for ever.
+test_a_stopped_rank_ends_the_step_and_is_named() {
+  local start=$SECONDS code
+  timeout --kill-after=3 60 srun --mpi=pmix --kill-on-bad-exit=0 --nodes=4 --ntasks=4 "$program" render \
+    "${common[@]}" --steps 1000 --output stopped >stopped.out 2>stopped.err &
+  for _ in {1..300}; do
+    grep -qs placement stopped/log/rank-000.log && break
+    sleep 0.1
+  done
+  sleep 1
+  on 3 pkill -STOP -f "$program render" || broken 'no rank on node 3' stopped
+  start=$SECONDS
+  wait $!
+  code=$?
+  ((SECONDS - start <= 15)) || broken "it took $((SECONDS - start)) s" stopped
+  ((code != 0 && code != 124)) || broken "exit code $code" stopped
+  grep -q 'rank 2 (node n3) has not been heard of' stopped.err || broken 'the rank is not named' stopped
+}
+
+# Nodes that do not share the output folder: on node 2 another disk lies over it.
+test_a_folder_that_not_all_nodes_see_is_found_at_the_start() {
+  mkdir own
+  on 2 mount -t tmpfs own own || broken 'no disk of its own for node 2'
+  in_time srun --mpi=pmix --nodes=4 --ntasks=4 "$program" render "${common[@]}" --output own/out >own.out 2>own.err
+  local code=$?
+  on 2 umount own
+  [[ $code == 3 ]] || broken "exit code $code, not 3" own
+  grep -q 'rank 1 (node n2).*does not see what rank 0 wrote' own.err || broken 'the node is not named' own
+}
+
 # ---- all of them, in order: the others are compared with the first ----
 failed=0
 for name in one_process srun mpirun_in_a_batch_script the_front_end_in_an_allocation \
-  the_front_end_in_a_shell_of_srun render_sbatch a_drained_job_ends_with_75; do
+  the_front_end_in_a_shell_of_srun render_sbatch a_drained_job_ends_with_75 \
+  a_stopped_rank_ends_the_step_and_is_named a_folder_that_not_all_nodes_see_is_found_at_the_start; do
   start=$EPOCHREALTIME
   if ("test_$name"); then result='ok     '; else
     result='FAILED ' && failed=$((failed + 1))
