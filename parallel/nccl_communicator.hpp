@@ -32,10 +32,11 @@ struct NcclWaiting {
 /// was current at its start. barrier() alone makes the host wait: for its peers, and for all that the current stream
 /// had to do. The host also waits where two ranks talk for the first time, and connect.
 ///
-/// Failure. A thread looks at what is under way. Past the deadline, told to abort, or at an error of NCCL it aborts
-/// this communicator, which ends what runs on the GPU and frees NCCL's memory; what was to be received is rubbish then.
-/// The next call throws an Error(resource) that names the call, the ranks of the group, this one, and those waited for.
-/// So nothing computed is to be trusted before a later call, such as barrier(), went well. Blocks of another size than
+/// Failure. A thread looks at what is under way. Past the deadline, told to abort, or at an error of NCCL it aborts the
+/// communicator and its kin: its subgroups, and those it is one of. That ends what they run on the GPU; what was to be
+/// received is rubbish then. The next call throws an Error(resource) that names the call, the ranks of the group, this
+/// one, and those waited for. So nothing computed is to be trusted before a later call, such as barrier(), went well.
+/// NCCL's memory is free once all ranks of a group have failed, dropped theirs, or died. Blocks of another size than
 /// expected are not noticed as such.
 ///
 /// The first one made sets NCCL_NVLS_ENABLE=0 in the environment, unless it is set already: NVLink multicast speeds up

@@ -16,7 +16,7 @@ using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
 constexpr auto between_looks = 50ms;
-constexpr auto closing_deadline = 5s;  // a peer that is late, or lost, must not hold up the end of a group
+constexpr auto closing_time = 3s;
 
 /// What an answer in non-blocking mode may be.
 bool is_well(ncclResult_t code) { return code == ncclSuccess || code == ncclInProgress; }
@@ -40,6 +40,30 @@ ncclResult_t post_as_group(const NcclLink::Post& post, ncclComm_t comm, cudaStre
   if (const ncclResult_t code = ncclGroupStart(); code != ncclSuccess) return code;
   const ncclResult_t posted = post(comm, stream), ended = ncclGroupEnd();
   return is_well(posted) ? ended : posted;
+}
+
+/// Does it on a thread that nobody joins, for it may take as long as a peer likes.
+std::future<void> aside(at::Device gpu, const std::function<void()>& work) {
+  std::packaged_task<void()> task([gpu, work] {
+    const c10::cuda::CUDAGuard guard(gpu);
+    work();
+  });
+  std::future<void> done = task.get_future();
+  std::thread(std::move(task)).detach();
+  return done;
+}
+
+/// Completes what is under way, and destroys; aborts when that fails, or takes too long.
+void close(ncclComm_t comm, std::chrono::milliseconds deadline) {
+  ncclResult_t state = ncclCommFinalize(comm);
+  for (const auto begin = Clock::now(); state == ncclInProgress && Clock::now() - begin < deadline;) {
+    std::this_thread::sleep_for(1ms);
+    if (const ncclResult_t code = ncclCommGetAsyncError(comm, &state); code != ncclSuccess) state = code;
+  }
+  if (state == ncclSuccess)
+    ncclCommDestroy(comm);
+  else
+    ncclCommAbort(comm);
 }
 
 }  // namespace
@@ -78,7 +102,8 @@ void NcclLink::make(const ncclUniqueId& id) {
   config.blocking = 0;
   {
     const std::lock_guard lock(mutex_);
-    const ncclResult_t code = ncclCommInitRankConfig(&comm_, static_cast<int>(names_.size()), id, rank_, &config);
+    comm_ = std::make_shared<ncclComm_t>(nullptr);
+    const ncclResult_t code = ncclCommInitRankConfig(comm_.get(), static_cast<int>(names_.size()), id, rank_, &config);
     if (!is_well(code)) give_up(call, "failed: " + nccl_words(code));
   }
   wait_until_queued(call, others(names_, rank_));
@@ -86,25 +111,15 @@ void NcclLink::make(const ncclUniqueId& id) {
 
 NcclLink::~NcclLink() {
   common_->watch.remove(*this);
-  if (!comm_) return;
   try {
-    const c10::cuda::CUDAGuard guard(common_->gpu);
-    const bool closed = close();
-    const ncclResult_t code = closed ? ncclCommDestroy(comm_) : ncclCommAbort(comm_);
-    if (!closed || !is_well(code))
-      spdlog::error("NCCL among {} did not end in order", name_ranks(others(names_, rank_)));
+    if (comm_)
+      gone_ = aside(common_->gpu, [comm = comm_, deadline = common_->waiting.deadline] { close(*comm, deadline); });
+    if (gone_.valid() && gone_.wait_for(closing_time) != std::future_status::ready)
+      spdlog::debug("NCCL still waits until all ranks among {} have let go",
+                    name_ranks({names_.begin(), names_.end()}));
   } catch (const std::exception& error) {
-    spdlog::error("the end of NCCL's communicator: {}", error.what());
+    spdlog::error("the end of an NCCL communicator: {}", error.what());
   }
-}
-
-/// Completes what is under way. False when that fails or takes too long.
-bool NcclLink::close() {
-  if (ncclResult_t code = ncclCommFinalize(comm_); !is_well(code)) return false;
-  const MpiWaiting waiting{.deadline = closing_deadline, .abort = common_->waiting.abort};
-  const auto why = wait_until(
-      waiting, [&] { return state() != ncclInProgress; }, [&] { return others(names_, rank_); });
-  return !why && state() == ncclSuccess;
 }
 
 std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> peers, const Post& post) {
@@ -121,7 +136,7 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
     {
       const std::lock_guard lock(mutex_);
       throw_if_broken();
-      const ncclResult_t code = post_as_group(post, comm_, common_->stream);
+      const ncclResult_t code = post_as_group(post, *comm_, common_->stream);
       if (!is_well(code)) give_up(call, "failed: " + nccl_words(code));
     }
     wait_until_queued(call, operation->peers);
@@ -181,13 +196,14 @@ void NcclLink::look() {
 ncclResult_t NcclLink::state() const {
   ncclResult_t result = ncclSuccess;
   if (!comm_) return result;
-  const ncclResult_t code = ncclCommGetAsyncError(comm_, &result);
+  const ncclResult_t code = ncclCommGetAsyncError(*comm_, &result);
   return code == ncclSuccess ? result : code;
 }
 
 /// What is wrong with the operation that has been under way for longest, if anything is.
 std::optional<std::string> NcclLink::trouble() {
   if (const ncclResult_t now = state(); !is_well(now)) return "failed: " + nccl_words(now);
+  if (common_->broken) return "stops: ranks of its group have failed";
   while (!operations_.empty() && operations_.front()->end.query()) operations_.pop_front();
   if (operations_.empty()) return std::nullopt;
   NcclOperation& first = *operations_.front();
@@ -211,11 +227,11 @@ void NcclLink::give_up(const std::string& call, const std::string& why) {
   if (!failure_.empty()) return;
   failure_ = fmt::format("{} among {}: rank {} {}", call, name_ranks({names_.begin(), names_.end()}),
                          names_[static_cast<std::size_t>(rank_)], why);
+  common_->broken = true;
   if (common_->waiting.failed) *common_->waiting.failed = true;
   operations_.clear();
-  if (const ncclResult_t code = comm_ ? ncclCommAbort(comm_) : ncclSuccess; !is_well(code))
-    spdlog::error("ncclCommAbort: {}", nccl_words(code));
-  comm_ = nullptr;  // only now: NCCL's own thread may still have been making it
+  if (const auto comm = std::exchange(comm_, nullptr); comm && *comm)
+    gone_ = aside(common_->gpu, [comm] { ncclCommAbort(*comm); });
 }
 
 }  // namespace wf

@@ -6,10 +6,12 @@
 #include <c10/cuda/CUDAStream.h>
 #include <nccl.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -46,7 +48,8 @@ struct NcclCommon {
 
   at::Device gpu;
   NcclWaiting waiting;
-  c10::cuda::CUDAStream stream;  ///< one: two transfers at once could wait for each other across ranks
+  c10::cuda::CUDAStream stream;      ///< one: two transfers at once could wait for each other across ranks
+  std::atomic<bool> broken = false;  ///< one of the communicators has failed, and the others fail with it
   NcclWatch watch;
 };
 
@@ -58,8 +61,9 @@ struct NcclOperation {
   std::optional<std::chrono::steady_clock::time_point> begun;  ///< when `begin` was first seen to have come
 };
 
-/// An NCCL communicator in non-blocking mode. Destroyed at the end of its life, or aborted when it is not well; neither
-/// takes longer than seconds. A single rank needs none, and gets none.
+/// An NCCL communicator in non-blocking mode, destroyed at the end of its life or aborted when it is not well. Either
+/// has NCCL wait until the peers have let go, too: so a thread that nobody joins does it, which holds up the end of a
+/// link for seconds at most. A single rank needs no communicator, and gets none.
 class NcclLink {
  public:
   /// names: of all ranks. Returns once it is connected; throws as nccl_communicator.hpp says.
@@ -85,7 +89,6 @@ class NcclLink {
  private:
   void make(const ncclUniqueId& id);
   void wait_until_queued(const char* call, const std::set<int>& peers);
-  bool close();
   // To be called with the mutex held:
   ncclResult_t state() const;
   std::optional<std::string> trouble();
@@ -95,8 +98,9 @@ class NcclLink {
   std::shared_ptr<NcclCommon> common_;
   int rank_;
   std::vector<int> names_;
-  std::mutex mutex_;  ///< of all below; never held while others are waited for
-  ncclComm_t comm_ = nullptr;
+  std::mutex mutex_;                                       ///< of all below; never held while others are waited for
+  std::shared_ptr<ncclComm_t> comm_;                       ///< NCCL's threads may still write there when it is given up
+  std::future<void> gone_;                                 ///< of an aborted one: NCCL has let go of everything
   std::deque<std::shared_ptr<NcclOperation>> operations_;  ///< in the order of the stream
   std::string failure_;                                    ///< empty: all is well
 };

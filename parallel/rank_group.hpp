@@ -15,11 +15,13 @@ namespace wf {
 /// over its ranks.
 class RankGroup {
  public:
-  /// Collective over `all`: every rank of it makes its group with the same degrees. Throws input when they do not fit.
-  RankGroup(std::unique_ptr<Communicator> all, const Degrees& degrees);
+  /// Collective over `host`, the group's communicator for CPU tensors: every rank of it makes its group with the same
+  /// degrees. device: the same ranks' for tensors on their devices; none: they are on the CPU, too. Throws input when
+  /// the degrees do not fit.
+  RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, std::unique_ptr<Communicator> device = {});
 
-  int rank() const { return all_->rank(); }
-  int size() const { return all_->size(); }
+  int rank() const { return host_->rank(); }
+  int size() const { return host_->size(); }
   int halves() const { return static_cast<int>(place_.half_leaders.size()); }
   int half() const { return place_.half; }  ///< 0: the conditional forward, and everything where there is one half
   const SequenceGroup& sequence() const { return *sequence_; }
@@ -33,7 +35,9 @@ class RankGroup {
   bool leader_says(bool leaders_own) const;  ///< its word
 
  private:
-  std::unique_ptr<Communicator> all_;
+  Communicator& tensors() const { return device_ ? *device_ : *host_; }
+
+  std::unique_ptr<Communicator> host_, device_;
   MeshPlace place_;
   std::unique_ptr<SequenceGroup> sequence_;
 };

@@ -29,7 +29,7 @@ void Control::run() {
   while (!over() && !abandoned_) {
     const std::optional<Courier::Report> report = courier_.next_report(100ms);
     if (courier_.stop_requested() && !stopped_) stop();
-    if (report) hear(report->message);
+    if (report) hear_or_end(report->message);
     send_orders();
     witness_.at_work(courier_.activities());
   }
@@ -37,6 +37,20 @@ void Control::run() {
 
 bool Control::over() const {
   return groups_at_work_ == 0 && dispatch_.over() && std::ssize(traces_) == courier_.size() - 1;
+}
+
+/// What goes wrong here, such as a disk that is full for results.csv, ends the run like a disk that is full for clips.
+void Control::hear_or_end(const Message& message) {
+  try {
+    hear(message);
+  } catch (const std::exception&) {
+    end(current_error());
+  }
+}
+
+void Control::end(const Error& error) {
+  if (!fatal_) fatal_ = error;
+  stop();
 }
 
 void Control::hear(const Message& message) {
@@ -60,9 +74,7 @@ void Control::hear_failure(const letter::Failed& failed) {
   const Error error(static_cast<Error::Kind>(failed.kind), failed.what);
   if (error.kind() == Error::storage || error.kind() == Error::environment) {
     dispatch_.interrupted(failed.group, failed.clip, Stage::text);
-    if (!fatal_) spdlog::error("{}; the run ends", error.what());
-    if (!fatal_) fatal_ = error;
-    return stop();
+    return end(error);
   }
   witness_.failed(failed.clip, error, dispatch_.failed(failed.group, failed.clip, error.kind()));
 }

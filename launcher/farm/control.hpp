@@ -40,7 +40,9 @@ class Control {
 
  private:
   bool over() const;
+  void hear_or_end(const Message& message);
   void hear(const Message& message);
+  void end(const Error& error);
   void hear_failure(const letter::Failed& failed);
   void send_orders();
   void stop();

@@ -24,9 +24,12 @@ new_tree() { # [MISSING TOOL...]
   done
   for tool in "$@"; do rm "tools/$tool"; done
   export CUDA_HOME=$tree/cuda
-  # The script sees a GPU with compgen. A function goes before the builtin, so here STUB_GPU says whether there is one.
+  # The script sees a GPU with compgen. A function goes before the builtin, so here STUB_GPU says how many there are.
   # shellcheck disable=SC2317  # the script calls it
-  compgen() { [[ -n ${STUB_GPU:-} ]]; }
+  compgen() {
+    for ((gpu = 0; gpu < ${STUB_GPU:-0}; ++gpu)); do echo "/dev/nvidia$gpu"; done
+    ((gpu > 0))
+  }
   export -f compgen
   : >calls
 }
@@ -441,15 +444,22 @@ test_test_leaves_out_gpu_tests_where_there_is_no_gpu() {
   expect_in calls ' -LE gpu'
   expect_in err 'no NVIDIA GPU here'
   : >calls
-  STUB_GPU=1 wanfarm_as_it_is --with-fa3 test
+  STUB_GPU=2 wanfarm_as_it_is --with-fa3 test
   expect_in calls 'ctest --test-dir'
   expect_not_in calls '-LE'
   expect_not_in err 'left out'
 }
 
+test_test_leaves_out_tests_of_two_gpus_where_there_is_one() {
+  new_tree
+  STUB_GPU=1 wanfarm_as_it_is --with-fa3 test
+  expect_in calls ' -LE gpu2'
+  expect_in err 'one NVIDIA GPU here'
+}
+
 test_test_leaves_out_flash_attention_where_it_is_not() {
   new_tree
-  STUB_GPU=1 wanfarm_as_it_is test
+  STUB_GPU=2 wanfarm_as_it_is test
   expect_in calls ' -LE fa3'
   expect_in err 'no FlashAttention-3 here'
 }
