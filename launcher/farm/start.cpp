@@ -33,9 +33,9 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
-/// "random:a14b" is made by each machine for itself.
+/// As all ranks name it: its files are read together, by name. "random:a14b" is made by each machine for itself.
 Path model_for_all(const Path& model) {
-  return model.string().starts_with("random:") ? model : std::filesystem::absolute(model);
+  return model.string().starts_with("random:") ? model : std::filesystem::absolute(ready_model(model));
 }
 
 /// A report of that kind from every other rank. Nothing else comes now; the courier notices who never will.
@@ -84,7 +84,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
                const RunOptions& options) {
   check_video(request.jobs, options);
   LedRun led;
-  const Path model = model_for_all(request.model);  // as the others name it: its files are read together, by name
+  const Path model = model_for_all(request.model);
   led.parts = read_model(ready_model(model), base.precision);
   const Path output = std::filesystem::absolute(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
