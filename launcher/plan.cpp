@@ -10,6 +10,7 @@
 #include "cluster/node.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "parallel/device.hpp"
+#include "parallel/nccl_communicator.hpp"
 
 namespace wf {
 namespace {
@@ -39,7 +40,7 @@ void check_enough_ranks(const PlacementChoices& choices, int ranks) {
                                         forced_words(choices), needed, ranks, needed));
 }
 
-/// On GPUs a clip is one rank's: their communicator is still to come.
+/// Without NCCL a clip on a GPU is one rank's.
 PlacementChoices without_shared_clips(PlacementChoices choices) {
   if (std::max({choices.guidance, choices.ulysses, choices.ring}) > 1)
     throw Error(Error::input, forced_words(choices) +
@@ -108,7 +109,7 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
                         const RunOptions& options, const Ranks& ranks) {
   PlanRequest request{
       .hardware = {}, .model = parts, .jobs = jobs, .choices = chosen_placement(options), .execution = base};
-  if (!on_cpu(ranks.device_name)) request.choices = without_shared_clips(request.choices);
+  if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
   request.hardware.nodes = ranks.on_node;
   request.hardware.memory_bytes = ranks.memory_bytes;
   request.hardware.host_bytes = ranks.host_bytes;

@@ -16,6 +16,7 @@
 #include "launcher/farm/pipeline_work.hpp"
 #include "launcher/farm/records.hpp"
 #include "launcher/farm/worker.hpp"
+#include "parallel/nccl_communicator.hpp"
 
 namespace wf {
 namespace {
@@ -27,12 +28,17 @@ std::string in_words(const std::vector<int>& ranks) {
   return in_a_row ? fmt::format("{}-{}", ranks.front(), ranks.back()) : fmt::format("{}", fmt::join(ranks, ","));
 }
 
-/// The groups' communicators, then a barrier, from which the clocks of the trace count.
-std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const Degrees& degrees, World* world) {
+/// The group's communicators, then a barrier, from which the clocks of the trace count.
+std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const Degrees& degrees, at::Device device,
+                                            World* world) {
   if (!world) return nullptr;
   const std::unique_ptr<Communicator> all = world->communicator();
   std::shared_ptr<const RankGroup> group;
-  if (ranks.size() > 1) group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees);
+  if (ranks.size() > 1) {
+    std::unique_ptr<Communicator> gpus;
+    if (device.is_cuda()) gpus = nccl_communicator(all->subgroup(ranks), device, {}, ranks);
+    group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees, std::move(gpus));
+  }
   all->barrier();
   trace::zero();
   return group;
@@ -63,7 +69,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   const int number = groups.of(member.courier.rank());
   const std::vector<int>& ranks = groups.ranks[static_cast<std::size_t>(number)];
   Execution execution = execution_for(plan, member.base);
-  execution.ranks = make_group(ranks, plan.degrees, member.world);
+  execution.ranks = make_group(ranks, plan.degrees, execution.device, member.world);
   Models models(joined.parts, execution);
   Courier& courier = member.courier;
   const bool leads = ranks.front() == courier.rank();
