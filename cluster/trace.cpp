@@ -26,7 +26,7 @@ namespace {
 constexpr std::size_t most_records = 1'000'000, most_short_records = most_records / 2;
 constexpr Clock::duration shortest_long = std::chrono::milliseconds(1);
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\')
@@ -41,7 +41,8 @@ std::string quoted(std::string_view text) {
 
 std::string as_json(std::initializer_list<Argument> arguments) {
   std::string fields;
-  for (const auto& [key, value] : arguments) fields += (fields.empty() ? "" : ",") + quoted(key) + ":" + quoted(value);
+  for (const auto& [key, value] : arguments)
+    fields += (fields.empty() ? "" : ",") + json_text(key) + ":" + json_text(value);
   return "{" + fields + "}";
 }
 
@@ -113,14 +114,14 @@ class Recorder {
   std::string named(const char* what, std::size_t lane, const std::string& name) const {
     return fmt::format(R"({{"ph":"M","name":"{}","pid":{},"tid":{},"args":{{"name":{}}}}})"
                        "\n",
-                       what, rank_, lane, quoted(name));
+                       what, rank_, lane, json_text(name));
   }
 
   void append_line(std::string& lines, const Record& record) const {
     fmt::format_to(std::back_inserter(lines),
                    R"({{"ph":"X","cat":{},"name":{},"pid":{},"tid":{},"ts":{:.3f},"dur":{:.3f},"args":{}}})"
                    "\n",
-                   quoted(record.category), quoted(record.name), rank_, record.lane,
+                   json_text(record.category), json_text(record.name), rank_, record.lane,
                    microseconds(record.begin - origin_), microseconds(record.end - record.begin), record.arguments);
   }
 
