@@ -16,7 +16,8 @@ namespace wf {
 
 /// How a communicator and its subgroups wait for their peers. What is pointed to outlives them.
 struct NcclWaiting {
-  std::chrono::milliseconds deadline = std::chrono::minutes(10);  ///< of one call, from when its data are there
+  /// Of one call, from when its data are there. To be made, a communicator has a minute at least.
+  std::chrono::milliseconds deadline = std::chrono::minutes(10);
   const std::atomic<bool>* abort = nullptr;  ///< once it is set, by any thread, all waiting ends as with the deadline
   std::atomic<bool>* failed = nullptr;       ///< set when one of them failed
 };

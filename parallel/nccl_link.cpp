@@ -4,6 +4,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "cluster/error.hpp"
@@ -17,6 +18,7 @@ using namespace std::chrono_literals;
 
 constexpr auto between_looks = 50ms;
 constexpr auto closing_time = 3s;
+constexpr std::chrono::milliseconds making_time = 1min;  // NCCL looks at the machine, and loads its kernels
 
 /// What an answer in non-blocking mode may be.
 bool is_well(ncclResult_t code) { return code == ncclSuccess || code == ncclInProgress; }
@@ -26,8 +28,6 @@ std::string nccl_words(ncclResult_t code) {
   const std::string noted = ncclGetLastError(nullptr);
   return std::string(ncclGetErrorString(code)) + (noted.empty() ? "" : ": " + noted);
 }
-
-MpiWaiting polling(const NcclWaiting& waiting) { return {.deadline = waiting.deadline, .abort = waiting.abort}; }
 
 std::set<int> others(const std::vector<int>& names, int rank) {
   std::set<int> peers(names.begin(), names.end());
@@ -106,7 +106,7 @@ void NcclLink::make(const ncclUniqueId& id) {
     const ncclResult_t code = ncclCommInitRankConfig(comm_.get(), static_cast<int>(names_.size()), id, rank_, &config);
     if (!is_well(code)) give_up(call, "failed: " + nccl_words(code));
   }
-  wait_until_queued(call, others(names_, rank_));
+  wait_until_queued(call, others(names_, rank_), std::max(common_->waiting.deadline, making_time));
 }
 
 NcclLink::~NcclLink() {
@@ -139,7 +139,7 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
       const ncclResult_t code = post_as_group(post, *comm_, common_->stream);
       if (!is_well(code)) give_up(call, "failed: " + nccl_words(code));
     }
-    wait_until_queued(call, operation->peers);
+    wait_until_queued(call, operation->peers, common_->waiting.deadline);
   }
   const std::lock_guard lock(mutex_);
   throw_if_broken();
@@ -149,7 +149,7 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
 }
 
 /// NCCL queues a group from a thread of its own; an event recorded earlier would not come after it.
-void NcclLink::wait_until_queued(const char* call, const std::set<int>& peers) {
+void NcclLink::wait_until_queued(const char* call, const std::set<int>& peers, std::chrono::milliseconds deadline) {
   const auto queued = [&] {
     const std::lock_guard lock(mutex_);
     throw_if_broken();
@@ -158,7 +158,8 @@ void NcclLink::wait_until_queued(const char* call, const std::set<int>& peers) {
     throw_if_broken();
     return now == ncclSuccess;
   };
-  const auto why = wait_until(polling(common_->waiting), queued, [&] { return peers; });
+  const MpiWaiting waiting{.deadline = deadline, .abort = common_->waiting.abort};
+  const auto why = wait_until(waiting, queued, [&] { return peers; });
   if (!why) return;
   const std::lock_guard lock(mutex_);
   give_up(call, *why);

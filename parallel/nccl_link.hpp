@@ -88,7 +88,7 @@ class NcclLink {
 
  private:
   void make(const ncclUniqueId& id);
-  void wait_until_queued(const char* call, const std::set<int>& peers);
+  void wait_until_queued(const char* call, const std::set<int>& peers, std::chrono::milliseconds deadline);
   // To be called with the mutex held:
   ncclResult_t state() const;
   std::optional<std::string> trouble();
