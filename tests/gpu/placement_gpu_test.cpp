@@ -11,8 +11,9 @@ namespace {
 std::uint64_t used() { return device_memory(test::device()).used; }
 
 Experts tiny_experts(Residency residency) {
-  return Experts(residency, test::device(),
-                 [](Expert which) { return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference); });
+  return Experts(residency, test::device(), [](Expert which, NodeReader*) {
+    return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
+  });
 }
 
 TEST(PlacementOnGpu, SwapGivesTheSameBitsAsResident) {
