@@ -64,6 +64,8 @@ Launch slurm_launch(const std::string& srun, int ranks, const Environment& varia
 Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& variables) {
   Launch launch{.words = {mpirun, "-n", std::to_string(ranks), "--bind-to", "none", "--oversubscribe"}, .added = {}};
   add_unless_set(launch, variables, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
+  if (find_program("ssh", variables).empty() && find_program("rsh", variables).empty())
+    add_unless_set(launch, variables, "OMPI_MCA_plm", "isolated");  // else it refuses to start even here without them
   if (::geteuid() == 0) {
     add_unless_set(launch, variables, "OMPI_ALLOW_RUN_AS_ROOT", "1");
     add_unless_set(launch, variables, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");

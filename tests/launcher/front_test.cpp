@@ -218,6 +218,14 @@ TEST_F(StubbedFront, WhatTheUserSetStays) {
   EXPECT_TRUE(launch_of(2, {"x"}, own).added.empty());
 }
 
+TEST_F(StubbedFront, RanksOfThisMachineNeedNoSsh) {
+  make_stub("mpirun", "");
+  const std::string path = (folder_ / "tools").string(), starter = "OMPI_MCA_plm";
+  EXPECT_EQ(launch_of(2, {"x"}, {{"PATH", path}}).added.at(starter), "isolated");
+  make_stub("ssh", "");
+  EXPECT_FALSE(launch_of(2, {"x"}, {{"PATH", path}}).added.contains(starter)) << "mpirun's own choice is right";
+}
+
 TEST_F(StubbedFront, AShellOfSrunSharesItsStep) {
   make_stub("srun", "");
   const Environment shell{{"PATH", folder_ / "tools"}, {"SLURM_JOB_ID", "7"}, {"SLURM_STEP_ID", "0"}};
