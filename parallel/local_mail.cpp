@@ -22,6 +22,7 @@ class LocalMail final : public Mail {
     letters_.pop_front();
     return letter;
   }
+  bool is_carrying() const override { return false; }
   bool flush(std::chrono::milliseconds) override { return true; }
 
  private:

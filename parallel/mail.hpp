@@ -27,6 +27,8 @@ class Mail {
   /// The next letter, empty when none has come. For one thread; it also moves along what is on its way, so it has to be
   /// called all the time.
   virtual std::optional<Letter> receive() = 0;
+  /// A long letter is on its way: receive() had better be called again at once.
+  virtual bool is_carrying() const = 0;
   /// Waits until all that was sent has left, but no longer than that. False when something has not.
   virtual bool flush(std::chrono::milliseconds deadline) = 0;
 };

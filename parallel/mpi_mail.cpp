@@ -15,6 +15,7 @@ namespace wf {
 namespace {
 
 constexpr int letter_tag = 3;
+constexpr std::size_t long_letter = 64 << 10;  ///< MPI moves it in pieces, some with each call
 
 /// A letter on its way. Stays where it is in memory until MPI is done with it.
 struct UnderWay {
@@ -68,6 +69,13 @@ class MpiMail final : public Mail {
     return std::nullopt;
   }
 
+  bool is_carrying() const override {
+    const auto is_long = [](const UnderWay& letter) { return letter.bytes.size() >= long_letter; };
+    if (std::any_of(arriving_.begin(), arriving_.end(), is_long)) return true;
+    const std::lock_guard lock(leaving_mutex_);
+    return std::any_of(leaving_.begin(), leaving_.end(), is_long);
+  }
+
   bool flush(std::chrono::milliseconds deadline) override {
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (!forget_what_has_left()) {
@@ -99,7 +107,7 @@ class MpiMail final : public Mail {
   }
 
   MpiLink link_;
-  std::mutex leaving_mutex_;
+  mutable std::mutex leaving_mutex_;
   std::list<UnderWay> leaving_, arriving_;
 };
 

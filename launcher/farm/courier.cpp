@@ -67,7 +67,7 @@ void Courier::run(const std::stop_token& stop) {
       }
       beat();
       look_for_silent();
-      if (idle) std::this_thread::sleep_for(rest);
+      if (idle && !mail_.is_carrying()) std::this_thread::sleep_for(rest);
     }
   } catch (...) {
     const Error error = current_error();

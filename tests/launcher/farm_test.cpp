@@ -166,6 +166,7 @@ class PairMail final : public Mail {
     posts_[rank_].letters.pop_front();
     return letter;
   }
+  bool is_carrying() const override { return false; }
   bool flush(std::chrono::milliseconds) override { return true; }
 
  private:

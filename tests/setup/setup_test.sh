@@ -20,7 +20,7 @@ new_tree() { # [MISSING TOOL...]
   local tool
   for tool in "${real_tools[@]}"; do ln -s "$(command -v "$tool")" "tools/$tool"; done
   for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get id unshare sbatch; do
-    cp "$here/stub_tool.sh" "tools/$tool"
+    cp --remove-destination "$here/stub_tool.sh" "tools/$tool"
   done
   for tool in "$@"; do rm "tools/$tool"; done
   export CUDA_HOME=$tree/cuda
@@ -35,7 +35,7 @@ new_tree() { # [MISSING TOOL...]
 }
 
 # A CUDA toolkit, on PATH (tools) or where it usually lies (cuda/bin).
-add_nvcc() { mkdir -p "$1" && cp "$here/stub_tool.sh" "$1/nvcc"; }
+add_nvcc() { mkdir -p "$1" && cp --remove-destination "$here/stub_tool.sh" "$1/nvcc"; }
 
 wanfarm_as_it_is() { PATH=$tree/tools project/wanfarm "$@" >out 2>err; }
 wanfarm() { wanfarm_as_it_is --cpu "$@"; }
@@ -168,7 +168,7 @@ test_settings_of_an_mpi_make_no_rank() {
 test_missing_packages_are_installed_by_root_and_only_those() {
   new_tree
   export STUB_MISSING='libhdf5-dev libyaml-cpp-dev hdf5 yaml-cpp' STUB_USER=0
-  cp "$here/stub_tool.sh" tools/id
+  cp --remove-destination "$here/stub_tool.sh" tools/id
   wanfarm
   expect_calls 1 'dpkg-query'
   expect_in calls 'install -y --no-install-recommends libhdf5-dev libyaml-cpp-dev'
@@ -179,7 +179,7 @@ test_missing_packages_are_installed_by_root_and_only_those() {
 test_tests_bring_their_own_packages() {
   new_tree
   export STUB_MISSING='libgtest-dev gtest libclang-rt-dev' STUB_USER=0
-  cp "$here/stub_tool.sh" tools/id
+  cp --remove-destination "$here/stub_tool.sh" tools/id
   wanfarm
   expect_calls 0 'apt-get'
   wanfarm test
@@ -189,7 +189,7 @@ test_tests_bring_their_own_packages() {
 test_sudo_is_used_where_it_is_needed() {
   new_tree
   export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
-  cp "$here/stub_tool.sh" tools/sudo
+  cp --remove-destination "$here/stub_tool.sh" tools/sudo
   wanfarm
   expect_in calls 'sudo env DEBIAN_FRONTEND=noninteractive apt-get'
   expect_in err 'with sudo apt-get'
