@@ -51,7 +51,7 @@ Ranks found_ranks(const PlanOptions& options) {
 
 /// Of other machines the host's memory is not known.
 Ranks described_ranks(const PlanOptions& options) {
-  const GpuFigures& gpu = gpu_figures(options.gpu.empty() ? "h200" : options.gpu);
+  const GpuFigures gpu = gpu_figures(options.gpu.empty() ? "h200" : options.gpu);
   return {{options.gpus}, gpu.kind, gpu.memory_bytes, 0};
 }
 
