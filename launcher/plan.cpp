@@ -117,11 +117,9 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
   return request;
 }
 
-PlanResult plan_run(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
-                    const RunOptions& options, const Ranks& ranks) {
-  if (base.device.is_cpu() && options.text_device == "cuda")
+PlanResult plan_run(const PlanRequest& request, const RunOptions& options, const Ranks& ranks) {
+  if (request.execution.device.is_cpu() && options.text_device == "cuda")
     throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
-  const PlanRequest request = request_for(parts, jobs, base, options, ranks);
   check_enough_ranks(request.choices, request.hardware.gpus());
   PlanResult result = make_plan(request);
   tell(result, ranks);
@@ -140,7 +138,7 @@ Execution execution_for(const PlacementPlan& plan, Execution base) {
 Execution plan_alone(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
                      const RunOptions& options) {
   const Ranks alone = ranks_of({facts_of(base, options)});
-  return execution_for(plan_run(parts, jobs, base, options, alone).winner().plan, base);
+  return execution_for(plan_run(request_for(parts, jobs, base, options, alone), options, alone).winner().plan, base);
 }
 
 }  // namespace wf

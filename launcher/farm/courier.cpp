@@ -190,13 +190,10 @@ void Courier::park(std::size_t clip, Bytes parcel) {
   parked_[clip] = std::move(shared);
 }
 
-std::optional<Bytes> Courier::unpark(std::size_t clip) {
+std::shared_ptr<const Bytes> Courier::unpark(std::size_t clip) {
   const std::lock_guard lock(mutex_);
-  const auto found = parked_.find(clip);
-  if (found == parked_.end()) return std::nullopt;
-  Bytes parcel = *found->second;
-  parked_.erase(found);
-  return parcel;
+  const auto parked = parked_.extract(clip);
+  return parked ? parked.mapped() : nullptr;
 }
 
 std::vector<std::size_t> Courier::parked() const {

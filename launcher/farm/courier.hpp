@@ -90,7 +90,7 @@ class Courier {
   // For the thread that computes.
   Message next();  ///< the next order, also Start and Refused; waits for it
   void park(std::size_t clip, Bytes parcel);
-  std::optional<Bytes> unpark(std::size_t clip);  ///< what is parked here
+  std::shared_ptr<const Bytes> unpark(std::size_t clip);  ///< what was parked here; null: nothing
   std::vector<std::size_t> parked() const;
   /// What rank `from` has parked of the clip; it forgets it then. Throws transient when it is not there.
   Bytes pull(int from, std::size_t clip);

@@ -45,21 +45,8 @@ DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan
 
 Predicted predicted_by(const PlanRequest& request, const PlacementPlan& plan) {
   return [request, plan](const Job& job, Stage stage) {
-    const auto seconds =
-        stage_seconds(request.hardware, request.model, plan, shapes_of({job}).front(), request.execution);
-    switch (stage) {
-      case Stage::text:
-        return seconds.text;
-      case Stage::high:
-        return seconds.high;
-      case Stage::low:
-        return seconds.low;
-      case Stage::decode:
-        return seconds.decode;
-      case Stage::write:
-        return 0.0;
-    }
-    return 0.0;
+    const ClipShape shape = shapes_of({job}).front();
+    return seconds_in(stage_seconds(request.hardware, request.model, plan, shape, request.execution), stage);
   };
 }
 

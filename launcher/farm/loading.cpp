@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "launcher/farm/dispatch_setup.hpp"
-
 namespace wf {
 namespace {
 

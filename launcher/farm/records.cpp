@@ -13,9 +13,8 @@ Records::Records(const std::vector<Job>& jobs, RunFolder& folder, const RunOptio
       options_(options),
       display_(jobs, terminal_of_stderr() && !options.quiet, options.verbose ? ranks : 0) {}
 
-void Records::finished_before(const std::vector<std::size_t>& clips) {
-  for (const std::size_t clip : clips) {
-    const Sidecar sidecar = read_sidecar(folder_.output() / (jobs_[clip].name + ".json"));
+void Records::finished_before(const std::map<std::size_t, Sidecar>& clips) {
+  for (const auto& [clip, sidecar] : clips) {
     display_.skip(clip);
     folder_.record_finished(sidecar);
     if (options_.json) std::cout << skipped_line(sidecar) << std::endl;

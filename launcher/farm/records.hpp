@@ -18,7 +18,7 @@ class Records final : public Witness {
  public:
   Records(const std::vector<Job>& jobs, RunFolder& folder, const RunOptions& options, int ranks);
 
-  void finished_before(const std::vector<std::size_t>& clips);
+  void finished_before(const std::map<std::size_t, Sidecar>& clips);
 
   void done(std::size_t clip, const std::string& sidecar) override;
   void failed(std::size_t clip, const Error& error, bool tried_again) override;

@@ -73,10 +73,12 @@ void wait_until_all_are_ready(Courier& courier) {
 }
 
 /// The clips that earlier runs finished.
-std::vector<std::size_t> find_finished(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe) {
-  std::vector<std::size_t> finished;
+std::map<std::size_t, Sidecar> find_finished(const RunFolder& folder, const std::vector<Job>& jobs,
+                                             const Recipe& recipe) {
+  std::map<std::size_t, Sidecar> finished;
   for (std::size_t i = 0; i < jobs.size(); ++i)
-    if (folder.finished(jobs[i], fingerprint(jobs[i], recipe))) finished.push_back(i);
+    if (std::optional<Sidecar> sidecar = folder.finished(jobs[i], fingerprint(jobs[i], recipe)))
+      finished.emplace(i, std::move(*sidecar));
   return finished;
 }
 
@@ -93,7 +95,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
   led.folder->settle_seeds(jobs);
   const Ranks ranks = ranks_of(facts);
   led.request = request_for(led.parts, jobs, base, options, ranks);
-  const PlanResult plan = plan_run(led.parts, jobs, base, options, ranks);
+  const PlanResult plan = plan_run(led.request, options, ranks);
   led.run = {.jobs = std::move(jobs),
              .model = model,
              .output = output,
@@ -102,7 +104,8 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
              .plan = plan.winner().plan,
              .finished = {}};
   const Recipe recipe = recipe_of(led.parts.id, base);
-  if (!options.force) led.run.finished = find_finished(*led.folder, led.run.jobs, recipe);
+  if (!options.force) led.finished = find_finished(*led.folder, led.run.jobs, recipe);
+  for (const auto& [clip, sidecar] : led.finished) led.run.finished.push_back(clip);
   return led;
 }
 

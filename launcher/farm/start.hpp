@@ -2,6 +2,7 @@
 // and tells all; every rank makes sure that it sees the same folder and the same checkpoint; then all begin, or none.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -21,8 +22,9 @@ struct JoinedRun {
 
 /// The same on rank 0.
 struct LedRun : JoinedRun {
-  PlanRequest request;                ///< what the plan was made for
-  std::unique_ptr<RunFolder> folder;  ///< held
+  std::map<std::size_t, Sidecar> finished;  ///< of the clips in run.finished
+  PlanRequest request;                      ///< what the plan was made for
+  std::unique_ptr<RunFolder> folder;        ///< held
 };
 
 /// On rank 0. Throws what is wrong with the list, the model, the folder or a rank (environment: it names the rank);

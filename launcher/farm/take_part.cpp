@@ -103,7 +103,7 @@ Outcome lead_run(LedRun& led, const Member& member) {
   Records records(jobs, *led.folder, member.options, member.courier.size());
   Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted_by(led.request, led.run.plan),
                     dispatch_options(led.request, led.run.plan));
-  records.finished_before(led.run.finished);
+  records.finished_before(led.finished);
   for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
   Control control(dispatch, groups, member.courier, records);
   {

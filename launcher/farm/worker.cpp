@@ -1,5 +1,6 @@
 #include "launcher/farm/worker.hpp"
 
+#include <memory>
 #include <utility>
 
 #include "cluster/error.hpp"
@@ -74,14 +75,12 @@ void Worker::pass_stages(const letter::Assign& order) {
 
 void Worker::begin(const letter::Assign& order) {
   if (order.holder < 0) return work_.begin(order.clip, nullptr);
-  std::optional<Bytes> parcel;
-  if (order.holder == number_)
-    parcel = courier_.unpark(order.clip);
-  else
-    parcel = courier_.pull(groups_.leader(order.holder), order.clip);
+  const std::shared_ptr<const Bytes> parcel =
+      order.holder == number_ ? courier_.unpark(order.clip)
+                              : std::make_shared<const Bytes>(courier_.pull(groups_.leader(order.holder), order.clip));
   if (!parcel) throw Error(Error::transient, "what was parked of the clip is gone");
   report(letter::Pulled{number_, order.clip});
-  work_.begin(order.clip, &*parcel);
+  work_.begin(order.clip, parcel.get());
 }
 
 bool Worker::advance(std::size_t clip, Stage stage) {

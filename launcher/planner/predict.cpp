@@ -7,22 +7,6 @@
 namespace wf {
 namespace {
 
-double seconds_in(const StageSeconds& seconds, Stage stage) {
-  switch (stage) {
-    case Stage::text:
-      return seconds.text;
-    case Stage::high:
-      return seconds.high;
-    case Stage::low:
-      return seconds.low;
-    case Stage::decode:
-      return seconds.decode;
-    case Stage::write:
-      return 0;  // on host threads, beside the next clip
-  }
-  return 0;
-}
-
 /// Exchanges of experts that a clip takes on average.
 double exchanges(const PlacementPlan& plan, std::int64_t clips) {
   if (plan.mode == PlacementMode::phased) return 2.0 / plan.parked;

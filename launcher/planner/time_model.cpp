@@ -130,6 +130,22 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   return seconds;
 }
 
+double seconds_in(const StageSeconds& seconds, Stage stage) {
+  switch (stage) {
+    case Stage::text:
+      return seconds.text;
+    case Stage::high:
+      return seconds.high;
+    case Stage::low:
+      return seconds.low;
+    case Stage::decode:
+      return seconds.decode;
+    case Stage::write:
+      return 0;  // on host threads, beside the next clip
+  }
+  return 0;
+}
+
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
   const double expert = expert_bytes(parts);
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));

@@ -46,6 +46,9 @@ struct StageSeconds {
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const ClipShape& shape, const Execution& execution);
 
+/// Those that a stage keeps its group for: 0 for write, which host threads do beside the next clip.
+double seconds_in(const StageSeconds& seconds, Stage stage);
+
 /// Before the first clip: weights from the page cache to the GPU, and pinning host memory where experts lie there.
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan);
 

@@ -12,6 +12,7 @@
 #include "launcher/farm/worker.hpp"
 #include "launcher/planner/predict.hpp"
 #include "launcher/random_model/random_model.hpp"
+#include "tests/launcher/published_model.hpp"
 #include "tests/mpi_main.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -66,15 +67,6 @@ struct Counts final : Witness {
   void at_work(const std::vector<Activity>&) override {}
   std::set<std::size_t> clips;
 };
-
-const ModelParts& published_model() {
-  static const ModelParts parts = [] {
-    const test::TempFolder folder;
-    write_random_model(folder.path() / "a14b", {.size = preset("a14b"), .described = true});
-    return read_model(folder.path() / "a14b", Precision::exact);
-  }();
-  return parts;
-}
 
 /// Four GPUs that hold one expert, and 24 clips of two sizes.
 PlanRequest request_for_pools() {

@@ -9,6 +9,7 @@
 #include "launcher/model_choice.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/launcher/published_model.hpp"
 
 namespace wf {
 namespace {
@@ -19,16 +20,6 @@ const ModelParts& tiny_model() {
 }
 
 constexpr std::uint64_t gib = 1ull << 30;
-
-/// The published sizes, described alone.
-const ModelParts& published_model() {
-  static const ModelParts parts = [] {
-    const TempFolder folder;
-    write_random_model(folder.path() / "a14b", {.size = preset("a14b"), .described = true});
-    return read_model(folder.path() / "a14b", Precision::exact);
-  }();
-  return parts;
-}
 
 Job job_720p() {
   Job job;
@@ -47,8 +38,9 @@ Ranks one_gpu(std::uint64_t memory) { return {{1}, "NVIDIA H200", memory, 2000 *
 
 /// How one GPU with so much memory renders a list of 720p clips.
 Execution planned(std::uint64_t memory, const RunOptions& options = {}, std::size_t clips = 1) {
-  const PlanResult result =
-      plan_run(published_model(), std::vector<Job>(clips, job_720p()), on_a_gpu(), options, one_gpu(memory));
+  const Ranks ranks = one_gpu(memory);
+  const std::vector<Job> jobs(clips, job_720p());
+  const PlanResult result = plan_run(request_for(published_model(), jobs, on_a_gpu(), options, ranks), options, ranks);
   return execution_for(result.winner().plan, on_a_gpu());
 }
 
@@ -76,7 +68,7 @@ TEST(Plan, ProcessAloneOnACpuComputesAsWithoutAPlan) {
 
 TEST(Plan, OnACpuTooLittleMemoryIsNoReasonToRefuse) {
   const Ranks small{{1}, "cpu", gib, gib, 2};
-  EXPECT_NO_THROW(plan_run(published_model(), {job_720p()}, Execution(), {}, small));
+  EXPECT_NO_THROW(plan_run(request_for(published_model(), {job_720p()}, Execution(), {}, small), {}, small));
 }
 
 TEST(Plan, OnACpuExpertsAreExchangedWhereThatIsAsked) {
@@ -122,7 +114,8 @@ TEST(Plan, WhatItFindsFitsByTheSumsOfTheStages) {
 TEST(Plan, BatchedGuidanceIsPlannedFor) {
   Execution batched = on_a_gpu();
   batched.guidance = GuidanceMode::batched;
-  const PlanResult result = plan_run(published_model(), {job_720p()}, batched, {}, one_gpu(139 * gib));
+  const Ranks ranks = one_gpu(139 * gib);
+  const PlanResult result = plan_run(request_for(published_model(), {job_720p()}, batched, {}, ranks), {}, ranks);
   const Execution execution = execution_for(result.winner().plan, batched);
   EXPECT_EQ(result.winner().fullest().total(),
             peak_bytes_needed(published_model(), execution, job_720p()) + margin_bytes);

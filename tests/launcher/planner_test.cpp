@@ -15,21 +15,12 @@
 #include "launcher/planner/schedule.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/launcher/published_model.hpp"
 
 namespace wf {
 namespace {
 
 constexpr std::uint64_t gib = 1ull << 30;
-
-/// The published sizes; weights are described alone, so that this takes no disk.
-const ModelParts& published_model() {
-  static const ModelParts parts = [] {
-    const TempFolder folder;
-    write_random_model(folder.path() / "a14b", {.size = preset("a14b"), .described = true});
-    return read_model(folder.path() / "a14b", Precision::exact);
-  }();
-  return parts;
-}
 
 Execution on_gpus() {
   Execution execution;
