@@ -2,8 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
-#include <cstdlib>
 #include <iostream>
 #include <optional>
 
@@ -15,57 +13,11 @@
 #include "launcher/dry_run.hpp"
 #include "launcher/farm/start.hpp"
 #include "launcher/farm/take_part.hpp"
-#include "launcher/front.hpp"
-#include "launcher/machine.hpp"
 #include "launcher/model_choice.hpp"
+#include "launcher/process.hpp"
 
 namespace wf {
 namespace {
-
-/// A launcher whose MPI is not the one that this program is linked with starts worlds of one rank each.
-void check_size(int started, int in_world) {
-  if (started != in_world)
-    throw Error(
-        Error::environment,
-        fmt::format("{} processes were started, but MPI ({}) has {} of them together: start them with that MPI's "
-                    "own mpirun, or with srun --mpi=pmix",
-                    started, mpi_library(), in_world));
-}
-
-/// This process among those of the run. Alone, it needs no MPI.
-struct Process {
-  explicit Process(const Rank& rank) {
-    if (rank.size > 1) {
-      world.emplace();
-      check_size(rank.size, world->size());
-      hosts = world->hosts();
-      place = world->place();
-    }
-    mail = world ? world->mail() : local_mail();
-  }
-  std::optional<World> world;
-  std::unique_ptr<Mail> mail;  ///< goes before the world does
-  std::vector<std::string> hosts = {this_node().host};
-  NodePlace place;
-};
-
-/// The cores and the GPUs of a machine are dealt out to its ranks.
-Execution own_share(RunOptions& options, const NodePlace& place) {
-  if (options.threads == 0 && place.local_size > 1) options.threads = std::max(1, this_node().cores / place.local_size);
-  Execution execution = chosen_execution(options);
-  if (const auto gpus = static_cast<int>(cuda_view().gpus.size()); execution.device.is_cuda() && gpus > 1)
-    execution.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus));
-  return execution;
-}
-
-/// mpirun ends the other ranks when one has left with a code. srun need not: then `world` is there to tell it.
-void end_process(int exit_code, World* world) {
-  leave_exit_code(exit_code);
-  std::cout.flush();
-  spdlog::default_logger()->flush();
-  if (world) world->abort(exit_code);
-  std::_Exit(exit_code);
-}
 
 void report(const Summary& summary, const Path& output, const RunOptions& options) {
   if (options.json) std::cout << summary_line(summary) << std::endl;

@@ -1,0 +1,56 @@
+#include "launcher/process.hpp"
+
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+
+#include "cluster/error.hpp"
+#include "launcher/front.hpp"
+#include "launcher/machine.hpp"
+#include "launcher/model_choice.hpp"
+
+namespace wf {
+namespace {
+
+/// A launcher whose MPI is not the one that this program is linked with starts worlds of one rank each.
+void check_size(int started, int in_world) {
+  if (started != in_world)
+    throw Error(
+        Error::environment,
+        fmt::format("{} processes were started, but MPI ({}) has {} of them together: start them with that MPI's "
+                    "own mpirun, or with srun --mpi=pmix",
+                    started, mpi_library(), in_world));
+}
+
+}  // namespace
+
+Process::Process(const Rank& rank) : hosts{this_node().host} {
+  if (rank.size > 1) {
+    world.emplace();
+    check_size(rank.size, world->size());
+    hosts = world->hosts();
+    place = world->place();
+  }
+  mail = world ? world->mail() : local_mail();
+}
+
+Execution own_share(RunOptions& options, const NodePlace& place) {
+  if (options.threads == 0 && place.local_size > 1) options.threads = std::max(1, this_node().cores / place.local_size);
+  Execution execution = chosen_execution(options);
+  if (const auto gpus = static_cast<int>(cuda_view().gpus.size()); execution.device.is_cuda() && gpus > 1)
+    execution.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus));
+  return execution;
+}
+
+void end_process(int exit_code, World* world) {
+  leave_exit_code(exit_code);
+  std::cout.flush();
+  spdlog::default_logger()->flush();
+  if (world) world->abort(exit_code);
+  std::_Exit(exit_code);
+}
+
+}  // namespace wf
