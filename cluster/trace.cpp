@@ -52,12 +52,17 @@ double microseconds(Clock::duration time) { return std::chrono::duration<double,
 class Recorder {
  public:
   bool on() const noexcept { return on_.load(std::memory_order_relaxed); }
-  void stop() noexcept { on_ = false; }
+
+  void stop() {
+    const std::lock_guard lock(mutex_);
+    if (on_.exchange(false)) stopped_ = Clock::now();
+  }
 
   void start(int rank) {
     const std::lock_guard lock(mutex_);
     rank_ = rank;
-    origin_ = Clock::now();
+    origin_ = started_ = Clock::now();
+    stopped_ = Clock::time_point::max();
     records_.clear();
     short_ = dropped_ = 0;
     on_ = true;
@@ -73,7 +78,7 @@ class Recorder {
     const std::lock_guard lock(mutex_);
     std::size_t i = 0;
     while (i < lanes_.size() && (lanes_[i].taken || lanes_[i].name != name)) ++i;
-    if (i == lanes_.size()) lanes_.push_back({std::string(name)});
+    if (i == lanes_.size()) lanes_.push_back({.name = std::string(name)});
     lanes_[i].taken = true;
     return i;
   }
@@ -85,13 +90,14 @@ class Recorder {
 
   void add(Record record) {
     const std::lock_guard lock(mutex_);
-    const bool is_short = record.end - record.begin < shortest_long;
-    if (records_.size() == most_records || (is_short && short_ == most_short_records)) {
-      ++dropped_;
-      return;
-    }
-    short_ += is_short;
-    records_.push_back(std::move(record));
+    keep(std::move(record));
+  }
+
+  void add(Record record, std::string_view lane) {
+    const std::lock_guard lock(mutex_);
+    if (record.begin < started_ || record.begin >= stopped_) return;
+    record.lane = shared_lane(lane);
+    keep(std::move(record));
   }
 
   std::string events() const {
@@ -106,10 +112,28 @@ class Recorder {
  private:
   struct Lane {
     std::string name;
-    bool taken = false;
+    bool taken = false, shared = false;
   };
 
   std::size_t all() const { return records_.size() + dropped_; }
+
+  void keep(Record record) {
+    const bool is_short = record.end - record.begin < shortest_long;
+    if (records_.size() == most_records || (is_short && short_ == most_short_records)) {
+      ++dropped_;
+      return;
+    }
+    short_ += is_short;
+    records_.push_back(std::move(record));
+  }
+
+  /// The one of that name which no thread may take.
+  std::size_t shared_lane(std::string_view name) {
+    std::size_t i = 0;
+    while (i < lanes_.size() && !(lanes_[i].shared && lanes_[i].name == name)) ++i;
+    if (i == lanes_.size()) lanes_.push_back({.name = std::string(name), .taken = true, .shared = true});
+    return i;
+  }
 
   std::string named(const char* what, std::size_t lane, const std::string& name) const {
     return fmt::format(R"({{"ph":"M","name":"{}","pid":{},"tid":{},"args":{{"name":{}}}}})"
@@ -128,7 +152,7 @@ class Recorder {
   std::atomic<bool> on_{false};
   mutable std::mutex mutex_;
   int rank_ = 0;
-  Clock::time_point origin_;
+  Clock::time_point origin_, started_ = Clock::time_point::max(), stopped_ = Clock::time_point::max();
   std::vector<Record> records_;
   std::size_t short_ = 0, dropped_ = 0;
   std::vector<Lane> lanes_;
@@ -170,6 +194,8 @@ void start(int rank) { recorder().start(rank); }
 
 void stop() { recorder().stop(); }
 
+bool on() noexcept { return recorder().on(); }
+
 void zero() { recorder().zero(); }
 
 void name_thread(std::string_view name) { own_lane.take(name); }
@@ -188,6 +214,11 @@ Span::~Span() {
   } catch (const std::exception& error) {
     spdlog::error("a span of the trace is lost: {}", error.what());
   }
+}
+
+void add(const Finished& span, std::initializer_list<Argument> arguments) {
+  recorder().add({std::string(span.category), std::string(span.name), as_json(arguments), span.begin, span.end},
+                 span.lane);
 }
 
 std::string events() { return recorder().events(); }

@@ -69,9 +69,12 @@ def read_ranks(file):
         raise SystemExit(f"{file}: no spans in it")
     origin = min(event["ts"] for event in spans) / 1e6
     names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
+    gpus = {(event["pid"], event["tid"]) for event in events
+            if event["name"] == "thread_name" and event["args"]["name"].startswith("GPU")}
     by_rank = defaultdict(list)
     for event in spans:
-        by_rank[event["pid"]].append(Span(event, origin))
+        if (event["pid"], event["tid"]) not in gpus:  # what a GPU did within the stages is too fine for this picture
+            by_rank[event["pid"]].append(Span(event, origin))
     names = without_machine(names)
     ranks = [Rank(names.get(rank, f"rank {rank:03}"), by_rank[rank]) for rank in sorted(by_rank)]
     return ranks, max(span.end for some in by_rank.values() for span in some)

@@ -16,6 +16,7 @@
 #include "launcher/farm/pipeline_work.hpp"
 #include "launcher/farm/records.hpp"
 #include "launcher/farm/worker.hpp"
+#include "parallel/device_span.hpp"
 #include "parallel/nccl_communicator.hpp"
 
 namespace wf {
@@ -92,6 +93,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
   const std::jthread texts =
       texts_beside(joined.run, models, begins_with(plan, groups, courier.rank(), Part::text_encoder));
   Worker(groups, courier, pipeline).run();
+  flush_device_spans();
 }
 
 }  // namespace

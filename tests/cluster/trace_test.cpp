@@ -153,6 +153,48 @@ TEST_F(Trace, RanksAreProcessesOfOneFile) {
   EXPECT_EQ(names, (std::vector<std::string>{"rank 000 (", "rank 012 ("}));
 }
 
+/// Half a second that began now.
+trace::Finished half_second(std::string_view lane, std::string_view name) {
+  const auto now = std::chrono::steady_clock::now();
+  return {.lane = lane, .category = "stage", .name = name, .begin = now, .end = now + 500ms};
+}
+
+TEST_F(Trace, ASpanWithTimesOfItsOwnIsInItsOwnLane) {
+  trace::start(0);
+  std::thread([] {
+    trace::name_thread("GPU");  // a thread's lane is another one, also when it is called so
+    const trace::Span span("stage", "of a thread");
+    trace::add(half_second("GPU", "first"), {{"clip", "a"}});
+  }).join();
+  trace::add(half_second("GPU", "second"));
+  trace::add(half_second("GPU transfers", "third"));
+  const auto by_name = spans();
+  EXPECT_NEAR(by_name.at("first").at("dur"), 5e5, 1);
+  EXPECT_LT(by_name.at("first").at("ts"), 4e5);
+  EXPECT_EQ(by_name.at("first").at("args").at("clip"), "a");
+  EXPECT_EQ(by_name.at("first").at("tid"), by_name.at("second").at("tid"));
+  EXPECT_NE(by_name.at("first").at("tid"), by_name.at("of a thread").at("tid"));
+  std::map<int, std::string> lanes;
+  for (const json& event : events_of(trace::join({trace::events()}), "M"))
+    if (event.at("name") == "thread_name") lanes[event.at("tid")] = event.at("args").at("name");
+  EXPECT_EQ(lanes.at(by_name.at("first").at("tid")), "GPU");
+  EXPECT_EQ(lanes.at(by_name.at("third").at("tid")), "GPU transfers");
+}
+
+TEST_F(Trace, OnlyWhatBeganWhileItWasOnIsInIt) {
+  const auto before = half_second("GPU", "before");
+  EXPECT_FALSE(trace::on());
+  trace::start(0);
+  EXPECT_TRUE(trace::on());
+  const auto during = half_second("GPU", "during");
+  trace::stop();
+  EXPECT_FALSE(trace::on());
+  const auto after = half_second("GPU", "after");
+  for (const trace::Finished& span : {before, during, after}) trace::add(span);
+  EXPECT_EQ(spans().size(), 1u);
+  EXPECT_EQ(spans().count("during"), 1u);
+}
+
 TEST_F(Trace, AFileWithoutRanksIsValid) { EXPECT_TRUE(events_of(trace::join({}), "X").empty()); }
 
 TEST_F(Trace, ShortSpansLeaveRoomForLongOnes) {
