@@ -216,6 +216,14 @@ Span::~Span() {
   }
 }
 
+void Span::add(const Argument& argument) {
+  if (!record_) return;
+  std::string& all = record_->arguments;  // {...}
+  all.pop_back();
+  if (all.size() > 1) all += ',';
+  all += as_json({argument}).substr(1);
+}
+
 void add(const Finished& span, std::initializer_list<Argument> arguments) {
   recorder().add({std::string(span.category), std::string(span.name), as_json(arguments), span.begin, span.end},
                  span.lane);

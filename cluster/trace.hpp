@@ -41,6 +41,8 @@ class Span {
   ~Span();
   Span(const Span&) = delete;
   Span& operator=(const Span&) = delete;
+  /// One more argument, that only its end shows.
+  void add(const Argument& argument);
 
  private:
   std::unique_ptr<Record> record_;  ///< empty: not recorded

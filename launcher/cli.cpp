@@ -51,7 +51,7 @@ void add_flag(CLI::App& app, const Flag& flag, const Words& words) {
     option = app.add_option_function<std::string>(flag.names, set, flag.help);
     option->type_name(flag.value)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
-  if (is_argument(flag)) option->required();
+  if (is_argument(flag)) option->required(!flag.optional);
   option->group(is_argument(flag) ? "Positionals" : flag.group);
 }
 

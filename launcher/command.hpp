@@ -19,6 +19,7 @@ struct Flag {
   std::function<void(const std::string&)> set;  ///< takes the value ("true" for a switch); throws Error(input)
   std::vector<std::string> choices = {};        ///< for shell completion
   std::string group = "Options";                ///< heading in the help; empty: neither in the help nor completed
+  bool optional = false;                        ///< an argument that may be left out
 };
 
 struct Command {

@@ -38,8 +38,9 @@ auto or_end_all(Courier& courier, Part&& part) {
   }
 }
 
-int lead(const ReadRequest& read, const Member& member) {
+int lead(const ReadRequest& read, const Member& member, const HearPlan& hear) {
   LedRun led = start_run(read, member.base, member.options, member.courier);
+  if (hear) hear(led.request, led.run.plan, member.hosts);
   const Outcome outcome = or_end_all(member.courier, [&] { return lead_run(led, member); });
   if (outcome.fatal) throw *outcome.fatal;
   report(outcome.summary, led.run.output, member.options);
@@ -54,7 +55,7 @@ int follow(const Member& member) {
 
 }  // namespace
 
-int run(const ReadRequest& read, RunOptions options) {
+int run(const ReadRequest& read, RunOptions options, const HearPlan& hear) {
   const Rank rank = rank_from(environment());
   const bool by_mpirun = environment().contains("OMPI_COMM_WORLD_SIZE");  // asked before MPI is: it sets this, too
   open_log(log_level(options), rank.rank);
@@ -69,7 +70,7 @@ int run(const ReadRequest& read, RunOptions options) {
                   {.hosts = process.hosts,
                    .end_process = [tell = by_mpirun ? nullptr : world](int code) { end_process(code, tell); }});
   const Member member{base, options, process.hosts, world, courier};
-  return rank.rank == 0 ? lead(read, member) : follow(member);
+  return rank.rank == 0 ? lead(read, member, hear) : follow(member);
 }
 
 }  // namespace wf

@@ -67,4 +67,11 @@ double upload_rate(at::Device device) {
   return static_cast<double>(bytes) / seconds_each(device, [&] { to.copy_(from, /*non_blocking=*/true); });
 }
 
+double peer_rate(at::Device from, at::Device to) {
+  const std::int64_t bytes = copied_bytes(from);
+  const at::Tensor source = at::ones({bytes}, at::TensorOptions(from).dtype(at::kByte));
+  at::Tensor target = at::empty({bytes}, at::TensorOptions(to).dtype(at::kByte));
+  return static_cast<double>(bytes) / seconds_each(from, [&] { target.copy_(source, /*non_blocking=*/true); });
+}
+
 }  // namespace wf

@@ -25,4 +25,7 @@ double copy_rate(at::Device device);
 /// Bytes a second from pinned host memory to the device: 1 GiB; on a CPU those of a copy of 256 MiB.
 double upload_rate(at::Device device);
 
+/// Bytes a second of a copy of 1 GiB from one GPU to another that this process sees, while no other copies.
+double peer_rate(at::Device from, at::Device to);
+
 }  // namespace wf

@@ -8,16 +8,12 @@
 namespace wf {
 namespace {
 
-/// What stays the same over all steps of one expert.
-struct Conditions {
-  /// Two of batch 1 (conditional first), one of batch 2, or the one of this rank's half.
-  std::vector<TextContext> contexts;
-  at::Tensor rope;
-};
-
 bool in_halves(const Execution& execution) { return execution.ranks && execution.ranks->halves() == 2; }
 
-Conditions prepare(const at::Tensor& x, const TextPair& text, const DitWeights& expert, const Execution& execution) {
+}  // namespace
+
+Conditions make_conditions(const at::Tensor& x, const TextPair& text, const DitWeights& expert,
+                           const Execution& execution) {
   const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
   const at::Tensor prompt = text.prompt.text.to(expert.device()), negative = text.negative.text.to(expert.device());
   if (in_halves(execution)) return {{embed_text(expert, {execution.ranks->half() == 0 ? prompt : negative})}, rope};
@@ -25,7 +21,6 @@ Conditions prepare(const at::Tensor& x, const TextPair& text, const DitWeights& 
   return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope};
 }
 
-/// The guided velocity at one timestep: [16, t, h, w] f32.
 at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double guidance, const Conditions& conditions,
                            const DitWeights& expert, const Execution& execution) {
   const TimeEmbedding time = embed_time(expert, {timestep});
@@ -42,12 +37,10 @@ at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double gu
   return at::add(unconditional, conditional - unconditional, guidance);
 }
 
-}  // namespace
-
 Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text, double guidance,
                   const DitWeights& expert, const Execution& execution, const StepGate& gate) {
   if (state.step >= until) return state;
-  const Conditions conditions = prepare(state.x, text, expert, execution);
+  const Conditions conditions = make_conditions(state.x, text, expert, execution);
   while (state.step < until && (!gate || gate(state.step))) {
     const std::int64_t timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
     const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution);

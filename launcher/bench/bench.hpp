@@ -38,7 +38,8 @@ struct Bench {
 struct Report {
   std::string title;
   std::vector<Table> tables;
-  double seconds = 0;  ///< of what was measured, to compare two reports by
+  double seconds = 0;     ///< of what was measured, to compare two reports by
+  std::string note = {};  ///< below the tables: what their figures mean
 };
 
 /// One forward of an expert; then one more with the time of each kind of operation.
@@ -67,6 +68,9 @@ struct Timing {
 Timing time_runs(at::Device device, int runs, const std::function<void()>& work);
 double median(std::vector<double> values);
 
+/// A device that is out of memory in `work` is an Error that says what takes less; what: "bench forward".
+void in_memory(const std::string& what, at::Device device, const std::function<void()>& work);
+
 inline constexpr double tera = 1e12, giga = 1e9, gibi = static_cast<double>(1ull << 30);
 
 /// What networks are made of, at its best here: operations a second of a matrix product, bytes a second of a copy.
@@ -81,5 +85,7 @@ std::vector<Cell> matmul_line(double rate, at::Device device, const std::string&
 Table ceiling_table(std::vector<std::vector<Cell>> lines);
 /// "1.0 GiB" as a number; nothing where bytes are not counted (0: a CPU).
 Cell in_gib(std::uint64_t bytes);
+/// By how many percent the first is more than the second; nothing where either is 0.
+Cell difference_percent(double measured, double predicted);
 
 }  // namespace wf

@@ -1,45 +1,18 @@
 #include <spdlog/fmt/fmt.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
 
-#include "cluster/error.hpp"
 #include "launcher/bench/bench.hpp"
+#include "launcher/bench/folder.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/solver.hpp"
 #include "pipeline/stages.hpp"
 
 namespace wf {
 namespace {
-
-/// --output, or a folder that is gone afterwards.
-class ClipFolder {
- public:
-  explicit ClipFolder(const std::optional<Path>& wanted) : temporary_(!wanted) {
-    if (wanted) {
-      make_folder(*wanted);
-      path_ = *wanted;
-    } else {
-      std::string name = (std::filesystem::temp_directory_path() / "wanfarm-bench-XXXXXX").string();
-      if (!::mkdtemp(name.data())) throw Error(Error::storage, name + ": this temporary folder cannot be made");
-      path_ = name;
-    }
-  }
-  ~ClipFolder() {
-    std::error_code ignored;
-    if (temporary_) std::filesystem::remove_all(path_, ignored);
-  }
-  ClipFolder(const ClipFolder&) = delete;
-  ClipFolder& operator=(const ClipFolder&) = delete;
-  Path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  bool temporary_;
-  Path path_;
-};
 
 /// The clips differ in their prompts, as those of a list do, so that each has one to encode.
 std::string prompt_of(const Job& job, int run) {
@@ -51,7 +24,7 @@ struct Measured {
   std::map<std::string, std::uint64_t> device_bytes;  ///< most by stage; none on a CPU
 };
 
-Measured run_clip(const Bench& bench, const ClipFolder& folder, int run) {
+Measured run_clip(const Bench& bench, const BenchFolder& folder, int run) {
   const std::string codec = chosen_codec(bench.options);
   Clip clip;
   clip.job = bench.job;
@@ -80,7 +53,7 @@ Embedding embed_ahead(const Bench& bench) {
 }
 
 std::vector<Measured> run_clips(const Bench& bench) {
-  const ClipFolder folder(bench.options.output);
+  const BenchFolder folder(bench.options.output);
   const Embedding embedding = embed_ahead(bench);
   std::vector<Measured> clips;
   for (int run = 0; run < bench.runs; ++run) clips.push_back(run_clip(bench, folder, run));
@@ -113,10 +86,8 @@ std::int64_t steps_of(const Job& job, Stage stage) {
 }
 
 std::vector<Cell> memory_cells(std::uint64_t peak, std::uint64_t predicted) {
-  std::vector<Cell> cells{in_gib(peak), in_gib(predicted)};
-  cells.push_back(peak > 0 ? ratio(static_cast<double>(peak), static_cast<double>(predicted)) : Cell());
-  if (double* const share = std::get_if<double>(&cells.back())) *share = 100 * (*share - 1);
-  return cells;
+  return {in_gib(peak), in_gib(predicted),
+          difference_percent(static_cast<double>(peak), static_cast<double>(predicted))};
 }
 
 std::vector<Cell> joined(std::vector<Cell> cells, const std::vector<Cell>& more) {

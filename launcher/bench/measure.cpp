@@ -1,8 +1,10 @@
+#include <c10/util/Exception.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "cluster/error.hpp"
 #include "launcher/bench/bench.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/ceilings.hpp"
@@ -30,6 +32,15 @@ Timing time_runs(at::Device device, int runs, const std::function<void()>& work)
   return timing;
 }
 
+void in_memory(const std::string& what, at::Device device, const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const c10::OutOfMemoryError&) {
+    throw Error(Error::resource,
+                what + ": " + device_name(device) + " is out of memory; a smaller --size or fewer --frames take less");
+  }
+}
+
 Ceilings measure_ceilings(at::Device device, at::ScalarType dtype) {
   const Ceilings ceilings{matmul_rate(device, dtype), copy_rate(device)};
   release_cached_memory(device);
@@ -50,5 +61,9 @@ Table ceiling_table(std::vector<std::vector<Cell>> lines) {
 }
 
 Cell in_gib(std::uint64_t bytes) { return bytes > 0 ? Cell(static_cast<double>(bytes) / gibi) : Cell(); }
+
+Cell difference_percent(double measured, double predicted) {
+  return measured > 0 && predicted > 0 ? Cell(100 * (measured / predicted - 1)) : Cell();
+}
 
 }  // namespace wf

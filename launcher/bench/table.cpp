@@ -9,8 +9,10 @@ namespace {
 
 std::string text_of(const Cell& cell, const Column& column) {
   if (const auto* const text = std::get_if<std::string>(&cell)) return *text;
-  if (const auto* const number = std::get_if<double>(&cell)) return fmt::format("{:.{}f}", *number, column.decimals);
-  return "-";
+  const auto* const number = std::get_if<double>(&cell);
+  if (!number) return "-";
+  return column.decimals < 0 ? fmt::format("{:.{}g}", *number, -column.decimals)
+                             : fmt::format("{:.{}f}", *number, column.decimals);
 }
 
 nlohmann::ordered_json json_of(const Cell& cell) {
@@ -32,10 +34,12 @@ std::vector<std::size_t> widths_of(const std::vector<Line>& lines) {
 
 std::string to_text(const Table& table) {
   std::vector<Line> lines(1);
-  for (const Column& column : table.columns) lines[0].push_back(column.title);
+  for (const Column& column : table.columns)
+    if (!column.title.empty()) lines[0].push_back(column.title);
   for (const std::vector<Cell>& row : table.rows) {
     Line& line = lines.emplace_back();
-    for (std::size_t i = 0; i < row.size(); ++i) line.push_back(text_of(row[i], table.columns[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      if (!table.columns[i].title.empty()) line.push_back(text_of(row[i], table.columns[i]));
   }
   const std::vector<std::size_t> widths = widths_of(lines);
   std::string text;

@@ -10,8 +10,8 @@ namespace wf {
 
 struct Column {
   std::string key;    ///< in JSON
-  std::string title;  ///< in the table, with the unit
-  int decimals = 0;   ///< of numbers in the table; JSON has them all
+  std::string title;  ///< in the table, with the unit; empty: for JSON alone
+  int decimals = 0;   ///< of numbers in the table, below 0: so many digits in all; JSON has them all
 };
 
 /// A text, a number, or nothing: "-" in the table, null in JSON.

@@ -1,116 +1,31 @@
 // launcher/commands/bench.cpp: wanfarm bench WHAT: seconds, rates and memory, beside what this machine could reach.
 #include "launcher/bench/bench.hpp"
 
-#include <ATen/core/Tensor.h>
-#include <c10/util/Exception.h>
-#include <spdlog/fmt/fmt.h>
-#include <torch/version.h>
-
 #include <algorithm>
 #include <array>
-#include <iostream>
 #include <memory>
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
+#include "cluster/node.hpp"
+#include "launcher/bench/list.hpp"
+#include "launcher/bench/session.hpp"
+#include "launcher/bench/together.hpp"
 #include "launcher/commands/commands.hpp"
 #include "launcher/flags.hpp"
+#include "launcher/front.hpp"
 #include "launcher/model_choice.hpp"
 #include "launcher/plan.hpp"
-#include "launcher/version.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-struct BenchOptions {
-  std::string what, mode;
-  RunOptions run;
-  JobSettings job;
-  int runs = 3;
-  std::optional<Path> save_results;
-};
-
-/// As typed, but for quotes.
-std::string command_line() {
-  std::string words = read_file("/proc/self/cmdline");  // each ends with a zero byte
-  std::replace(words.begin(), words.end(), '\0', ' ');
-  return words.substr(0, words.find_last_not_of(' ') + 1);
-}
-
-/// The settings of `--mode`, instead of the flags of the same names: what the official code does on one GPU, and the
-/// fastest that changes no more than roundings.
-RunOptions with_mode(RunOptions run, const std::string& mode) {
-  if (mode.empty()) return run;
-  const bool baseline = mode == "baseline";
-  const bool gpu = !chosen_execution(run).device.is_cpu();
-  run.guidance_mode = "two";
-  run.attention = !baseline ? "auto" : gpu ? "cudnn" : "math";
-  run.tf32 = !baseline;
-  run.placement = baseline ? "swap" : "auto";
-  return run;
-}
-
 Report measure(const std::string& what, const Bench& bench) {
-  try {
-    if (what == "forward") return bench_forward(bench);
-    if (what == "vae") return bench_vae(bench);
-    if (what == "calibrate") return bench_calibrate(bench);
-    return what == "text" ? bench_text(bench) : bench_clip(bench);
-  } catch (const c10::OutOfMemoryError&) {
-    throw Error(Error::resource, "bench " + what + ": " + device_name(bench.device()) +
-                                     " is out of memory; a smaller --size or fewer --frames take less");
-  }
-}
-
-/// How the measured code ran.
-Json settings(const Models& models, const Job& job, const RunOptions& run) {
-  const Execution& execution = models.execution();
-  return {{"model_id", models.id()},
-          {"size", fmt::format("{}x{}", job.width, job.height)},
-          {"frames", job.frames},
-          {"steps", job.steps},
-          {"shift", job.shift},
-          {"device", execution.device.str()},
-          {"device_name", device_name(execution.device)},
-          {"text_device", execution.text_device.str()},
-          {"precision", execution.precision == Precision::exact ? "exact" : "reference"},
-          {"attention", models.attention_name()},
-          {"tf32", execution.tf32},
-          {"placement", execution.residency == Residency::exchanged ? "swap" : "resident"},
-          {"guidance_mode", run.guidance_mode}};
-}
-
-std::string in_words(const Json& settings) {
-  std::vector<std::string> words;
-  for (const auto& [key, value] : settings.items()) {
-    if (key == "model_id" || key == "device") continue;
-    std::string name = key;
-    std::replace(name.begin(), name.end(), '_', ' ');
-    words.push_back(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
-  }
-  return join(words, ", ");
-}
-
-struct Result {
-  Json json;
-  std::string text;
-  double seconds = 0;
-};
-
-Result result_of(const std::string& mode, const Report& report, const Json& settings) {
-  Result result{{{"mode", mode.empty() ? "flags" : mode}}, {}, report.seconds};
-  result.json["settings"] = settings;
-  result.json["measured"] = report.title;
-  result.json["seconds"] = report.seconds;
-  result.text = fmt::format("{}{}{}\n{}\n", mode, mode.empty() ? "" : ": ", report.title, in_words(settings));
-  for (const Table& table : report.tables) {
-    result.json[table.key] = to_json(table);
-    result.text.append("\n").append(to_text(table));
-  }
-  return result;
+  if (what == "forward") return bench_forward(bench);
+  if (what == "vae") return bench_vae(bench);
+  if (what == "calibrate") return bench_calibrate(bench);
+  return what == "text" ? bench_text(bench) : bench_clip(bench);
 }
 
 /// Figures hold for the precision that a device computes in by default. Their forwards are as long as those of 720p.
@@ -130,56 +45,92 @@ Result run_mode(BenchOptions options, const std::string& mode) {
   Result result;
   {
     Models models(parts, plan_alone(parts, {job}, execution, run));
-    const Report report = measure(options.what, {models, job, options.runs, run});
-    result = result_of(mode, report, settings(models, job, run));
+    in_memory("bench " + options.what, models.execution().device, [&] {
+      const Report report = measure(options.what, {models, job, options.runs, run});
+      result = result_of(mode, report, settings_of(models, job, run));
+    });
   }
   release_cached_memory(execution.device);
   return result;
 }
 
-std::vector<std::string> modes_of(const std::string& mode) {
-  return mode == "both" ? std::vector<std::string>{"baseline", "optimized"} : std::vector<std::string>{mode};
-}
-
-int bench(const BenchOptions& options) {
-  open_log(log_level(options.run), 0);
-  Json json{{"bench", options.what}, {"command", command_line()}, {"wanfarm", version}, {"libtorch", TORCH_VERSION}};
-  std::string text = fmt::format("wanfarm {}, LibTorch {}\n", version, TORCH_VERSION);
-  std::vector<double> seconds;
-  for (const std::string& mode : modes_of(options.mode)) {
-    const Result result = run_mode(options, mode);
-    json["results"].push_back(result.json);
-    text.append("\n").append(result.text);
-    seconds.push_back(result.seconds);
-  }
-  if (seconds.size() == 2) {
-    json["speedup"] = seconds[0] / seconds[1];
-    text += fmt::format("\nspeed-up: {:.3f} s / {:.3f} s = {:.2f}\n", seconds[0], seconds[1], seconds[0] / seconds[1]);
-  }
-  if (options.save_results) write_file(*options.save_results, json.dump(2) + "\n");
-  std::cout << (options.run.json ? json.dump() + "\n" : text) << std::flush;
+int bench_alone(const BenchOptions& options) {
+  std::vector<Result> results;
+  for (const std::string& mode : modes_of(options.mode)) results.push_back(run_mode(options, mode));
+  tell(options, results);
   return 0;
 }
 
+int bench_together(const BenchOptions& options, const Rank& rank) {
+  const std::vector<Result> results = measure_together(options, rank);
+  if (rank.rank == 0) tell(options, results);
+  return 0;
+}
+
+int bench_whole_list(const BenchOptions& options) {
+  const RenderedList list = bench_list({options.list, options.limit, options.job}, options.run);
+  if (list.report) tell(options, {result_of("", *list.report, list.settings)});
+  return list.exit_code;
+}
+
+[[noreturn]] void refuse(const std::string& why) { throw Error(Error::input, why); }
+
+/// Throws input for what the kind does not take. ranks: that there will be.
+void check(const BenchOptions& options, int ranks) {
+  const std::string& what = options.what;
+  const bool list = what == "list", comm = what == "comm";
+  if (list && options.list.empty()) refuse("bench list: the prompt list is missing: wanfarm bench list FILE");
+  if (!list && !options.list.empty()) refuse("bench " + what + " takes no list");
+  if (ranks > 1 && what != "forward" && !list && !comm)
+    refuse("bench " + what + " measures one process: --ranks is for comm, forward and list");
+  if (ranks < 2 && comm) refuse("bench comm measures what ranks send each other: --ranks 2 or more");
+  if (!options.mode.empty() && (list || comm)) refuse("--mode: bench " + what + " has no modes");
+  if (ranks > 1) check_together(options, ranks);
+}
+
+int bench(const BenchOptions& options) {
+  const Rank rank = rank_from(environment());
+  try {
+    check(options, std::max(options.run.ranks, rank.size));
+  } catch (const Error&) {
+    if (rank.rank != 0) return 0;  // one says it
+    throw;
+  }
+  if (const auto code = run_as_ranks(options.run.ranks)) return *code;
+  open_log(log_level(options.run), rank.rank);
+  if (options.what == "list") return bench_whole_list(options);
+  return rank.size > 1 ? bench_together(options, rank) : bench_alone(options);
+}
+
 /// Of the flags that render and generate share.
-constexpr std::array shared{"--model",         "--output",    "--size",       "--frames",      "--steps",
-                            "--shift",         "--device",    "--precision",  "--attention",   "--tf32",
-                            "--guidance-mode", "--placement", "--gpu-memory", "--text-device", "--noise",
-                            "--threads",       "--json",      "--quiet",      "-v,--verbose",  "--log-level"};
+constexpr std::array shared{"--model",     "--output",        "--size",       "--frames",       "--steps",
+                            "--shift",     "--device",        "--precision",  "--attention",    "--tf32",
+                            "--placement", "--gpu-memory",    "--ranks",      "--cfg-parallel", "--ulysses",
+                            "--ring",      "--text-device",   "--high-ranks", "--low-ranks",    "--calibration",
+                            "--noise",     "--guidance-mode", "--threads",    "--codec",        "--trace",
+                            "--json",      "--quiet",         "-v,--verbose", "--log-level"};
 
 /// In their words, but for what bench does otherwise.
 void reword(Flag& flag) {
   flag.group = "Options";
-  if (flag.names == "--output") flag.help = "keep the videos of `clip` here (nowhere)";
+  if (flag.names == "--output") flag.help = "keep the videos of `clip` and `list` here (nowhere)";
+  if (flag.names == "--ranks") flag.help = "of comm, forward and list: processes that work together, one a GPU";
+  if (flag.names == "--trace") flag.help = "of list: keep the trace here, for ui.perfetto.dev (Chrome trace, JSON)";
   if (flag.names == "--json") flag.help = "one JSON object on stdout instead of the tables";
 }
 
 std::vector<Flag> flags_of(BenchOptions& options) {
   std::vector<Flag> flags{
-      choice_flag(
-          "WHAT", {"forward", "clip", "vae", "text", "calibrate"},
-          "one forward of an expert, whole clips, decoding, encoding texts, or the figures that plans count with",
-          options.what),
+      choice_flag("WHAT", {"forward", "clip", "list", "comm", "vae", "text", "calibrate"},
+                  "forwards of an expert, whole clips, a list beside its plan, what ranks send each other, decoding, "
+                  "encoding texts, or the figures that plans count with",
+                  options.what),
+      {.names = "FILE",
+       .value = "FILE",
+       .help = "of list: the prompt list (YAML)",
+       .set = into(options.list),
+       .optional = true},
+      {"--limit", "N", "of list: the first N clips", into(options.limit, 1)},
       choice_flag("--mode", {"baseline", "optimized", "both"},
                   "instead of --attention, --tf32, --placement and --guidance-mode: as the official code, the fastest, "
                   "or one after the other",
@@ -205,6 +156,9 @@ Command bench_command() {
           .examples =
               "  wanfarm bench forward --model models/Wan2.2-T2V-A14B --size 1280x720 --frames 81\n"
               "  wanfarm bench forward --model random:a14b --attention cudnn --runs 5 --json > forward.json\n"
+              "  wanfarm bench forward --model random:a14b --ranks 2 --ulysses 2\n"
+              "  wanfarm bench comm --ranks 8\n"
+              "  wanfarm bench list prompts.yaml --ranks 2 --placement pipeline\n"
               "  wanfarm bench clip --steps 4 --shift 5 --placement swap --gpu-memory 48GiB\n"
               "  wanfarm bench clip --mode both --num_runs 2 --save_results results.json\n"
               "  wanfarm bench vae --tf32 --size 1280x720\n"

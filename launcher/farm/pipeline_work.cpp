@@ -67,7 +67,7 @@ void PipelineWork::begin(std::size_t clip, const Bytes* parcel) {
 
 bool PipelineWork::advance(Stage stage) {
   const std::string name(to_string(stage)), &clip = clip_->job.name;
-  const trace::Span span("stage", name, {{"clip", clip}});
+  trace::Span span("stage", name, {{"clip", clip}});
   const auto progress = [&](Stage now, std::int64_t step, std::int64_t steps) {
     step_.reset();
     if (steps > 1) step_.emplace("step", name, std::initializer_list<trace::Argument>{{"step", std::to_string(step)}});
@@ -84,6 +84,8 @@ bool PipelineWork::advance(Stage stage) {
     return false;
   }
   step_.reset();
+  if (const auto peak = clip_->device_bytes.find(name); peak != clip_->device_bytes.end())
+    span.add({"peak_bytes", std::to_string(peak->second)});
   clip_->ranks[name] = setting_.ranks;
   passed_.insert(stage);
   return true;

@@ -60,6 +60,18 @@ TEST_F(Trace, ASpanSaysWhatWhereAndHowLong) {
   EXPECT_LT(span.at("dur"), 20e6);
 }
 
+TEST_F(Trace, ArgumentsMayComeLater) {
+  trace::start(0);
+  {
+    trace::Span with("stage", "with", {{"clip", "a"}}), without("stage", "without");
+    with.add({"peak_bytes", "12"});
+    without.add({"first", "1"});
+    without.add({"second", "2"});
+  }
+  EXPECT_EQ(spans().at("with").at("args"), json({{"clip", "a"}, {"peak_bytes", "12"}}));
+  EXPECT_EQ(spans().at("without").at("args"), json({{"first", "1"}, {"second", "2"}}));
+}
+
 TEST_F(Trace, SpansNest) {
   trace::start(0);
   {

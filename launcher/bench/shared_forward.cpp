@@ -1,0 +1,95 @@
+#include <ATen/ATen.h>
+#include <c10/core/InferenceMode.h>
+#include <spdlog/fmt/fmt.h>
+
+#include "launcher/bench/team.hpp"
+#include "parallel/device.hpp"
+#include "pipeline/denoise.hpp"
+#include "pipeline/start.hpp"
+#include "pipeline/weights/random_draw.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::int64_t timestep = 900;  ///< of the high-noise expert
+
+/// The same on every rank. One row less than there can be: on a CPU padding is one key more.
+Embeddings draw_text(const DitWeights& expert, std::int64_t rows, std::uint64_t seed) {
+  const at::Tensor drawn = at::randn({rows - 1, expert.text_dim}, seeded_generator(at::kCPU, seed), at::kFloat);
+  return {drawn.to(expert.dtype())};
+}
+
+struct Measured {
+  Timing timing;
+  std::uint64_t peak = 0;  ///< bytes, of the fullest rank
+  at::Tensor velocity;
+};
+
+/// alone: the ranks do not talk to each other, so one's failure is said before the others wait for it.
+Measured measure(Team& team, const Bench& bench, const Execution& execution, bool alone) {
+  const DitWeights& expert = bench.models.expert(Expert::high);
+  const at::Tensor x = start(bench.job, expert.config.in_dim, NoiseSource::cpu, execution.device).x;
+  const std::int64_t rows = expert.config.text_len;
+  const TextPair texts{draw_text(expert, rows, 1), draw_text(expert, rows, 2)};
+  const Conditions conditions = make_conditions(x, texts, expert, execution);
+  const auto forwards = [&] {
+    return guided_velocity(x, timestep, bench.job.guidance.high, conditions, expert, execution);
+  };
+  Measured measured;
+  const auto first = [&] {
+    reset_peak_memory(execution.device);
+    in_memory("bench forward", execution.device, [&] { measured.velocity = forwards(); });
+    synchronize(execution.device);
+  };
+  alone ? team.agree(first) : first();
+  measured.timing = team.time_runs(execution.device, bench.runs, [&] { forwards(); });
+  measured.peak = static_cast<std::uint64_t>(team.most(static_cast<double>(device_memory(execution.device).peak)));
+  return measured;
+}
+
+Table times(const Measured& alone, const Measured& shared, int ranks) {
+  Table table{"forward",
+              {{"what", "a guided velocity by"},
+               {"ranks", "ranks"},
+               {"median_s", "median s", 4},
+               {"least_s", "least s", 4},
+               {"speedup", "speed-up", 2},
+               {"efficiency_percent", "efficiency %", 1},
+               {"peak_gib", "peak GiB", 2}}};
+  const double one = alone.timing.median(), all = shared.timing.median();
+  table.rows = {{"one rank", 1.0, one, alone.timing.least(), 1.0, 100.0, in_gib(alone.peak)},
+                {"all ranks", static_cast<double>(ranks), all, shared.timing.least(), ratio(one, all),
+                 ratio(100 * one, ranks * all), in_gib(shared.peak)}};
+  return table;
+}
+
+/// Every rank compares its own two.
+Table differences(Team& team, const at::Tensor& alone, const at::Tensor& shared) {
+  const double largest = team.most((alone - shared).abs().max().item<double>());
+  const double value = team.most(alone.abs().max().item<double>());
+  const bool equal = team.most(at::equal(alone, shared) ? 0 : 1) == 0;
+  return {"difference",
+          {{"what", "shared against alone"},
+           {"largest", "largest difference", -3},
+           {"largest_value", "largest value", -3},
+           {"same_bits", "same bits"}},
+          {{"velocity", largest, value, equal ? "yes" : "no"}}};
+}
+
+}  // namespace
+
+Report bench_forward(Team& team, const Bench& bench, const std::string& degrees) {
+  const c10::InferenceMode no_autograd;
+  Execution alone_execution = bench.models.execution();
+  alone_execution.ranks.reset();
+  const Measured alone = measure(team, bench, alone_execution, true);
+  const Measured shared = measure(team, bench, bench.models.execution(), false);
+  return {fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
+                      team.words(), degrees),
+          {times(alone, shared, team.size()), differences(team, alone.velocity, shared.velocity)},
+          shared.timing.median(),
+          "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"
+          "one rank: each by itself, all at once; efficiency: its seconds / (ranks x those of all ranks)"};
+}
+
+}  // namespace wf

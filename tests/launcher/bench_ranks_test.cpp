@@ -1,0 +1,257 @@
+// tests/launcher/bench_ranks_test.cpp: wanfarm bench with --ranks: what ranks send each other, a forward that they
+// share, and a list beside its plan.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cluster/error.hpp"
+#include "cluster/trace.hpp"
+#include "launcher/bench/list.hpp"
+#include "launcher/planner/predict.hpp"
+#include "tests/launcher/program.hpp"
+#include "tests/launcher/published_model.hpp"
+
+namespace wf {
+namespace {
+
+using Json = nlohmann::json;
+using Words = std::vector<std::string>;
+
+class BenchRanks : public ::testing::Test {
+ protected:
+  Outcome bench(Words words, const Surroundings& surroundings = {}) {
+    words.insert(words.begin(), "bench");
+    for (const char* word : {"--runs", "2", "--threads", "1", "--device", "cpu", "--quiet"}) words.emplace_back(word);
+    return run(folder_.path(), words, surroundings);
+  }
+  Outcome forward(const Words& flags, const Path& model = golden_model_folder()) {
+    Words words{"forward", "--model", model.string(), "--size", "64x96", "--frames", "5"};
+    words.insert(words.end(), flags.begin(), flags.end());
+    return bench(words);
+  }
+  /// The only result of `--json`.
+  static Json result(const Outcome& outcome) {
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    return outcome.code == 0 ? Json::parse(outcome.out).at("results").at(0) : Json();
+  }
+  void expect_refused(const Outcome& outcome, int code, const std::string& words) {
+    EXPECT_EQ(outcome.code, code) << outcome.err;
+    const std::size_t first = outcome.err.find(words);
+    EXPECT_NE(first, std::string::npos) << outcome.err;
+    EXPECT_EQ(outcome.err.find(words, first + 1), std::string::npos) << "more than one rank says it\n" << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(BenchRanks, CommCountsWhatARankSendsToOthers) {
+  const Json comm = result(bench({"comm", "--ranks", "2", "--json"}));
+  ASSERT_EQ(comm.at("comm").size(), 12u) << "four collectives in three sizes";
+  double best_exchange = 0;
+  for (const Json& line : comm.at("comm")) {
+    const std::string operation = line.at("operation");
+    const double share = operation == "all_to_all" || operation == "all_gather" ? 0.5 : 1;  // half is the rank's own
+    const double rate = line.at("gb_per_s");
+    EXPECT_NEAR(rate, share * line.at("bytes").get<double>() / line.at("us").get<double>() / 1e3, 1e-6 * rate) << line;
+    if (operation == "exchange") best_exchange = std::max(best_exchange, rate);
+  }
+  EXPECT_DOUBLE_EQ(comm.at("peak").at(0).at("gb_per_s"), best_exchange);
+  for (const Json& line : comm.at("comm"))
+    EXPECT_DOUBLE_EQ(line.at("peak_percent"), 100 * line.at("gb_per_s").get<double>() / best_exchange) << line;
+  ASSERT_EQ(comm.at("latency").size(), 5u);
+  for (const Json& line : comm.at("latency")) EXPECT_GT(line.at("us").get<double>(), 0) << line;
+}
+
+TEST_F(BenchRanks, ASharedForwardIsTheOneOfARankAlone) {
+  const Json shared = result(forward({"--ranks", "2", "--json"}));
+  const Json &alone = shared.at("forward").at(0), &together = shared.at("forward").at(1);
+  const double one = alone.at("median_s"), all = together.at("median_s");
+  EXPECT_GT(all, 0);
+  EXPECT_EQ(together.at("ranks"), 2);
+  EXPECT_DOUBLE_EQ(together.at("speedup"), one / all);
+  EXPECT_DOUBLE_EQ(together.at("efficiency_percent"), 100 * one / (2 * all));
+  const Json& difference = shared.at("difference").at(0);
+  EXPECT_LT(difference.at("largest").get<double>(), 1e-5 * difference.at("largest_value").get<double>());
+  EXPECT_GT(difference.at("largest_value").get<double>(), 0);
+  EXPECT_EQ(shared.at("settings").at("placement"), "ulysses 2");
+  EXPECT_NE(shared.at("measured").get<std::string>().find("without --ulysses it takes"), std::string::npos);
+}
+
+/// Each half does what one rank alone does.
+TEST_F(BenchRanks, HalvesGiveTheBitsOfARankAlone) {
+  const Json halves = result(forward({"--ranks", "2", "--cfg-parallel", "2", "--json"}));
+  EXPECT_EQ(halves.at("settings").at("placement"), "guidance 2");
+  EXPECT_EQ(halves.at("difference").at(0).at("same_bits"), "yes");
+}
+
+/// A line of a table by its first cell.
+Json line_of(const Json& table, const char* key, const std::string& name) {
+  for (const Json& line : table)
+    if (line.at(key) == name) return line;
+  ADD_FAILURE() << "no " << name << " in " << table.dump(1);
+  return {};
+}
+
+TEST_F(BenchRanks, AListStandsBesideItsPlanAndLeavesNoFile) {
+  write_file(folder_ / "list.yaml", small_list(3, /*steps=*/6));
+  std::filesystem::create_directory(folder_ / "tmp");
+  const Words flags{"list", "list.yaml",   "--model",  golden_model_folder(), "--ranks", "2",     "--shift",
+                    "5",    "--placement", "pipeline", "--high-ranks",        "1",       "--json"};
+  const Json list = result(bench(flags, {.environment = {"TMPDIR=" + (folder_ / "tmp").string()}}));
+  EXPECT_NE(list.at("measured").get<std::string>().find("3 clips on 2 ranks: pipeline 1:1"), std::string::npos);
+  const double seconds = line_of(list.at("list"), "figure", "from the first stage to the last file").at("measured");
+  EXPECT_DOUBLE_EQ(line_of(list.at("list"), "figure", "clips an hour").at("measured"), 3 * 3600 / seconds);
+  for (const char* pool : {"utilisation of pool high", "utilisation of pool low"}) {
+    const Json use = line_of(list.at("list"), "figure", pool);
+    for (const char* whose : {"measured", "planned"}) {
+      EXPECT_GT(use.at(whose).get<double>(), 0) << use;
+      EXPECT_LE(use.at(whose).get<double>(), 100) << use;
+    }
+    EXPECT_TRUE(use.at("difference_percent").is_number()) << use;
+  }
+  for (const char* stage : {"high", "low"}) {
+    const Json line = line_of(list.at("stages"), "stage", stage);
+    EXPECT_LT(line.at("s_per_step"), line.at("s_per_clip")) << line;
+    EXPECT_TRUE(line.at("step_difference_percent").is_number()) << line;
+  }
+  ASSERT_EQ(list.at("ranks").size(), 2u);
+  EXPECT_EQ(list.at("ranks").at(1).at("pool"), "low");
+  EXPECT_GT(list.at("ranks").at(1).at("planned_gib").get<double>(), 0);
+  EXPECT_TRUE(list.at("ranks").at(1).at("peak_gib").is_null()) << "a CPU's memory is not counted";
+  EXPECT_TRUE(files_below(folder_ / "tmp").empty());
+}
+
+TEST_F(BenchRanks, AListOfOneRankIsRenderedAnewAndKeptWhereAsked) {
+  write_file(folder_ / "list.yaml", small_list(3));
+  const Words flags{"list", "list.yaml", "--model", golden_model_folder(), "--output", "out", "--limit", "2"};
+  for (int time = 0; time < 2; ++time) {
+    const Outcome outcome = bench(flags);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_NE(outcome.out.find("2 clips on 1 rank: "), std::string::npos) << outcome.out;
+    EXPECT_NE(outcome.out.find("utilisation of pool all"), std::string::npos) << outcome.out;
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "out/clip-2.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "out/clip-3.json"));
+}
+
+TEST_F(BenchRanks, RefuseWhatTheyCannotMeasure) {
+  expect_refused(bench({"vae", "--ranks", "2"}), 2, "--ranks is for comm, forward and list");
+  expect_refused(bench({"comm"}), 2, "--ranks 2 or more");
+  expect_refused(bench({"list"}), 2, "the prompt list is missing");
+  expect_refused(bench({"comm", "list.yaml", "--ranks", "2"}), 2, "takes no list");
+  expect_refused(bench({"comm", "--mode", "both", "--ranks", "2"}), 2, "has no modes");
+  expect_refused(forward({"--ranks", "2", "--ulysses", "3"}), 2, "--ulysses 3 x --ring 1 takes 3 ranks");
+  expect_refused(forward({"--ranks", "2"}, "nowhere"), 3, "nowhere: is not a whole");
+}
+
+TEST_F(BenchRanks, RefuseAnotherNumberOfRanksThanMpirunHasStarted) {
+  const Surroundings started{.environment = {"OMPI_COMM_WORLD_SIZE=3", "OMPI_COMM_WORLD_RANK=0"}};
+  expect_refused(bench({"comm", "--ranks", "2"}, started), 2, "mpirun or srun has started 3");
+}
+
+// ---- What a trace says, and how it is compared: no program is started.
+
+std::string span(const char* category, const char* name, int rank, double begin, double end,
+                 const Json& arguments = Json::object()) {
+  return nlohmann::ordered_json{{"ph", "X"},
+                                {"cat", category},
+                                {"name", name},
+                                {"pid", rank},
+                                {"tid", 0},
+                                {"ts", 1e6 * begin},
+                                {"dur", 1e6 * (end - begin)},
+                                {"args", arguments}}
+             .dump() +
+         "\n";
+}
+
+TEST(Timeline, TellsLoadingStagesAndShares) {
+  const Groups groups{{{0, 1}, {2}}};
+  const Timeline timeline = timeline_of(
+      trace::join({span("load", "high.safetensors", 0, 0, 2), span("stage", "text", 0, 2, 4),
+                   span("load", "umt5", 0, 2.5, 3.5), span("stage", "high", 0, 4, 8, {{"peak_bytes", "70"}}),
+                   span("stage", "high", 1, 4, 8, {{"peak_bytes", "80"}}), span("step", "high", 0, 4, 5),
+                   span("step", "high", 0, 5, 8), span("step", "high", 1, 5, 6), span("wait", "order", 2, 0, 8),
+                   span("stage", "low", 2, 8, 10, {{"peak_bytes", "60"}}), span("stage", "decode", 2, 10, 11),
+                   span("stage", "write", 2, 11, 12)}),
+      groups);
+  EXPECT_DOUBLE_EQ(timeline.loading, 2);
+  EXPECT_DOUBLE_EQ(timeline.loading_in_stages, 1);
+  EXPECT_DOUBLE_EQ(timeline.list, 10);
+  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::text), 1) << "without what it loaded";
+  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::high), 4) << "of the leader alone";
+  EXPECT_DOUBLE_EQ(timeline.step.at(Stage::high), 2);
+  EXPECT_FALSE(timeline.step.contains(Stage::low));
+  EXPECT_DOUBLE_EQ(timeline.busy.at(0), 0.6);
+  EXPECT_DOUBLE_EQ(timeline.busy.at(1), 0.3) << "writing is on another thread";
+  EXPECT_EQ(timeline.peak, (std::vector<std::uint64_t>{70, 80, 60}));
+  EXPECT_THROW(timeline_of(trace::join({}), groups), Error);
+}
+
+/// Six clips of the published model on two H200.
+PlannedRun planned_pipeline() {
+  PlannedRun run;
+  run.request.hardware = equal_nodes(1, 2, 141ull << 30, gpu_figures("h200"));
+  run.request.execution.precision = Precision::exact;
+  run.request.execution.device = run.request.execution.text_device = at::Device(at::kCUDA, 0);
+  run.request.model = published_model();
+  run.request.choices.mode = PlacementMode::pipeline;
+  run.request.jobs.assign(6, Job());
+  run.plan = make_plan(run.request).winner().plan;
+  run.hosts = {"one", "one"};
+  return run;
+}
+
+/// A run that is just what the planner says.
+Timeline as_planned(const PlannedRun& run) {
+  const std::vector<ClipShape> shapes = shapes_of(run.request.jobs);
+  const Prediction predicted = predict(run.request, shapes, run.plan);
+  const StageSeconds seconds =
+      stage_seconds(run.request.hardware, run.request.model, run.plan, shapes.front(), run.request.execution);
+  Timeline timeline;
+  timeline.loading = predicted.start_seconds;
+  timeline.list = predicted.makespan - predicted.start_seconds;
+  for (const Stage stage : {Stage::text, Stage::high, Stage::low, Stage::decode})
+    timeline.stage[stage] = seconds_in(seconds, stage);
+  timeline.step = {{Stage::high, seconds.high / static_cast<double>(shapes.front().high_steps)},
+                   {Stage::low, seconds.low / static_cast<double>(shapes.front().low_steps)}};
+  for (const PoolUse& pool : predicted.use)
+    timeline.busy.push_back(pool.utilisation * predicted.makespan / timeline.list);
+  for (const RankMemory& rank : predicted.memory) timeline.peak.push_back(rank.total() - margin_bytes);
+  return timeline;
+}
+
+TEST(ListReport, ARunAsPlannedDiffersInNothing) {
+  const PlannedRun run = planned_pipeline();
+  int compared = 0;
+  const Report report = list_report(run, as_planned(run));
+  for (const Table& table : report.tables) {
+    for (const Json& line : Json(to_json(table))) {
+      for (const auto& [key, value] : line.items()) {
+        if (!key.ends_with("difference_percent") || !value.is_number()) continue;
+        EXPECT_NEAR(value, 0, 1e-9) << line;
+        ++compared;
+      }
+    }
+  }
+  EXPECT_EQ(compared, 5 + 4 + 2 + 2) << "of the list, of stages, of steps, of ranks";
+}
+
+TEST(ListReport, ASlowerFullerRunShowsByHowMuch) {
+  const PlannedRun run = planned_pipeline();
+  Timeline slow = as_planned(run);
+  slow.list *= 2;
+  slow.step[Stage::low] *= 1.1;
+  slow.peak[1] = slow.peak[1] / 4 * 5;
+  const std::vector<Table> tables = list_report(run, slow).tables;
+  const Json list = to_json(tables[0]), stages = to_json(tables[1]), ranks = to_json(tables[2]);
+  EXPECT_NEAR(line_of(list, "figure", "from the first stage to the last file").at("difference_percent"), 100, 1e-9);
+  EXPECT_NEAR(line_of(list, "figure", "clips an hour").at("difference_percent"), -50, 1e-9);
+  EXPECT_NEAR(line_of(stages, "stage", "low").at("step_difference_percent"), 10, 1e-9);
+  EXPECT_NEAR(ranks.at(1).at("difference_percent"), 25, 1e-6);
+}
+
+}  // namespace
+}  // namespace wf
