@@ -20,23 +20,6 @@ Bytes bytes_of(const at::Tensor& tensor) {
   return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
-/// The bytes for, or from, each rank: counts[r] units of so many bytes.
-std::vector<Bytes> blocks(const at::Tensor& tensor, const Counts& counts, std::size_t unit) {
-  const Bytes all = bytes_of(tensor);
-  std::vector<Bytes> result;
-  std::size_t begin = 0;
-  for (const std::int64_t count : counts) {
-    const std::size_t size = static_cast<std::size_t>(count) * unit;
-    TORCH_INTERNAL_ASSERT(begin + size <= all.size());
-    result.push_back(all.subspan(begin, size));
-    begin += size;
-  }
-  TORCH_INTERNAL_ASSERT(begin == all.size());
-  return result;
-}
-
-std::int64_t sum(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
-
 class MpiTransfer final : public Transfer {
  public:
   MpiTransfer(MpiMessages messages, at::Tensor received)
@@ -65,32 +48,6 @@ class MpiCommunicator final : public Communicator {
   int rank() const override { return link_->rank; }
   int size() const override { return link_->size; }
 
-  std::unique_ptr<Transfer> start_all_to_all(const at::Tensor& send, const Counts& out, const Counts& in) override {
-    const at::Tensor received = at::empty({sum(in)}, send.options());
-    MpiMessages messages = begin("all_to_all", {send, received});
-    trade(messages, blocks(send, out, send.itemsize()), blocks(received, in, send.itemsize()));
-    return std::make_unique<MpiTransfer>(std::move(messages), received);
-  }
-
-  std::unique_ptr<Transfer> start_exchange(const at::Tensor& send, int to, std::int64_t count, int from) override {
-    const at::Tensor received = at::empty({count}, send.options());
-    MpiMessages messages = begin("exchange", {send, received});
-    messages.receive(bytes_of(received), from);
-    messages.send(bytes_of(send), to);
-    return std::make_unique<MpiTransfer>(std::move(messages), received);
-  }
-
-  at::Tensor all_gather(const at::Tensor& shard, const Counts& rows) override {
-    std::vector<std::int64_t> shape = shard.sizes().vec();
-    shape.at(0) = sum(rows);
-    const at::Tensor whole = at::empty(shape, shard.options());
-    const auto row = static_cast<std::size_t>(c10::multiply_integers(shape.begin() + 1, shape.end()));
-    MpiMessages messages = begin("all_gather", {shard, whole});
-    trade(messages, std::vector<Bytes>(rows.size(), bytes_of(shard)), blocks(whole, rows, row * shard.itemsize()));
-    messages.wait();
-    return whole;
-  }
-
   void broadcast(const at::Tensor& tensor, int root) override {
     MpiMessages messages = begin("broadcast", {tensor});
     messages.broadcast(bytes_of(tensor), root);
@@ -115,22 +72,19 @@ class MpiCommunicator final : public Communicator {
     return messages;
   }
 
-  /// A block to and from each rank, in messages of their own rather than by MPI's collectives: those count and place in
-  /// 32 bits, and would not tell whose block is missing. Each rank begins with the next one, so that not all address
-  /// the same.
-  void trade(MpiMessages& messages, const std::vector<Bytes>& out, const std::vector<Bytes>& in) {
-    TORCH_INTERNAL_ASSERT(std::ssize(out) == size() && std::ssize(in) == size());
-    const auto own = static_cast<std::size_t>(rank()), ranks = static_cast<std::size_t>(size());
-    TORCH_INTERNAL_ASSERT(out[own].size() == in[own].size());
-    for (std::size_t step = 1; step < ranks; ++step) {
-      const std::size_t from = (own + ranks - step) % ranks;
-      messages.receive(in[from], static_cast<int>(from));
+  /// In messages of their own rather than by MPI's collectives: those count and place in 32 bits, and would not tell
+  /// whose block is missing.
+  std::unique_ptr<Transfer> post(const Trade& trade) override {
+    MpiMessages messages = begin(trade.call, {});
+    for (const Block& block : trade.in) {
+      messages.keep(block.data);
+      messages.receive(bytes_of(block.data), block.rank);
     }
-    for (std::size_t step = 1; step < ranks; ++step) {
-      const std::size_t to = (own + step) % ranks;
-      messages.send(out[to], static_cast<int>(to));
+    for (const Block& block : trade.out) {
+      messages.keep(block.data);
+      messages.send(bytes_of(block.data), block.rank);
     }
-    std::copy(out[own].begin(), out[own].end(), in[own].begin());
+    return std::make_unique<MpiTransfer>(std::move(messages), trade.received);
   }
 
   std::shared_ptr<MpiLink> link_;

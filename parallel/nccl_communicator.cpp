@@ -15,8 +15,6 @@
 namespace wf {
 namespace {
 
-std::int64_t sum(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
-
 class NcclTransfer final : public Transfer {
  public:
   NcclTransfer(std::shared_ptr<NcclLink> link, std::shared_ptr<NcclOperation> operation, at::Tensor received)
@@ -24,7 +22,7 @@ class NcclTransfer final : public Transfer {
   /// What was sent may be overwritten by the current stream from now on, also when nobody has waited.
   ~NcclTransfer() override {
     try {
-      if (received_.defined()) order();
+      if (!waited_for_) order();
     } catch (const std::exception& error) {
       spdlog::error("{}", error.what());
     }
@@ -32,6 +30,7 @@ class NcclTransfer final : public Transfer {
   at::Tensor wait() override {
     link_->check();
     order();
+    waited_for_ = true;
     return std::move(received_);
   }
 
@@ -41,6 +40,7 @@ class NcclTransfer final : public Transfer {
   std::shared_ptr<NcclLink> link_;
   std::shared_ptr<NcclOperation> operation_;
   at::Tensor received_;
+  bool waited_for_ = false;
 };
 
 /// NCCL's name for a group to be: made by its first rank, told to all by the twin.
@@ -66,97 +66,68 @@ class NcclCommunicator final : public Communicator {
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
 
-  std::unique_ptr<Transfer> start_all_to_all(const at::Tensor& send, const Counts& out, const Counts& in) override {
-    const at::Tensor received = at::empty({sum(in)}, send.options());
-    return trade("all_to_all", {send.split_with_sizes(out), received.split_with_sizes(in)}, send, received);
-  }
-
-  std::unique_ptr<Transfer> start_exchange(const at::Tensor& send, int to, std::int64_t count, int from) override {
-    const at::Tensor received = at::empty({count}, send.options());
-    Blocks blocks{std::vector<at::Tensor>(ranks()), std::vector<at::Tensor>(ranks())};
-    blocks.out.at(static_cast<std::size_t>(to)) = send.view({-1});
-    blocks.in.at(static_cast<std::size_t>(from)) = received;
-    return trade("exchange", blocks, send, received);
-  }
-
-  at::Tensor all_gather(const at::Tensor& shard, const Counts& rows) override {
-    std::vector<std::int64_t> shape = shard.sizes().vec();
-    shape.at(0) = sum(rows);
-    const at::Tensor whole = at::empty(shape, shard.options());
-    const Blocks blocks{std::vector<at::Tensor>(ranks(), shard), whole.split_with_sizes(rows)};
-    return trade("all_gather", blocks, shard, whole)->wait();
-  }
-
   void broadcast(const at::Tensor& tensor, int root) override {
     const bool alone = size() == 1 || tensor.numel() == 0;
-    start("broadcast", alone ? std::set<int>{} : others(), {tensor}, [&](ncclComm_t comm, cudaStream_t stream) {
-      return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root, comm, stream);
-    })->end.block(c10::cuda::getCurrentCUDAStream(gpu().index()));
+    keep(tensor);
+    link_
+        ->start("broadcast", alone ? std::set<int>{} : others(),
+                [&](ncclComm_t comm, cudaStream_t stream) {
+                  return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root, comm,
+                                       stream);
+                })
+        ->end.block(c10::cuda::getCurrentCUDAStream(gpu().index()));
   }
 
   void barrier() override {
     const at::Tensor word = at::zeros({1}, at::device(gpu()).dtype(at::kByte));
-    link_->finish(*start("barrier", others(), {word}, [&](ncclComm_t comm, cudaStream_t stream) {
+    keep(word);
+    link_->finish(*link_->start("barrier", others(), [&](ncclComm_t comm, cudaStream_t stream) {
       return ncclAllReduce(word.data_ptr(), word.data_ptr(), 1, ncclUint8, ncclMax, comm, stream);
     }));
   }
 
   std::unique_ptr<Communicator> subgroup(const std::vector<int>& members) const override {
     std::vector<int> names;
-    for (const int member : members) names.push_back(name(static_cast<std::size_t>(member)));
+    for (const int member : members) names.push_back(name(member));
     return std::make_unique<NcclCommunicator>(host_->subgroup(members), link_->common(), std::move(names));
   }
 
  private:
-  /// What goes to, and comes from, each rank. Undefined where nothing does.
-  struct Blocks {
-    std::vector<at::Tensor> out, in;
-  };
-
-  std::size_t ranks() const { return static_cast<std::size_t>(size()); }
   at::Device gpu() const { return link_->common()->gpu; }
-  int name(std::size_t rank) const { return link_->names()[rank]; }
+  int name(int rank) const { return link_->names()[static_cast<std::size_t>(rank)]; }
   std::set<int> others() const {
     std::set<int> names(link_->names().begin(), link_->names().end());
-    names.erase(name(static_cast<std::size_t>(rank())));
+    names.erase(name(rank()));
     return names;
   }
 
-  std::shared_ptr<NcclOperation> start(const char* call, std::set<int> peers, std::initializer_list<at::Tensor> tensors,
-                                       const NcclLink::Post& post) {
-    for (const at::Tensor& tensor : tensors) {
-      TORCH_INTERNAL_ASSERT(tensor.device() == gpu() && tensor.is_contiguous());
-      tensor.record_stream(link_->common()->stream);  // its memory is not given to others before the stream got here
-    }
-    return link_->start(call, std::move(peers), post);
+  /// Its memory is not given to others before the common stream got here.
+  void keep(const at::Tensor& tensor) const {
+    TORCH_INTERNAL_ASSERT(tensor.device() == gpu() && tensor.is_contiguous());
+    tensor.record_stream(link_->common()->stream);
   }
 
-  /// The own block is copied by the current stream, beside those that travel.
-  std::unique_ptr<Transfer> trade(const char* call, const Blocks& blocks, const at::Tensor& sent,
-                                  const at::Tensor& received) {
-    const auto own = static_cast<std::size_t>(rank());
+  std::unique_ptr<Transfer> post(const Trade& trade) override {
     std::set<int> peers;
-    for (std::size_t other = 0; other < ranks(); ++other)
-      if (other != own && (has(blocks.out[other]) || has(blocks.in[other]))) peers.insert(name(other));
-    auto operation = start(call, peers, {sent, received},
-                           [&](ncclComm_t comm, cudaStream_t stream) { return post(blocks, comm, stream); });
-    if (has(blocks.in[own])) blocks.in[own].copy_(blocks.out[own]);
-    return std::make_unique<NcclTransfer>(link_, std::move(operation), received);
+    for (const Blocks* const blocks : {&trade.out, &trade.in}) {
+      for (const Block& block : *blocks) {
+        keep(block.data);
+        peers.insert(name(block.rank));
+      }
+    }
+    auto operation = link_->start(trade.call, std::move(peers), [&](ncclComm_t comm, cudaStream_t stream) {
+      return send_and_receive(trade, comm, stream);
+    });
+    return std::make_unique<NcclTransfer>(link_, std::move(operation), trade.received);
   }
 
-  static bool has(const at::Tensor& block) { return block.defined() && block.numel() > 0; }
-
-  /// A message to and from each other rank that there is something for, or from.
-  ncclResult_t post(const Blocks& blocks, ncclComm_t comm, cudaStream_t stream) const {
+  static ncclResult_t send_and_receive(const Trade& trade, ncclComm_t comm, cudaStream_t stream) {
     ncclResult_t code = ncclSuccess;
     const auto well = [&] { return code == ncclSuccess || code == ncclInProgress; };
-    for (int step = 1; step < size(); ++step) {
-      const int to = (rank() + step) % size(), from = (rank() + size() - step) % size();
-      const at::Tensor& out = blocks.out[static_cast<std::size_t>(to)];
-      const at::Tensor& in = blocks.in[static_cast<std::size_t>(from)];
-      if (well() && has(out)) code = ncclSend(out.data_ptr(), out.nbytes(), ncclUint8, to, comm, stream);
-      if (well() && has(in)) code = ncclRecv(in.data_ptr(), in.nbytes(), ncclUint8, from, comm, stream);
-    }
+    for (const auto& [to, data] : trade.out)
+      if (well()) code = ncclSend(data.const_data_ptr(), data.nbytes(), ncclUint8, to, comm, stream);
+    for (const auto& [from, data] : trade.in)
+      if (well()) code = ncclRecv(data.data_ptr(), data.nbytes(), ncclUint8, from, comm, stream);
     return code;
   }
 

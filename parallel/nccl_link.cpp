@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cluster/error.hpp"
+#include "parallel/device_span.hpp"
 #include "parallel/polling.hpp"
 
 namespace wf {
@@ -131,6 +132,8 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
   at::cuda::CUDAEvent ready;
   ready.record(c10::cuda::getCurrentCUDAStream());
   ready.block(common_->stream);
+  const c10::cuda::CUDAStreamGuard on_stream(common_->stream);
+  const DeviceSpan span(common_->gpu, "GPU transfers", "communication", call);
   operation->begin.record(common_->stream);
   if (!operation->peers.empty()) {
     {

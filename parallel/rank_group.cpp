@@ -2,20 +2,52 @@
 
 #include <ATen/ATen.h>
 
+#include <map>
+#include <numeric>
 #include <utility>
 
-namespace wf {
+#include "parallel/device_span.hpp"
+#include "parallel/peer_exchange.hpp"
 
-RankGroup::RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, std::unique_ptr<Communicator> device)
+namespace wf {
+namespace {
+
+/// One communicator for each set of ranks: many degrees make the same set more than once.
+class Subgroups {
+ public:
+  explicit Subgroups(std::shared_ptr<Communicator> all) : all_(std::move(all)) {
+    std::vector<int> everyone(static_cast<std::size_t>(all_->size()));
+    std::iota(everyone.begin(), everyone.end(), 0);
+    made_[everyone] = all_;
+  }
+  std::shared_ptr<Communicator> of(const std::vector<int>& members) {
+    std::shared_ptr<Communicator>& group = made_[members];
+    if (!group) group = all_->subgroup(members);
+    return group;
+  }
+
+ private:
+  std::shared_ptr<Communicator> all_;
+  std::map<std::vector<int>, std::shared_ptr<Communicator>> made_;
+};
+
+}  // namespace
+
+RankGroup::RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, OnGpus gpus)
     : host_(std::move(host)),
-      device_(std::move(device)),
+      device_(std::move(gpus.communicator)),
       place_(make_mesh(host_->size(), degrees).place(host_->rank())) {
-  const Communicator& all = tensors();
-  sequence_ = std::make_unique<SequenceGroup>(all.subgroup(place_.half_members), all.subgroup(place_.ulysses_group),
-                                              all.subgroup(place_.ring_group));
+  Subgroups groups(device_ ? device_ : host_);
+  const auto half = groups.of(place_.half_members), ulysses = groups.of(place_.ulysses_group),
+             ring = groups.of(place_.ring_group);
+  std::unique_ptr<HeadExchange> heads;
+  if (device_ && ulysses->size() > 1) heads = peer_exchange(host_->subgroup(place_.ulysses_group), gpus.own);
+  if (!heads) heads = message_exchange(ulysses);
+  sequence_ = std::make_unique<SequenceGroup>(half, std::move(heads), ring);
 }
 
 std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
+  const DeviceSpan span(own.device(), "GPU", "wait", "velocities");
   std::vector<at::Tensor> made;
   for (int half = 0; half < halves(); ++half) {
     made.push_back(half == place_.half ? own.contiguous() : at::empty(own.sizes(), own.options()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "parallel/communicator.hpp"
@@ -15,10 +16,16 @@ namespace wf {
 /// over its ranks.
 class RankGroup {
  public:
+  /// Where tensors are on GPUs: the same ranks' communicator for them (none: tensors are on the CPU), and this rank's
+  /// GPU.
+  struct OnGpus {
+    std::unique_ptr<Communicator> communicator;
+    at::Device own = at::kCPU;
+  };
   /// Collective over `host`, the group's communicator for CPU tensors: every rank of it makes its group with the same
-  /// degrees. device: the same ranks' for tensors on their devices; none: they are on the CPU, too. Throws input when
-  /// the degrees do not fit.
-  RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, std::unique_ptr<Communicator> device = {});
+  /// degrees. Throws input when the degrees do not fit.
+  RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, OnGpus gpus);
+  RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees) : RankGroup(std::move(host), degrees, {}) {}
 
   int rank() const { return host_->rank(); }
   int size() const { return host_->size(); }
@@ -37,7 +44,7 @@ class RankGroup {
  private:
   Communicator& tensors() const { return device_ ? *device_ : *host_; }
 
-  std::unique_ptr<Communicator> host_, device_;
+  std::shared_ptr<Communicator> host_, device_;
   MeshPlace place_;
   std::unique_ptr<SequenceGroup> sequence_;
 };

@@ -13,6 +13,11 @@ std::vector<Range> split(std::int64_t total, int parts) {
   return ranges;
 }
 
+std::vector<Range> shrinking(std::int64_t total) {
+  const std::int64_t first = total * 9 / 13, second = (total - first) * 3 / 4;
+  return {{0, first}, {first, second}, {first + second, total - first - second}};
+}
+
 std::vector<std::int64_t> sizes(const std::vector<Range>& ranges) {
   std::vector<std::int64_t> result;
   for (const Range& range : ranges) result.push_back(range.size);

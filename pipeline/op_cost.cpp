@@ -44,7 +44,7 @@ OpCost of_ours(std::string_view name, const TensorShape& x) {
   constexpr std::int64_t bf16 = 2, f32 = 4;
   std::int64_t bytes = 0;
   if (name == "wf::modulated_norm" || name == "wf::affine_norm") bytes = x.bytes() + x.elements() * bf16;
-  if (name == "wf::rms_norm" || name == "wf::rotated_heads") bytes = 2 * x.bytes();
+  if (name == "wf::rms_norm" || name == "wf::write_heads") bytes = 2 * x.bytes();
   if (name == "wf::add_gated") bytes = x.bytes() + x.elements() * (bf16 + f32);
   return {text(x), 0, bytes};
 }

@@ -1,6 +1,7 @@
-// tests/device.hpp: the device of this test process: the CPU, or with WF_TEST_DEVICE=cuda the first NVIDIA GPU. Tests
-// of numbers are written once and run on both: weights and inputs lie on test::device(), comparisons are made on the
-// CPU. Suites about the CPU alone have Cpu in their names; a run on the GPU leaves them out (tests/gpu).
+// tests/device.hpp: the device of this test process: the CPU, or with WF_TEST_DEVICE=cuda an NVIDIA GPU, the first or
+// under mpiexec each rank's own. Tests of numbers are written once and run on both: weights and inputs lie on
+// test::device(), comparisons are made on the CPU. Suites about the CPU alone have Cpu in their names; a run on the GPU
+// leaves them out (tests/gpu).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -22,7 +23,8 @@ inline at::Device device() {
     if (!at::globalContext().hasCUDA()) throw std::runtime_error("WF_TEST_DEVICE=cuda: this build sees no NVIDIA GPU");
     at::globalContext().setAllowTF32CuBLAS(false);
     at::globalContext().setAllowTF32CuDNN(false);
-    return at::Device(at::kCUDA, 0);
+    const char* const rank = std::getenv("OMPI_COMM_WORLD_LOCAL_RANK");
+    return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(rank ? std::stoi(rank) : 0));
   }();
   return chosen;
 }

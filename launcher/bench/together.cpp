@@ -87,7 +87,8 @@ Result forward(Team& team, const BenchOptions& options, const std::string& mode)
   const Job job = make_job(official_prompt, options.job);
   const ModelParts parts = read_parts(team, run, execution.precision);
   Team::Communicators all = team.communicators(execution.device);
-  execution.ranks = std::make_shared<RankGroup>(std::move(all.host), degrees, std::move(all.device));
+  execution.ranks = std::make_shared<RankGroup>(std::move(all.host), degrees,
+                                                RankGroup::OnGpus{std::move(all.device), execution.device});
   const std::string whose = degrees.ulysses > 0 ? "" : " (without --ulysses it takes what is left)";
   Result result;
   {

@@ -38,7 +38,7 @@ std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const
   if (ranks.size() > 1) {
     std::unique_ptr<Communicator> gpus;
     if (device.is_cuda()) gpus = nccl_communicator(all->subgroup(ranks), device, {}, ranks);
-    group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees, std::move(gpus));
+    group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees, RankGroup::OnGpus{std::move(gpus), device});
   }
   all->barrier();
   trace::zero();

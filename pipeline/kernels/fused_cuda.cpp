@@ -40,15 +40,8 @@ at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_
   return out;
 }
 
-/// z's rows may lie apart (a part of a joined projection): its last dimension alone must be dense.
-void rms_norm_into(const at::Tensor& out, const at::Tensor& z, const at::Tensor& weight, double eps,
-                   const float* angles, std::int64_t head_dim) {
-  TORCH_INTERNAL_ASSERT(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
+void check_weight(const at::Tensor& weight) {
   TORCH_INTERNAL_ASSERT(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
-  const c10::cuda::CUDAGuard on_device(z.device());
-  rms_norm(z.const_data_ptr(), z.stride(1), weight.const_data_ptr(), angles, static_cast<int>(head_dim),
-           static_cast<float>(eps), out.data_ptr(), shape_of(z), c10::cuda::getCurrentCUDAStream());
-  C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 }  // namespace
@@ -68,21 +61,44 @@ at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::
   return layer_norm_of(x, weight, /*gain_is_offset=*/false, bias, eps);
 }
 
+/// z's rows may lie apart (a part of a joined projection): its last dimension alone must be dense.
 at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
   RECORD_FUNCTION("wf::rms_norm", std::vector<c10::IValue>{z});
+  TORCH_INTERNAL_ASSERT(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
+  check_weight(weight);
+  const c10::cuda::CUDAGuard on_device(z.device());
   const at::Tensor out = bf16_like(z, z.sizes());
-  rms_norm_into(out, z, weight, eps, /*angles=*/nullptr, z.size(2));
+  rms_norm(z.const_data_ptr(), z.stride(1), weight.const_data_ptr(), static_cast<float>(eps), out.data_ptr(),
+           shape_of(z), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
 }
 
-at::Tensor rotated_heads(const at::Tensor& z, const at::Tensor& weight, double eps, std::int64_t heads,
-                         const at::Tensor& angles) {
-  RECORD_FUNCTION("wf::rotated_heads", std::vector<c10::IValue>{z});
+void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles, const HeadBlocks& blocks,
+                 std::int64_t first_row) {
+  RECORD_FUNCTION("wf::write_heads", std::vector<c10::IValue>{z});
+  TORCH_INTERNAL_ASSERT(z.is_contiguous() && blocks.own[0][0].is_contiguous());
   TORCH_INTERNAL_ASSERT(angles.is_contiguous() && angles.scalar_type() == at::kComplexFloat);
-  const std::int64_t head_dim = z.size(2) / heads;
-  const at::Tensor out = bf16_like(z, {z.size(0), z.size(1), heads, head_dim});
-  rms_norm_into(out, z, weight, eps, static_cast<const float*>(angles.const_data_ptr()), head_dim);
-  return out;
+  check_weight(norms.q);
+  check_weight(norms.k);
+  const c10::cuda::CUDAGuard on_device(z.device());
+  const Shape shape{z.size(0) * z.size(1), z.size(1), static_cast<int>(z.size(2) / 3)};
+  const auto head_dim = static_cast<int>(blocks.head_dim());
+  const HeadPlaces places{.own = blocks.own.data_ptr(),
+                          .others = blocks.others.data_ptr(),
+                          .own_stride = blocks.own.stride(1),
+                          .batch = blocks.batch(),
+                          .rows = blocks.rows(),
+                          .first_row = first_row,
+                          .heads = shape.columns / head_dim,
+                          .head_dim = head_dim,
+                          .ranks = static_cast<int>(blocks.heads.size()),
+                          .own_first = static_cast<int>(blocks.own_heads().begin),
+                          .own_heads = static_cast<int>(blocks.own_heads().size)};
+  write_heads(z.const_data_ptr(), norms.q.const_data_ptr(), norms.k.const_data_ptr(),
+              static_cast<const float*>(angles.const_data_ptr()), static_cast<float>(norms.eps), places, shape,
+              c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {

@@ -127,27 +127,74 @@ __device__ void rotate(Values& values, const float* angles) {
   }
 }
 
-template <bool rotated>
-__global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, const __nv_bfloat16* weight,
-                                const float* angles, int head_dim, float eps, __nv_bfloat16* out, Shape shape) {
-  const Row row(shape);
-  Values values[kVectors];
-  load_row(values, z + row.index * z_stride, row);
+/// values * rsqrt(mean(row^2) + eps), rounded, times the weights, rounded.
+__device__ void rms_norm_row(Values (&values)[kVectors], const __nv_bfloat16* weight, float eps, const Row& row) {
   float squares = 0;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
     for (int j = 0; j < kVector; ++j) squares += values[i].at[j] * values[i].at[j];
   const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
-  const float* const turns = rotated ? angles + (row.index - row.sample * shape.rows_per_sample) * head_dim : nullptr;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (!row.has(i)) continue;
-    const int column = row.column(i);
-    const Values weights = load(weight + column);
+    const Values weights = load(weight + row.column(i));
 #pragma unroll
     for (int j = 0; j < kVector; ++j) values[i].at[j] = rounded(rounded(values[i].at[j] * factor) * weights.at[j]);
-    if (rotated) rotate(values[i], turns + column % head_dim);
-    store(out + row.index * row.columns + column, values[i]);
+  }
+}
+
+__global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, const __nv_bfloat16* weight, float eps,
+                                __nv_bfloat16* out, Shape shape) {
+  const Row row(shape);
+  Values values[kVectors];
+  load_row(values, z + row.index * z_stride, row);
+  rms_norm_row(values, weight, eps, row);
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i)
+    if (row.has(i)) store(out + row.index * row.columns + row.column(i), values[i]);
+}
+
+/// Heads of one rank: all have as many, but for the first ranks, which may have one more.
+struct HeadsOfRank {
+  int first, count;
+  __device__ HeadsOfRank(const HeadPlaces& places, int head) {
+    const int few = places.heads / places.ranks, of_the_longer = places.heads % places.ranks * (few + 1);
+    const bool longer = head < of_the_longer;
+    count = longer ? few + 1 : few;
+    first = longer ? head / count * count : of_the_longer + (head - of_the_longer) / count * count;
+  }
+};
+
+/// The place of a column of q, k or v (part 0, 1, 2) of a row of a sample.
+__device__ __nv_bfloat16* place(const HeadPlaces& places, int part, const Row& row, std::int64_t row_in_sample,
+                                int column) {
+  const int head = column / places.head_dim, channel = column % places.head_dim;
+  const HeadsOfRank heads(places, head);
+  const std::int64_t plane = part * places.batch + row.sample, row_in_block = places.first_row + row_in_sample;
+  const std::int64_t in_plane = (row_in_block * heads.count + head - heads.first) * places.head_dim + channel;
+  if (heads.first == places.own_first && places.own_heads > 0)
+    return static_cast<__nv_bfloat16*>(places.own) + plane * places.own_stride + in_plane;
+  const int before = heads.first - (heads.first > places.own_first ? places.own_heads : 0);
+  const std::int64_t of_a_head = 3 * places.batch * places.rows * places.head_dim;
+  const std::int64_t of_a_plane = places.rows * heads.count * places.head_dim;
+  return static_cast<__nv_bfloat16*>(places.others) + before * of_a_head + plane * of_a_plane + in_plane;
+}
+
+/// One block for a row of q, one for that of k, and one for that of v.
+__global__ void write_heads_kernel(const __nv_bfloat16* z, const __nv_bfloat16* weight_q, const __nv_bfloat16* weight_k,
+                                   const float* angles, float eps, HeadPlaces places, Shape shape) {
+  const Row row(shape);
+  const int part = static_cast<int>(blockIdx.y);
+  const std::int64_t row_in_sample = row.index - row.sample * shape.rows_per_sample;
+  Values values[kVectors];
+  load_row(values, z + (3 * row.index + part) * row.columns, row);
+  if (part < 2) rms_norm_row(values, part == 0 ? weight_q : weight_k, eps, row);
+  const float* const turns = angles + row_in_sample * places.head_dim;
+#pragma unroll
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    if (part < 2) rotate(values[i], turns + row.column(i) % places.head_dim);
+    store(place(places, part, row, row_in_sample, row.column(i)), values[i]);
   }
 }
 
@@ -192,12 +239,19 @@ void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offs
   layer_norm_of<__nv_bfloat16>(x, gain, gain_is_offset, shift, eps, out, shape, stream);
 }
 
-void rms_norm(const void* z, std::int64_t z_stride, const void* weight, const float* angles, int head_dim, float eps,
-              void* out, Shape shape, cudaStream_t stream) {
-  const auto kernel = angles ? rms_norm_kernel<true> : rms_norm_kernel<false>;
-  kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
-      static_cast<const __nv_bfloat16*>(z), z_stride, static_cast<const __nv_bfloat16*>(weight), angles, head_dim, eps,
+void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float eps, void* out, Shape shape,
+              cudaStream_t stream) {
+  rms_norm_kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
+      static_cast<const __nv_bfloat16*>(z), z_stride, static_cast<const __nv_bfloat16*>(weight), eps,
       static_cast<__nv_bfloat16*>(out), shape);
+}
+
+void write_heads(const void* z, const void* weight_q, const void* weight_k, const float* angles, float eps,
+                 HeadPlaces places, Shape shape, cudaStream_t stream) {
+  const dim3 blocks(static_cast<unsigned>(shape.rows), 3);
+  write_heads_kernel<<<blocks, threads_for(shape), 0, stream>>>(
+      static_cast<const __nv_bfloat16*>(z), static_cast<const __nv_bfloat16*>(weight_q),
+      static_cast<const __nv_bfloat16*>(weight_k), angles, eps, places, shape);
 }
 
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,

@@ -26,11 +26,24 @@ enum class Element { f32, bf16 };
 void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps,
                 void* out, Shape shape, cudaStream_t stream);
 
-/// out (bf16, rows one after another) = rotate(bf16(bf16(z * rsqrt(mean(z^2) + eps)) * weight)). z bf16, row i at
-/// z + i * z_stride; weight bf16. angles: cos and sin of each channel pair of a head, [rows_per_sample, head_dim / 2,
-/// 2] f32; nullptr: no rotation.
-void rms_norm(const void* z, std::int64_t z_stride, const void* weight, const float* angles, int head_dim, float eps,
-              void* out, Shape shape, cudaStream_t stream);
+/// out (bf16, rows one after another) = bf16(bf16(z * rsqrt(mean(z^2) + eps)) * weight). z bf16, row i at z +
+/// i * z_stride; weight bf16.
+void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float eps, void* out, Shape shape,
+              cudaStream_t stream);
+
+/// Where heads go (parallel/head_exchange.hpp, HeadBlocks): the rank's own block, in which q, k and v of the samples
+/// lie `own_stride` values apart, and those of the others.
+struct HeadPlaces {
+  void *own, *others;
+  std::int64_t own_stride, batch, rows, first_row;  ///< rows of a sample in a block; the place of the first one
+  int heads, head_dim, ranks, own_first, own_heads;
+};
+
+/// z (bf16): rows of q, k and v, `shape.columns` values each, one after another. q and k to their places as
+/// rotate(bf16(bf16(q * rsqrt(mean(q^2) + eps)) * weight)), v as it is. angles: cos and sin of each channel pair of a
+/// head, [rows_per_sample, head_dim / 2, 2] f32.
+void write_heads(const void* z, const void* weight_q, const void* weight_k, const float* angles, float eps,
+                 HeadPlaces places, Shape shape, cudaStream_t stream);
 
 /// out (f32, may be x) = x + y * gate, y bf16. gate.data nullptr: 1.
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,

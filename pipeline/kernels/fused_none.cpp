@@ -13,7 +13,7 @@ bool take(const at::Tensor&, at::ScalarType) { return false; }
 at::Tensor modulated_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
 at::Tensor affine_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
 at::Tensor rms_norm(const at::Tensor&, const at::Tensor&, double) { never(); }
-at::Tensor rotated_heads(const at::Tensor&, const at::Tensor&, double, std::int64_t, const at::Tensor&) { never(); }
+void write_heads(const at::Tensor&, const HeadNorms&, const at::Tensor&, const HeadBlocks&, std::int64_t) { never(); }
 at::Tensor add_gated(const at::Tensor&, const at::Tensor&, const at::Tensor&) { never(); }
 
 }  // namespace wf::fused

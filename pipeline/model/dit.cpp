@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/heads.hpp"
 #include "pipeline/kernels/norm.hpp"
-#include "pipeline/kernels/rotate.hpp"
 
 namespace wf {
 namespace {
@@ -120,19 +120,18 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 // ---- A block ----
 
 at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
-                          const at::Tensor& rope, const Attention& attention) {
-  const std::int64_t heads = weights.config.num_heads;
+                          const at::Tensor& rope, SequenceAttention& attention) {
   const double eps = weights.config.eps;
-  at::Tensor mixed;
-  {  // q, k and v are freed before the output projection
-    const std::vector<at::Tensor> qkv =
-        apply(block.qkv, modulated_norm(x, row(m, 0), row(m, 1), eps, weights.dtype())).chunk(3, -1);
-    const at::Tensor q = rotated_heads(qkv[0], block.norm_q, eps, heads, rope);
-    const at::Tensor k = rotated_heads(qkv[1], block.norm_k, eps, heads, rope);
-    const at::Tensor v = split_heads(qkv[2], heads);
-    mixed = attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), /*with_lse=*/false).out;
+  {  // what attention does not need is freed before it
+    const at::Tensor normed = modulated_norm(x, row(m, 0), row(m, 1), eps, weights.dtype());
+    const HeadBlocks blocks = attention.begin(normed, weights.config.num_heads, weights.head_dim());
+    for (const Range& rows : attention.portions(normed.size(1))) {
+      const at::Tensor qkv = apply(block.qkv, normed.narrow(1, rows.begin, rows.size));
+      write_heads(qkv, {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size), blocks, rows.begin);
+      attention.send();
+    }
   }
-  return apply(block.out, join_heads(mixed));
+  return apply(block.out, attention.mix().flatten(2));
 }
 
 at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
@@ -151,7 +150,7 @@ at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const 
 
 at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
                      const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
-                     const Attention& attention) {
+                     SequenceAttention& attention) {
   const at::Tensor m = block.modulation + e0;
   at::Tensor stream = add_gated(x, self_attention(weights, block, x, m, rope, attention), row(m, 2));
   stream = add_gated(stream, cross_attention(weights, block, stream, text, bias), /*gate=*/{});
@@ -170,7 +169,8 @@ at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const Tim
                        const SequenceGroup* ranks) {
   const TokenGrid grid = token_grid(x);
   const Range rows = ranks ? ranks->own_rows(grid.tokens()) : Range{0, grid.tokens()};
-  const Attention whole_sequence = ranks ? ranks->attention(grid.tokens(), attention) : attention;
+  SequenceAttention whole_sequence =
+      ranks ? SequenceAttention(*ranks, grid.tokens(), attention) : SequenceAttention(attention);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
   at::Tensor stream = embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
   for (std::size_t i = 0; i < weights.blocks.size(); ++i)

@@ -99,14 +99,14 @@ at::Tensor embed_text_rows(const DitWeights& weights, const at::Tensor& text);
 /// What self-attention, cross-attention and the FFN add to x [B, L, d] (before the gate). m: modulation + e0, [B, 6, d]
 /// f32.
 at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
-                          const at::Tensor& rope, const Attention& attention);
+                          const at::Tensor& rope, SequenceAttention& attention);
 at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
                            const TextContext::Block& text, const at::Tensor& bias);
 at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m);
 /// The residual stream through one block; x may be changed in place.
 at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
                      const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
-                     const Attention& attention);
+                     SequenceAttention& attention);
 /// [B, L, d] -> [B, L, 4 * out_dim] f32.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 

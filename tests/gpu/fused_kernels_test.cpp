@@ -1,15 +1,16 @@
 // tests/gpu/fused_kernels_test.cpp: each one-pass kernel against its formula in double, rounded to bf16 at the points
-// that norm.hpp and rotate.hpp list: at most one rounding step of each point away.
+// that norm.hpp and heads.hpp list: at most one rounding step of each point away.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <cstdio>
 #include <limits>
 
 #include "pipeline/kernels/fused.hpp"
+#include "pipeline/kernels/heads.hpp"
 #include "pipeline/kernels/norm.hpp"
-#include "pipeline/kernels/rotate.hpp"
 #include "tests/device.hpp"
 
 namespace wf {
@@ -165,17 +166,58 @@ TEST_P(Fused, RmsNorm) {
   }
 }
 
-TEST_P(Fused, RotatedHeads) {
-  const at::Tensor weight = random({size.columns}, at::kBFloat16);
-  const at::Tensor turn = random({size.rows, size.columns / size.heads / 2});
-  const at::Tensor angles = at::polar(at::ones_like(turn), turn);
-  for (const at::Tensor& z : {stream(size, at::kBFloat16), middle_part(size)}) {
-    poison(sizes, at::kBFloat16);
-    const at::Tensor ours = rotated_heads(z, weight, eps, size.heads, angles);
-    EXPECT_TRUE(ours.is_contiguous());
-    expect_one_step((z.is_contiguous() ? "rotated_heads " : "rotated_heads, rows apart ") + size.name(), ours,
-                    rotated_formula(z, weight, size.heads, angles));
+/// q, k and v as a joined projection makes them, and what norms and rotates them.
+struct Projection {
+  at::Tensor z, norm_q, norm_k, angles;
+  explicit Projection(const Size& size)
+      : z(random({size.batch, size.rows, 3 * size.columns}, at::kBFloat16) * 3),
+        norm_q(random({size.columns}, at::kBFloat16)),
+        norm_k(random({size.columns}, at::kBFloat16)) {
+    const at::Tensor turn = random({size.rows, size.columns / size.heads / 2});
+    angles = at::polar(at::ones_like(turn), turn);
   }
+};
+
+/// The blocks of a rank, its own amid rows of others, written in two portions.
+HeadBlocks written(const Projection& of, const Size& size, int rank, int ranks) {
+  const Range own = split(size.heads, ranks)[static_cast<std::size_t>(rank)];
+  const auto nowhere = std::numeric_limits<double>::quiet_NaN();  // what is left unwritten shall show
+  const at::Tensor all =
+      at::full({3, size.batch, size.rows + 5, own.size, size.columns / size.heads}, nowhere, of.z.options());
+  HeadBlocks blocks = HeadBlocks::make(all.narrow(2, 2, size.rows), size.heads, rank, ranks);
+  blocks.others.fill_(nowhere);
+  for (const Range& rows : split(size.rows, 2))
+    write_heads(of.z.narrow(1, rows.begin, rows.size).contiguous(), {of.norm_q, of.norm_k, eps},
+                of.angles.narrow(0, rows.begin, rows.size), blocks, rows.begin);
+  EXPECT_TRUE(at::isnan(all.narrow(2, 0, 2)).all().item<bool>() &&
+              at::isnan(all.narrow(2, size.rows + 2, 3)).all().item<bool>());
+  return blocks;
+}
+
+void expect_heads(const std::string& what, const Projection& of, const Size& size, int rank, int ranks) {
+  const HeadBlocks blocks = written(of, size, rank, ranks);
+  const std::vector<at::Tensor> parts = of.z.chunk(3, -1);
+  const Wanted q = rotated_formula(parts[0], of.norm_q, size.heads, of.angles);
+  const Wanted k = rotated_formula(parts[1], of.norm_k, size.heads, of.angles);
+  for (int other = 0; other < ranks; ++other) {
+    const Range& heads = blocks.heads[static_cast<std::size_t>(other)];
+    if (heads.size == 0) continue;
+    const auto its = [&](const Wanted& all) {
+      return Wanted{all.value.narrow(2, heads.begin, heads.size), all.error.narrow(2, heads.begin, heads.size)};
+    };
+    const at::Tensor block = blocks.of(other);
+    const std::string name = what + size.name() + fmt::format(", rank {} for {} of {}", rank, other, ranks);
+    expect_one_step("q " + name, block[0], its(q));
+    expect_one_step("k " + name, block[1], its(k));
+    const at::Tensor v = parts[2].unflatten(-1, {size.heads, -1}).narrow(2, heads.begin, heads.size);
+    EXPECT_TRUE(at::equal(block[2], v)) << name;
+  }
+}
+
+TEST_P(Fused, WriteHeads) {
+  const Projection projection(size);
+  for (const int ranks : {1, 2, 3})
+    for (const int rank : {0, ranks - 1}) expect_heads("", projection, size, rank, ranks);
 }
 
 /// f32 sums are right to a few of their own rounding steps.
@@ -212,14 +254,11 @@ TEST_P(Fused, TwiceGivesTheSameBits) {
 TEST(NotFused, RowsOf100ValuesEqualTheFormulaToo) {
   const c10::InferenceMode guard;
   const Size size{2, 7, 100, 5};
-  const at::Tensor x = stream(size, at::kFloat), m = random({2, 6, 100}), weight = random({100}, at::kBFloat16);
+  const at::Tensor x = stream(size, at::kFloat), m = random({2, 6, 100});
   ASSERT_FALSE(fused::take(x, at::kBFloat16));
   expect_one_step("modulated_norm of 100", modulated_norm(x, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16),
                   layer_norm_formula(x, 1 + wide(m.narrow(1, 1, 1)), wide(m.narrow(1, 0, 1))));
-  const at::Tensor z = middle_part(size), turn = random({7, 10});
-  const at::Tensor angles = at::polar(at::ones_like(turn), turn);
-  expect_one_step("rotated_heads of 20", rotated_heads(z, weight, eps, 5, angles),
-                  rotated_formula(z, weight, 5, angles));
+  expect_heads("of 20 values, ", Projection(size), size, 1, 2);
 }
 
 }  // namespace

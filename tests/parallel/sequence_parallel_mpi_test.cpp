@@ -23,58 +23,62 @@ AttentionResult formula(const at::Tensor& q, const at::Tensor& k, const at::Tens
 
 struct Case {
   std::int64_t heads, tokens;
+  std::string name() const { return std::to_string(heads) + " heads, " + std::to_string(tokens) + " rows"; }
 };
 
 /// 3 heads on 2 ranks, rows that do not divide, fewer heads than ranks, fewer rows than ranks.
 constexpr Case cases[] = {{4, 16}, {3, 16}, {3, 7}, {1, 33}, {5, 10}, {2, 1}, {3, 2}};
 
-/// The same on every rank.
-struct Input {
-  at::Tensor q, k, v;
-  explicit Input(const Case& c) {
-    const at::Generator generator = at::detail::createCPUGenerator(7);
-    const auto draw = [&] { return at::randn({2, c.heads, c.tokens, 8}, generator, at::kFloat); };
-    q = draw(), k = draw(), v = draw();
+/// q, k and v, [3, batch, tokens, heads, head_dim]; the same on every rank.
+at::Tensor input(const Case& c) {
+  return at::randn({3, 2, c.tokens, c.heads, 8}, at::detail::createCPUGenerator(7), at::kFloat);
+}
+
+/// What one rank would make of all rows: [batch, tokens, heads, head_dim].
+at::Tensor whole(const at::Tensor& qkv) {
+  const at::Tensor heads_first = qkv.transpose(2, 3);
+  return formula(heads_first[0], heads_first[1], heads_first[2], false).out.transpose(1, 2);
+}
+
+/// A rank's part: it writes and sends its rows, portion by portion, and gets their mixture.
+at::Tensor attend(SequenceAttention attention, const at::Tensor& qkv, const Range& own) {
+  const at::Tensor rows = qkv.narrow(2, own.begin, own.size);
+  const HeadBlocks blocks = attention.begin(rows[0].flatten(2), rows.size(3), rows.size(4));
+  for (const Range& portion : attention.portions(own.size)) {
+    for (int rank = 0; rank < std::ssize(blocks.heads); ++rank) {
+      const Range& heads = blocks.heads[static_cast<std::size_t>(rank)];
+      const at::Tensor written = rows.narrow(2, portion.begin, portion.size).narrow(3, heads.begin, heads.size);
+      blocks.of(rank).narrow(2, portion.begin, portion.size).copy_(written);
+    }
+    attention.send();
   }
-};
+  return attention.mix();
+}
 
-at::Tensor rows_of(const at::Tensor& x, const Range& rows) { return x.narrow(2, rows.begin, rows.size); }
-
-void expect_equal(const std::string& what, const at::Tensor& ours, const at::Tensor& whole) {
-  ASSERT_EQ(ours.sizes(), whole.sizes()) << what;
-  if (whole.numel() > 0) expect_within(what, relative_distance(ours, whole), 1e-6);
+void expect_rows_of_the_whole(const std::string& what, const SequenceGroup& ranks, const Case& c) {
+  const at::Tensor qkv = input(c);
+  const Range own = ranks.own_rows(c.tokens);
+  SequenceAttention attention(ranks, c.tokens, formula);
+  const at::Tensor ours = attend(attention, qkv, own), wanted = whole(qkv).narrow(1, own.begin, own.size);
+  ASSERT_EQ(ours.sizes(), wanted.sizes()) << what;
+  if (wanted.numel() > 0) expect_within(what + ", " + c.name(), relative_distance(ours, wanted), 1e-6);
+  // Nothing is left over from one call to the next.
+  EXPECT_TRUE(at::equal(attend(attention, qkv, own), ours)) << what;
 }
 
 TEST(SequenceParallel, RowsOfTheCutSequenceAreRowsOfTheWhole) {
   const int ranks = mpi_communicator(MPI_COMM_WORLD)->size();
   for (const Degrees& degrees : test::sequence_degrees(ranks)) {
     const RankGroup group(mpi_communicator(MPI_COMM_WORLD), degrees);
-    for (const Case& c : cases) {
-      const Input input(c);
-      const AttentionResult whole = formula(input.q, input.k, input.v, true);
-      const Range own = group.sequence().own_rows(c.tokens);
-      const AttentionResult cut = group.sequence().attention(c.tokens, formula)(
-          rows_of(input.q, own), rows_of(input.k, own), rows_of(input.v, own), /*with_lse=*/true);
-      const std::string what =
-          test::words(degrees) + ", " + std::to_string(c.heads) + " heads, " + std::to_string(c.tokens) + " rows";
-      expect_equal(what, cut.out, rows_of(whole.out, own));
-      expect_equal(what + " lse", cut.lse, rows_of(whole.lse, own));
-    }
+    for (const Case& c : cases) expect_rows_of_the_whole(test::words(degrees), group.sequence(), c);
   }
 }
 
-TEST(SequenceParallel, HeadsInPortionsGiveTheSameBits) {
-  const auto world = mpi_communicator(MPI_COMM_WORLD);
-  const Input input({5, 12});
-  const std::vector<Range> rows = split(12, world->size());
-  const Range own = rows[static_cast<std::size_t>(world->rank())];
-  const auto run = [&](int portions) {
-    return ulysses_attention(*world, rows, formula, portions)(rows_of(input.q, own), rows_of(input.k, own),
-                                                              rows_of(input.v, own), false)
-        .out;
-  };
-  const at::Tensor at_once = run(1);
-  for (const int portions : {2, 3, 5, 8}) EXPECT_TRUE(at::equal(run(portions), at_once)) << portions << " portions";
+/// As where transfers go on beside computing: rows leave in portions, and results rank by rank.
+TEST(SequenceParallel, PortionsMakeTheSame) {
+  const std::shared_ptr<Communicator> world = mpi_communicator(MPI_COMM_WORLD);
+  const SequenceGroup ranks(world, message_exchange(world, /*overlaps=*/true), world->subgroup({world->rank()}));
+  for (const Case& c : cases) expect_rows_of_the_whole("portions", ranks, c);
 }
 
 TEST(SequenceParallel, GatheringPutsRowsInTheirPlaces) {

@@ -18,6 +18,17 @@ TEST(Shard, PartsBeyondTheTotalAreEmpty) {
   EXPECT_EQ(split(0, 2), (std::vector<Range>{{0, 0}, {0, 0}}));
 }
 
+TEST(Shard, PortionsShrinkAndMakeTheWhole) {
+  EXPECT_EQ(sizes(shrinking(1300)), (std::vector<std::int64_t>{900, 300, 100}));
+  for (std::int64_t total = 0; total <= 200; ++total) {
+    const std::vector<Range> portions = shrinking(total);
+    EXPECT_EQ(portions[0].begin, 0);
+    EXPECT_EQ(portions[1].begin, portions[0].end());
+    EXPECT_EQ(portions[2].begin, portions[1].end());
+    EXPECT_EQ(portions[2].end(), total);
+  }
+}
+
 TEST(Shard, PartsFollowEachOtherAndDifferByOneAtMost) {
   for (std::int64_t total = 0; total <= 50; ++total) {
     for (int parts = 1; parts <= 9; ++parts) {

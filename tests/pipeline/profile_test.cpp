@@ -100,7 +100,7 @@ TEST(OpCost, OfOurKernelsIsWhatTheyReadAndWrite) {
   const TensorShape stream{{1, 10, 8}, 4}, narrow{{1, 10, 8}, 2};
   EXPECT_EQ(op_cost("wf::add_gated", {stream}, {}).bytes, 80 * (4 + 2 + 4));
   EXPECT_EQ(op_cost("wf::modulated_norm", {stream}, {}).bytes, 80 * (4 + 2));
-  EXPECT_EQ(op_cost("wf::rotated_heads", {narrow}, {}).bytes, 80 * (2 + 2));
+  EXPECT_EQ(op_cost("wf::write_heads", {narrow}, {}).bytes, 80 * (2 + 2));
 }
 
 TEST(Cost, OfAForwardIsWhatItsOperationsAddUpTo) {

@@ -13,11 +13,11 @@ constexpr double run_tolerance = 5e-5;
 
 int world_size() { return mpi_communicator(MPI_COMM_WORLD)->size(); }
 
-/// On GPUs each rank sees one, as its first.
 std::shared_ptr<const RankGroup> group_of(const Degrees& degrees) {
   std::unique_ptr<Communicator> gpus;
   if (test::device().is_cuda()) gpus = nccl_communicator(mpi_communicator(MPI_COMM_WORLD), test::device());
-  return std::make_shared<RankGroup>(mpi_communicator(MPI_COMM_WORLD), degrees, std::move(gpus));
+  return std::make_shared<RankGroup>(mpi_communicator(MPI_COMM_WORLD), degrees,
+                                     RankGroup::OnGpus{std::move(gpus), test::device()});
 }
 
 TEST(Ranks, AForwardOverACutSequenceEqualsTheOfficialOne) {

@@ -29,7 +29,7 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
   const c10::InferenceMode guard;
   const Golden golden("dit.safetensors");
   const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = golden.input("x").unsqueeze(0);
-  const Attention attention = math_attention();
+  SequenceAttention attention(math_attention());
   for (const std::string expert : {"high", "low"}) {
     const DitWeights weights = tiny_dit(expert, Precision::reference);
     const auto compare = [&](const std::string& what, const at::Tensor& ours) {

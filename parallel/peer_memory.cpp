@@ -1,0 +1,115 @@
+#include "parallel/peer_memory.hpp"
+
+#include <ATen/ATen.h>
+#include <c10/cuda/CUDACachingAllocator.h>
+#include <c10/cuda/CUDAException.h>
+#include <c10/cuda/CUDAGuard.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+
+#include <exception>
+
+#include "cluster/error.hpp"
+#include "parallel/device.hpp"
+
+namespace wf {
+namespace {
+
+namespace allocator = c10::cuda::CUDACachingAllocator;
+
+template <class Call>
+Call driver_function(const char* name) {
+  void* function = nullptr;
+  cudaDriverEntryPointQueryResult found{};
+  const cudaError_t code = cudaGetDriverEntryPointByVersion(name, &function, CUDART_VERSION, cudaEnableDefault, &found);
+  if (code != cudaSuccess || found != cudaDriverEntryPointSuccess)
+    throw Error(Error::environment, std::string("the CUDA driver has no ") + name);
+  return reinterpret_cast<Call>(function);
+}
+
+void check(CUresult code, const char* what) {
+  if (code != CUDA_SUCCESS)
+    throw Error(Error::resource, fmt::format("{}: CUDA driver error {}", what, static_cast<int>(code)));
+}
+
+CUdeviceptr address(const std::byte* word) { return reinterpret_cast<CUdeviceptr>(word); }
+
+}  // namespace
+
+std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& own) {
+  const auto all = static_cast<std::size_t>(ranks.size());
+  const at::Tensor sizes =
+      ranks.all_gather(at::full({1}, static_cast<std::int64_t>(own.size()), at::kLong), Counts(all, 1));
+  const Counts counts(sizes.const_data_ptr<std::int64_t>(), sizes.const_data_ptr<std::int64_t>() + all);
+  const at::Tensor bytes = at::empty({static_cast<std::int64_t>(own.size())}, at::kChar);
+  std::copy(own.begin(), own.end(), bytes.mutable_data_ptr<std::int8_t>());
+  const at::Tensor joined = ranks.all_gather(bytes, counts);
+  const char* next = reinterpret_cast<const char*>(joined.const_data_ptr());
+  std::vector<std::string> texts;
+  for (const std::int64_t count : counts) {
+    texts.emplace_back(next, static_cast<std::size_t>(count));
+    next += count;
+  }
+  return texts;
+}
+
+// ---- Memory
+
+PeerMemory::PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes)
+    : host_(host), exceptions_(std::uncaught_exceptions()) {
+  const c10::cuda::CUDAGuard on_gpu(gpu);  // others' memory is opened for this GPU
+  own_ = at::empty({bytes}, at::device(gpu).dtype(at::kByte));
+  const auto shared = allocator::shareIpcHandle(own_.data_ptr());
+  const std::vector<std::string> handles = texts_of_all(host, shared.handle);
+  const std::vector<std::string> offsets = texts_of_all(host, std::to_string(shared.offset));
+  std::string problem;
+  for (int rank = 0; rank < host.size() && problem.empty(); ++rank) {
+    const auto i = static_cast<std::size_t>(rank);
+    offsets_.push_back(std::stoll(offsets[i]));
+    try {
+      opened_.push_back(rank == host.rank() ? nullptr : allocator::getIpcDevPtr(handles[i]));
+    } catch (const std::exception& error) {
+      problem = fmt::format("the GPU of rank {} cannot reach that of rank {}", host.rank(), rank);
+      spdlog::debug("{}: {}", problem, error.what());
+      (void)cudaGetLastError();  // it was the whole answer
+    }
+  }
+  for (const std::string& one : texts_of_all(host, problem))
+    if (!one.empty()) throw Error(Error::environment, one);
+}
+
+PeerMemory::~PeerMemory() {
+  if (std::uncaught_exceptions() > exceptions_) {
+    static std::vector<at::Tensor> kept;  // others may still write there
+    kept.push_back(own_);
+    return;
+  }
+  try {
+    synchronize(own_.device());
+    opened_.clear();
+    host_.barrier();
+  } catch (const std::exception& error) {
+    spdlog::error("{}", error.what());
+  }
+}
+
+std::byte* PeerMemory::of(int rank) const {
+  const auto i = static_cast<std::size_t>(rank);
+  if (rank == host_.rank()) return static_cast<std::byte*>(own_.data_ptr());
+  return static_cast<std::byte*>(opened_[i].get()) + offsets_[i];
+}
+
+// ---- Words
+
+StreamWords::StreamWords()
+    : write_(driver_function<Call>("cuStreamWriteValue32")), wait_(driver_function<Call>("cuStreamWaitValue32")) {}
+
+void StreamWords::write(cudaStream_t stream, const std::byte* word, std::uint32_t value) const {
+  check(write_(stream, address(word), value, CU_STREAM_WRITE_VALUE_DEFAULT), "cuStreamWriteValue32");
+}
+
+void StreamWords::wait(cudaStream_t stream, const std::byte* word, std::uint32_t value) const {
+  check(wait_(stream, address(word), value, CU_STREAM_WAIT_VALUE_GEQ), "cuStreamWaitValue32");
+}
+
+}  // namespace wf
