@@ -30,6 +30,7 @@ struct Gpu {
   std::string name;
   std::uint64_t memory_bytes = 0;
   int capability = 0;  ///< 90 is compute capability 9.0: H100, H200
+  std::string pci;     ///< "0000:1a:00.0": where it is in the machine, for whoever sees it as whatever number
 };
 
 /// What this build has of CUDA, and sees with it. All empty in a build without CUDA.
@@ -40,5 +41,15 @@ struct CudaView {
   std::string problem;  ///< why there are none, in the runtime's words
 };
 CudaView cuda_view();
+
+/// Bytes of a GPU that nobody has taken. Starts CUDA on it, which itself takes some 0.5 GB. 0 when that fails.
+std::uint64_t free_memory(int gpu);
+
+/// Two of CudaView::gpus. direct: each can address the memory of the other, over NVLink or PCIe.
+struct GpuPair {
+  int a = 0, b = 0;
+  bool direct = false;
+};
+std::vector<GpuPair> gpu_pairs();
 
 }  // namespace wf

@@ -1,6 +1,7 @@
 // launcher/machine_cuda.cpp: what CUDA's runtime says of this machine. It is asked directly, for LibTorch keeps the
 // reason to itself when it sees no GPU.
 #include <cuda_runtime_api.h>
+#include <spdlog/fmt/fmt.h>
 
 #include "launcher/machine.hpp"
 
@@ -23,6 +24,18 @@ std::string problem_of(cudaError_t error) {
   return error == cudaErrorInsufficientDriver ? words + "; the driver's is " + version_of(driver) : words;
 }
 
+Gpu describe(const cudaDeviceProp& gpu) {
+  return {.name = gpu.name,
+          .memory_bytes = gpu.totalGlobalMem,
+          .capability = 10 * gpu.major + gpu.minor,
+          .pci = fmt::format("{:04x}:{:02x}:{:02x}.0", gpu.pciDomainID, gpu.pciBusID, gpu.pciDeviceID)};
+}
+
+bool can_address(int gpu, int other) {
+  int can = 0;
+  return cudaDeviceCanAccessPeer(&can, gpu, other) == cudaSuccess && can != 0;
+}
+
 }  // namespace
 
 CudaView cuda_view() {
@@ -32,13 +45,30 @@ CudaView cuda_view() {
   for (int i = 0; i < count && error == cudaSuccess; ++i) {
     cudaDeviceProp properties{};
     error = cudaGetDeviceProperties(&properties, i);
-    view.gpus.push_back({properties.name, properties.totalGlobalMem, 10 * properties.major + properties.minor});
+    view.gpus.push_back(describe(properties));
   }
   if (error != cudaSuccess) {
     view.gpus.clear();
     view.problem = problem_of(error);
   }
   return view;
+}
+
+std::uint64_t free_memory(int gpu) {
+  int current = 0;
+  std::size_t free = 0, total = 0;
+  if (cudaGetDevice(&current) != cudaSuccess || cudaSetDevice(gpu) != cudaSuccess) return 0;
+  const bool known = cudaMemGetInfo(&free, &total) == cudaSuccess;
+  cudaSetDevice(current);
+  return known ? free : 0;
+}
+
+std::vector<GpuPair> gpu_pairs() {
+  std::vector<GpuPair> pairs;
+  const int gpus = static_cast<int>(cuda_view().gpus.size());
+  for (int a = 0; a < gpus; ++a)
+    for (int b = a + 1; b < gpus; ++b) pairs.push_back({a, b, can_address(a, b) && can_address(b, a)});
+  return pairs;
 }
 
 }  // namespace wf

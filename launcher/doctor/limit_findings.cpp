@@ -1,0 +1,139 @@
+// launcher/doctor/limit_findings.cpp: of rank_findings.hpp, what is true of a machine rather than of a rank.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "launcher/command.hpp"
+#include "launcher/doctor/rank_findings.hpp"
+#include "parallel/device.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::uint64_t MiB = 1 << 20;
+constexpr std::uint64_t enough_locked = 1024 * MiB, enough_shared = 512 * MiB;
+
+std::string size_in_words(std::uint64_t bytes) {
+  if (bytes == std::numeric_limits<std::uint64_t>::max()) return "unlimited";
+  if (bytes >= 1024 * MiB) return gibibytes(bytes);
+  return bytes >= MiB ? fmt::format("{} MiB", bytes / MiB) : fmt::format("{} KiB", bytes / 1024);
+}
+
+/// What `look` finds in the reports of each machine; what is the same on several is said once.
+Findings of_machines(const RankReports& reports, const std::function<Findings(const RankReports&)>& look) {
+  std::map<std::string, RankReports> machines;
+  for (const RankReport& report : reports) machines[report.host].push_back(report);
+  Findings findings;
+  std::vector<std::vector<std::string>> hosts;  // of each finding
+  for (const auto& [host, here] : machines) {
+    for (const Finding& finding : look(here)) {
+      const auto same = std::find(findings.begin(), findings.end(), finding);
+      if (same != findings.end()) {
+        hosts[static_cast<std::size_t>(same - findings.begin())].push_back(host);
+        continue;
+      }
+      findings.push_back(finding);
+      hosts.push_back({host});
+    }
+  }
+  for (std::size_t i = 0; i < findings.size() && machines.size() > 1; ++i)
+    findings[i].words =
+        (hosts[i].size() == machines.size() ? "every machine" : join(hosts[i], ", ")) + ": " + findings[i].words;
+  return findings;
+}
+
+std::string pairs_in_words(const std::vector<GpuPair>& pairs, std::size_t all) {
+  if (pairs.size() == all && all > 1) return fmt::format("all {} pairs of GPUs", all);
+  std::vector<std::string> words;
+  for (const GpuPair& pair : pairs) words.push_back(fmt::format("GPU {} - GPU {}", pair.a, pair.b));
+  return join(words, ", ");
+}
+
+Findings links_of_machine(const RankReports& reports) {
+  const RankReport& widest = *std::max_element(reports.begin(), reports.end(),
+                                               [](const auto& a, const auto& b) { return a.gpus_seen < b.gpus_seen; });
+  const std::vector<GpuPair>& all = widest.pairs;
+  const auto gpu_ranks =
+      std::count_if(reports.begin(), reports.end(), [](const auto& report) { return report.gpu >= 0; });
+  if (all.empty() && gpu_ranks > 1)
+    return {{Finding::ok, "GPU links",
+             "each rank sees its own GPU alone; where NCCL is slow, let all see all (srun --gpu-bind=none)"}};
+  std::vector<GpuPair> direct, indirect;
+  for (const GpuPair& pair : all) (pair.direct ? direct : indirect).push_back(pair);
+  Findings findings;
+  if (!direct.empty())
+    findings.push_back(
+        {Finding::ok, "GPU links", pairs_in_words(direct, all.size()) + ": direct (NVLink or PCIe peer access)"});
+  if (!indirect.empty())
+    findings.push_back(
+        {Finding::warn, "GPU links",
+         pairs_in_words(indirect, all.size()) +
+             ": through host memory, slow for ranks that share a clip (nvidia-smi topo -p2p r says why)"});
+  return findings;
+}
+
+Findings locked_on_machine(const RankReports& reports) {
+  const RankReport& least = *std::min_element(reports.begin(), reports.end(),
+                                              [](const auto& a, const auto& b) { return a.lockable < b.lockable; });
+  const bool pinning_failed =
+      std::any_of(reports.begin(), reports.end(), [](const auto& report) { return !report.pinning_problem.empty(); });
+  const std::string limit = size_in_words(least.lockable);
+  if (least.lockable >= enough_locked) return {{Finding::ok, "ulimit -l", limit}};
+  if (!least.infiniband && !pinning_failed)
+    return {{Finding::ok, "ulimit -l", limit + ", enough: without InfiniBand nothing needs more"}};
+  return {
+      {Finding::warn, "ulimit -l",
+       fmt::format(
+           "{}, too little {}: set memlock to unlimited (/etc/security/limits.conf; docker run --ulimit memlock=-1; "
+           "Slurm: PropagateResourceLimitsExcept=MEMLOCK)",
+           limit,
+           least.infiniband ? "for InfiniBand, which locks what it sends"
+                            : "perhaps, for memory could not be pinned")}};
+}
+
+Findings shm_of_machine(const RankReports& reports) {
+  const RankReport& one = reports.front();
+  const std::string purpose = "; ranks of a machine, MPI and NCCL pass data through it and want 512 MiB: ";
+  if (one.shm_bytes == 0) return {{Finding::warn, "/dev/shm", "not there" + purpose + "mount a tmpfs"}};
+  if (one.shm_bytes < enough_shared)
+    return {
+        {Finding::warn, "/dev/shm",
+         size_in_words(one.shm_bytes) + purpose + "docker run --shm-size=1g, or mount -o remount,size=1g /dev/shm"}};
+  if (one.shm_free < enough_shared)
+    return {{Finding::warn, "/dev/shm",
+             size_in_words(one.shm_free) + " free of " + size_in_words(one.shm_bytes) + purpose +
+                 "remove what ended programs left (ls -l /dev/shm)"}};
+  return {{Finding::ok, "/dev/shm", size_in_words(one.shm_bytes)}};
+}
+
+}  // namespace
+
+Findings gpu_links(const RankReports& reports) { return of_machines(reports, links_of_machine); }
+
+Findings pinned_memory(const RankReports& reports) {
+  Findings findings;
+  std::vector<double> rates;
+  for (const RankReport& report : reports) {
+    if (report.pinned_gb_per_s > 0) rates.push_back(report.pinned_gb_per_s);
+    if (!report.pinning_problem.empty())
+      findings.push_back({Finding::warn, "pinned memory",
+                          fmt::format("rank {} on {} cannot pin 1 GiB and copy it to its GPU: {}", report.rank,
+                                      report.host, report.pinning_problem)});
+  }
+  if (!rates.empty()) {
+    const auto [least, most] = std::minmax_element(rates.begin(), rates.end());
+    const std::string range = fmt::format("{:.1f}{}", *least, *most > *least ? fmt::format(" to {:.1f}", *most) : "");
+    findings.push_back(
+        {Finding::ok, "pinned memory",
+         fmt::format("1 GiB {}to the GPU at {} GB/s", reports.size() > 1 ? "of each rank " : "", range)});
+  }
+  for (Finding& finding : of_machines(reports, locked_on_machine)) findings.push_back(std::move(finding));
+  return findings;
+}
+
+Findings shared_memory(const RankReports& reports) { return of_machines(reports, shm_of_machine); }
+
+}  // namespace wf
