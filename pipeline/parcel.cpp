@@ -4,11 +4,13 @@
 
 #include <ATen/ATen.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "cluster/error.hpp"
+#include "parallel/host_copy.hpp"
 
 namespace wf {
 namespace {
@@ -17,37 +19,29 @@ using Json = nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little);
 
+constexpr std::size_t texts = 2;  ///< tensors that stay on the host; they come first
+
 /// All tensors of a clip, in the order of the form. Undefined ones have no bytes.
-template <class AnyClip, class Use>
-void for_each_tensor_of(AnyClip& clip, const Use& use) {
-  use(clip.text.prompt.text);
-  use(clip.text.negative.text);
-  use(clip.state.x);
-  use(clip.state.solver.corrected);
-  use(clip.state.solver.m1);
-  use(clip.state.solver.m2);
-  use(clip.latents.x);
+template <class AnyClip>
+auto tensors_of(AnyClip& clip) {
+  auto& solver = clip.state.solver;
+  return std::array{
+      &clip.text.prompt.text, &clip.text.negative.text, &clip.state.x, &solver.corrected, &solver.m1, &solver.m2,
+      &clip.latents.x};
 }
 
 Json header_of(const Clip& clip) {
   Json tensors = Json::array();
-  for_each_tensor_of(clip, [&](const at::Tensor& tensor) {
-    if (tensor.defined())
-      tensors.push_back({{"dtype", static_cast<int>(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
+  for (const at::Tensor* const tensor : tensors_of(clip)) {
+    if (tensor->defined())
+      tensors.push_back({{"dtype", static_cast<int>(tensor->scalar_type())}, {"shape", tensor->sizes().vec()}});
     else
       tensors.push_back(nullptr);
-  });
-  return {{"tensors", std::move(tensors)},      {"step", clip.state.step},
-          {"order", clip.state.solver.order},   {"seconds", clip.seconds},
-          {"device_bytes", clip.device_bytes},  {"ranks", clip.ranks},
-          {"steps_resumed", clip.steps_resumed},
-          {"latents_sha256", clip.latents_sha256}};
-}
-
-void append(Bytes& bytes, const void* data, std::size_t size) {
-  const std::size_t at = bytes.size();
-  bytes.resize(at + size);
-  std::memcpy(bytes.data() + at, data, size);
+  }
+  return {{"tensors", std::move(tensors)},       {"step", clip.state.step},
+          {"order", clip.state.solver.order},    {"seconds", clip.seconds},
+          {"device_bytes", clip.device_bytes},   {"ranks", clip.ranks},
+          {"steps_resumed", clip.steps_resumed}, {"latents_sha256", clip.latents_sha256}};
 }
 
 /// Takes what it is asked for from the front.
@@ -72,11 +66,12 @@ Json read_header(Reader& reader) {
   return Json::parse(text, text + size);
 }
 
-at::Tensor read_tensor(Reader& reader, const Json& form) {
+at::Tensor read_tensor(Reader& reader, const Json& form, at::Device device) {
   if (form.is_null()) return {};
-  const at::Tensor tensor = at::empty(form.at("shape").get<std::vector<std::int64_t>>(),
-                                      at::TensorOptions(static_cast<at::ScalarType>(form.at("dtype").get<int>())));
-  std::memcpy(tensor.data_ptr(), reader.take(tensor.nbytes()), tensor.nbytes());
+  const auto dtype = static_cast<at::ScalarType>(form.at("dtype").get<int>());
+  const auto shape = form.at("shape").get<std::vector<std::int64_t>>();
+  const at::Tensor tensor = at::empty(shape, at::TensorOptions(dtype).device(device));
+  copy_to_device(reader.take(tensor.nbytes()), tensor);
   return tensor;
 }
 
@@ -85,25 +80,26 @@ at::Tensor read_tensor(Reader& reader, const Json& form) {
 Bytes pack(const Clip& clip) {
   const std::string header = header_of(clip).dump();
   const std::uint64_t size = header.size();
-  Bytes bytes;
-  append(bytes, &size, sizeof size);
-  append(bytes, header.data(), header.size());
-  for_each_tensor_of(clip, [&](const at::Tensor& tensor) {
-    if (!tensor.defined()) return;
-    const at::Tensor here = tensor.cpu().contiguous();
-    append(bytes, here.const_data_ptr(), here.nbytes());
-  });
+  std::size_t total = sizeof size + size;
+  for (const at::Tensor* const tensor : tensors_of(clip)) total += tensor->defined() ? tensor->nbytes() : 0;
+  Bytes bytes(total);
+  std::memcpy(bytes.data(), &size, sizeof size);
+  std::memcpy(bytes.data() + sizeof size, header.data(), size);
+  std::uint8_t* place = bytes.data() + sizeof size + size;
+  for (const at::Tensor* const tensor : tensors_of(clip)) {
+    if (!tensor->defined()) continue;
+    copy_to_host(*tensor, place);
+    place += tensor->nbytes();
+  }
   return bytes;
 }
 
 void unpack(const Bytes& bytes, Clip& clip, at::Device device) {
   Reader reader(bytes);
   const Json header = read_header(reader);
-  std::size_t i = 0;
-  for_each_tensor_of(clip, [&](at::Tensor& tensor) { tensor = read_tensor(reader, header.at("tensors").at(i++)); });
-  SolverState& solver = clip.state.solver;
-  for (at::Tensor* const tensor : {&clip.state.x, &solver.corrected, &solver.m1, &solver.m2, &clip.latents.x})
-    if (tensor->defined()) *tensor = tensor->to(device);
+  const auto tensors = tensors_of(clip);
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+    *tensors[i] = read_tensor(reader, header.at("tensors").at(i), i < texts ? at::Device(at::kCPU) : device);
   header.at("step").get_to(clip.state.step);
   header.at("order").get_to(clip.state.solver.order);
   header.at("seconds").get_to(clip.seconds);
