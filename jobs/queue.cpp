@@ -64,15 +64,17 @@ Queue::Place Queue::place(std::size_t job) const {
   return {entry.again, entry.priority, entry.turn, job};
 }
 
-const Queue::Place* Queue::best(Lanes lanes) const {
+const Queue::Place* Queue::best(Lanes lanes, const std::set<std::size_t>& without) const {
   const auto before = [](const Place& a, const Place& b) {
     return std::tuple(a.again, -static_cast<long>(a.priority)) < std::tuple(b.again, -static_cast<long>(b.priority));
   };
   const Place* best = nullptr;
   for (lanes &= filled_; lanes != 0;) {  // from the end: of equals the first seen stays
     const int lane = std::bit_width(lanes) - 1;
-    const Place& first = *lanes_[static_cast<std::size_t>(lane)].begin();
-    if (!best || before(first, *best)) best = &first;
+    const std::set<Place>& waiting = lanes_[static_cast<std::size_t>(lane)];
+    const auto first =
+        std::find_if(waiting.begin(), waiting.end(), [&](const Place& place) { return !without.contains(place.job); });
+    if (first != waiting.end() && (!best || before(*first, *best))) best = &*first;
     lanes &= ~(Lanes{1} << lane);
   }
   return best;
@@ -91,6 +93,11 @@ void Queue::set(std::size_t job, State state) {
   const Lanes bit = Lanes{1} << entry.lane;
   filled_ = lane.empty() ? filled_ & ~bit : filled_ | bit;
   entry.state = state;
+}
+
+std::optional<std::size_t> Queue::peek(Lanes lanes, const std::set<std::size_t>& without) const {
+  const Place* const first = best(lanes, without);
+  return first ? std::optional(first->job) : std::nullopt;
 }
 
 std::optional<std::size_t> Queue::next(Lanes lanes) {

@@ -35,6 +35,8 @@ class Queue {
                  const std::function<double(const Job&)>& work = predicted_work);
   /// The next clip to work on (an index into `jobs`) out of these lanes, now running; empty when none waits there.
   std::optional<std::size_t> next(Lanes lanes = all_lanes);
+  /// What next() would give if `without` these clips; nothing changes by it.
+  std::optional<std::size_t> peek(Lanes lanes, const std::set<std::size_t>& without = {}) const;
   bool waits_in(Lanes lanes) const { return best(lanes) != nullptr; }
   void wait_in(int lane, std::size_t job);  ///< running or waiting -> waiting there, in its old turn
   void done(std::size_t job);               ///< also for a clip found finished
@@ -64,7 +66,7 @@ class Queue {
     bool operator<(const Place& other) const;
   };
   Place place(std::size_t job) const;
-  const Place* best(Lanes lanes) const;
+  const Place* best(Lanes lanes, const std::set<std::size_t>& without = {}) const;
   void set(std::size_t job, State state);
 
   std::vector<std::size_t> order_;  ///< all jobs in the order of work

@@ -215,6 +215,11 @@ std::vector<std::size_t> Dispatch::lost(int number) {
 
 // ---- Orders
 
+Assignment Dispatch::assignment(std::size_t job) const {
+  const Leg& leg = lanes_.leg(lane_of(clips_[job]));
+  return {job, leg.first, leg.last, clips_[job].parked.group};
+}
+
 void Dispatch::assign(int number, std::size_t job) {
   Clip& clip = clips_[job];
   const Leg& leg = lanes_.leg(lane_of(clip));
@@ -223,7 +228,7 @@ void Dispatch::assign(int number, std::size_t job) {
   set_begun(job, clip.leg + 1);
   clip.group = number;
   group(number).running.insert(job);
-  outbox_.push_back({number, Assignment{job, leg.first, leg.last, clip.parked.group}});
+  outbox_.push_back({number, assignment(job)});
 }
 
 void Dispatch::assign_all() {
@@ -285,6 +290,12 @@ std::vector<Order> Dispatch::orders(double now) {
     }
   }
   return std::exchange(outbox_, {});
+}
+
+std::optional<Assignment> Dispatch::peek(int number, const std::set<std::size_t>& without) const {
+  if (stopped_) return {};
+  const std::optional<std::size_t> job = queue_.peek(open(kind(groups_.at(static_cast<std::size_t>(number)))), without);
+  return job ? std::optional(assignment(*job)) : std::nullopt;
 }
 
 bool Dispatch::over() const {

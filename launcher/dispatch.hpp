@@ -51,8 +51,9 @@ using Predicted = std::function<double(const Job&, Stage)>;
 
 /// Groups ask, and are answered when there is work for their role: by the queue's policy, as long as their parked clips
 /// stay below the bounds. Groups without work change their role when the other role's work is behind by more than the
-/// change costs. A group may ask again before its last clip is reported (its file is being written). Of each event,
-/// `now` is in seconds of any clock that does not go back. Each call takes O(log clips + log groups).
+/// change costs. A group may ask again before its last clip is reported (its file is being written, or its state
+/// parked). Of each event, `now` is in seconds of any clock that does not go back. Each call takes O(log clips + log
+/// groups).
 class Dispatch {
  public:
   /// groups[i] is the role of group i at the start: all resident, or none (high, low or both).
@@ -68,8 +69,8 @@ class Dispatch {
   void pulled(int group, std::size_t clip);  ///< the group has the clip's state; the holder may forget it
   void handed_over(int group, std::size_t clip, const SecondsByStage& seconds);  ///< the leg is done, its state parked
   void done(int group, std::size_t clip, const SecondsByStage& seconds);         ///< written and published
-  bool failed(int group, std::size_t clip, Error::Kind kind);                  ///< true: it will be tried again
-  void interrupted(int group, std::size_t clip, Stage stage);                  ///< by a drain; its state is stored
+  bool failed(int group, std::size_t clip, Error::Kind kind);                    ///< true: it will be tried again
+  void interrupted(int group, std::size_t clip, Stage stage);                    ///< by a drain; its state is stored
   /// The group is gone, with what it parked. What it worked on counts as failed (it may be what killed it): the clips
   /// that will not be tried again are returned. All others wait again where they were last kept.
   std::vector<std::size_t> lost(int group);
@@ -77,6 +78,9 @@ class Dispatch {
 
   /// What to send now, in this order; to be called after each event or some of them.
   std::vector<Order> orders(double now);
+  /// The assignment that orders() would give the group if it asked now, `without` these clips; empty: none. Nothing
+  /// changes by it.
+  std::optional<Assignment> peek(int group, const std::set<std::size_t>& without = {}) const;
   /// No clip is being worked on, and none will be.
   bool over() const;
 
@@ -131,6 +135,7 @@ class Dispatch {
   bool fail(std::size_t clip, Error::Kind kind);
   Clip& report(int group, std::size_t clip);
   void measure(const Clip& clip, const SecondsByStage& seconds);
+  Assignment assignment(std::size_t job) const;
   void assign(int number, std::size_t job);
   void assign_all();
   bool change_pays(Role from, Role to) const;

@@ -116,6 +116,35 @@ TEST(Dispatch, AGroupWithItsShareParkedWaitsUntilOneIsPulled) {
   EXPECT_EQ(desk.said(), Words{"0: clip 1 text-high"});
 }
 
+TEST(Dispatch, AClipThatIsBeingParkedTakesItsRoom) {
+  Desk desk({job(), job()}, {high, low}, {.parked_per_group = 1, .change_seconds = 1e9});
+  desk.answer(0);
+  EXPECT_EQ(desk.answer(0), Words{}) << "the group asks before it has handed over";
+  desk.handed_over(0, 0, {});
+  EXPECT_EQ(desk.said(), Words{});
+  desk.answer(1);
+  desk.pulled(1, 0);
+  EXPECT_EQ(desk.said(), Words{"0: clip 1 text-high"});
+}
+
+TEST(Dispatch, APeekTellsTheNextAssignment) {
+  Desk desk({job(), job(), job()}, {high, low, low});
+  EXPECT_FALSE(desk.peek(1)) << "nothing waits for the low-noise expert";
+  for (const std::size_t clip : {0u, 1u}) {
+    EXPECT_EQ(desk.peek(0)->clip, clip);
+    EXPECT_EQ(desk.peek(0)->holder, -1);
+    desk.answer(0);
+    desk.handed_over(0, clip, {});
+  }
+  EXPECT_EQ(words({1, *desk.peek(1)}), "1: clip 0 low-write from 0");
+  EXPECT_EQ(words({2, *desk.peek(2, {0})}), "2: clip 1 low-write from 0");
+  EXPECT_FALSE(desk.peek(2, {0, 1}));
+  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write from 0"}) << "as if nobody had looked";
+  EXPECT_EQ(desk.peek(2)->clip, 1u);
+  desk.stop();
+  EXPECT_FALSE(desk.peek(2));
+}
+
 TEST(Dispatch, AllGroupsTogetherParkNoMoreThanTheTotal) {
   Desk desk({job(), job(), job()}, {high, high, low}, {.parked_in_total = 1, .change_seconds = 1e9});
   EXPECT_EQ(desk.answer(0), Words{"0: clip 0 text-high"});
