@@ -1,6 +1,7 @@
 #include "launcher/farm/control.hpp"
 
 #include <chrono>
+#include <set>
 
 #include "cluster/log.hpp"
 #include "cluster/trace.hpp"
@@ -31,6 +32,7 @@ void Control::run() {
     if (courier_.stop_requested() && !stopped_) stop();
     if (report) hear_or_end(report->message);
     send_orders();
+    send_hints();
     witness_.at_work(courier_.activities());
   }
 }
@@ -55,7 +57,11 @@ void Control::end(const Error& error) {
 
 void Control::hear(const Message& message) {
   std::visit(
-      Match{[&](const letter::Ask& m) { dispatch_.ask(m.group); },
+      Match{[&](const letter::Ending& m) { ending_.try_emplace(m.group); },
+            [&](const letter::Ask& m) {
+              ending_.erase(m.group);
+              dispatch_.ask(m.group);
+            },
             [&](const letter::Pulled& m) { dispatch_.pulled(m.group, m.clip); },
             [&](const letter::HandedOver& m) { dispatch_.handed_over(m.group, m.clip, m.seconds); },
             [&](const letter::Done& m) {
@@ -85,11 +91,15 @@ void Control::stop() {
   courier_.stop_all();
 }
 
+int Control::holder_of(const Assignment& assignment) const {
+  return assignment.holder < 0 ? -1 : groups_.leader(assignment.holder);
+}
+
 void Control::send_orders() {
   for (const Order& order : dispatch_.orders(seconds_now())) {
     const int leader = groups_.leader(order.group);
     std::visit(Match{[&](const Assignment& a) {
-                       courier_.send(leader, letter::Assign{a.clip, a.first, a.last, a.holder});
+                       courier_.send(leader, letter::Assign{a.clip, a.first, a.last, holder_of(a)});
                      },
                      [&](const ChangeRole& c) { courier_.send(leader, letter::ChangeRole{c.role}); },
                      [&](const Release& r) { courier_.send(leader, letter::Release{r.clip}); },
@@ -98,6 +108,22 @@ void Control::send_orders() {
                        --groups_at_work_;
                      }},
                order.what);
+  }
+}
+
+/// A group that will ask soon hears which parked clip it would be given now, so that it can fetch a copy while it still
+/// computes. Two groups are not told of the same. If another is given it in the end, some bytes went in vain.
+void Control::send_hints() {
+  std::set<std::size_t> told;
+  for (const auto& [group, clip] : ending_)
+    if (clip) told.insert(*clip);
+  for (auto& [group, clip] : ending_) {
+    if (clip) continue;
+    const std::optional<Assignment> next = dispatch_.peek(group, told);
+    if (!next || next->holder < 0 || next->holder == group) continue;  // perhaps after the next event
+    clip = next->clip;
+    told.insert(next->clip);
+    courier_.send(groups_.leader(group), letter::Ahead{{next->clip, next->first, holder_of(*next)}});
   }
 }
 

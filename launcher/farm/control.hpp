@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,7 +45,9 @@ class Control {
   void hear(const Message& message);
   void end(const Error& error);
   void hear_failure(const letter::Failed& failed);
+  int holder_of(const Assignment& assignment) const;  ///< its rank
   void send_orders();
+  void send_hints();
   void stop();
 
   Dispatch& dispatch_;
@@ -53,6 +56,7 @@ class Control {
   Witness& witness_;
   std::optional<Error> fatal_;
   std::vector<std::string> traces_;
+  std::map<int, std::optional<std::size_t>> ending_;  ///< groups that will ask soon; the clip they were told of
   int groups_at_work_;
   bool stopped_ = false;
   std::atomic<bool> abandoned_ = false;

@@ -16,10 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto rest = 1ms;               ///< between two looks into an empty mailbox
-constexpr auto pull_deadline = 10min;    ///< for one piece
-constexpr auto last_words = 500ms;       ///< for what has to leave before the end
-constexpr std::size_t pieces_ahead = 2;  ///< asked for before the first has come
+constexpr auto rest = 1ms;          ///< between two looks into an empty mailbox
+constexpr auto last_words = 500ms;  ///< for what has to leave before the end
 
 template <class... Kinds>
 bool is_one_of(const Message& message) {
@@ -36,6 +34,7 @@ bool is_order(const Message& message) {
 Courier::Courier(Mail& mail, CourierOptions options)
     : mail_(mail),
       options_(std::move(options)),
+      incoming_([this](int holder, const letter::Pull& pull) { send(holder, pull); }, options_.piece),
       activities_(static_cast<std::size_t>(mail.size())),
       watch_(options_.silence) {
   for (int rank = 0; rank < size(); ++rank)
@@ -85,7 +84,9 @@ void Courier::handle(Letter letter) {
   if (const auto* const abort = std::get_if<letter::Abort>(&message)) return hear(*abort);
   if (const auto* const pull = std::get_if<letter::Pull>(&message)) return answer(letter.from, *pull);
   if (const auto* const release = std::get_if<letter::Release>(&message)) return void(unpark(release->clip));
-  if (auto* const piece = std::get_if<letter::Piece>(&message)) return pieces_.put(std::move(*piece));
+  if (const auto* const piece = std::get_if<letter::Piece>(&message)) return incoming_.hear(*piece);
+  if (const auto* const ahead = std::get_if<letter::Ahead>(&message)) return incoming_.begin(ahead->parked);
+  if (const auto* const assign = std::get_if<letter::Assign>(&message)) fetch_for(*assign);
   if (is_order(message)) return orders_.put(std::move(message));
   if (std::holds_alternative<letter::Farewell>(message)) {
     const std::lock_guard lock(mutex_);
@@ -105,13 +106,19 @@ void Courier::hear(const letter::Abort& abort) {
   options_.end_process(abort.exit_code);
 }
 
+/// Before the thread that computes sees the order.
+void Courier::fetch_for(const letter::Assign& order) {
+  if (order.holder < 0 || order.holder == rank()) return incoming_.drop();
+  incoming_.begin({order.clip, order.first, order.holder});
+}
+
 void Courier::answer(int from, const letter::Pull& pull) {
   std::shared_ptr<const Bytes> parcel;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = parked_.find(pull.clip); found != parked_.end()) parcel = found->second;
   }
-  letter::Piece piece{.clip = pull.clip, .offset = pull.offset};
+  letter::Piece piece{.number = pull.number, .offset = pull.offset};
   if (parcel && pull.offset <= parcel->size()) {
     piece.total = parcel->size();
     const auto begin = parcel->begin() + static_cast<std::ptrdiff_t>(pull.offset);
@@ -203,32 +210,12 @@ std::vector<std::size_t> Courier::parked() const {
   return clips;
 }
 
-Bytes Courier::pull(int from, std::size_t clip) {
-  const trace::Span span("transfer", "pull");
-  const auto piece = [&] {
-    for (;;) {
-      std::optional<letter::Piece> came = pieces_.take(pull_deadline);
-      if (came && came->clip != clip) continue;  // of a pull that failed
-      if (!came || came->total == 0)
-        throw Error(Error::transient, fmt::format("{} has nothing parked of clip {}", name(from), clip));
-      return std::move(*came);
-    }
-  };
-  std::uint64_t asked = 0;
-  const auto ask = [&] { send(from, letter::Pull{clip, asked}), asked += options_.piece; };
-  ask();
-  letter::Piece first = piece();
-  Bytes parcel(first.total);
-  for (std::size_t ahead = 1; ahead < pieces_ahead && asked < parcel.size(); ++ahead) ask();
-  std::copy(first.bytes.begin(), first.bytes.end(), parcel.begin());
-  for (std::uint64_t here = first.bytes.size(); here < parcel.size();) {
-    if (asked < parcel.size()) ask();
-    const letter::Piece next = piece();
-    std::copy(next.bytes.begin(), next.bytes.end(), parcel.begin() + static_cast<std::ptrdiff_t>(next.offset));
-    here += next.bytes.size();
-  }
-  send(from, letter::Release{clip});
-  return parcel;
+Bytes Courier::pull(const letter::Assign& order) {
+  std::optional<Bytes> parcel = incoming_.take();
+  if (!parcel)
+    throw Error(Error::transient, fmt::format("{} has nothing parked of clip {}", name(order.holder), order.clip));
+  send(order.holder, letter::Release{order.clip});
+  return std::move(*parcel);
 }
 
 void Courier::say_farewell(std::string trace) {

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "launcher/farm/incoming.hpp"
 #include "launcher/farm/letters.hpp"
 #include "launcher/farm/watch.hpp"
 
@@ -92,8 +93,9 @@ class Courier {
   void park(std::size_t clip, Bytes parcel);
   std::shared_ptr<const Bytes> unpark(std::size_t clip);  ///< what was parked here; null: nothing
   std::vector<std::size_t> parked() const;
-  /// What rank `from` has parked of the clip; it forgets it then. Throws transient when it is not there.
-  Bytes pull(int from, std::size_t clip);
+  /// What the last order's clip goes on from, which is on its way here since that order came, or longer; the holder
+  /// forgets it then. Throws transient when it is not there.
+  Bytes pull(const letter::Assign& order);
   void say_farewell(std::string trace);  ///< to rank 0; from now on nobody watches the other
 
   // For rank 0.
@@ -107,6 +109,7 @@ class Courier {
   void handle(Letter letter);
   void hear(int from, const letter::Beat& beat);
   void hear(const letter::Abort& abort);
+  void fetch_for(const letter::Assign& order);
   void answer(int from, const letter::Pull& pull);
   void beat();
   void look_for_silent();
@@ -115,7 +118,7 @@ class Courier {
   CourierOptions options_;
   Inbox<Message> orders_;
   Inbox<Report> reports_;
-  Inbox<letter::Piece> pieces_;
+  Incoming incoming_;
   mutable std::mutex mutex_;  ///< of all below
   std::map<std::size_t, std::shared_ptr<const Bytes>> parked_;
   std::vector<Activity> activities_;

@@ -25,9 +25,11 @@ class GroupWork {
   /// parcel: what the clip's earlier stages made, from park(); none: it begins, or goes on from its stored state.
   virtual void begin(std::size_t clip, const Bytes* parcel) = 0;
   /// One stage but write; high and low together with the group's other ranks. False: stopped on the way, and stored.
-  virtual bool advance(Stage stage) = 0;
+  /// nearly_done: called once when the last step begins, or the stage where it has none; empty: nobody wants to know.
+  virtual bool advance(Stage stage, const std::function<void()>& nearly_done) = 0;
   virtual SecondsByStage seconds() const = 0;  ///< of the stages that were passed here from start to end
-  virtual Bytes park() = 0;                    ///< the clip leaves
+  /// What it has made, for begin() on any rank, to be called by any thread; the clip leaves.
+  virtual std::function<Bytes()> park() = 0;
   /// The last stage and the final names, for any thread; the clip leaves.
   virtual std::function<Finished()> finish() = 0;
   /// Stores what is parked of a clip: a later run goes on from there.

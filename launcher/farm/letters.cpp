@@ -14,6 +14,7 @@ namespace wf {
 using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Activity, clip, stage, step, steps)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Parked, clip, first, holder)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankFacts, host, device_name, memory_bytes, host_bytes, threads)
 
 namespace letter {
@@ -30,6 +31,7 @@ template <class Empty>
 requires std::is_empty_v<Empty>
 void from_json(const Json&, Empty&) {}
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ready, kind, problem)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ending, group)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ask, group)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pulled, group, clip)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(HandedOver, group, clip, seconds)
@@ -37,11 +39,12 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Done, group, clip, seconds, sidecar)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Failed, group, clip, kind, what)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interrupted, group, clip, stage)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Assign, clip, first, last, holder)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ahead, parked)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeRole, role)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NothingMore, keep_parked)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Join, clip, stage)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pull, clip, offset)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Piece, clip, offset, total)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pull, clip, number, offset)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Piece, number, offset, total)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Release, clip)
 
 }  // namespace letter

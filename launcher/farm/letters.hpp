@@ -20,6 +20,14 @@ struct Activity {
 /// "0003-a-red-kite-s42 high 12/40", "waiting".
 std::string words(const Activity& activity);
 
+/// What the stages before `first` made of a clip, as a rank keeps it.
+struct Parked {
+  std::size_t clip = 0;
+  Stage first = Stage::text;
+  int holder = 0;  ///< the rank
+  bool operator==(const Parked&) const = default;
+};
+
 namespace letter {
 
 // ---- Of all ranks to rank 0, and of rank 0 to all
@@ -61,6 +69,10 @@ struct Ready {
 
 // ---- A group's leader to rank 0: Dispatch's reports
 
+/// The group will ask in a moment: what it does last has begun.
+struct Ending {
+  int group = 0;
+};
 struct Ask {
   int group = 0;
 };
@@ -96,7 +108,11 @@ struct Interrupted {
 struct Assign {
   std::size_t clip = 0;
   Stage first = Stage::text, last = Stage::write;
-  int holder = -1;  ///< the group that has what the clip has made so far, as in Assignment
+  int holder = -1;  ///< the rank that has what the clip has made so far; -1: nobody, as in Assignment
+};
+/// The receiver will probably be given that clip next. It may fetch a copy; the holder keeps it for who is given it.
+struct Ahead {
+  Parked parked;
 };
 struct ChangeRole {
   Role role = Role::resident;
@@ -113,10 +129,10 @@ struct Join {
 
 struct Pull {
   std::size_t clip = 0;
-  std::uint64_t offset = 0;
+  std::uint64_t number = 0, offset = 0;  ///< number: the receiver's own, for its answers
 };
 struct Piece {
-  std::size_t clip = 0;
+  std::uint64_t number = 0;
   std::uint64_t offset = 0, total = 0;  ///< of the whole; total 0: it is not here
   Bytes bytes = {};
 };
@@ -129,9 +145,9 @@ struct Release {
 
 using Message =
     std::variant<letter::Beat, letter::Abort, letter::Farewell, letter::Hello, letter::Start, letter::Refused,
-                 letter::Begin, letter::Ready, letter::Ask, letter::Pulled, letter::HandedOver, letter::Done,
-                 letter::Failed, letter::Interrupted, letter::Assign, letter::ChangeRole, letter::NothingMore,
-                 letter::Join, letter::Pull, letter::Piece, letter::Release>;
+                 letter::Begin, letter::Ready, letter::Ending, letter::Ask, letter::Pulled, letter::HandedOver,
+                 letter::Done, letter::Failed, letter::Interrupted, letter::Assign, letter::Ahead, letter::ChangeRole,
+                 letter::NothingMore, letter::Join, letter::Pull, letter::Piece, letter::Release>;
 
 Bytes to_bytes(const Message& message);
 /// Throws internal when they are no message's: ranks of different builds.

@@ -11,6 +11,7 @@
 #include "launcher/model_choice.hpp"
 #include "launcher/version.hpp"
 #include "parallel/device.hpp"
+#include "parallel/host_copy.hpp"
 #include "pipeline/parcel.hpp"
 #include "pipeline/store.hpp"
 
@@ -49,6 +50,12 @@ SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
   return seconds;
 }
 
+/// As its number in the schedule; 0 for a stage without steps.
+std::int64_t last_step(const Job& job, Stage stage) {
+  if (stage == Stage::low) return job.steps - 1;
+  return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
+}
+
 }  // namespace
 
 PipelineWork::PipelineWork(Setting setting)
@@ -65,12 +72,14 @@ void PipelineWork::begin(std::size_t clip, const Bytes* parcel) {
   if (parcel) unpack(*parcel, *clip_, setting_.models.execution().device);
 }
 
-bool PipelineWork::advance(Stage stage) {
+bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done) {
   const std::string name(to_string(stage)), &clip = clip_->job.name;
   trace::Span span("stage", name, {{"clip", clip}});
+  const std::int64_t last = last_step(clip_->job, stage);
   const auto progress = [&](Stage now, std::int64_t step, std::int64_t steps) {
     step_.reset();
     if (steps > 1) step_.emplace("step", name, std::initializer_list<trace::Argument>{{"step", std::to_string(step)}});
+    if (nearly_done && step == last) nearly_done();
     return setting_.gate({clip, now, step, steps});
   };
   try {
@@ -107,10 +116,17 @@ void PipelineWork::embed_texts_from(std::size_t first) {
 
 SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }
 
-Bytes PipelineWork::park() {
-  const Bytes parcel = pack(*clip_);
+/// The stages end when the device is done with them, so there is nothing for the copy to wait for.
+std::function<Bytes()> PipelineWork::park() {
+  auto clip = std::make_shared<const Clip>(std::move(*clip_));
   clip_.reset();
-  return parcel;
+  return [clip, device = setting_.models.execution().device] {
+    return within("job " + clip->job.name, [&] {
+      const trace::Span span("communication", "park", {{"clip", clip->job.name}});
+      const StreamBeside beside(device);
+      return pack(*clip);
+    });
+  };
 }
 
 std::function<Finished()> PipelineWork::finish() {

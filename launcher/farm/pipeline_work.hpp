@@ -36,9 +36,9 @@ class PipelineWork final : public GroupWork {
 
   void take_role(Role role) override;
   void begin(std::size_t clip, const Bytes* parcel) override;
-  bool advance(Stage stage) override;
+  bool advance(Stage stage, const std::function<void()>& nearly_done) override;
   SecondsByStage seconds() const override;
-  Bytes park() override;
+  std::function<Bytes()> park() override;
   std::function<Finished()> finish() override;
   void store(std::size_t clip, const Bytes& parcel) override;
 

@@ -13,6 +13,11 @@ namespace {
 /// high and low are the group's, all other stages its leader's.
 bool is_shared(Stage stage) { return stage == Stage::high || stage == Stage::low; }
 
+/// After it the leader asks for more: write is done beside the next clip.
+bool is_last(Stage stage, const letter::Assign& order) {
+  return stage == order.last || (stage == Stage::decode && order.last == Stage::write);
+}
+
 }  // namespace
 
 Worker::Worker(const Groups& groups, Courier& courier, GroupWork& work)
@@ -42,7 +47,7 @@ void Worker::lead() {
       tell_group(order);
       take_role(change->role);
     } else if (const auto* const end = std::get_if<letter::NothingMore>(&order)) {
-      if (finishing_.joinable()) finishing_.join();
+      finish_all();
       if (end->keep_parked) store_parked();
       return tell_group(order);
     }
@@ -66,47 +71,68 @@ void Worker::pass_stages(const letter::Assign& order) {
   for (const Stage stage : all_stages) {
     if (stage < order.first || stage > order.last) continue;
     if (stage == Stage::write) return finish(order.clip);
-    if (!advance(order.clip, stage)) return report(letter::Interrupted{number_, order.clip, stage});
+    if (!advance(order, stage)) return report(letter::Interrupted{number_, order.clip, stage});
   }
-  const SecondsByStage seconds = work_.seconds();
-  courier_.park(order.clip, work_.park());
-  report(letter::HandedOver{number_, order.clip, seconds});
+  park(order.clip);
 }
 
 void Worker::begin(const letter::Assign& order) {
   if (order.holder < 0) return work_.begin(order.clip, nullptr);
-  const std::shared_ptr<const Bytes> parcel =
-      order.holder == number_ ? courier_.unpark(order.clip)
-                              : std::make_shared<const Bytes>(courier_.pull(groups_.leader(order.holder), order.clip));
+  const std::shared_ptr<const Bytes> parcel = order.holder == courier_.rank()
+                                                  ? courier_.unpark(order.clip)
+                                                  : std::make_shared<const Bytes>(courier_.pull(order));
   if (!parcel) throw Error(Error::transient, "what was parked of the clip is gone");
   report(letter::Pulled{number_, order.clip});
   work_.begin(order.clip, parcel.get());
 }
 
-bool Worker::advance(std::size_t clip, Stage stage) {
+bool Worker::advance(const letter::Assign& order, Stage stage) {
+  std::function<void()> nearly_done;
+  if (is_last(stage, order)) nearly_done = [this] { report(letter::Ending{number_}); };
   together_ = is_shared(stage) && group_.size() > 1;
-  if (together_) tell_group(letter::Join{clip, stage});
-  const bool passed = work_.advance(stage);
+  if (together_) tell_group(letter::Join{order.clip, stage});
+  const bool passed = work_.advance(stage, nearly_done);
   together_ = false;
   return passed;
 }
 
-/// While one clip's file is completed the next is computed, but not the one after that.
 void Worker::finish(std::size_t clip) {
-  if (finishing_.joinable()) finishing_.join();
-  finishing_ = std::jthread([this, clip, finish = work_.finish()] {
-    trace::name_thread("finishing");
+  beside(finishing_, "finishing", clip, [this, clip, finish = work_.finish()] {
+    const Finished finished = finish();
+    return letter::Done{number_, clip, finished.seconds, finished.sidecar};
+  });
+}
+
+void Worker::park(std::size_t clip) {
+  const SecondsByStage seconds = work_.seconds();
+  beside(parking_, "parking", clip, [this, clip, seconds, park = work_.park()] {
+    courier_.park(clip, park());
+    return letter::HandedOver{number_, clip, seconds};
+  });
+}
+
+/// While this is done for one clip the next is computed, but not the one after that: a clip that waits takes memory.
+void Worker::beside(std::jthread& thread, std::string_view name, std::size_t clip, std::function<Message()> work) {
+  if (thread.joinable()) thread.join();
+  thread = std::jthread([this, name, clip, work = std::move(work)] {
+    trace::name_thread(name);
     try {
-      const Finished finished = finish();
-      report(letter::Done{number_, clip, finished.seconds, finished.sidecar});
+      report(work());
     } catch (const std::exception&) {
       report_failure(clip, current_error());
     }
   });
 }
 
+void Worker::finish_all() {
+  for (std::jthread* const thread : {&finishing_, &parking_})
+    if (thread->joinable()) thread->join();
+}
+
+/// What another group has just pulled is that group's to store.
 void Worker::store_parked() {
-  for (const std::size_t clip : courier_.parked()) work_.store(clip, *courier_.unpark(clip));
+  for (const std::size_t clip : courier_.parked())
+    if (const auto parcel = courier_.unpark(clip)) work_.store(clip, *parcel);
 }
 
 void Worker::tell_group(const Message& message) {
@@ -125,7 +151,7 @@ void Worker::follow() {
     const Message order = courier_.next();
     if (const auto* const join = std::get_if<letter::Join>(&order)) {
       work_.begin(join->clip, nullptr);
-      work_.advance(join->stage);
+      work_.advance(join->stage, {});
       courier_.set_activity({});
     } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
       take_role(change->role);

@@ -1,6 +1,8 @@
 // launcher/farm/worker.hpp: the loop of one rank: what its group is given, it does.
 #pragma once
 
+#include <functional>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -10,8 +12,9 @@
 
 namespace wf {
 
-/// A group's leader asks rank 0 for work and leads the others through the stages that they share. A clip's file is
-/// completed by a thread beside the next clip, one at a time.
+/// A group's leader asks rank 0 for work and leads the others through the stages that they share. Beside the next clip
+/// threads complete the file of one that is finished, or park one that another group goes on with; one of each at a
+/// time.
 class Worker {
  public:
   Worker(const Groups& groups, Courier& courier, GroupWork& work);
@@ -27,8 +30,11 @@ class Worker {
   void carry_out(const letter::Assign& order);
   void pass_stages(const letter::Assign& order);
   void begin(const letter::Assign& order);
-  bool advance(std::size_t clip, Stage stage);
+  bool advance(const letter::Assign& order, Stage stage);
   void finish(std::size_t clip);
+  void park(std::size_t clip);
+  void beside(std::jthread& thread, std::string_view name, std::size_t clip, std::function<Message()> work);
+  void finish_all();
   void store_parked();
   void tell_group(const Message& message);
   void report(const Message& message) { courier_.send(0, message); }
@@ -40,7 +46,7 @@ class Worker {
   int number_;              ///< of the group
   std::vector<int> group_;  ///< its ranks, the leader first
   bool together_ = false;   ///< the group's ranks are in a stage together
-  std::jthread finishing_;
+  std::jthread finishing_, parking_;
 };
 
 }  // namespace wf

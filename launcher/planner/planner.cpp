@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "cluster/error.hpp"
@@ -129,6 +130,13 @@ std::string parts_in_words(const RankMemory& memory) {
                   (rank.total() >> 30) + 1, smaller));
 }
 
+/// Of parked clips: a group of a pool fetches its next one while it computes, and the holder keeps it until then.
+int copies_ahead(const PlacementPlan& plan) {
+  if (plan.mode != PlacementMode::pipeline) return 0;
+  return std::accumulate(plan.pools.begin(), plan.pools.end(), 0,
+                         [](int groups, const Pool& pool) { return groups + pool.groups; });
+}
+
 }  // namespace
 
 const RankMemory& Considered::fullest() const {
@@ -160,7 +168,8 @@ int parked_in_total(const PlanRequest& request, const PlacementPlan& plan) {
       taken = std::max(taken, rank.total() * static_cast<std::uint64_t>(hardware.most_on_a_node()));
   for (const ClipShape& shape : shapes) largest = std::max(largest, parked_bytes(request.model, shape.job));
   const std::uint64_t room = host_room(hardware), left = room > taken ? room - taken : 0;
-  return static_cast<int>(std::clamp<std::uint64_t>(left / largest * hardware.nodes.size(), 1, any));
+  const auto rooms = static_cast<std::int64_t>(left / largest * hardware.nodes.size());
+  return static_cast<int>(std::clamp<std::int64_t>(rooms - copies_ahead(plan), 1, any));
 }
 
 }  // namespace wf

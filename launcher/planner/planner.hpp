@@ -61,8 +61,9 @@ constexpr double equally_fast = 0.05;
 /// may lack memory, which is an estimate and has swap space behind it.
 PlanResult make_plan(const PlanRequest& request);
 
-/// Clips that may wait between two stages, of all groups together: what nodes have left beside pinned memory. At least
-/// 1; as many as one likes where request.hardware.host_bytes is not known.
+/// Clips that may wait between two stages, of all groups together: what nodes have left beside pinned memory and the
+/// copy of one clip that each group of a pool fetches ahead. At least 1; as many as one likes where
+/// request.hardware.host_bytes is not known.
 int parked_in_total(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -1,14 +1,13 @@
 // tests/launcher/farm_test.cpp: letters, groups, the watch, and a courier's duties within one process.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <thread>
 
 #include "cluster/error.hpp"
-#include "launcher/farm/courier.hpp"
 #include "launcher/farm/groups.hpp"
 #include "launcher/farm/loading.hpp"
 #include "launcher/farm/run_start.hpp"
+#include "tests/launcher/pair_mail.hpp"
 
 namespace wf {
 namespace {
@@ -30,6 +29,7 @@ TEST(Letters, ArriveAsTheyWereWritten) {
   EXPECT_EQ(done.seconds, (SecondsByStage{1, 2, 3, 4, 0.5}));
   EXPECT_EQ(done.sidecar, "{\"a\": 1}");
   EXPECT_EQ(sent_and_read(letter::Assign{7, Stage::low, Stage::write, 3}).holder, 3);
+  EXPECT_EQ(sent_and_read(letter::Ahead{{7, Stage::low, 3}}).parked, (Parked{7, Stage::low, 3}));
   EXPECT_EQ(sent_and_read(letter::Piece{7, 16, 40, {0, 255, 10}}).bytes, (Bytes{0, 255, 10}));
   EXPECT_TRUE(sent_and_read(letter::Piece{7, 16, 40, {}}).bytes.empty());
   sent_and_read(letter::Begin{});
@@ -142,84 +142,6 @@ TEST(Watch, KnowsNobodyElse) {
   Watch watch(8);
   watch.heard(5, 1);
   EXPECT_TRUE(watch.silent(100).empty());
-}
-
-struct Post {
-  std::mutex mutex;
-  std::deque<Letter> letters;
-};
-
-/// Between two ranks of this process.
-class PairMail final : public Mail {
- public:
-  PairMail(int rank, Post* posts) : rank_(rank), posts_(posts) {}
-  int rank() const override { return rank_; }
-  int size() const override { return 2; }
-  void send(int to, Bytes bytes) override {
-    const std::lock_guard lock(posts_[to].mutex);
-    posts_[to].letters.push_back({rank_, std::move(bytes)});
-  }
-  std::optional<Letter> receive() override {
-    const std::lock_guard lock(posts_[rank_].mutex);
-    if (posts_[rank_].letters.empty()) return std::nullopt;
-    Letter letter = std::move(posts_[rank_].letters.front());
-    posts_[rank_].letters.pop_front();
-    return letter;
-  }
-  bool is_carrying() const override { return false; }
-  bool flush(std::chrono::milliseconds) override { return true; }
-
- private:
-  int rank_;
-  Post* posts_;
-};
-
-struct Pair {
-  explicit Pair(double silence = 8) {
-    for (int i = 0; i < 2; ++i) {
-      mails[i] = std::make_unique<PairMail>(i, posts);
-      couriers[i] =
-          std::make_unique<Courier>(*mails[i], CourierOptions{.hosts = {"one", "two"},
-                                                              .beat = 20ms,
-                                                              .silence = silence,
-                                                              .end_process = [this, i](int code) { ended[i] = code; },
-                                                              .piece = 1000});
-    }
-  }
-  Post posts[2];
-  std::unique_ptr<Mail> mails[2];
-  std::atomic<int> ended[2] = {-1, -1};  ///< exit codes of the processes that would have ended
-  std::unique_ptr<Courier> couriers[2];
-};
-
-template <class Condition>
-bool comes_true(const Condition& condition) {
-  for (int i = 0; i < 5000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
-  return condition();
-}
-
-TEST(Courier, AParkedClipIsPulledInPiecesAndThenForgotten) {
-  Pair pair;
-  for (const std::size_t size : {1u, 999u, 1000u, 1001u, 12'345u}) {
-    Bytes parcel(size);
-    for (std::size_t i = 0; i < size; ++i) parcel[i] = static_cast<std::uint8_t>(i * 7);
-    pair.couriers[0]->park(3, parcel);
-    EXPECT_EQ(pair.couriers[1]->pull(0, 3), parcel) << size;
-    EXPECT_TRUE(comes_true([&] { return pair.couriers[0]->parked().empty(); })) << "the receiver has it";
-  }
-}
-
-TEST(Courier, WhatIsNotParkedIsATransientError) {
-  Pair pair;
-  try {
-    pair.couriers[1]->pull(0, 9);
-    FAIL() << "there is no clip 9";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Error::transient);
-    EXPECT_NE(std::string(error.what()).find("rank 0 (node one)"), std::string::npos) << error.what();
-  }
-  pair.couriers[0]->park(9, Bytes(10));
-  EXPECT_EQ(pair.couriers[1]->pull(0, 9).size(), 10u) << "it can be pulled later";
 }
 
 TEST(Courier, TellsRankZeroWhatTheOthersAreAt) {

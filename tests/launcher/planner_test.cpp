@@ -314,6 +314,10 @@ TEST(Planner, ParkedClipsTakeWhatPinnedMemoryLeaves) {
   const double parked = static_cast<double>(parked_bytes(published_model(), job_720p()));
   EXPECT_NEAR(parked, 4 * 4 * 16.0 * 21 * 90 * 160 + 2 * 2 * 512.0 * 4096, 1);
   EXPECT_NEAR(parked_in_total(request, resident), 2 * 90.0 * gib / parked, 2);
+  PlacementPlan pools = resident;
+  pools.mode = PlacementMode::pipeline;
+  pools.pools = {{"high", {Stage::high}, 10}, {"low", {Stage::text, Stage::low, Stage::decode}, 6}};
+  EXPECT_EQ(parked_in_total(request, pools), parked_in_total(request, resident) - 16) << "one ahead for each group";
   request.hardware.host_bytes = gib / 64;
   EXPECT_EQ(parked_in_total(request, resident), 1) << "else nothing would ever be handed over";
 }
