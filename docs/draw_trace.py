@@ -10,6 +10,7 @@ from html import escape
 
 STAGES = {"text": "#8b6bc2", "high": "#d9643a", "low": "#3c78c8", "decode": "#35976b", "write": "#c29a1d"}
 LOAD, WAIT, COMMUNICATION, INK, FAINT = "#a3968a", "#e3e6ea", "#10203a", "#24292f", "#6a737d"
+HAND_OVER = {"park": "#10203a", "pull": "#d04a8b"}  # of clips between pools, by threads that do not compute
 LEFT, RIGHT, TOP, BOTTOM = 130, 90, 74, 44  # margins in pixels
 BIN = 2  # pixels of the picture whose waiting for other ranks is drawn as one column
 
@@ -27,7 +28,7 @@ class Span:
 
 class Rank:
     """One lane: the thread that computes (it has the most stages and waits for work) in a bar,
-    what its other threads do in a strip below."""
+    what its other threads do, files and clips that they hand over, in a strip below."""
 
     def __init__(self, name, spans):
         self.name = name
@@ -37,9 +38,12 @@ class Rank:
         main = max(seconds, key=seconds.get, default=None)
         kinds = defaultdict(list)
         for span in sorted(spans, key=lambda span: span.begin):
-            aside = span.thread != main and span.category in ("stage", "write")
-            if aside or span.thread == main:
-                kinds["aside" if aside else span.category].append(span)
+            if span.thread == main:
+                kinds[span.category].append(span)
+            elif span.category in ("stage", "write"):
+                kinds["aside"].append(span)
+            elif span.name in HAND_OVER:
+                kinds["hand over"].append(span)
         self.kinds = kinds
 
     def busy(self, begin, end):
@@ -171,6 +175,8 @@ class Picture:
             self.label(span, y, width)
         for span in rank.kinds["aside"]:
             self.span(span, y + self.bar + 1, self.strip, STAGES.get(span.name, STAGES["write"]))
+        for span in rank.kinds["hand over"]:
+            self.span(span, y + self.bar + 1, self.strip, HAND_OVER[span.name])
         busy = f"{100 * rank.busy(self.begin, self.end):.0f} % busy"
         self.text(self.width - RIGHT + 10, y + self.bar / 2 + 4, busy, 11, FAINT)
 
@@ -182,6 +188,8 @@ class Picture:
         others = [("load", "load weights", "url(#load)"), ("wait", "wait for work", WAIT)]
         others += [("communication", "wait for other ranks", "#7b8699")]
         entries += [(words, fill) for kind, words, fill in others if kind in seen]
+        entries += [(f"{name} a clip", fill) for name, fill in HAND_OVER.items()
+                    if any(span.name == name for rank in ranks for span in rank.kinds["hand over"])]
         x = LEFT
         for words, fill in entries:
             self.rect(x, 42, 13, 13, fill, ' rx="2"')
