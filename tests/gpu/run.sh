@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, beside the official implementation.
+# Two GPUs: tests/gpu/two.sh.
 #
-#   tests/gpu/run.sh [OUT] [build] [test] [nccl] [forward] [vae] [text] [clip] [load]      (no words: all of them)
+#   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (no words: all of them)
 #
 # Results go to OUT (build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA; without it that of python3), WAN_REPOSITORY (a checkout of
@@ -12,33 +13,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 out=$(realpath -m "${1:-$root/build/gpu}")
 shift || true
 steps=("$@")
-((${#steps[@]})) || steps=(build test nccl forward vae text clip load)
+((${#steps[@]})) || steps=(build test forward vae text clip load)
 build=$root/build/cuda
 program=$build/bin/wanfarm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir -p "$out"
-failed=0
-
-say() { printf '\n== %s\n' "$*"; }
-
-# A step that fails is told, and the others go on.
-step() { # NAME COMMAND...
-  local name=$1
-  shift
-  say "$*"
-  local begin=$SECONDS
-  "$@" 2>&1 | tee "$out/$name.log" || {
-    failed=1
-    echo "FAILED: $name"
-  }
-  echo "($((SECONDS - begin)) s)"
-}
-
-bench() { # ARGUMENT...; the table on the screen, the figures in results.jsonl
-  "$program" bench "$@" --save_results "$work/figures.json" &&
-    python3 -c 'import json, sys; print(json.dumps(json.load(sys.stdin)))' <"$work/figures.json" >>"$out/results.jsonl"
-}
+logs=$out
+# shellcheck source=tests/gpu/steps.sh
+source "$root/tests/gpu/steps.sh"
 
 official() { # WHAT
   [[ -n ${WAN_REPOSITORY:-} ]] || {
@@ -48,27 +31,10 @@ official() { # WHAT
   PYTHONUNBUFFERED=1 python3 "$root/tests/gpu/official.py" "$WAN_REPOSITORY" "$1" | tee -a "$out/results.jsonl"
 }
 
-run_build() {
-  local ffmpeg=ON fuzz=ON
-  pkg-config --exists libavformat || ffmpeg=OFF
-  command -v clang++ >/dev/null || fuzz=OFF
-  cmake -S "$root" --preset cuda -DWF_TORCH_ROOT="${WF_TORCH_ROOT:-}" -DWF_FFMPEG=$ffmpeg -DWF_FUZZ=$fuzz &&
-    cmake --build "$build" --parallel "$(nproc)"
-}
-
 run_tests() {
-  local without='gpu2|lab' # GPUs in a pair have a step of their own; virtual nodes have none
+  local without='gpu2|lab' # two GPUs: two.sh
   [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
-}
-
-# Ranks on GPUs; NCCL's warnings beside a test that fails.
-run_nccl() {
-  (($(compgen -G '/dev/nvidia[0-9]*' | wc -l) > 1)) || {
-    echo 'fewer than two GPUs here: nothing between them is tested'
-    return 0
-  }
-  NCCL_DEBUG=${NCCL_DEBUG:-WARN} ctest --test-dir "$build" --output-on-failure --no-tests=error -L '^gpu2$'
 }
 
 attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
@@ -76,9 +42,8 @@ attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudn
 cd "$work" || exit 1 # models/random-a14b is made here
 for word in "${steps[@]}"; do
   case $word in
-    build) step build run_build ;;
+    build) step build run_build cuda ;;
     test) step test run_tests ;;
-    nccl) step nccl run_nccl ;;
     forward)
       for size in 832x480 1280x720; do
         for attention in $(attentions); do

@@ -57,6 +57,11 @@ bool Program::running() {
   return process_ > 0;
 }
 
+std::string Program::said() const {
+  const Path file = streams_ / "err";
+  return std::filesystem::exists(file) ? read_file(file) : "";
+}
+
 Outcome Program::wait() {
   if (process_ > 0) ::waitpid(process_, &status_, 0);
   process_ = -1;

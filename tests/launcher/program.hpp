@@ -33,6 +33,7 @@ class Program {
   Program& operator=(const Program&) = delete;
   void signal(int number) const;
   bool running();
+  std::string said() const;  ///< on stderr, so far
   Outcome wait();
 
  private:

@@ -1,0 +1,107 @@
+// tests/launcher/cut_short_test.cpp: what becomes of a run on ranks when one is killed or hangs, or a signal stops all.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <thread>
+
+#include "tests/launcher/rank_runs.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+void expect_complete(const TempFolder& folder, int ranks, std::size_t clips) {
+  const Outcome outcome = render(folder, ranks);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const auto latents = of_sidecars(folder.path(), "latents_sha256");
+  EXPECT_EQ(latents.size(), clips);
+  for (const std::string& file : files_below(folder / "out"))
+    EXPECT_FALSE(file.ends_with(".part")) << file << " was left behind";
+}
+
+/// The driver takes a moment to clean up after a process; others may use a little.
+void expect_gpu_memory_as(const std::vector<int>& before) {
+  const auto is_free = [&] {
+    const std::vector<int> now = used_gpu_memory();
+    for (std::size_t i = 0; i < before.size(); ++i)
+      if (now.at(i) > before[i] + 200) return false;
+    return true;
+  };
+  const auto deadline = Clock::now() + 10s;
+  while (!is_free() && Clock::now() < deadline) std::this_thread::sleep_for(200ms);
+  EXPECT_TRUE(is_free()) << "memory of a GPU is still in use";
+}
+
+struct Cut {
+  int signal, rank, ranks;
+  const char* placement;
+
+  bool in_pools() const { return std::string(placement) == "pipeline"; }
+  /// Of whom it is told when a step is done: a group's ranks do it together, and rank 0 is heard at once.
+  int watched() const { return in_pools() ? rank : 0; }
+  Flags flags() const {
+    if (in_pools()) return {"--placement", "pipeline", "--verbose"};
+    return {"--ulysses", std::to_string(ranks), "--placement", "resident", "--verbose"};
+  }
+};
+
+std::string name_of(const testing::TestParamInfo<Cut>& cut) {
+  return std::string(cut.param.signal == SIGKILL ? "kill_" : "stop_") + std::to_string(cut.param.rank) + "_" +
+         cut.param.placement;
+}
+
+class CutShort : public testing::TestWithParam<Cut> {};
+INSTANTIATE_TEST_SUITE_P(Two, CutShort, testing::Values(Cut{SIGKILL, 1, 2, "group"}, Cut{SIGKILL, 0, 2, "pipeline"}),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Many, CutShort,
+                         testing::Values(Cut{SIGKILL, 0, 3, "pipeline"}, Cut{SIGKILL, 1, 3, "group"},
+                                         Cut{SIGKILL, 2, 3, "pipeline"}, Cut{SIGSTOP, 0, 3, "group"},
+                                         Cut{SIGSTOP, 1, 3, "pipeline"}, Cut{SIGSTOP, 2, 3, "group"}),
+                         name_of);
+
+TEST_P(CutShort, ByOneRankTheRunEndsNamingItAndTheSameCommandGoesOn) {
+  const Cut cut = GetParam();
+  const TempFolder folder;
+  write_file(folder / "list.yaml", long_list(6, 24));
+  const std::vector<int> memory_before = used_gpu_memory();
+  Program program(folder.path(), render_flags(cut.ranks, cut.flags()), as_on_a_terminal());
+  ASSERT_TRUE(wait_for_a_step(program, cut.watched())) << program.wait().err;
+  const auto ranks = ranks_in(folder.path());
+  ASSERT_EQ(std::ssize(ranks), cut.ranks);
+  const auto begin = Clock::now();
+  ::kill(ranks.at(cut.rank), cut.signal);
+  const Outcome outcome = program.wait();
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  std::printf("ended after %.1f s of 15\n", seconds);
+  EXPECT_LT(seconds, 15);
+  EXPECT_TRUE(outcome.code == 1 || outcome.code == 3) << outcome.code;
+  EXPECT_NE(outcome.err.find("rank " + std::to_string(cut.rank)), std::string::npos) << outcome.err;
+  EXPECT_TRUE(ranks_in(folder.path()).empty()) << "processes are left";
+  expect_gpu_memory_as(memory_before);
+  expect_complete(folder, cut.ranks, 6);
+}
+
+void expect_drained_and_finished(int ranks) {
+  const TempFolder folder;
+  const std::string list = long_list(3, 30);  // nearly all of their time goes into steps
+  write_file(folder / "list.yaml", list);
+  const auto whole = latents_with(list, 1, {});
+  Program program(folder.path(), render_flags(ranks, {"--placement", "pipeline", "--verbose"}), as_on_a_terminal());
+  ASSERT_TRUE(wait_for_a_step(program, 0)) << program.wait().err;
+  program.signal(SIGTERM);
+  const Outcome outcome = program.wait();
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_NE(outcome.err.find("its state is kept"), std::string::npos) << outcome.err;
+  EXPECT_FALSE(std::filesystem::is_empty(folder / "out/.wanfarm/store"));
+  expect_complete(folder, ranks, 3);
+  EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), whole);
+}
+
+TEST(Ranks, ASignalDrainsBothOfThemAndTheNextRunGoesOn) { expect_drained_and_finished(2); }
+TEST(ManyRanks, ASignalDrainsAllOfThemAndTheNextRunGoesOn) { expect_drained_and_finished(3); }
+
+}  // namespace
+}  // namespace wf
