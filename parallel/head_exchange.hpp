@@ -44,12 +44,10 @@ class HeadExchange {
   virtual ~HeadExchange() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// Whether transfers leave the device free to compute beside them, so that it pays to send in portions.
-  virtual bool overlaps() const = 0;
+  /// The device's processors, where transfers leave them free to compute: then it pays to send piece by piece. Else 0.
+  virtual int processors() const = 0;
   /// In which portions a rank with so many rows writes and sends them; some may be empty.
-  std::vector<Range> portions(std::int64_t rows) const {
-    return overlaps() ? shrinking(rows) : std::vector{Range{0, rows}};
-  }
+  std::vector<Range> portions(std::int64_t rows) const;
 
   /// Where this rank is to write its rows.
   virtual HeadBlocks begin(const HeadShape& shape) = 0;
@@ -57,14 +55,19 @@ class HeadExchange {
   virtual void send() = 0;
   /// All rows of this rank's heads: [3, batch, all rows, own heads, head_dim].
   virtual at::Tensor receive() = 0;
-  /// Results [batch, rows of that rank, own heads, head_dim], dense, for the rank so many places after this one, around
-  /// the end. Given for 1, 2, ... and last for 0, which is this rank itself.
-  virtual void give_back(int places_after, const at::Tensor& results) = 0;
-  /// This rank's rows of all heads: [batch, own rows, heads, head_dim].
+  /// Results for rows of a rank from `first_row` on: [batch, rows, own heads, head_dim], dense. Each other rank's come
+  /// at once, this rank's own in any pieces. Nothing for ranks without rows.
+  virtual void give_back(int to, std::int64_t first_row, const at::Tensor& results) = 0;
+  /// This rank's rows of all heads: [batch, own rows, heads, head_dim]. Valid until the next begin().
   virtual at::Tensor collect() = 0;
 };
 
-/// In messages between ranks of any kind, wherever they are. overlaps: what overlaps() says.
-std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, bool overlaps = false);
+/// In messages between ranks of any kind, wherever they are. processors: what processors() says.
+std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors = 0);
+
+/// In which pieces to attend to all rows, in this order, so that the last one, which has none but own rows, hides the
+/// way of the others' results, and is as long as can be. A GPU works on tiles of rows of each head, one a processor at
+/// a time; more than one piece is made only where all together take no more turns than one. Pure.
+std::vector<Range> attention_pieces(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors);
 
 }  // namespace wf

@@ -6,6 +6,7 @@
 // Results need no word before they are written: whoever returns them has had rows of that call, which were sent when
 // the last call's results had been used.
 #include <ATen/ATen.h>
+#include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/CUDAEvent.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -55,9 +56,10 @@ class PeerExchange final : public HeadExchange {
 
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
-  bool overlaps() const override { return true; }
+  int processors() const override { return at::cuda::getDeviceProperties(gpu_.index())->multiProcessorCount; }
 
   HeadBlocks begin(const HeadShape& shape) override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
     ++call_;
     portion_ = 0;
     shape_ = shape;
@@ -68,6 +70,7 @@ class PeerExchange final : public HeadExchange {
   }
 
   void send() override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
     const Range part = portions(rows_of(rank()).size).at(portion_++);
     for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
       if (portion_ == 1) stream_words_.wait(stream, own_word(Word::finished, other), call_ - 1);
@@ -79,34 +82,33 @@ class PeerExchange final : public HeadExchange {
   }
 
   at::Tensor receive() override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
     wait_for_others(Word::sent, call_ * portions_of_a_call + portions_of_a_call);
     room_ = {};
     return rows_window();
   }
 
-  void give_back(int places_after, const at::Tensor& results) override {
-    const int to = (rank() + places_after) % size();
-    const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(gpu_.index());
-    if (to == rank()) {
-      copy_results(to, results, current);
-      for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-        stream_words_.write(stream, word_at(other, Word::finished), call_);
-      });
-      return;
-    }
+  void give_back(int to, std::int64_t first_row, const at::Tensor& results) override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    if (to == rank()) return copy_results(to, first_row, results, c10::cuda::getCurrentCUDAStream(gpu_.index()));
     const c10::cuda::CUDAStream stream = after_current(to);
-    transfer(stream, [&] { copy_results(to, results, stream); });
+    transfer(stream, [&] { copy_results(to, first_row, results, stream); });
     results.record_stream(stream);
     stream_words_.write(stream, word_at(to, Word::returned), call_);
   }
 
   at::Tensor collect() override {
-    wait_for_others(Word::returned, call_);
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
+      stream_words_.write(stream, word_at(other, Word::finished), call_);
+    });
+    if (rows_of(rank()).size > 0) wait_for_others(Word::returned, call_);
     return results_window();
   }
 
   /// Whether words come through: every rank writes one to all others, and looks for theirs.
   bool works() {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
     for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
       stream_words_.write(stream, word_at(other, Word::finished), call_);
     });
@@ -213,16 +215,19 @@ class PeerExchange final : public HeadExchange {
                                      stream));
   }
 
-  /// results [batch, rows of that rank, own heads, head_dim]: a part of its rows of all heads.
-  void copy_results(int other, const at::Tensor& results, const c10::cuda::CUDAStream& stream) {
+  /// results [batch, rows, own heads, head_dim]: a part of that rank's rows of all heads, from `first_row` on.
+  void copy_results(int other, std::int64_t first_row, const at::Tensor& results, const c10::cuda::CUDAStream& stream) {
     if (results.numel() == 0) return;
     const std::size_t width = bytes_of(results.size(2) * results.size(3), results);
     const std::size_t pitch = bytes_of(shape_.heads * shape_.head_dim, results);
-    std::byte* const to = window_->of(other) + results_at(other) +
-                          bytes_of(heads_[static_cast<std::size_t>(rank())].begin * shape_.head_dim, results);
-    C10_CUDA_CHECK(cudaMemcpy2DAsync(to, pitch, data_of(results), width, width,
-                                     static_cast<std::size_t>(results.size(0) * results.size(1)), cudaMemcpyDefault,
-                                     stream));
+    std::byte* const own_heads = window_->of(other) + results_at(other) +
+                                 bytes_of(heads_[static_cast<std::size_t>(rank())].begin * shape_.head_dim, results);
+    for (std::int64_t sample = 0; sample < shape_.batch; ++sample) {
+      std::byte* const to = own_heads + pitch * static_cast<std::size_t>(sample * rows_of(other).size + first_row);
+      const std::byte* const from = data_of(results) + bytes_of(sample * results.stride(0), results);
+      C10_CUDA_CHECK(cudaMemcpy2DAsync(to, pitch, from, width, width, static_cast<std::size_t>(results.size(1)),
+                                       cudaMemcpyDefault, stream));
+    }
   }
 
   std::unique_ptr<Communicator> host_;

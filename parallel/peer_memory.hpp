@@ -39,7 +39,8 @@ class PeerMemory {
   int exceptions_;
 };
 
-/// Counters in GPU memory, 32 bits each, that only grow and may wrap around.
+/// Counters in GPU memory, 32 bits each, that only grow and may wrap around. The stream's GPU has to be the current
+/// one.
 class StreamWords {
  public:
   /// Throws Error(environment) when the driver cannot.

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
@@ -115,22 +116,29 @@ at::Tensor SequenceAttention::receive() {
   return exchange_->receive();
 }
 
+/// The next ranks first, so that not all send to the same one.
+void SequenceAttention::give_back(const Range& piece, const at::Tensor& results) {
+  const int ranks = exchange_->size();
+  for (int step = 1; step <= ranks; ++step) {
+    const int to = (exchange_->rank() + step) % ranks;
+    const Range& rows = rows_[static_cast<std::size_t>(to)];
+    const std::int64_t begin = std::max(rows.begin, piece.begin), end = std::min(rows.end(), piece.end());
+    if (begin < end)
+      exchange_->give_back(to, begin - rows.begin, results.narrow(1, begin - piece.begin, end - begin).contiguous());
+  }
+}
+
 at::Tensor SequenceAttention::mix() {
   if (!exchange_) {
     const at::Tensor qkv = std::exchange(qkv_, {});
     return attend(qkv[0], qkv.narrow(0, 1, 2));
   }
   const at::Tensor qkv = receive(), q = qkv[0], kv = qkv.narrow(0, 1, 2);
-  // Where transfers cost no computing, the rows of others come first: their results travel while the own are computed.
-  const bool one_by_one = exchange_->overlaps() && !ring_;
-  const at::Tensor at_once = one_by_one ? at::Tensor() : attend(q, kv);
-  const int ranks = exchange_->size();
-  for (int step = 1; step <= ranks; ++step) {
-    const Range& rows = rows_[static_cast<std::size_t>((exchange_->rank() + step) % ranks)];
-    const at::Tensor results =
-        one_by_one ? attend(q.narrow(1, rows.begin, rows.size), kv) : at_once.narrow(1, rows.begin, rows.size);
-    exchange_->give_back(step % ranks, results.contiguous());
-  }
+  const Range& own = rows_[static_cast<std::size_t>(exchange_->rank())];
+  // With a ring it is once around for all rows.
+  const int processors = ring_ ? 0 : exchange_->processors();
+  for (const Range& piece : attention_pieces(q.size(1), own, q.size(2), processors))
+    give_back(piece, attend(q.narrow(1, piece.begin, piece.size), kv));
   const DeviceSpan span(q.device(), "GPU", "wait", "results of other heads");
   return exchange_->collect();
 }

@@ -58,6 +58,7 @@ class SequenceAttention {
 
  private:
   at::Tensor receive();
+  void give_back(const Range& piece, const at::Tensor& results);
   at::Tensor attend(const at::Tensor& q, const at::Tensor& kv) const;
 
   Attention local_;

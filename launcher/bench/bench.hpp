@@ -11,6 +11,7 @@
 #include "launcher/bench/table.hpp"
 #include "launcher/flags.hpp"
 #include "pipeline/models.hpp"
+#include "pipeline/profile.hpp"
 
 namespace wf {
 
@@ -83,6 +84,8 @@ Table to_table(const Ceilings& ceilings, at::Device device, const std::string& k
 /// A line of such a table, and the table.
 std::vector<Cell> matmul_line(double rate, at::Device device, const std::string& kind);
 Table ceiling_table(std::vector<std::vector<Cell>> lines);
+/// One line for each kind of operation that matters, one for all others, one for what lies between them.
+Table operations_table(const Profile& profile);
 /// "1.0 GiB" as a number; nothing where bytes are not counted (0: a CPU).
 Cell in_gib(std::uint64_t bytes);
 /// By how many percent the first is more than the second; nothing where either is 0.

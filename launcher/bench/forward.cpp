@@ -11,9 +11,6 @@
 namespace wf {
 namespace {
 
-/// Operations that take less are shown as one line.
-constexpr double least_share = 0.002;
-
 /// What one forward takes: noise, a text of as many rows as the model has, and a timestep of the high-noise expert.
 struct Inputs {
   at::Tensor x;
@@ -47,40 +44,6 @@ Table arithmetic(const DitFlops& flops, std::int64_t batch) {
   add("linears", flops.linears);
   add("self-attention", flops.self_attention);
   add("cross-attention", flops.cross_attention);
-  return table;
-}
-
-/// One line for each kind of operation that matters, one for all others, one for what lies between them.
-Table operations(const Profile& profile) {
-  Table table{"operations",
-              {{"operation", "operation"},
-               {"shape", "shape"},
-               {"calls", "calls"},
-               {"ms", "ms", 3},
-               {"share", "share %", 1},
-               {"tflop_per_s", "TFLOP/s", 2},
-               {"gb_per_s", "GB/s", 1}}};
-  double sum = 0, small = 0, small_calls = 0;
-  const auto line = [&](const std::string& name, const std::string& shape, double calls, double seconds, Cell tflops,
-                        Cell gbs) {
-    table.rows.push_back({name, shape, calls > 0 ? Cell(calls) : Cell(), 1e3 * seconds, 100 * seconds / profile.seconds,
-                          std::move(tflops), std::move(gbs)});
-  };
-  for (const OpTime& op : profile.ops) {
-    sum += op.seconds;
-    const auto calls = static_cast<double>(op.calls);
-    if (op.seconds < least_share * profile.seconds) {
-      small += op.seconds;
-      small_calls += calls;
-      continue;
-    }
-    const auto rate = [&](std::int64_t count, double unit) {
-      return count > 0 ? ratio(static_cast<double>(count) / unit, op.seconds) : Cell();
-    };
-    line(op.name, op.shape, calls, op.seconds, rate(op.flops, tera), rate(op.bytes, giga));
-  }
-  line("all others", "", small_calls, small, {}, {});
-  line("between operations", "", 0, profile.seconds - sum, {}, {});
   return table;
 }
 
@@ -137,7 +100,7 @@ Report bench_forward(const Bench& bench) {
                       "products and {:.1f} GB of elementwise traffic",
                       inputs.tokens, inputs.batch, flops / tera, bytes / giga),
           {summary(measured, flops, floor), to_table(ceilings, bench.device(), bench.arithmetic(dtype, bench.device())),
-           arithmetic(counted, inputs.batch), operations(profile(bench.device(), forward))},
+           arithmetic(counted, inputs.batch), operations_table(profile(bench.device(), forward))},
           measured.timing.median()};
 }
 

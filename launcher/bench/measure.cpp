@@ -10,6 +10,12 @@
 #include "pipeline/ceilings.hpp"
 
 namespace wf {
+namespace {
+
+/// Operations that take less are shown as one line.
+constexpr double least_share = 0.002;
+
+}  // namespace
 
 std::string Bench::arithmetic(at::ScalarType dtype, at::Device on) const {
   if (dtype != at::kFloat) return "bf16";
@@ -64,6 +70,39 @@ Cell in_gib(std::uint64_t bytes) { return bytes > 0 ? Cell(static_cast<double>(b
 
 Cell difference_percent(double measured, double predicted) {
   return measured > 0 && predicted > 0 ? Cell(100 * (measured / predicted - 1)) : Cell();
+}
+
+Table operations_table(const Profile& profile) {
+  Table table{"operations",
+              {{"operation", "operation"},
+               {"shape", "shape"},
+               {"calls", "calls"},
+               {"ms", "ms", 3},
+               {"share", "share %", 1},
+               {"tflop_per_s", "TFLOP/s", 2},
+               {"gb_per_s", "GB/s", 1}}};
+  double sum = 0, small = 0, small_calls = 0;
+  const auto line = [&](const std::string& name, const std::string& shape, double calls, double seconds, Cell tflops,
+                        Cell gbs) {
+    table.rows.push_back({name, shape, calls > 0 ? Cell(calls) : Cell(), 1e3 * seconds, 100 * seconds / profile.seconds,
+                          std::move(tflops), std::move(gbs)});
+  };
+  for (const OpTime& op : profile.ops) {
+    sum += op.seconds;
+    const auto calls = static_cast<double>(op.calls);
+    if (op.seconds < least_share * profile.seconds) {
+      small += op.seconds;
+      small_calls += calls;
+      continue;
+    }
+    const auto rate = [&](std::int64_t count, double unit) {
+      return count > 0 ? ratio(static_cast<double>(count) / unit, op.seconds) : Cell();
+    };
+    line(op.name, op.shape, calls, op.seconds, rate(op.flops, tera), rate(op.bytes, giga));
+  }
+  line("all others", "", small_calls, small, {}, {});
+  line("between operations", "", 0, profile.seconds - sum, {}, {});
+  return table;
 }
 
 }  // namespace wf

@@ -4,6 +4,7 @@
 
 #include "launcher/bench/team.hpp"
 #include "parallel/device.hpp"
+#include "parallel/device_span.hpp"
 #include "pipeline/denoise.hpp"
 #include "pipeline/start.hpp"
 #include "pipeline/weights/random_draw.hpp"
@@ -20,6 +21,7 @@ Embeddings draw_text(const DitWeights& expert, std::int64_t rows, std::uint64_t 
 }
 
 struct Measured {
+  std::function<void()> forwards;
   Timing timing;
   std::uint64_t peak = 0;  ///< bytes, of the fullest rank
   at::Tensor velocity;
@@ -32,17 +34,17 @@ Measured measure(Team& team, const Bench& bench, const Execution& execution, boo
   const std::int64_t rows = expert.config.text_len;
   const TextPair texts{draw_text(expert, rows, 1), draw_text(expert, rows, 2)};
   const Conditions conditions = make_conditions(x, texts, expert, execution);
-  const auto forwards = [&] {
-    return guided_velocity(x, timestep, bench.job.guidance.high, conditions, expert, execution);
+  const auto velocity = [=, scale = bench.job.guidance.high, &expert, &execution] {
+    return guided_velocity(x, timestep, scale, conditions, expert, execution);
   };
-  Measured measured;
+  Measured measured{.forwards = velocity, .timing = {}, .peak = 0, .velocity = {}};
   const auto first = [&] {
     reset_peak_memory(execution.device);
-    in_memory("bench forward", execution.device, [&] { measured.velocity = forwards(); });
+    in_memory("bench forward", execution.device, [&] { measured.velocity = velocity(); });
     synchronize(execution.device);
   };
   alone ? team.agree(first) : first();
-  measured.timing = team.time_runs(execution.device, bench.runs, [&] { forwards(); });
+  measured.timing = team.time_runs(execution.device, bench.runs, measured.forwards);
   measured.peak = static_cast<std::uint64_t>(team.most(static_cast<double>(device_memory(execution.device).peak)));
   return measured;
 }
@@ -61,6 +63,25 @@ Table times(const Measured& alone, const Measured& shared, int ranks) {
                 {"all ranks", static_cast<double>(ranks), all, shared.timing.least(), ratio(one, all),
                  ratio(100 * one, ranks * all), in_gib(shared.peak)}};
   return table;
+}
+
+/// What a rank sends and waits for in one more velocity. Transfers to several ranks at once count several times.
+Table communication(Team& team, at::Device device, const Measured& shared) {
+  const DeviceSpanSums sums;
+  const double seconds = team.time_runs(device, 1, shared.forwards).least();
+  const std::map<std::string, DeviceTimes> times = sums.by_category();
+  const auto most = [&](const char* category) {
+    const auto found = times.find(category);
+    return team.most(found == times.end() ? 0 : found->second.seconds);
+  };
+  const double transfers = most("communication"), waits = most("wait");
+  return {"communication",
+          {{"what", "communication of a velocity"},
+           {"transfers_s", "transfers s", 4},
+           {"waits_s", "waits s", 4},
+           {"exposed_percent", "exposed %", 1},
+           {"of_time_percent", "% of the time", 1}},
+          {{"the rank with most", transfers, waits, ratio(100 * waits, transfers), ratio(100 * waits, seconds)}}};
 }
 
 /// Every rank compares its own two.
@@ -84,12 +105,17 @@ Report bench_forward(Team& team, const Bench& bench, const std::string& degrees)
   alone_execution.ranks.reset();
   const Measured alone = measure(team, bench, alone_execution, true);
   const Measured shared = measure(team, bench, bench.models.execution(), false);
-  return {fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
-                      team.words(), degrees),
-          {times(alone, shared, team.size()), differences(team, alone.velocity, shared.velocity)},
-          shared.timing.median(),
-          "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"
-          "one rank: each by itself, all at once; efficiency: its seconds / (ranks x those of all ranks)"};
+  const at::Device device = bench.device();
+  const Table waits = communication(team, device, shared);
+  const Table operations = operations_table(profile(device, shared.forwards));
+  return {
+      fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
+                  team.words(), degrees),
+      {times(alone, shared, team.size()), waits, differences(team, alone.velocity, shared.velocity), operations},
+      shared.timing.median(),
+      "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"
+      "waits: for transfers that nothing hides, and for ranks that are later; operations: of rank 0 in a shared one\n"
+      "one rank: each by itself, all at once; efficiency: its seconds / (ranks x those of all ranks)"};
 }
 
 }  // namespace wf

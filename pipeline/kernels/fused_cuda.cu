@@ -154,47 +154,45 @@ __global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, c
     if (row.has(i)) store(out + row.index * row.columns + row.column(i), values[i]);
 }
 
-/// Heads of one rank: all have as many, but for the first ranks, which may have one more.
-struct HeadsOfRank {
-  int first, count;
-  __device__ HeadsOfRank(const HeadPlaces& places, int head) {
-    const int few = places.heads / places.ranks, of_the_longer = places.heads % places.ranks * (few + 1);
-    const bool longer = head < of_the_longer;
-    count = longer ? few + 1 : few;
-    first = longer ? head / count * count : of_the_longer + (head - of_the_longer) / count * count;
-  }
-};
-
-/// The place of a column of q, k or v (part 0, 1, 2) of a row of a sample.
-__device__ __nv_bfloat16* place(const HeadPlaces& places, int part, const Row& row, std::int64_t row_in_sample,
-                                int column) {
-  const int head = column / places.head_dim, channel = column % places.head_dim;
-  const HeadsOfRank heads(places, head);
-  const std::int64_t plane = part * places.batch + row.sample, row_in_block = places.first_row + row_in_sample;
-  const std::int64_t in_plane = (row_in_block * heads.count + head - heads.first) * places.head_dim + channel;
-  if (heads.first == places.own_first && places.own_heads > 0)
+/// Where a head of a row goes, of q, k or v (part 0, 1, 2).
+__device__ __nv_bfloat16* place(const HeadPlaces& places, int part, std::int64_t sample, std::int64_t row_in_sample,
+                                int head) {
+  // All ranks have as many heads, but for the first ones, which may have one more.
+  const int few = places.heads / places.ranks, of_the_longer = places.heads % places.ranks * (few + 1);
+  const bool longer = head < of_the_longer;
+  const int count = longer ? few + 1 : few;
+  const int first = longer ? head / count * count : of_the_longer + (head - of_the_longer) / count * count;
+  const std::int64_t plane = part * places.batch + sample, row_in_block = places.first_row + row_in_sample;
+  const std::int64_t in_plane = (row_in_block * count + head - first) * places.head_dim;
+  if (first == places.own_first && places.own_heads > 0)
     return static_cast<__nv_bfloat16*>(places.own) + plane * places.own_stride + in_plane;
-  const int before = heads.first - (heads.first > places.own_first ? places.own_heads : 0);
+  const int before = first - (first > places.own_first ? places.own_heads : 0);
   const std::int64_t of_a_head = 3 * places.batch * places.rows * places.head_dim;
-  const std::int64_t of_a_plane = places.rows * heads.count * places.head_dim;
+  const std::int64_t of_a_plane = places.rows * count * places.head_dim;
   return static_cast<__nv_bfloat16*>(places.others) + before * of_a_head + plane * of_a_plane + in_plane;
 }
 
-/// One block for a row of q, one for that of k, and one for that of v.
+/// One block for a row of q, one for that of k, and one for that of v. Their heads' places are worked out once a block:
+/// that takes divisions.
 __global__ void write_heads_kernel(const __nv_bfloat16* z, const __nv_bfloat16* weight_q, const __nv_bfloat16* weight_k,
                                    const float* angles, float eps, HeadPlaces places, Shape shape) {
+  extern __shared__ __nv_bfloat16* place_of[];  // of each head
   const Row row(shape);
   const int part = static_cast<int>(blockIdx.y);
   const std::int64_t row_in_sample = row.index - row.sample * shape.rows_per_sample;
   Values values[kVectors];
   load_row(values, z + (3 * row.index + part) * row.columns, row);
+  for (int head = static_cast<int>(threadIdx.x); head < places.heads; head += static_cast<int>(blockDim.x))
+    place_of[head] = place(places, part, row.sample, row_in_sample, head);
+  __syncthreads();
   if (part < 2) rms_norm_row(values, part == 0 ? weight_q : weight_k, eps, row);
   const float* const turns = angles + row_in_sample * places.head_dim;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (!row.has(i)) continue;
-    if (part < 2) rotate(values[i], turns + row.column(i) % places.head_dim);
-    store(place(places, part, row, row_in_sample, row.column(i)), values[i]);
+    const int head = row.column(i) / places.head_dim, channel = row.column(i) - head * places.head_dim;
+    if (part < 2) rotate(values[i], turns + channel);
+    store(place_of[head] + channel, values[i]);
   }
 }
 
@@ -249,7 +247,8 @@ void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float ep
 void write_heads(const void* z, const void* weight_q, const void* weight_k, const float* angles, float eps,
                  HeadPlaces places, Shape shape, cudaStream_t stream) {
   const dim3 blocks(static_cast<unsigned>(shape.rows), 3);
-  write_heads_kernel<<<blocks, threads_for(shape), 0, stream>>>(
+  const std::size_t table = sizeof(void*) * static_cast<std::size_t>(places.heads);
+  write_heads_kernel<<<blocks, threads_for(shape), table, stream>>>(
       static_cast<const __nv_bfloat16*>(z), static_cast<const __nv_bfloat16*>(weight_q),
       static_cast<const __nv_bfloat16*>(weight_k), angles, eps, places, shape);
 }
