@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <deque>
 #include <set>
@@ -195,11 +196,15 @@ TEST(Farm, WrongPoolsAreMendedOnTheWay) {
 }
 
 /// The low pool has more to do, so that clips wait for it and can be fetched before their turn; each is decoded for as
-/// long as the next is on its way.
+/// long as the next is on its way. No two clips are equally long: groups that ask in the same moment may be given each
+/// other's.
 TEST(Farm, SlowTransfersTakeNoTimeFromAPoolThatHasClipsWaiting) {
-  const std::vector<Job> jobs(16);
-  const auto seconds = [](const Job&, Stage stage) {
-    return std::array{0.0, 0.15, 0.15, 0.2, 0.0}[static_cast<std::size_t>(stage)];
+  std::vector<Job> jobs(16);
+  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].seed = static_cast<std::int64_t>(i);
+  const auto seconds = [](const Job& job, Stage stage) {
+    const std::array lengths{0.0, 0.15, 0.15, 0.2, 0.0};
+    return lengths[static_cast<std::size_t>(stage)] *
+           (0.8 + 0.4 * std::fmod(0.618 * static_cast<double>(*job.seed), 1));
   };
   Scene scene{jobs, {Role::high, Role::high, Role::low, Role::low}, seconds, {.change_seconds = 1e9}};
   const double without = run_farm(scene).seconds;
@@ -207,7 +212,7 @@ TEST(Farm, SlowTransfersTakeNoTimeFromAPoolThatHasClipsWaiting) {
   const double with = run_farm(scene).seconds;
   std::printf("16 clips took %.2f s; with transfers of 0.15 s %.2f s (one for each clip of a group: %.2f s)\n", without,
               with, without + 8 * 0.15);
-  EXPECT_LT(with, without + 3 * 0.15) << "the first of each group cannot come ahead";
+  EXPECT_LT(with, without + 4 * 0.15) << "the first of each group cannot come ahead, but most others";
 }
 
 }  // namespace
