@@ -65,9 +65,9 @@ class MessageExchange final : public HeadExchange {
     const Blocks coming = trade.in;
     under_way_.push_back(ranks_->start(std::move(trade)));
     for (const auto& [first_row, results] : std::exchange(own_results_, {}))
-      part(own_heads()).narrow(1, first_row, results.size(1)).copy_(results);
+      copy_heads(part(own_heads()).narrow(1, first_row, results.size(1)), results);
     wait();
-    for (const Block& block : coming) part(of(heads_, block.rank)).copy_(block.data);
+    for (const Block& block : coming) copy_heads(part(of(heads_, block.rank)), block.data);
     return all;
   }
 
@@ -106,6 +106,13 @@ at::Tensor HeadBlocks::of(int other) const {
   const std::int64_t before = its.begin - (other > rank ? own.size(3) : 0);
   const std::int64_t of_a_head = 3 * batch() * rows() * head_dim();
   return others.narrow(0, before * of_a_head, its.size * of_a_head).view({3, batch(), rows(), its.size, head_dim()});
+}
+
+void copy_heads(const at::Tensor& to, const at::Tensor& from) {
+  constexpr std::int64_t widest = 16;  // bytes
+  const bool fits = from.size(-1) * static_cast<std::int64_t>(from.itemsize()) % widest == 0;
+  const auto as_wide = [&](const at::Tensor& x) { return fits ? x.view(at::kComplexDouble) : x; };
+  as_wide(to).copy_(as_wide(from));
 }
 
 std::vector<Range> HeadExchange::portions(std::int64_t rows) const {

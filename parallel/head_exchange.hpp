@@ -62,6 +62,9 @@ class HeadExchange {
   virtual at::Tensor collect() = 0;
 };
 
+/// to.copy_(from), [.., head_dim] both, in the widest pieces that heads of this size can be moved in.
+void copy_heads(const at::Tensor& to, const at::Tensor& from);
+
 /// In messages between ranks of any kind, wherever they are. processors: what processors() says.
 std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors = 0);
 
