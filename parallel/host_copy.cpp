@@ -88,6 +88,12 @@ void copy_to_device(const void* from, const at::Tensor& to) {
   for (const std::int64_t i : {0, 1}) window.wait(i);
 }
 
+void prepare_host_copies(at::Device device) {
+  if (device.is_cpu()) return;
+  const StreamBeside beside(device);
+  const Window parking(device), pulling(device);
+}
+
 StreamBeside::StreamBeside(at::Device device) {
   if (!device.is_cpu()) guard_.reset_stream(c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device));
 }

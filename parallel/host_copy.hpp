@@ -11,6 +11,11 @@ namespace wf {
 void copy_to_host(const at::Tensor& from, void* to);
 void copy_to_device(const void* from, const at::Tensor& to);  ///< `to` is contiguous
 
+/// Makes the streams and pins the windows that two such copies at a time need, beside what is computed. CUDA may
+/// wait for an idle GPU to do either, and the first copy beside would then wait for all that is queued. Once, before
+/// work.
+void prepare_host_copies(at::Device device);
+
 /// While it lives, what this thread queues on that GPU goes to a stream of its own and waits for nobody: tensors that
 /// it touches must be complete. For a thread beside the one that computes; on a CPU it changes nothing.
 class StreamBeside {

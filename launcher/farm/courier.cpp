@@ -17,6 +17,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto rest = 1ms;          ///< between two looks into an empty mailbox
+constexpr auto news_every = 100ms;  ///< as the bar is drawn
 constexpr auto last_words = 500ms;  ///< for what has to leave before the end
 
 template <class... Kinds>
@@ -129,16 +130,17 @@ void Courier::answer(int from, const letter::Pull& pull) {
 }
 
 void Courier::beat() {
-  const bool stop = stop_requested();
-  if (Clock::now() - last_beat_ < options_.beat && stop == beat_said_stop_) return;
-  last_beat_ = Clock::now();
-  beat_said_stop_ = stop;
   letter::Beat beat;
-  beat.stop = stop;
+  beat.stop = stop_requested();
   {
     const std::lock_guard lock(mutex_);
     beat.activity = activities_[static_cast<std::size_t>(rank())];
   }
+  const auto since = Clock::now() - last_beat_;
+  const bool has_news = rank() != 0 && beat.activity != said_.activity && since >= news_every;
+  if (since < options_.beat && beat.stop == said_.stop && !has_news) return;
+  last_beat_ = Clock::now();
+  said_ = beat;
   if (rank() != 0) return send(0, beat);
   for (int other = 1; other < size(); ++other) send(other, beat);
 }

@@ -111,7 +111,7 @@ class Courier {
   void hear(const letter::Abort& abort);
   void fetch_for(const letter::Assign& order);
   void answer(int from, const letter::Pull& pull);
-  void beat();
+  void beat();  ///< when it is time, or there is news for rank 0
   void look_for_silent();
 
   Mail& mail_;
@@ -124,7 +124,7 @@ class Courier {
   std::vector<Activity> activities_;
   Watch watch_;
   std::atomic<bool> told_to_stop_ = false;
-  bool beat_said_stop_ = false;
+  letter::Beat said_;  ///< in the last beat
   Clock::time_point last_beat_ = {};
   std::jthread thread_;  ///< last: it uses all of the above
 };

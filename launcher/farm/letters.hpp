@@ -32,7 +32,7 @@ namespace letter {
 
 // ---- Of all ranks to rank 0, and of rank 0 to all
 
-/// Every second: the sender lives.
+/// Every second, and to rank 0 at each step, too: the sender lives.
 struct Beat {
   Activity activity;
   bool stop = false;  ///< the sender was asked to stop (a signal); rank 0 tells it to all

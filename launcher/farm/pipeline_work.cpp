@@ -59,7 +59,9 @@ std::int64_t last_step(const Job& job, Stage stage) {
 }  // namespace
 
 PipelineWork::PipelineWork(Setting setting)
-    : setting_(std::move(setting)), recipe_(recipe_of(setting_.models.id(), setting_.models.execution())) {}
+    : setting_(std::move(setting)), recipe_(recipe_of(setting_.models.id(), setting_.models.execution())) {
+  prepare_host_copies(setting_.models.execution().device);
+}
 
 void PipelineWork::take_role(Role role) {
   if (role != Role::resident) setting_.models.expert(role == Role::high ? Expert::high : Expert::low);

@@ -86,6 +86,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
                          .ranks = in_words(ranks),
                          .leads = leads,
                          .gate = [&courier](const Activity& activity) {
+                           spdlog::trace("{}", words(activity));
                            courier.set_activity(activity);
                            return !courier.stop_requested();
                          }});

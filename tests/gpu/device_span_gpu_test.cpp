@@ -1,6 +1,4 @@
 // tests/gpu/device_span_gpu_test.cpp: what a GPU was at, as its spans say, beside what the host's clock says.
-#include "parallel/device_span.hpp"
-
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -13,6 +11,7 @@
 
 #include "cluster/trace.hpp"
 #include "parallel/device.hpp"
+#include "parallel/device_span.hpp"
 
 namespace wf {
 namespace {
@@ -126,20 +125,22 @@ TEST_F(DeviceSpanGpu, SpansOfTwoStreamsOverlapAndAWaitIsAsLongAsWhatItWaitsFor) 
   EXPECT_GE(after.begin, wait.end - 1e-5);
 }
 
-TEST_F(DeviceSpanGpu, AThousandSpansDoNotWaitForABusyGpu) {
+/// As many as a forward has. (A GPU's queue holds about a thousand launches; who fills it waits, spans or not.)
+TEST_F(DeviceSpanGpu, SpansDoNotWaitForABusyGpu) {
+  constexpr int spans = 200;
   trace::start(0);
   { const DeviceSpan first(gpu, "GPU", "stage", "first"); }  // waits for an idle GPU, once
   const auto begin = Clock::now();
-  queue_work(500);
+  queue_work(400);
   const double queued = seconds_since(begin);
   const auto begin_of_spans = Clock::now();
-  for (int i = 0; i < 1000; ++i) const DeviceSpan span(gpu, "GPU", "wait", "short");
+  for (int i = 0; i < spans; ++i) const DeviceSpan span(gpu, "GPU", "wait", "short");
   const double taken = seconds_since(begin_of_spans);
   synchronize(gpu);
   const double all = seconds_since(begin);
-  std::printf("1000 spans took %.1f ms of 100, while the GPU was busy for %.0f ms\n", 1e3 * taken, 1e3 * all);
+  std::printf("%d spans took %.1f ms of 20, while the GPU was busy for %.0f ms\n", spans, 1e3 * taken, 1e3 * all);
   ASSERT_GT(all, queued + 0.2) << "the GPU was not busy long enough for this test";
-  EXPECT_LT(taken, 0.1);
+  EXPECT_LT(taken, 0.02);
 }
 
 TEST_F(DeviceSpanGpu, SumsNeedNoTrace) {

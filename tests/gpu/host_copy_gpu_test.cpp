@@ -40,7 +40,7 @@ TEST(HostCopyGpu, AThreadBesideDoesNotWaitForTheOneThatComputes) {
   const at::Tensor parked = at::randn({4 * window / 4}, gpu), host = at::empty({4 * window / 4});
   const at::Tensor matrix = at::randn({8192, 8192}, gpu), product = at::empty_like(matrix);
   at::mm_out(const_cast<at::Tensor&>(product), matrix, matrix);  // libraries are loaded
-  copy_to_host(parked, host.data_ptr());                         // memory is pinned
+  prepare_host_copies(gpu);
   synchronize(gpu);
   const at::Tensor expected = parked.cpu();
   for (int i = 0; i < 100; ++i) at::mm_out(const_cast<at::Tensor&>(product), matrix, matrix);

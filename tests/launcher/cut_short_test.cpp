@@ -40,11 +40,9 @@ struct Cut {
   const char* placement;
 
   bool in_pools() const { return std::string(placement) == "pipeline"; }
-  /// Of whom it is told when a step is done: a group's ranks do it together, and rank 0 is heard at once.
-  int watched() const { return in_pools() ? rank : 0; }
   Flags flags() const {
-    if (in_pools()) return {"--placement", "pipeline", "--verbose"};
-    return {"--ulysses", std::to_string(ranks), "--placement", "resident", "--verbose"};
+    if (in_pools()) return {"--placement", "pipeline", "--log-level", "trace"};
+    return {"--ulysses", std::to_string(ranks), "--placement", "resident", "--log-level", "trace"};
   }
 };
 
@@ -67,8 +65,8 @@ TEST_P(CutShort, ByOneRankTheRunEndsNamingItAndTheSameCommandGoesOn) {
   const TempFolder folder;
   write_file(folder / "list.yaml", long_list(6, 24));
   const std::vector<int> memory_before = used_gpu_memory();
-  Program program(folder.path(), render_flags(cut.ranks, cut.flags()), as_on_a_terminal());
-  ASSERT_TRUE(wait_for_a_step(program, cut.watched())) << program.wait().err;
+  Program program(folder.path(), render_flags(cut.ranks, cut.flags()));
+  ASSERT_TRUE(wait_for_a_step(program, cut.rank)) << program.wait().err;
   const auto ranks = ranks_in(folder.path());
   ASSERT_EQ(std::ssize(ranks), cut.ranks);
   const auto begin = Clock::now();
@@ -89,7 +87,7 @@ void expect_drained_and_finished(int ranks) {
   const std::string list = long_list(3, 30);  // nearly all of their time goes into steps
   write_file(folder / "list.yaml", list);
   const auto whole = latents_with(list, 1, {});
-  Program program(folder.path(), render_flags(ranks, {"--placement", "pipeline", "--verbose"}), as_on_a_terminal());
+  Program program(folder.path(), render_flags(ranks, {"--placement", "pipeline", "--log-level", "trace"}));
   ASSERT_TRUE(wait_for_a_step(program, 0)) << program.wait().err;
   program.signal(SIGTERM);
   const Outcome outcome = program.wait();

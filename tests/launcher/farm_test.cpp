@@ -150,6 +150,15 @@ TEST(Courier, TellsRankZeroWhatTheOthersAreAt) {
   EXPECT_TRUE(comes_true([&] { return pair.couriers[0]->activities()[1] == Activity{"kite", Stage::low, 5, 9}; }));
 }
 
+TEST(Courier, TellsNewsBeforeTheNextBeat) {
+  Pair pair(/*silence=*/8, /*beat=*/1h);
+  for (const std::int64_t step : {1, 2, 3}) {
+    const Activity activity{"kite", Stage::high, step, 9};
+    pair.couriers[1]->set_activity(activity);
+    EXPECT_TRUE(comes_true([&] { return pair.couriers[0]->activities()[1] == activity; })) << step;
+  }
+}
+
 TEST(Courier, AStopReachesAllRanks) {
   Pair pair;
   EXPECT_FALSE(pair.couriers[1]->stop_requested());

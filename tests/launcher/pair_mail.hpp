@@ -48,12 +48,12 @@ class PairMail final : public Mail {
 constexpr std::size_t piece_bytes = 1000;
 
 struct Pair {
-  explicit Pair(double silence = 8) {
+  explicit Pair(double silence = 8, std::chrono::milliseconds beat = std::chrono::milliseconds(20)) {
     for (int i = 0; i < 2; ++i) {
       mails[i] = std::make_unique<PairMail>(i, posts);
       couriers[i] =
           std::make_unique<Courier>(*mails[i], CourierOptions{.hosts = {"one", "two"},
-                                                              .beat = std::chrono::milliseconds(20),
+                                                              .beat = beat,
                                                               .silence = silence,
                                                               .end_process = [this, i](int code) { ended[i] = code; },
                                                               .piece = piece_bytes});

@@ -68,13 +68,11 @@ std::string long_list(int clips, int steps) {
   return list;
 }
 
-Surroundings as_on_a_terminal() { return {.environment = {"WANFARM_TERMINAL=24x120"}}; }
-
 bool wait_for_a_step(Program& program, int rank) {
-  const std::regex line("rank 00" + std::to_string(rank) + " \\S+ (high|low) [1-9]\\d*/");
+  const std::regex line("rank 00" + std::to_string(rank) + "\\] \\S+ (high|low) [1-9]\\d*/");
   while (program.running()) {
     if (std::regex_search(program.said(), line)) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return false;
 }

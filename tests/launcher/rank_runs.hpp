@@ -31,10 +31,8 @@ std::map<int, pid_t> ranks_in(const Path& folder);
 /// A list so long that it can be interrupted. steps: on a CPU; a GPU, which is faster, gets more.
 std::string long_list(int clips, int steps);
 
-/// For a Program that is to be waited for with the next: its ranks' lines are drawn as on a terminal, to its stderr.
-Surroundings as_on_a_terminal();
-/// Until that rank has done a step of a clip, and so is about to begin the next forward, or within it. Other ranks than
-/// 0 are heard of once a second. False: the run is over.
+/// Until that rank, of a run with --log-level trace, has done a step of a clip, and so is about to begin the next
+/// forward, or within it. False: the run is over.
 bool wait_for_a_step(Program& program, int rank);
 
 /// MiB in use on each GPU of the machine; none when the tests are for a CPU.
