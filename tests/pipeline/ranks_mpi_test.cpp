@@ -23,59 +23,84 @@ std::shared_ptr<const RankGroup> group_of(const Degrees& degrees) {
 TEST(Ranks, AForwardOverACutSequenceEqualsTheOfficialOne) {
   const c10::InferenceMode no_autograd;
   const Golden golden("dit.safetensors");
-  const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = golden.input("x").unsqueeze(0);
+  const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = golden.input("x");
   for (const Degrees& degrees : test::sequence_degrees(world_size())) {
     const auto group = group_of(degrees);
     for (const std::string expert : {"high", "low"}) {
       const DitWeights weights = tiny_dit(expert, Precision::reference);
-      const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), weights.device());
-      const TextContext context = embed_text(weights, {text});
       for (const std::int64_t t : golden_timesteps) {
         const std::string name = expert + ".t" + std::to_string(t) + ".out";
-        const at::Tensor velocity =
-            dit_forward(weights, x, embed_time(weights, {t}), context, rope, math_attention(), &group->sequence());
-        expect_close(test::words(degrees) + ", " + name, velocity.squeeze(0), golden[name], test::network_tolerance);
+        const at::Tensor velocity = forward(weights, x, t, text, math_attention(), &group->sequence());
+        expect_close(test::words(degrees) + ", " + name, velocity, golden[name], test::network_tolerance);
       }
     }
   }
 }
 
-/// Of the leader's clip the sample has become its latents; the others keep it in their state.
-at::Tensor last_sample(const Clip& clip) { return clip.latents.x.defined() ? clip.latents.x : clip.state.x; }
+/// The device's fastest attention that fits, in bf16.
+Execution exact_execution() {
+  Execution execution = golden_execution();
+  execution.precision = Precision::exact;
+  execution.attention = {};
+  return execution;
+}
+
+TEST(Ranks, AnExactForwardOverACutSequenceIsNotFartherFromF32ThanTheOfficialBf16Is) {
+  const c10::InferenceMode no_autograd;
+  const ChosenAttention attention = choose_attention(exact_execution(), tiny_dit("high", Precision::exact).head_dim());
+  for (const Degrees& degrees : test::sequence_degrees(world_size()))
+    expect_exact_is_near(test::words(degrees) + ", " + attention.name, attention.attention,
+                         &group_of(degrees)->sequence());
+}
+
+/// The sample after the last step. (The leader's has become its clip's latents; the others keep it in their state.)
+at::Tensor denoised(const std::string& run, const Execution& execution) {
+  Models models(golden_model(), execution);
+  const test::TempFolder folder;
+  Clip clip = clip_in(folder, job_of(golden_run(run)));
+  clip.files = {};
+  for (const Stage stage : {Stage::text, Stage::high, Stage::low}) advance(clip, stage, models);
+  return clip.latents.x.defined() ? clip.latents.x : clip.state.x;
+}
+
+at::Tensor golden_sample(const std::string& run) {
+  return Golden("pipeline.safetensors")[run + ".step" + std::to_string(job_of(golden_run(run)).steps - 1) + ".latent"];
+}
 
 class GoldenRunOnRanks : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Runs, GoldenRunOnRanks, testing::Values("unipc", "dpmpp", "default_schedule", "one_frame"),
                          [](const auto& run) { return run.param; });
 
 TEST_P(GoldenRunOnRanks, LatentsEqualTheOfficialOnes) {
-  const Golden golden("pipeline.safetensors");
-  const test::TempFolder folder;
   for (const Degrees& degrees : test::all_degrees(world_size())) {
     Execution execution = golden_execution();
     execution.ranks = group_of(degrees);
-    Models models(golden_model(), execution);
-    Clip clip = clip_in(folder, job_of(golden_run(GetParam())));
-    clip.files = {};
-    for (const Stage stage : {Stage::text, Stage::high, Stage::low}) advance(clip, stage, models);
-    const std::string last = GetParam() + ".step" + std::to_string(clip.job.steps - 1) + ".latent";
-    expect_close(GetParam() + ", " + test::words(degrees), last_sample(clip), golden[last], run_tolerance);
+    expect_close(GetParam() + ", " + test::words(degrees), denoised(GetParam(), execution), golden_sample(GetParam()),
+                 run_tolerance);
+  }
+}
+
+TEST_P(GoldenRunOnRanks, ExactOnesAreNotFartherFromTheOfficialF32ThanThoseOfOneRank) {
+  const double of_one = relative_distance(denoised(GetParam(), exact_execution()), golden_sample(GetParam()));
+  for (const Degrees& degrees : test::all_degrees(world_size())) {
+    Execution execution = exact_execution();
+    execution.ranks = group_of(degrees);
+    const at::Tensor ours = denoised(GetParam(), execution);
+    expect_within(GetParam() + " bf16, " + test::words(degrees), relative_distance(ours, golden_sample(GetParam())),
+                  1.2 * of_one);
   }
 }
 
 /// Each of the ranks draws the same noise and does the same solver steps: their latents are equal to the last bit.
 TEST(Ranks, AllRanksOfAGroupHaveTheSameBits) {
   const auto world = mpi_communicator(MPI_COMM_WORLD);
-  const test::TempFolder folder;
-  for (const Degrees& degrees : test::all_degrees(world->size())) {
-    Execution execution = golden_execution();
-    execution.ranks = group_of(degrees);
-    Models models(golden_model(), execution);
-    Clip clip = clip_in(folder, job_of(golden_run("unipc")));
-    clip.files = {};
-    for (const Stage stage : {Stage::text, Stage::high, Stage::low}) advance(clip, stage, models);
-    const at::Tensor of_rank_0 = last_sample(clip).cpu().clone();
-    world->broadcast(of_rank_0, 0);
-    EXPECT_TRUE(at::equal(last_sample(clip).cpu(), of_rank_0)) << test::words(degrees);
+  for (Execution execution : {golden_execution(), exact_execution()}) {
+    for (const Degrees& degrees : test::all_degrees(world->size())) {
+      execution.ranks = group_of(degrees);
+      const at::Tensor ours = denoised("unipc", execution).cpu(), of_rank_0 = ours.clone();
+      world->broadcast(of_rank_0, 0);
+      EXPECT_TRUE(at::equal(ours, of_rank_0)) << test::words(degrees);
+    }
   }
 }
 

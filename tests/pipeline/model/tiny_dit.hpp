@@ -17,16 +17,17 @@ inline DitWeights tiny_dit(const std::string& expert, Precision precision) {
   return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), precision, test::device());
 }
 
-/// One forward of batch 1: x [16, t, h, w], text [n, text_dim].
+/// One forward of batch 1, by all of `ranks` together: x [16, t, h, w], text [n, text_dim].
 inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::int64_t t, const at::Tensor& text,
-                          const Attention& attention = math_attention()) {
+                          const Attention& attention = math_attention(), const SequenceGroup* ranks = nullptr) {
   const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), weights.device());
-  return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {t}), embed_text(weights, {text}), rope, attention)
-      .squeeze(0);
+  const TextContext context = embed_text(weights, {text});
+  return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {t}), context, rope, attention, ranks).squeeze(0);
 }
 
 /// bf16 with this attention is not farther from the official f32 results than 1.2 times the official bf16 is.
-inline void expect_exact_is_near(const std::string& what, const Attention& attention) {
+inline void expect_exact_is_near(const std::string& what, const Attention& attention,
+                                 const SequenceGroup* ranks = nullptr) {
   const Golden golden("dit.safetensors"), official("dit_bf16_gpu.safetensors");
   const at::Tensor text =
       Checkpoint(golden_folder() / "text.safetensors").load("0.bf16", at::kBFloat16, test::device());
@@ -35,7 +36,7 @@ inline void expect_exact_is_near(const std::string& what, const Attention& atten
     for (const std::int64_t t : golden_timesteps) {
       const std::string name = expert + ".t" + std::to_string(t) + ".out";
       const double allowed = 1.2 * relative_distance(official["dit." + name], golden[name]);
-      const at::Tensor ours = forward(weights, golden.input("x"), t, text, attention);
+      const at::Tensor ours = forward(weights, golden.input("x"), t, text, attention, ranks);
       expect_within(name + " bf16, " + what, relative_distance(ours, golden[name]), allowed);
     }
   }
