@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "cluster/error.hpp"
 #include "launcher/planner/time_model.hpp"
@@ -11,9 +10,7 @@
 namespace wf {
 namespace {
 
-constexpr int all_splits_up_to = 32;      ///< groups
-constexpr int splits_near_the_share = 4;  ///< to either side, of more groups
-constexpr int most_parked = 16;           ///< clips between the experts, for each group
+constexpr int most_parked = 16;  ///< clips between the experts, for each group
 
 bool allowed(int forced, int degree) { return forced == 0 || forced == degree; }
 
@@ -48,16 +45,12 @@ double high_share(const std::vector<Job>& jobs) {
   return high / all;
 }
 
-/// Groups of the high pool; `share` is that of high_share().
-std::vector<int> splits(int groups, int group_size, const PlacementChoices& choices, double share) {
+/// Groups of the high pool.
+std::vector<int> splits(int groups, int group_size, const PlacementChoices& choices) {
   std::vector<int> all;
-  const int near = static_cast<int>(std::lround(share * groups));
-  for (int high = 1; high < groups; ++high) {
-    const bool forced = choices.high_ranks > 0 || choices.low_ranks > 0;
-    if (!allowed(choices.high_ranks, high * group_size) || !allowed(choices.low_ranks, (groups - high) * group_size))
-      continue;
-    if (forced || groups <= all_splits_up_to || std::abs(high - near) <= splits_near_the_share) all.push_back(high);
-  }
+  for (int high = 1; high < groups; ++high)
+    if (allowed(choices.high_ranks, high * group_size) && allowed(choices.low_ranks, (groups - high) * group_size))
+      all.push_back(high);
   return all;
 }
 
@@ -82,7 +75,7 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
     if (mode == PlacementMode::phased) plan.parked = std::min(per_group, most_parked);
     if (mode == PlacementMode::phased && plan.parked < 2 && !request.choices.mode) continue;  // that is swap
     if (mode == PlacementMode::pipeline) {
-      for (const int high : splits(groups, base.group_size(), request.choices, share)) {
+      for (const int high : splits(groups, base.group_size(), request.choices)) {
         plan.pools = two_pools(high, groups - high, share);
         plans.push_back(plan);
       }

@@ -9,8 +9,8 @@
 namespace wf {
 
 /// Equal groups that use every GPU: guidance 1 or 2, ulysses up to the heads, ring; each mode; for pipeline every split
-/// into two pools (of large machines those near the list's share of steps). Text and memory are as in PlacementPlan's
-/// defaults. Never empty: throws input when the choices leave nothing, saying why.
+/// into two pools, one after the other. Text and memory are as in PlacementPlan's defaults. Never empty: throws input
+/// when the choices leave nothing, saying why.
 std::vector<PlacementPlan> candidates(const PlanRequest& request);
 
 /// The same placement with its texts and its decoder where they take less memory, best first. On a CPU there is no

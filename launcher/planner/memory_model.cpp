@@ -44,7 +44,7 @@ std::uint64_t experts_in(const PlacementPlan& plan, const Execution& execution, 
 /// What stays on the device through the stage, then what the stage itself takes.
 std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool, Stage stage,
                                  const Job& job, const Execution& execution) {
-  const bool has_text = std::ranges::find(pool.stages, Stage::text) != pool.stages.end();
+  const auto has = [&](Stage each) { return std::ranges::find(pool.stages, each) != pool.stages.end(); };
   const std::uint64_t text = umt5_bytes_needed(parts.text_encoder, 0);
   const std::uint64_t text_work = umt5_bytes_needed(parts.text_encoder, parts.text_len) - text;
   if (stage == Stage::text && plan.text == TextPlace::before)
@@ -58,8 +58,8 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
            : experts == 2 ? "both experts"
                           : "an expert",
            experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
-          {"VAE", vae},
-          {"text encoder", has_text && plan.text == TextPlace::beside ? text : 0},
+          {"VAE", has(Stage::decode) ? vae : 0},
+          {"text encoder", has(Stage::text) && plan.text == TextPlace::beside ? text : 0},
           {"work of denoising", denoises ? work_bytes(parts, plan, execution, tokens) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},

@@ -32,8 +32,8 @@ struct RankMemory {
 RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
                        const std::vector<Job>& jobs, const Execution& execution);
 
-/// Pinned host memory of so many ranks that decode: there lie, for each of them, the experts that come and go. 0 on
-/// CPUs.
+/// Pinned host memory of so many ranks: there lie, for each of them, the experts that come and go. For decoding that
+/// is one of a pipeline's, of whatever pool: groups may change their role. 0 on CPUs.
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks);
 
 /// Of a node's memory, what wanfarm may fill: the rest is the system's, and files are read through it.

@@ -7,6 +7,7 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <utility>
 
 #include "cluster/error.hpp"
 #include "launcher/display.hpp"
@@ -16,6 +17,8 @@
 
 namespace wf {
 namespace {
+
+constexpr std::size_t looked_at_splits = 4;  ///< into pools, of each mode and its degrees
 
 std::uint64_t shortage_of(const std::vector<RankMemory>& ranks, std::uint64_t available) {
   std::uint64_t most = 0;
@@ -27,9 +30,10 @@ std::uint64_t host_room(const Hardware& hardware) {
   return static_cast<std::uint64_t>(usable_host_share * static_cast<double>(hardware.host_bytes));
 }
 
+/// Its memory alone.
 Considered look_at(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan) {
   const Hardware& hardware = request.hardware;
-  Considered looked{plan, predict(request, shapes, plan)};
+  Considered looked{plan, predict_memory(request, shapes, plan)};
   looked.shortage = shortage_of(looked.predicted.memory, hardware.memory_bytes);
   const std::uint64_t pinned = looked.predicted.node_pinned_bytes, room = host_room(hardware);
   if (hardware.host_bytes > 0 && pinned > room) looked.host_shortage = pinned - room;
@@ -46,6 +50,7 @@ Considered consider(const PlanRequest& request, const std::vector<ClipShape>& sh
     if (!best || lacks(each) < lacks(*best)) best = std::move(each);
     if (best->fits()) break;
   }
+  best->predicted = predict(request, shapes, best->plan);
   return *std::move(best);
 }
 
@@ -54,18 +59,57 @@ bool better(const Considered& a, const Considered& b) {
   return a.predicted.makespan < b.predicted.makespan;
 }
 
-/// Of each mode and its degrees the best split into pools.
-void keep_best_splits(std::vector<Considered>& all) {
-  std::vector<Considered> kept;
-  for (Considered& each : all) {
-    const bool same =
-        !kept.empty() && kept.back().plan.mode == each.plan.mode && kept.back().plan.degrees == each.plan.degrees;
-    if (!same)
-      kept.push_back(std::move(each));
-    else if (better(each, kept.back()))
-      kept.back() = std::move(each);
+/// How long the slower pool works on the list if no group changes its role.
+double slower_pool(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan) {
+  double slowest = 0;
+  for (const Pool& pool : plan.pools) {
+    double seconds = 0;
+    for (const ClipShape& shape : shapes) {
+      const StageSeconds clip = stage_seconds(request.hardware, request.model, plan, shape, request.execution);
+      for (const Stage stage : pool.stages) seconds += static_cast<double>(shape.clips) * seconds_in(clip, stage);
+    }
+    slowest = std::max(slowest, seconds / pool.groups);
   }
-  all = std::move(kept);
+  return slowest;
+}
+
+/// The best balanced come first.
+void keep_balanced(std::vector<PlacementPlan>& splits, const PlanRequest& request,
+                   const std::vector<ClipShape>& shapes) {
+  if (splits.size() == 1) return;
+  std::vector<std::pair<double, PlacementPlan>> balance;
+  for (PlacementPlan& plan : splits) balance.emplace_back(slower_pool(request, shapes, plan), std::move(plan));
+  std::ranges::stable_sort(balance, {}, &std::pair<double, PlacementPlan>::first);
+  splits.clear();
+  for (auto& [seconds, plan] : balance)
+    if (splits.size() < looked_at_splits) splits.push_back(std::move(plan));
+}
+
+/// Of placements that differ in the sizes of their pools alone. Groups change their roles where pools do not fit the
+/// list, so that many splits end it at about the same time: the best balanced of those needs the fewest changes.
+Considered best_split(const PlanRequest& request, const std::vector<ClipShape>& shapes,
+                      std::vector<PlacementPlan> splits) {
+  keep_balanced(splits, request, shapes);
+  std::vector<Considered> looked;
+  for (const PlacementPlan& plan : splits) looked.push_back(consider(request, shapes, plan));
+  const Considered& best = *std::ranges::min_element(looked, better);
+  const double bound = best.predicted.makespan * (1 + equally_fast);
+  const auto as_good = [&](const Considered& each) {
+    return lacks(each) == lacks(best) && each.predicted.makespan <= bound;
+  };
+  return *std::ranges::find_if(looked, as_good);
+}
+
+/// One list for each mode and its degrees.
+std::vector<std::vector<PlacementPlan>> by_degrees(std::vector<PlacementPlan> plans) {
+  std::vector<std::vector<PlacementPlan>> lists;
+  for (PlacementPlan& plan : plans) {
+    const bool same =
+        !lists.empty() && lists.back().front().mode == plan.mode && lists.back().front().degrees == plan.degrees;
+    if (!same) lists.emplace_back();
+    lists.back().push_back(std::move(plan));
+  }
+  return lists;
 }
 
 /// Puts the winner in front (planner.hpp, equally_fast). `all` is sorted, and its first one fits.
@@ -147,8 +191,8 @@ PlanResult make_plan(const PlanRequest& request) {
   assert(!request.jobs.empty() && request.hardware.gpus() > 0);
   const std::vector<ClipShape> shapes = shapes_of(request.jobs);
   std::vector<Considered> all;
-  for (const PlacementPlan& plan : candidates(request)) all.push_back(consider(request, shapes, plan));
-  keep_best_splits(all);
+  for (const std::vector<PlacementPlan>& splits : by_degrees(candidates(request)))
+    all.push_back(best_split(request, shapes, splits));
   std::ranges::stable_sort(all, better);
   if (!all.front().fits() && !request.execution.device.is_cpu()) nothing_fits(all.front(), request.hardware);
   choose(all);
@@ -161,7 +205,7 @@ int parked_in_total(const PlanRequest& request, const PlacementPlan& plan) {
   constexpr int any = std::numeric_limits<int>::max();
   if (hardware.host_bytes == 0) return any;
   const std::vector<ClipShape> shapes = shapes_of(request.jobs);
-  const Prediction predicted = predict(request, shapes, plan);
+  const Prediction predicted = predict_memory(request, shapes, plan);
   std::uint64_t taken = predicted.node_pinned_bytes, largest = 1;
   if (request.execution.device.is_cpu())
     for (const RankMemory& rank : predicted.memory)

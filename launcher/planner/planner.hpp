@@ -26,7 +26,7 @@ struct PoolUse {
 
 struct Prediction {
   double start_seconds = 0;  ///< before the first clip
-  double clip_seconds = 0;   ///< from text to frames in its groups, mean of the list; waiting is not in it
+  double clip_seconds = 0;   ///< from text to frames in its groups, mean of the list; without waiting
   double makespan = 0;       ///< of the whole list, start included
   double clips_per_hour = 0;
   std::vector<PoolUse> use;
@@ -53,7 +53,7 @@ struct PlanResult {
 
 /// Of each mode and all degrees the fastest is looked for; those within this share of the fastest of all count as
 /// equally fast, and of them the first in the order of PlacementMode wins: machines of one kind differ by 3 %, and
-/// pinned host memory and late first clips are in no figure.
+/// pinned host memory and late first clips are in no figure. So do splits into pools; there the best balanced wins.
 constexpr double equally_fast = 0.05;
 
 /// Every placement that the choices leave. Throws input when they cannot be obeyed, saying why, and environment when

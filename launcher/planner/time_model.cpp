@@ -122,8 +122,8 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.high = step * static_cast<double>(shape.high_steps);
   seconds.low = step * static_cast<double>(shape.low_steps);
   seconds.exchange = expert_bytes(parts) / gpu.host_rate;
-  seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds) +
-                   (plan.expert_leaves ? seconds.exchange : 0);
+  seconds.pin = gpu.is_cpu() ? 0 : expert_bytes(parts) / pin_rate;
+  seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
   // x, the corrected sample and two data predictions: to the host there, and from the host here.
   if (plan.mode == PlacementMode::pipeline)
     seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;
@@ -146,14 +146,17 @@ double seconds_in(const StageSeconds& seconds, Stage stage) {
   return 0;
 }
 
+bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
+  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  return exchanges && hardware.most_on_a_node() > 1;
+}
+
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
   const double expert = expert_bytes(parts);
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
-  const bool from_host = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  const int pinned = from_host ? 2 : plan.expert_leaves ? 1 : 0;
-  const int loaded = plan.mode == PlacementMode::pipeline ? 1 : 2;
-  if (hardware.gpu.is_cpu()) return (loaded * expert + text) / hardware.gpu.host_rate;  // nothing to pin
-  return (loaded * expert + text) / hardware.gpu.host_rate + pinned * expert / pin_rate;
+  const bool both = plan.mode == PlacementMode::resident || low_starts_on_host(hardware, plan);
+  const double pinned = low_starts_on_host(hardware, plan) && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;
+  return ((both ? 2 : 1) * expert + text) / hardware.gpu.host_rate + pinned;
 }
 
 }  // namespace wf

@@ -39,9 +39,12 @@ struct ForwardSeconds {
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens);
 
-/// Seconds of one clip in a group. `exchange` is what an exchange of experts takes, once. Of `execution` TF32 counts.
+/// Seconds of one clip in a group. Of `execution` TF32 counts.
 struct StageSeconds {
-  double text = 0, high = 0, low = 0, decode = 0, transfer = 0, exchange = 0;
+  double text = 0, high = 0, low = 0, decode = 0;
+  double transfer = 0;  ///< of what the high-noise expert made, to another group
+  double exchange = 0;  ///< to get an expert from host memory, or from files in the page cache
+  double pin = 0;       ///< room in host memory for an expert, before it is first copied there; 0 on CPUs
 };
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const ClipShape& shape, const Execution& execution);
@@ -49,7 +52,11 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
 /// Those that a stage keeps its group for: 0 for write, which host threads do beside the next clip.
 double seconds_in(const StageSeconds& seconds, Stage stage);
 
-/// Before the first clip: weights from the page cache to the GPU, and pinning host memory where experts lie there.
+/// Where experts take turns, and ranks of a machine read them together, the low-noise one comes first and has to leave
+/// again: it is in pinned host memory before the first clip.
+bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan);
+
+/// Before the first clip: weights from the page cache to the GPU, and what is pinned by then.
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -184,15 +184,17 @@ TEST(Farm, PoolsAreAsBusyAsThePlannerSays) {
 TEST(Farm, WrongPoolsAreMendedOnTheWay) {
   const PlanRequest request = request_for_pools();
   const Considered plan = make_plan(request).winner();
-  DispatchOptions options = dispatch_options(request, plan.plan);
-  options.change_seconds = options.least_seconds_in_role = 0.01;
-  const Ran ran = run_farm({request.jobs,
-                            {Role::low, Role::low, Role::low, Role::high},
-                            predicted_by(request, plan.plan),
-                            options,
-                            4 / plan.predicted.makespan});
+  Staging wrong = staging_of(request, plan.plan);
+  wrong.groups = {Role::low, Role::low, Role::low, Role::high};
+  const auto simulated = [&] { return simulate(request.jobs, wrong).back().end; };
+  wrong.dispatch.change_seconds = 1e9;
+  const double kept = simulated();
+  wrong.dispatch.change_seconds = wrong.dispatch.least_seconds_in_role = 0.01;
+  const double mended = simulated();
+  EXPECT_LT(mended, 0.6 * kept) << "one high group alone";
+  const Ran ran = run_farm({request.jobs, wrong.groups, predicted_by(request, plan.plan), wrong.dispatch, 4 / mended});
   EXPECT_TRUE(ran.changed > 0 || test_world().rank() != 0);
-  EXPECT_LT(ran.seconds, 4 / 0.85) << "with one high group alone it would be twice that";
+  EXPECT_LT(ran.seconds, 4 / 0.9);
 }
 
 /// The low pool has more to do, so that clips wait for it and can be fetched before their turn; each is decoded for as

@@ -10,9 +10,8 @@
 
 #include "cluster/error.hpp"
 #include "launcher/planner/calibration.hpp"
-#include "launcher/planner/predict.hpp"
 #include "launcher/planner/report.hpp"
-#include "launcher/planner/schedule.hpp"
+#include "launcher/planner/time_model.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
 #include "tests/launcher/published_model.hpp"
@@ -217,18 +216,6 @@ TEST(MemoryModel, MoreRanksTakeLessWorkEach) {
   };
   EXPECT_LT(total(4), total(2));
   EXPECT_LT(total(8), total(4));
-}
-
-TEST(Schedule, IsNeverBelowTheBoundsAndNearThem) {
-  for (const int groups : {1, 3, 8, 128}) {
-    const std::vector<Works> works{{100, 37}, {30, 211}, {7, 1000}};
-    const double bound = std::max(total_seconds(works) / groups, 100.0);
-    EXPECT_GE(makespan(works, groups), bound * (1 - 1e-9)) << groups;
-    EXPECT_LE(makespan(works, groups), bound * 4 / 3) << groups;
-  }
-  EXPECT_EQ(makespan({{10, 9}}, 8), 20);
-  EXPECT_EQ(makespan({{1000, 1}, {10, 80}}, 8), 1000) << "short works fill the groups that the long one leaves";
-  EXPECT_EQ(makespan({}, 4), 0);
 }
 
 /// What holds of every plan, whatever it was made for.

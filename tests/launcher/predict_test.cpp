@@ -1,0 +1,175 @@
+// tests/launcher/predict_test.cpp: the simulated list beside bounds, beside lists that were measured, and beside itself
+// when it is cut short.
+#include "launcher/planner/predict.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include "tests/launcher/published_model.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::uint64_t gib = 1ull << 30;
+
+/// Of so many seconds so many clips.
+struct Works {
+  double seconds;
+  int clips;
+};
+
+/// A clip of `seconds` is that wide.
+std::vector<Job> jobs_of(const std::vector<Works>& works) {
+  std::vector<Job> jobs;
+  for (const Works& each : works) {
+    Job job;
+    job.width = static_cast<int>(each.seconds);
+    jobs.insert(jobs.end(), static_cast<std::size_t>(each.clips), job);
+  }
+  return jobs;
+}
+
+std::vector<Role> residents(int groups) { return std::vector<Role>(static_cast<std::size_t>(groups), Role::resident); }
+
+double end_of(const std::vector<Stint>& stints) { return stints.back().end; }
+
+TEST(Simulate, ResidentGroupsAreNeverBelowTheBoundsAndNearThem) {
+  const auto makespan = [](const std::vector<Works>& works, int groups) {
+    const auto seconds = [](const Job& job) { return StageSeconds{.high = static_cast<double>(job.width)}; };
+    return end_of(simulate(jobs_of(works), {.groups = residents(groups), .seconds = seconds}));
+  };
+  for (const int groups : {1, 3, 8, 128}) {
+    const double bound = std::max((100 * 37 + 30 * 211 + 7 * 1000.0) / groups, 100.0);
+    EXPECT_GE(makespan({{100, 37}, {30, 211}, {7, 1000}}, groups), bound * (1 - 1e-9)) << groups;
+    EXPECT_LE(makespan({{100, 37}, {30, 211}, {7, 1000}}, groups), bound * 4 / 3) << groups;
+  }
+  EXPECT_EQ(makespan({{10, 9}}, 8), 20);
+  EXPECT_EQ(makespan({{1000, 1}, {10, 80}}, 8), 1000) << "short clips fill the groups that the long one leaves";
+}
+
+TEST(Simulate, RoomForAnExpertIsPinnedWhenItFirstLeaves) {
+  const std::vector<Job> jobs(3);
+  Staging swap{
+      .groups = residents(1),
+      .seconds = [](const Job&) { return StageSeconds{.high = 10, .low = 10, .decode = 2, .exchange = 1, .pin = 15}; },
+      .exchanges = true};
+  const auto seconds_of_clips = [&] {
+    std::vector<double> seconds;
+    for (const Stint& stint : simulate(jobs, swap)) seconds.push_back(stint.seconds());
+    return seconds;
+  };
+  EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16, 22 + 16 + 1, 22 + 1 + 1}));
+  swap.low_on_host = true;
+  EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16, 22 + 1 + 1, 22 + 1 + 1}));
+  swap.low_on_host = false, swap.expert_leaves = true;
+  EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16 + 15, 22 + 1 + 1, 22 + 1 + 1})) << "of low for decoding";
+}
+
+/// The stages of docs/images/pipeline-two-gpus.svg. What it shows is done by whom in which order, and how long it took
+/// without the first second, when a GPU is slower (docs/performance.md).
+TEST(Simulate, MeasuredStagesMakeTheMeasuredPipeline) {
+  const auto measured = [](const Job&) {
+    return StageSeconds{.text = 0.01, .high = 10.31, .low = 10.24, .decode = 2.25, .transfer = 0.5, .exchange = 0.17};
+  };
+  const std::vector<Stint> stints =
+      simulate(std::vector<Job>(6),
+               {.groups = {Role::high, Role::low},
+                .dispatch = {.light = {Role::low, Role::low}, .change_seconds = 5.8, .least_seconds_in_role = 58},
+                .seconds = measured});
+  EXPECT_NEAR(end_of(stints), 75.3, 0.02 * 75.3);
+  std::vector<std::vector<std::size_t>> low(2);
+  std::vector<double> busy(2);
+  for (const Stint& stint : stints) {
+    const auto group = static_cast<std::size_t>(stint.group);
+    busy[group] += 100 * stint.seconds() / end_of(stints);
+    if (stint.last == Stage::write) low[group].push_back(stint.clip);
+  }
+  EXPECT_EQ(low[0], (std::vector<std::size_t>{4})) << "the first GPU takes the other expert at the end";
+  EXPECT_EQ(low[1], (std::vector<std::size_t>{0, 1, 2, 3, 5}));
+  EXPECT_NEAR(busy[0], 99.1, 2);
+  EXPECT_NEAR(busy[1], 83.2, 2);
+}
+
+/// Clips of 832x480 in four steps, two of each expert.
+PlanRequest measured_request(int gpus, std::size_t clips, PlacementMode mode) {
+  PlanRequest request;
+  request.hardware = equal_nodes(1, gpus, 141 * gib, gpu_figures("h200"));
+  request.execution.precision = Precision::exact;
+  request.execution.device = request.execution.text_device = at::Device(at::kCUDA, 0);
+  request.execution.tf32 = true;
+  request.model = published_model();
+  request.choices = {.mode = mode, .guidance = 1, .ulysses = 1, .ring = 1};
+  Job job;
+  job.width = 832, job.height = 480, job.frames = 81, job.steps = 4, job.shift = 5;
+  request.jobs.assign(clips, job);
+  return request;
+}
+
+double list_seconds(const Prediction& predicted) { return predicted.makespan - predicted.start_seconds; }
+
+struct MeasuredPool {
+  double busy;  ///< percent
+  double gib;   ///< most in tensors on a GPU
+};
+
+/// As `wanfarm bench list` reported it (docs/performance.md): without loading, and shares of that time.
+void expect_measured(PlacementMode mode, double seconds, const std::vector<MeasuredPool>& pools) {
+  const Prediction predicted = make_plan(measured_request(2, 6, mode)).winner().predicted;
+  const double list = list_seconds(predicted);
+  EXPECT_NEAR(list, seconds, 0.03 * seconds);
+  ASSERT_EQ(predicted.use.size(), pools.size());
+  for (std::size_t i = 0; i < pools.size(); ++i) {
+    const double busy = 100 * predicted.use[i].utilisation * predicted.makespan / list;
+    const std::uint64_t in_tensors = predicted.memory[i].total() - margin_bytes;
+    EXPECT_NEAR(busy, pools[i].busy, 3) << predicted.use[i].pool;
+    EXPECT_NEAR(static_cast<double>(in_tensors) / gib, pools[i].gib, 0.01 * pools[i].gib) << predicted.use[i].pool;
+    std::printf("%s, pool %s: %.1f s (measured %.1f), busy %.1f %% (%.1f), %.2f GiB (%.2f)\n", to_string(mode),
+                predicted.use[i].pool.c_str(), list, seconds, busy, pools[i].busy,
+                static_cast<double>(in_tensors) / gib, pools[i].gib);
+  }
+}
+
+TEST(Predict, GivesTheMeasuredListsOfTwoGpus) {
+  expect_measured(PlacementMode::resident, 69.1, {{99.3, 70.64}});
+  expect_measured(PlacementMode::pipeline, 75.3, {{99.1, 33.04}, {83.2, 43.64}});
+}
+
+/// One H200, two clips with --placement swap: 47.1 and 47.0 s, in each of which room for one expert was pinned.
+TEST(Predict, GivesTheMeasuredExchanges) {
+  PlanRequest request = measured_request(1, 2, PlacementMode::swap);
+  request.execution.tf32 = false;
+  EXPECT_NEAR(list_seconds(make_plan(request).winner().predicted), 94.1, 0.03 * 94.1);
+}
+
+TEST(Predict, APartOfALongListTellsTheWhole) {
+  for (const PlacementMode mode :
+       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap}) {
+    PlanRequest request = measured_request(8, 4000, mode);
+    for (std::size_t i = 0; i < request.jobs.size(); ++i)
+      if (i % 3 == 0) request.jobs[i].frames = i % 2 == 0 ? 49 : 121;
+    const PlacementPlan plan = make_plan(request).winner().plan;
+    const double predicted = list_seconds(predict(request, shapes_of(request.jobs), plan));
+    const double whole = end_of(simulate(request.jobs, staging_of(request, plan)));
+    EXPECT_NEAR(predicted, whole, 0.05 * whole) << to_string(mode);
+    std::printf("%s: %.0f s of a part, %.0f s of the whole list\n", to_string(mode), predicted, whole);
+  }
+}
+
+TEST(Predict, LargeMachinesArePlannedForInNoTime) {
+  for (const auto& [nodes, clips] : {std::pair(8, 248u), {8, 2000u}, {128, 20'000u}}) {
+    PlanRequest request = measured_request(1, clips, PlacementMode::resident);
+    request.hardware.nodes.assign(static_cast<std::size_t>(nodes), 8);
+    request.choices = {};
+    const std::clock_t begin = std::clock();
+    const std::size_t considered = make_plan(request).considered.size();
+    const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
+    std::printf("%d GPUs, %u clips: %zu placements in %.3f s\n", 8 * nodes, clips, considered, seconds);
+    EXPECT_LT(seconds, 10) << "unoptimized builds included";
+  }
+}
+
+}  // namespace
+}  // namespace wf
