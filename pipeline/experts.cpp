@@ -3,6 +3,9 @@
 #include <ATen/ATen.h>
 #include <spdlog/stopwatch.h>
 
+#include <thread>
+#include <utility>
+
 #include "cluster/log.hpp"
 #include "parallel/device.hpp"
 
@@ -44,9 +47,23 @@ DitWeights to_host(const DitWeights& weights) {
   });
 }
 
+/// For what others have of it: the last of them sets its memory free.
+void wait_for_borrowers(const std::shared_ptr<const DitWeights>& lent, std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (lent.use_count() > 1) {
+    if (std::chrono::steady_clock::now() > end)
+      return spdlog::warn("an expert leaves the device while it is lent: its memory stays taken for now");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 }  // namespace
 
-const DitWeights& Experts::use(Expert which, NodeReader* together) {
+Experts::~Experts() {
+  for (Place& each : places_) wait_for_borrowers(take(each), patience_);
+}
+
+const DitWeights& Experts::use(Expert which, NodeReader* together, const Lender* lender) {
   Place& wanted = place(which);
   if (!wanted.device) {
     Place& other = place(which == Expert::high ? Expert::low : Expert::high);
@@ -56,9 +73,26 @@ const DitWeights& Experts::use(Expert which, NodeReader* together) {
     if (wanted.host)
       enter(wanted);
     else
-      wanted.device = load_(which, together);
+      put(wanted, load_(which, together, lender));
   }
   return *wanted.device;
+}
+
+std::shared_ptr<const DitWeights> Experts::lend(Expert which) const {
+  const std::lock_guard lock(mutex_);
+  return place(which).device;
+}
+
+void Experts::put(Place& place, DitWeights weights) {
+  auto device = std::make_shared<const DitWeights>(std::move(weights));
+  const std::lock_guard lock(mutex_);
+  place.device = std::move(device);
+}
+
+/// From now on it is not lent to anyone else.
+std::shared_ptr<const DitWeights> Experts::take(Place& place) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(place.device, nullptr);
 }
 
 void Experts::free_device() {
@@ -79,18 +113,19 @@ void Experts::copy_to_host(Place& place) {
 
 void Experts::leave(Place& leaving) {
   if (!leaving.device) return;
-  leaving.device.reset();
+  wait_for_borrowers(take(leaving), patience_);
   release_cached_memory(device_);
 }
 
 void Experts::enter(Place& entering) {
   std::uint64_t bytes = 0;
   const spdlog::stopwatch watch;
-  entering.device = transformed(*entering.host, [&](const at::Tensor& tensor) {
+  DitWeights weights = transformed(*entering.host, [&](const at::Tensor& tensor) {
     bytes += tensor.nbytes();
     return tensor.to(device_, /*non_blocking=*/true);
   });
   synchronize(device_);
+  put(entering, std::move(weights));
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   traffic_.bytes += bytes;
   traffic_.seconds += seconds;

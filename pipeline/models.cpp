@@ -12,6 +12,7 @@
 #include "cluster/trace.hpp"
 #include "parallel/device.hpp"
 #include "parallel/node_reader.hpp"
+#include "pipeline/peer_expert.hpp"
 #include "pipeline/tokenize.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 
@@ -24,7 +25,7 @@ constexpr std::uint64_t worth_a_line = 100'000'000;  ///< bytes: what loads at o
 /// draw.
 template <class Load>
 auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
-  const trace::Span span("load", checkpoint.path().filename().string());
+  const trace::Span span("load", checkpoint.path().filename().string(), {{"from", "files"}});
   const spdlog::stopwatch watch;
   auto part = load();
   synchronize(device);
@@ -37,10 +38,18 @@ auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
   return part;
 }
 
-DitWeights load_expert(const Path& folder, Precision precision, at::Device device, NodeReader* together) {
+/// Headers say what the expert is made of, wherever it comes from.
+DitWeights load_expert(const Path& folder, const Execution& execution, NodeReader* together, const Lender* lender) {
   const Checkpoint checkpoint(folder, together);
-  return timed_load(checkpoint, device,
-                    [&] { return load_dit(checkpoint, read_dit_config(folder / "config.json"), precision, device); });
+  const auto load_to = [&](at::Device device) {
+    return load_dit(checkpoint, read_dit_config(folder / "config.json"), execution.precision, device);
+  };
+  if (lender) {
+    std::optional<DitWeights> copy =
+        borrow_expert(*lender, load_to(at::kMeta), execution.device, folder.filename().string());
+    if (copy) return std::move(*copy);
+  }
+  return timed_load(checkpoint, execution.device, [&] { return load_to(execution.device); });
 }
 
 }  // namespace
@@ -49,10 +58,9 @@ Models::Models(ModelParts parts, Execution execution)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
       experts_(execution_.residency, execution_.device,
-               [folder = parts_.folder, precision = execution_.precision, device = execution_.device](
-                   Expert which, NodeReader* together) {
-                 const Path& part = which == Expert::high ? folder.high_expert : folder.low_expert;
-                 return load_expert(part, precision, device, together);
+               [this](Expert which, NodeReader* together, const Lender* lender) {
+                 const Path& part = which == Expert::high ? parts_.folder.high_expert : parts_.folder.low_expert;
+                 return load_expert(part, execution_, together, lender);
                }) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
@@ -77,9 +85,16 @@ const Umt5Weights& Models::text_encoder(NodeReader* together) {
   return *text_encoder_;
 }
 
-const DitWeights& Models::expert(Expert which, NodeReader* together) {
+const DitWeights& Models::expert(Expert which, NodeReader* together, const Lender* lender) {
   release_text_encoder();
-  return experts_.use(which, together);
+  return experts_.use(which, together, lender);
+}
+
+Lent Models::lend(Expert which) const {
+  std::shared_ptr<const DitWeights> expert = experts_.lend(which);
+  if (!expert) return {};
+  Bytes handles = share_expert(*expert);
+  return {std::move(handles), std::move(expert)};
 }
 
 const VaeWeights& Models::vae(NodeReader* together) {
@@ -99,10 +114,10 @@ void Models::load_ahead(Part part, NodeReader& node) {
         text_encoder(&node);
         return;
       case Part::high_expert:
-        expert(Expert::high, &node);
+        expert(Expert::high, &node, nullptr);
         return;
       case Part::low_expert:
-        expert(Expert::low, &node);
+        expert(Expert::low, &node, nullptr);
         return;
       case Part::vae:
         vae(&node);

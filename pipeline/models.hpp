@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/lender.hpp"
 #include "pipeline/encode_text.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/experts.hpp"
@@ -34,9 +35,14 @@ class Models {
   /// the placement needs the room: an expert's until the other one is used, all until embed().
   const Tokenizer& tokenizer();
   const Umt5Weights& text_encoder() { return text_encoder(nullptr); }
-  const DitWeights& expert(Expert which) { return expert(which, nullptr); }
+  const DitWeights& expert(Expert which) { return expert(which, nullptr, nullptr); }
   const VaeWeights& vae() { return vae(nullptr); }
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
+
+  /// The same where another rank of the machine may have that expert: it comes from its GPU if that can be.
+  const DitWeights& expert(Expert which, const Lender& lender) { return expert(which, nullptr, &lender); }
+  /// That rank's side: an expert that is on the device now. For any thread.
+  Lent lend(Expert which) const;
 
   /// Loads a part before its first use, together with the ranks of `node`: all of them call, none has the part, and
   /// each byte of its files is read by one of them. It makes others leave the device as its use would, so what is
@@ -55,7 +61,7 @@ class Models {
  private:
   // The same, read together with other ranks if it is not there yet.
   const Umt5Weights& text_encoder(NodeReader* together);
-  const DitWeights& expert(Expert which, NodeReader* together);
+  const DitWeights& expert(Expert which, NodeReader* together, const Lender* lender);
   const VaeWeights& vae(NodeReader* together);
 
   Embeddings encode(const std::string& text);

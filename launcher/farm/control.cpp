@@ -60,6 +60,7 @@ void Control::hear(const Message& message) {
       Match{[&](const letter::Ending& m) { ending_.try_emplace(m.group); },
             [&](const letter::Ask& m) {
               ending_.erase(m.group);
+              ready_for_[m.group] = dispatch_.role(m.group);
               dispatch_.ask(m.group);
             },
             [&](const letter::Pulled& m) { dispatch_.pulled(m.group, m.clip); },
@@ -95,17 +96,27 @@ int Control::holder_of(const Assignment& assignment) const {
   return assignment.holder < 0 ? -1 : groups_.leader(assignment.holder);
 }
 
+/// Only a hint: by the time it is asked, a lender may have changed its role, too.
+letter::ChangeRole Control::change(int group, Role role) {
+  ready_for_.erase(group);
+  std::set<int> others;
+  for (const auto& [other, its_role] : ready_for_)
+    if (its_role == role) others.insert(other);
+  return {role, groups_.neighbours(group, others)};
+}
+
 void Control::send_orders() {
   for (const Order& order : dispatch_.orders(seconds_now())) {
     const int leader = groups_.leader(order.group);
     std::visit(Match{[&](const Assignment& a) {
                        courier_.send(leader, letter::Assign{a.clip, a.first, a.last, holder_of(a)});
                      },
-                     [&](const ChangeRole& c) { courier_.send(leader, letter::ChangeRole{c.role}); },
+                     [&](const ChangeRole& c) { courier_.send(leader, change(order.group, c.role)); },
                      [&](const Release& r) { courier_.send(leader, letter::Release{r.clip}); },
                      [&](const NothingMore&) {
                        courier_.send(leader, letter::NothingMore{stopped_});
                        --groups_at_work_;
+                       ready_for_.erase(order.group);
                      }},
                order.what);
   }

@@ -46,6 +46,7 @@ class Control {
   void end(const Error& error);
   void hear_failure(const letter::Failed& failed);
   int holder_of(const Assignment& assignment) const;  ///< its rank
+  letter::ChangeRole change(int group, Role role);
   void send_orders();
   void send_hints();
   void stop();
@@ -56,6 +57,7 @@ class Control {
   Witness& witness_;
   std::optional<Error> fatal_;
   std::vector<std::string> traces_;
+  std::map<int, Role> ready_for_;                     ///< groups that have what this role needs
   std::map<int, std::optional<std::size_t>> ending_;  ///< groups that will ask soon; the clip they were told of
   int groups_at_work_;
   bool stopped_ = false;

@@ -36,6 +36,7 @@ Courier::Courier(Mail& mail, CourierOptions options)
     : mail_(mail),
       options_(std::move(options)),
       incoming_([this](int holder, const letter::Pull& pull) { send(holder, pull); }, options_.piece),
+      lending_([this](int to, const Message& message) { send(to, message); }, options_.patience),
       activities_(static_cast<std::size_t>(mail.size())),
       watch_(options_.silence) {
   for (int rank = 0; rank < size(); ++rank)
@@ -87,6 +88,9 @@ void Courier::handle(Letter letter) {
   if (const auto* const release = std::get_if<letter::Release>(&message)) return void(unpark(release->clip));
   if (const auto* const piece = std::get_if<letter::Piece>(&message)) return incoming_.hear(*piece);
   if (const auto* const ahead = std::get_if<letter::Ahead>(&message)) return incoming_.begin(ahead->parked);
+  if (const auto* const want = std::get_if<letter::WantWeights>(&message)) return lending_.answer(letter.from, *want);
+  if (auto* const weights = std::get_if<letter::Weights>(&message)) return lending_.hear(std::move(*weights));
+  if (std::holds_alternative<letter::WeightsTaken>(message)) return lending_.end(letter.from);
   if (const auto* const assign = std::get_if<letter::Assign>(&message)) fetch_for(*assign);
   if (is_order(message)) return orders_.put(std::move(message));
   if (std::holds_alternative<letter::Farewell>(message)) {

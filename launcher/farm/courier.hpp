@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "launcher/farm/incoming.hpp"
+#include "launcher/farm/lending.hpp"
 #include "launcher/farm/letters.hpp"
 #include "launcher/farm/watch.hpp"
 
@@ -56,7 +57,8 @@ struct CourierOptions {
   std::chrono::milliseconds beat = std::chrono::seconds(1);
   double silence = 8;      ///< seconds after which a rank counts as lost
   EndProcess end_process;  ///< ends this process without waiting for anyone; what is said is said already
-  std::size_t piece = std::size_t{16} << 20;  ///< bytes of a parked clip in one letter
+  std::size_t piece = std::size_t{16} << 20;                     ///< bytes of a parked clip in one letter
+  std::chrono::milliseconds patience = std::chrono::seconds(5);  ///< with a rank that is asked for an expert
 };
 
 /// Every rank beats: to rank 0, and rank 0 to all. A rank that rank 0 has not heard of ends the run, named, with what
@@ -96,6 +98,7 @@ class Courier {
   /// What the last order's clip goes on from, which is on its way here since that order came, or longer; the holder
   /// forgets it then. Throws transient when it is not there.
   Bytes pull(const letter::Assign& order);
+  Lending& lending() { return lending_; }
   void say_farewell(std::string trace);  ///< to rank 0; from now on nobody watches the other
 
   // For rank 0.
@@ -119,6 +122,7 @@ class Courier {
   Inbox<Message> orders_;
   Inbox<Report> reports_;
   Incoming incoming_;
+  Lending lending_;
   mutable std::mutex mutex_;  ///< of all below
   std::map<std::size_t, std::shared_ptr<const Bytes>> parked_;
   std::vector<Activity> activities_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "launcher/dispatch.hpp"
+#include "parallel/lender.hpp"
 #include "parallel/mail.hpp"
 
 namespace wf {
@@ -21,7 +22,10 @@ struct Finished {
 class GroupWork {
  public:
   virtual ~GroupWork() = default;
-  virtual void take_role(Role role) = 0;  ///< loads what the role needs
+  /// Loads what the role needs, after what made room for it has left. lender: of the machine, which may have it; null:
+  /// none is known.
+  virtual void take_role(Role role, const Lender* lender) = 0;
+  virtual Lent lend(Role role) = 0;  ///< what the role needs, if it is here now. For any thread
   /// parcel: what the clip's earlier stages made, from park(); none: it begins, or goes on from its stored state.
   virtual void begin(std::size_t clip, const Bytes* parcel) = 0;
   /// One stage but write; high and low together with the group's other ranks. False: stopped on the way, and stored.

@@ -40,12 +40,14 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Failed, group, clip, kind, what)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Interrupted, group, clip, stage)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Assign, clip, first, last, holder)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Ahead, parked)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeRole, role)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ChangeRole, role, lenders)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(NothingMore, keep_parked)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Join, clip, stage)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pull, clip, number, offset)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Piece, number, offset, total)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Release, clip)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WantWeights, number, role)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Weights, number, handles)
 
 }  // namespace letter
 

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "launcher/dispatch.hpp"
 #include "launcher/rank_facts.hpp"
@@ -116,6 +117,7 @@ struct Ahead {
 };
 struct ChangeRole {
   Role role = Role::resident;
+  std::vector<int> lenders = {};  ///< for each rank of the group one of its machine that may have the expert; -1: none
 };
 struct NothingMore {
   bool keep_parked = false;  ///< store what is parked: it is work left
@@ -141,13 +143,27 @@ struct Release {
   std::size_t clip = 0;
 };
 
+// ---- Rank to rank of one machine: an expert in the memory of a GPU, lent for a copy (launcher/farm/lending.hpp)
+
+struct WantWeights {
+  std::uint64_t number = 0;  ///< the sender's own, for the answer
+  Role role = Role::high;    ///< whose expert
+};
+struct Weights {
+  std::uint64_t number = 0;
+  Bytes handles = {};  ///< of the memory (parallel/peer_tensors.hpp); empty: the sender has nothing to lend
+};
+/// The sender has its copy, or does without one.
+struct WeightsTaken {};
+
 }  // namespace letter
 
 using Message =
     std::variant<letter::Beat, letter::Abort, letter::Farewell, letter::Hello, letter::Start, letter::Refused,
                  letter::Begin, letter::Ready, letter::Ending, letter::Ask, letter::Pulled, letter::HandedOver,
                  letter::Done, letter::Failed, letter::Interrupted, letter::Assign, letter::Ahead, letter::ChangeRole,
-                 letter::NothingMore, letter::Join, letter::Pull, letter::Piece, letter::Release>;
+                 letter::NothingMore, letter::Join, letter::Pull, letter::Piece, letter::Release, letter::WantWeights,
+                 letter::Weights, letter::WeightsTaken>;
 
 Bytes to_bytes(const Message& message);
 /// Throws internal when they are no message's: ranks of different builds.

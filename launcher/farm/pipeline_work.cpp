@@ -56,6 +56,8 @@ std::int64_t last_step(const Job& job, Stage stage) {
   return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
 }
 
+Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
+
 }  // namespace
 
 PipelineWork::PipelineWork(Setting setting)
@@ -63,9 +65,12 @@ PipelineWork::PipelineWork(Setting setting)
   prepare_host_copies(setting_.models.execution().device);
 }
 
-void PipelineWork::take_role(Role role) {
-  if (role != Role::resident) setting_.models.expert(role == Role::high ? Expert::high : Expert::low);
+void PipelineWork::take_role(Role role, const Lender* lender) {
+  if (role == Role::resident) return;
+  lender ? setting_.models.expert(expert_of(role), *lender) : setting_.models.expert(expert_of(role));
 }
+
+Lent PipelineWork::lend(Role role) { return role == Role::resident ? Lent{} : setting_.models.lend(expert_of(role)); }
 
 void PipelineWork::begin(std::size_t clip, const Bytes* parcel) {
   number_ = clip;

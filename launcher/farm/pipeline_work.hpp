@@ -34,7 +34,8 @@ class PipelineWork final : public GroupWork {
   };
   explicit PipelineWork(Setting setting);
 
-  void take_role(Role role) override;
+  void take_role(Role role, const Lender* lender) override;
+  Lent lend(Role role) override;
   void begin(std::size_t clip, const Bytes* parcel) override;
   bool advance(Stage stage, const std::function<void()>& nearly_done) override;
   SecondsByStage seconds() const override;

@@ -90,7 +90,7 @@ void work(const JoinedRun& joined, const Groups& groups, const Member& member) {
                            courier.set_activity(activity);
                            return !courier.stop_requested();
                          }});
-  if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)]);
+  if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)], nullptr);
   const std::jthread texts =
       texts_beside(joined.run, models, begins_with(plan, groups, courier.rank(), Part::text_encoder));
   Worker(groups, courier, pipeline).run();

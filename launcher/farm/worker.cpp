@@ -1,5 +1,6 @@
 #include "launcher/farm/worker.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -25,14 +26,19 @@ Worker::Worker(const Groups& groups, Courier& courier, GroupWork& work)
       courier_(courier),
       work_(work),
       number_(groups.of(courier.rank())),
-      group_(groups.ranks[static_cast<std::size_t>(number_)]) {}
+      group_(groups.ranks[static_cast<std::size_t>(number_)]) {
+  courier_.lending().lend_by([this](Role role) { return work_.lend(role); });
+}
 
 void Worker::run() { leads() ? lead() : follow(); }
 
-void Worker::take_role(Role role) {
-  const trace::Span span("load", role == Role::high ? "high-noise expert" : "low-noise expert");
-  spdlog::debug("takes the {}-noise expert", role == Role::high ? "high" : "low");
-  work_.take_role(role);
+void Worker::take_role(const letter::ChangeRole& change) {
+  const trace::Span span("load", change.role == Role::high ? "high-noise expert" : "low-noise expert");
+  spdlog::debug("takes the {}-noise expert", change.role == Role::high ? "high" : "low");
+  const auto place = std::ranges::find(group_, courier_.rank()) - group_.begin();
+  const int other = change.lenders.at(static_cast<std::size_t>(place));
+  const Lender lender{other, [&] { return courier_.lending().borrow(other, change.role); }};
+  work_.take_role(change.role, other < 0 ? nullptr : &lender);
 }
 
 // ---- The leader
@@ -45,7 +51,7 @@ void Worker::lead() {
       carry_out(*assign);
     } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
       tell_group(order);
-      take_role(change->role);
+      take_role(*change);
     } else if (const auto* const end = std::get_if<letter::NothingMore>(&order)) {
       finish_all();
       if (end->keep_parked) store_parked();
@@ -154,7 +160,7 @@ void Worker::follow() {
       work_.advance(join->stage, {});
       courier_.set_activity({});
     } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
-      take_role(change->role);
+      take_role(*change);
     } else if (std::holds_alternative<letter::NothingMore>(order)) {
       return;
     }

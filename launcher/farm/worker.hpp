@@ -18,13 +18,16 @@ namespace wf {
 class Worker {
  public:
   Worker(const Groups& groups, Courier& courier, GroupWork& work);
+  ~Worker() { courier_.lending().lend_by({}); }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
 
   /// Until nothing is left to do. Throws what goes wrong with the group or the machine, not with a clip.
   void run();
 
  private:
   bool leads() const { return group_.front() == courier_.rank(); }
-  void take_role(Role role);
+  void take_role(const letter::ChangeRole& change);
   void lead();
   void follow();
   void carry_out(const letter::Assign& order);

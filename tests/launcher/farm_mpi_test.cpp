@@ -15,6 +15,7 @@
 #include "launcher/farm/worker.hpp"
 #include "launcher/planner/predict.hpp"
 #include "launcher/random_model/random_model.hpp"
+#include "pipeline/experts.hpp"
 #include "tests/launcher/published_model.hpp"
 #include "tests/mpi_main.hpp"
 #include "tests/temp_folder.hpp"
@@ -27,12 +28,13 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 /// Sleeps through the stages, in seconds of the planner times `scale`. Of a stage with steps the last is a quarter.
-class SleepingWork final : public GroupWork {
+class SleepingWork : public GroupWork {
  public:
   SleepingWork(const std::vector<Job>& jobs, Predicted predicted, double scale)
       : jobs_(jobs), predicted_(std::move(predicted)), scale_(scale) {}
 
-  void take_role(Role) override {}
+  void take_role(Role, const Lender*) override {}
+  Lent lend(Role) override { return {}; }
   void begin(std::size_t clip, const Bytes* parcel) override {
     clip_ = clip;
     seconds_ = {};
@@ -67,6 +69,42 @@ class SleepingWork final : public GroupWork {
   std::size_t clip_ = 0;
   SecondsByStage seconds_ = {};
   Bytes passed_;
+};
+
+/// An expert is a number here, and a copy of it takes 20 ms.
+class LendingWork final : public SleepingWork {
+ public:
+  using SleepingWork::SleepingWork;
+
+  void take_role(Role role, const Lender* lender) override { experts_.use(expert_of(role), nullptr, lender); }
+  Lent lend(Role role) override {
+    std::shared_ptr<const DitWeights> expert = experts_.lend(expert_of(role));
+    if (!expert) return {};
+    const std::lock_guard lock(mutex_);
+    lent_ = expert;
+    return {number_of(expert_of(role)), std::move(expert)};
+  }
+  int copied = 0, read = 0;
+
+ private:
+  static Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
+  static Bytes number_of(Expert expert) { return {static_cast<std::uint8_t>(expert)}; }
+  DitWeights load(Expert which, const Lender* lender) {
+    {
+      const std::lock_guard lock(mutex_);
+      EXPECT_TRUE(lent_.expired()) << "the last one's memory is not free, for others copy it";
+    }
+    const Lent lent = lender ? lender->borrow() : Lent{};
+    if (lent.handles.empty()) return ++read, DitWeights();
+    EXPECT_EQ(lent.handles, number_of(which));
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return ++copied, DitWeights();
+  }
+
+  std::mutex mutex_;
+  std::weak_ptr<const DitWeights> lent_;
+  Experts experts_{Residency::one, at::kCPU,
+                   [this](Expert which, NodeReader*, const Lender* lender) { return load(which, lender); }};
 };
 
 /// Pieces of parked clips arrive later than they came.
@@ -139,12 +177,12 @@ struct Scene {
 };
 
 /// One rank's part; rank 0 hands out. Returns when all clips are done.
-Ran run_farm(const Scene& scene) {
+Ran run_farm(const Scene& scene, SleepingWork& work) {
   const auto& [jobs, roles, predicted, options, scale, pull_seconds] = scene;
   SlowMail mail(test_world().mail(), pull_seconds);
   const Groups groups = make_groups(std::vector<std::string>(4, "node"), 1);
   Courier courier(mail, {.hosts = {}, .end_process = [](int code) { std::_Exit(code); }});
-  SleepingWork work(jobs, predicted, scale);
+  work.take_role(roles[static_cast<std::size_t>(courier.rank())], nullptr);
   Worker worker(groups, courier, work);
   const auto begin = Clock::now();
   Ran ran;
@@ -165,6 +203,11 @@ Ran run_farm(const Scene& scene) {
   }
   ran.seconds = seconds_since(begin);
   return ran;
+}
+
+Ran run_farm(const Scene& scene) {
+  SleepingWork work(scene.jobs, scene.predicted, scene.scale);
+  return run_farm(scene, work);
 }
 
 TEST(Farm, PoolsAreAsBusyAsThePlannerSays) {
@@ -195,6 +238,24 @@ TEST(Farm, WrongPoolsAreMendedOnTheWay) {
   const Ran ran = run_farm({request.jobs, wrong.groups, predicted_by(request, plan.plan), wrong.dispatch, 4 / mended});
   EXPECT_TRUE(ran.changed > 0 || test_world().rank() != 0);
   EXPECT_LT(ran.seconds, 4 / 0.9);
+}
+
+/// Low-noise work piles up beside rank 3, which has had its expert since long before others take that role.
+TEST(Farm, ARankThatChangesItsRoleCopiesTheExpertOfAnother) {
+  const std::vector<Job> jobs(16);
+  const auto seconds = [](const Job&, Stage stage) { return stage == Stage::low ? 0.2 : 0.02; };
+  const Scene scene{jobs,
+                    {Role::high, Role::high, Role::high, Role::low},
+                    seconds,
+                    {.change_seconds = 0.01, .least_seconds_in_role = 0.1}};
+  LendingWork work(scene.jobs, scene.predicted, scene.scale);
+  run_farm(scene, work);
+  const at::Tensor own = at::tensor({work.copied, work.read}).view({1, 2});
+  const at::Tensor all = test_world().communicator()->all_gather(own, {1, 1, 1, 1}).sum(0);
+  const int copied = all[0].item<int>(), read = all[1].item<int>();
+  if (test_world().rank() == 0) std::printf("%d experts were copied, %d read\n", copied, read);
+  EXPECT_GE(copied, 1);
+  EXPECT_GE(read, 4) << "each rank's first";
 }
 
 /// The low pool has more to do, so that clips wait for it and can be fetched before their turn; each is decoded for as

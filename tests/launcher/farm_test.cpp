@@ -32,6 +32,9 @@ TEST(Letters, ArriveAsTheyWereWritten) {
   EXPECT_EQ(sent_and_read(letter::Ahead{{7, Stage::low, 3}}).parked, (Parked{7, Stage::low, 3}));
   EXPECT_EQ(sent_and_read(letter::Piece{7, 16, 40, {0, 255, 10}}).bytes, (Bytes{0, 255, 10}));
   EXPECT_TRUE(sent_and_read(letter::Piece{7, 16, 40, {}}).bytes.empty());
+  EXPECT_EQ(sent_and_read(letter::ChangeRole{Role::low, {3, -1}}).lenders, (std::vector{3, -1}));
+  EXPECT_EQ(sent_and_read(letter::WantWeights{7, Role::low}).role, Role::low);
+  EXPECT_EQ(sent_and_read(letter::Weights{7, {0, 255, 10}}).handles, (Bytes{0, 255, 10}));
   sent_and_read(letter::Begin{});
   sent_and_read(letter::Refused{});
 }
@@ -82,6 +85,14 @@ TEST(Groups, LieWithinAMachineHoweverRanksWereDealtOut) {
   EXPECT_EQ(groups.leader(2), 1);
   EXPECT_EQ(groups.of(7), 3);
   EXPECT_EQ(groups.count(), 4);
+}
+
+TEST(Groups, HaveNeighboursInTheSamePlaceOnTheSameMachine) {
+  const Groups groups = make_groups({"a", "a", "a", "a", "a", "b", "b", "b"}, 2);
+  EXPECT_EQ(groups.neighbours(0, {1, 2, 3}), (std::vector{2, 3}));
+  EXPECT_EQ(groups.neighbours(0, {2, 3}), (std::vector{4, -1})) << "group 2 lies on both machines";
+  EXPECT_EQ(groups.neighbours(3, {0, 1}), (std::vector{-1, -1}));
+  EXPECT_EQ(groups.neighbours(3, {}), (std::vector{-1, -1}));
 }
 
 PlacementPlan pools_of_two_and_two() {

@@ -48,7 +48,8 @@ class PairMail final : public Mail {
 constexpr std::size_t piece_bytes = 1000;
 
 struct Pair {
-  explicit Pair(double silence = 8, std::chrono::milliseconds beat = std::chrono::milliseconds(20)) {
+  explicit Pair(double silence = 8, std::chrono::milliseconds beat = std::chrono::milliseconds(20),
+                std::chrono::milliseconds patience = std::chrono::seconds(5)) {
     for (int i = 0; i < 2; ++i) {
       mails[i] = std::make_unique<PairMail>(i, posts);
       couriers[i] =
@@ -56,7 +57,8 @@ struct Pair {
                                                               .beat = beat,
                                                               .silence = silence,
                                                               .end_process = [this, i](int code) { ended[i] = code; },
-                                                              .piece = piece_bytes});
+                                                              .piece = piece_bytes,
+                                                              .patience = patience});
     }
   }
   Post posts[2];

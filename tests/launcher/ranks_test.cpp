@@ -1,6 +1,7 @@
 // tests/launcher/ranks_test.cpp: --ranks from outside: the same videos whatever the placement, and one voice.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 #include <sstream>
 
@@ -50,19 +51,54 @@ TEST(Ranks, AModelNamedFromTheCurrentFolderIsFound) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
 }
 
-/// Nearly all steps are the low-noise expert's, and the pools were made for the opposite.
-TEST(ManyRanks, ARunWhoseRolesChangedMakesTheSameLatents) {
-  std::string list = "defaults: {size: 96x96, frames: 17, steps: 12, shift: 0.6}\nprompts:\n";
+bool on_gpus() {
+  const char* const device = std::getenv("WF_TEST_DEVICE");
+  return device && std::string(device) == "cuda";
+}
+
+/// Where ranks had that expert from.
+std::set<std::string> sources_in(const Path& trace, const std::string& expert) {
+  std::set<std::string> sources;
+  const Json all = Json::parse(read_file(trace));
+  for (const Json& event : all.at("traceEvents"))
+    if (event.value("cat", "") == "load" && event.at("name") == expert) sources.insert(event.at("args").at("from"));
+  EXPECT_TRUE(sources.contains("files")) << "who begins with it reads it";
+  return sources;
+}
+
+struct Change {
+  int ranks, high_ranks, steps;
+  std::string role;  ///< that is taken
+  int lender;        ///< that has its expert by then
+};
+
+/// Nearly all steps are the low-noise expert's; text and decoding are the high pool's. Who changes its role asks a rank
+/// that has the expert, and takes a copy of it (on GPUs) or reads the files.
+void expect_same_latents_after(const Change& change) {
+  std::string list = "defaults: {size: 96x96, frames: 17, shift: 0.6, steps: " + std::to_string(change.steps) + "}\n";
+  list += "prompts:\n";
   for (int i = 1; i <= 12; ++i)
     list += "  - {prompt: number " + std::to_string(i) + ", name: c" + std::to_string(i) + "}\n";
   const TempFolder folder;
   write_file(folder / "list.yaml", list);
-  const Outcome outcome = render(folder, 4, {"--placement", "pipeline", "--high-ranks", "3", "--log-level", "debug"});
+  const Outcome outcome = render(folder, change.ranks,
+                                 {"--placement", "pipeline", "--high-ranks", std::to_string(change.high_ranks),
+                                  "--log-level", "debug", "--trace", "trace.json"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_NE(outcome.err.find("takes the low-noise expert"), std::string::npos) << "no role has changed\n"
-                                                                               << outcome.err;
+  const std::string taken = "takes the " + change.role + "-noise expert";
+  EXPECT_NE(outcome.err.find(taken), std::string::npos) << "no role has changed\n" << outcome.err;
+  const std::string lender = "rank " + std::to_string(change.lender);
+  const std::string answer = on_gpus() ? "from the GPU of " + lender : lender + " lends none";
+  EXPECT_NE(outcome.err.find(answer), std::string::npos) << outcome.err;
+  EXPECT_EQ(sources_in(folder / "trace.json", change.role + "_noise_model").contains(lender), on_gpus());
   EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), latents_with(list, 1, {}));
 }
+
+/// Clips wait to be decoded when the low-noise work is done.
+TEST(Ranks, ARunWhoseRolesChangedMakesTheSameLatents) { expect_same_latents_after({2, 1, 4, "high", 0}); }
+
+/// The pools were made for the opposite.
+TEST(ManyRanks, ARunWhoseRolesChangedMakesTheSameLatents) { expect_same_latents_after({4, 3, 12, "low", 3}); }
 
 struct StageSpan {
   int rank;

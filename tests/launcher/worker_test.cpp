@@ -22,7 +22,8 @@ struct WatchedWork final : GroupWork {
   std::function<void(std::size_t clip)> on_park = [](std::size_t) {};  ///< by the thread that parks
   std::map<std::size_t, Bytes> stored;
 
-  void take_role(Role) override {}
+  void take_role(Role, const Lender*) override {}
+  Lent lend(Role) override { return {}; }
   void begin(std::size_t clip, const Bytes* parcel) override {
     clip_ = clip;
     EXPECT_TRUE(!parcel || *parcel == Bytes{static_cast<std::uint8_t>(clip)});

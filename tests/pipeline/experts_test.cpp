@@ -2,6 +2,8 @@
 // code for every device, so that a CPU shows it.
 #include "pipeline/experts.hpp"
 
+#include <future>
+
 #include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
@@ -11,7 +13,7 @@ namespace {
 struct Loads {
   std::vector<Expert> done;
   Experts::Load load() {
-    return [this](Expert which, NodeReader*) {
+    return [this](Expert which, NodeReader*, const Lender*) {
       done.push_back(which);
       return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
     };
@@ -88,6 +90,33 @@ TEST(OneExpertAtATime, IsLoadedAnewWhenItComesBack) {
   expect_same_weights(experts.use(Expert::high), "high");
   EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low, Expert::high}));
   EXPECT_EQ(experts.traffic().bytes, 0u);
+}
+
+TEST(OneExpertAtATime, WhatWasLentStaysAsItIsAndLeavesFirst) {
+  using namespace std::chrono_literals;
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load());
+  EXPECT_EQ(experts.lend(Expert::high), nullptr) << "it is not there yet";
+  experts.use(Expert::high);
+  std::shared_ptr<const DitWeights> lent = experts.lend(Expert::high);
+  ASSERT_NE(lent, nullptr);
+  auto changing = std::async(std::launch::async, [&] { experts.use(Expert::low); });
+  EXPECT_EQ(changing.wait_for(100ms), std::future_status::timeout) << "its memory is not free yet";
+  EXPECT_EQ(loads.done, std::vector{Expert::high});
+  EXPECT_EQ(experts.lend(Expert::high), nullptr) << "it is about to leave";
+  expect_same_weights(*lent, "high");
+  lent.reset();
+  changing.get();
+  expect_same_weights(*experts.lend(Expert::low), "low");
+}
+
+TEST(OneExpertAtATime, DoesNotWaitForeverForWhoHasBorrowedIt) {
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load(), std::chrono::milliseconds(20));
+  experts.use(Expert::high);
+  const std::shared_ptr<const DitWeights> lent = experts.lend(Expert::high);
+  expect_same_weights(experts.use(Expert::low), "low");
+  expect_same_weights(*lent, "high");
 }
 
 TEST(OneExpertAtATime, ComesBackFromTheHostWhereTheDeviceWasFreed) {

@@ -167,5 +167,21 @@ TEST(Models, NaNOfTheTextEncoderIsFoundWhereItIsMade) {
   EXPECT_THROW(models.embed("rain"), Error);
 }
 
+TEST(Models, AnExpertThatCannotBeCopiedIsReadFromItsFiles) {
+  const at::Tensor wanted = Models(golden_model(), {}).expert(Expert::low).text_in.weight.clone();
+  const auto memory = std::make_shared<const int>(0);
+  const std::map<std::string, std::function<Lent()>> reasons{
+      {"nobody lends it", [] { return Lent{}; }},
+      {"it cannot be asked for", []() -> Lent { throw Error(Error::transient, "on purpose"); }},
+      {"it cannot be reached", [&] {
+         return Lent{{1, 2, 3}, memory};
+       }}};
+  for (const auto& [reason, borrow] : reasons) {
+    Models models(golden_model(), {});
+    EXPECT_TRUE(at::equal(models.expert(Expert::low, Lender{1, borrow}).text_in.weight, wanted)) << reason;
+    EXPECT_EQ(memory.use_count(), 1) << "it has been returned";
+  }
+}
+
 }  // namespace
 }  // namespace wf

@@ -1,0 +1,63 @@
+#include "pipeline/peer_expert.hpp"
+
+#include <ATen/ATen.h>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/stopwatch.h>
+
+#include <chrono>
+#include <vector>
+
+#include "cluster/log.hpp"
+#include "cluster/trace.hpp"
+#include "parallel/device.hpp"
+#include "parallel/peer_tensors.hpp"
+
+namespace wf {
+namespace {
+
+/// Both sides have the same program, so the same order.
+std::vector<at::Tensor> tensors_of(DitWeights expert) {
+  std::vector<at::Tensor> tensors;
+  for_each_tensor(expert, [&](const at::Tensor& tensor) { tensors.push_back(tensor); });
+  return tensors;
+}
+
+DitWeights copy_expert(const Bytes& handles, const DitWeights& like, at::Device own) {
+  const std::vector<at::Tensor> copies = copy_shared(handles, tensors_of(like), own);
+  DitWeights expert = like;
+  for_each_tensor(expert, [next = copies.begin()](at::Tensor& tensor) mutable { tensor = *next++; });
+  return expert;
+}
+
+void log_speed(const std::string& name, const std::string& from, const DitWeights& expert, double seconds) {
+  std::uint64_t bytes = 0;
+  for (const at::Tensor& tensor : tensors_of(expert)) bytes += tensor.nbytes();
+  spdlog::info("{}: {} from the GPU of {} in {:.2f} s ({:.0f} GB/s)", name, gigabytes(bytes), from, seconds,
+               static_cast<double>(bytes) / 1e9 / seconds);
+}
+
+}  // namespace
+
+Bytes share_expert(const DitWeights& expert) { return share_tensors(tensors_of(expert)); }
+
+std::optional<DitWeights> borrow_expert(const Lender& lender, const DitWeights& like, at::Device own,
+                                        const std::string& name) {
+  const std::string from = fmt::format("rank {}", lender.rank);
+  try {
+    const Lent lent = lender.borrow();
+    if (lent.handles.empty()) {
+      spdlog::debug("{}: {} lends none", name, from);
+      return std::nullopt;
+    }
+    const trace::Span span("load", name, {{"from", from}});
+    const spdlog::stopwatch watch;
+    DitWeights expert = copy_expert(lent.handles, like, own);
+    log_speed(name, from, expert, std::chrono::duration<double>(watch.elapsed()).count());
+    return expert;
+  } catch (const std::exception& error) {
+    spdlog::debug("{}: no copy from {}: {}", name, from, error.what());
+    return std::nullopt;
+  }
+}
+
+}  // namespace wf
