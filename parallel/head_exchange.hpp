@@ -69,8 +69,8 @@ void copy_heads(const at::Tensor& to, const at::Tensor& from);
 std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors = 0);
 
 /// In which pieces to attend to all rows, in this order, so that the last one, which has none but own rows, hides the
-/// way of the others' results, and is as long as can be. A GPU works on tiles of rows of each head, one a processor at
-/// a time; more than one piece is made only where all together take no more turns than one. Pure.
+/// way of the others' results, and is as long as can be. A GPU works on tiles of rows of each head (of all samples),
+/// one a processor at a time; more than one piece is made only where all together take no more turns than one. Pure.
 std::vector<Range> attention_pieces(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors);
 
 }  // namespace wf

@@ -87,13 +87,14 @@ SequenceAttention::SequenceAttention(const SequenceGroup& ranks, std::int64_t to
   if (ranks.ring_->size() > 1) ring_ = ranks.ring_.get();
 }
 
-HeadBlocks SequenceAttention::begin(const at::Tensor& like, std::int64_t heads, std::int64_t head_dim) {
+HeadBlocks SequenceAttention::begin(const at::Tensor& like, at::ScalarType dtype, std::int64_t heads,
+                                    std::int64_t head_dim) {
   const std::int64_t batch = like.size(0);
+  const at::TensorOptions options = like.options().dtype(dtype);
   device_ = like.device();
   if (exchange_)
-    return exchange_->begin(
-        {.batch = batch, .heads = heads, .head_dim = head_dim, .rows = rows_, .options = like.options()});
-  qkv_ = at::empty({3, batch, like.size(1), heads, head_dim}, like.options());
+    return exchange_->begin({.batch = batch, .heads = heads, .head_dim = head_dim, .rows = rows_, .options = options});
+  qkv_ = at::empty({3, batch, like.size(1), heads, head_dim}, options);
   return HeadBlocks::make(qkv_, heads, /*rank=*/0, /*ranks=*/1);
 }
 
@@ -137,7 +138,7 @@ at::Tensor SequenceAttention::mix() {
   const Range& own = rows_[static_cast<std::size_t>(exchange_->rank())];
   // With a ring it is once around for all rows.
   const int processors = ring_ ? 0 : exchange_->processors();
-  for (const Range& piece : attention_pieces(q.size(1), own, q.size(2), processors))
+  for (const Range& piece : attention_pieces(q.size(1), own, q.size(0) * q.size(2), processors))
     give_back(piece, attend(q.narrow(1, piece.begin, piece.size), kv));
   const DeviceSpan span(q.device(), "GPU", "wait", "results of other heads");
   return exchange_->collect();

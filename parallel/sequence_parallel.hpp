@@ -47,8 +47,9 @@ class SequenceAttention {
   /// Collective over `ranks`, which outlive this; a sequence of so many tokens. With a ring, `local` gives its lse.
   SequenceAttention(const SequenceGroup& ranks, std::int64_t tokens, Attention local);
 
-  /// Where to write this rank's rows of q, k and v. like: [batch, own rows, n], for its sizes, dtype and device.
-  HeadBlocks begin(const at::Tensor& like, std::int64_t heads, std::int64_t head_dim);
+  /// Where to write this rank's rows of q, k and v, of that dtype. like: [batch, own rows, n], for its sizes and
+  /// device.
+  HeadBlocks begin(const at::Tensor& like, at::ScalarType dtype, std::int64_t heads, std::int64_t head_dim);
   /// Portions of the own rows, which are to be written in this order; some may be empty.
   std::vector<Range> portions(std::int64_t own_rows) const;
   /// The next portion has been written, and may travel.

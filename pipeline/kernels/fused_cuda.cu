@@ -64,10 +64,13 @@ __device__ float block_sum(float value) {
 
 /// A block's row: vector i of this thread begins at column(i).
 struct Row {
-  std::int64_t index, sample;
+  std::int64_t index, sample, in_sample;
   int columns;
   __device__ explicit Row(const Shape& shape)
-      : index(blockIdx.x), sample(index / shape.rows_per_sample), columns(shape.columns) {}
+      : index(blockIdx.x),
+        sample(index / shape.rows_per_sample),
+        in_sample(index - sample * shape.rows_per_sample),
+        columns(shape.columns) {}
   __device__ int column(int i) const {
     return (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kVector;
   }
@@ -82,11 +85,11 @@ __device__ void load_row(Values (&values)[kVectors], const T* row_start, const R
 }
 
 template <class T, bool gain_is_offset>
-__global__ void layer_norm_kernel(const T* x, PerColumn gain, PerColumn shift, float eps, __nv_bfloat16* out,
-                                  Shape shape) {
+__global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, PerColumn gain, PerColumn shift, float eps,
+                                  __nv_bfloat16* out, Shape shape) {
   const Row row(shape);
   Values values[kVectors];
-  load_row(values, x + row.index * row.columns, row);
+  load_row(values, x + row.sample * x_stride + row.in_sample * row.columns, row);
   float sum = 0;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
@@ -179,14 +182,13 @@ __global__ void write_heads_kernel(const __nv_bfloat16* z, const __nv_bfloat16* 
   extern __shared__ __nv_bfloat16* place_of[];  // of each head
   const Row row(shape);
   const int part = static_cast<int>(blockIdx.y);
-  const std::int64_t row_in_sample = row.index - row.sample * shape.rows_per_sample;
   Values values[kVectors];
   load_row(values, z + (3 * row.index + part) * row.columns, row);
   for (int head = static_cast<int>(threadIdx.x); head < places.heads; head += static_cast<int>(blockDim.x))
-    place_of[head] = place(places, part, row.sample, row_in_sample, head);
+    place_of[head] = place(places, part, row.sample, row.in_sample, head);
   __syncthreads();
   if (part < 2) rms_norm_row(values, part == 0 ? weight_q : weight_k, eps, row);
-  const float* const turns = angles + row_in_sample * places.head_dim;
+  const float* const turns = angles + row.in_sample * places.head_dim;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (!row.has(i)) continue;
@@ -222,19 +224,19 @@ int threads_for(const Shape& shape) {
 }
 
 template <class T>
-void layer_norm_of(const void* x, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps, void* out,
-                   Shape shape, cudaStream_t stream) {
+void layer_norm_of(const void* x, std::int64_t x_stride, PerColumn gain, bool gain_is_offset, PerColumn shift,
+                   float eps, void* out, Shape shape, cudaStream_t stream) {
   const auto kernel = gain_is_offset ? layer_norm_kernel<T, true> : layer_norm_kernel<T, false>;
   kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
-      static_cast<const T*>(x), gain, shift, eps, static_cast<__nv_bfloat16*>(out), shape);
+      static_cast<const T*>(x), x_stride, gain, shift, eps, static_cast<__nv_bfloat16*>(out), shape);
 }
 
 }  // namespace
 
-void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps,
-                void* out, Shape shape, cudaStream_t stream) {
-  if (x_type == Element::f32) return layer_norm_of<float>(x, gain, gain_is_offset, shift, eps, out, shape, stream);
-  layer_norm_of<__nv_bfloat16>(x, gain, gain_is_offset, shift, eps, out, shape, stream);
+void layer_norm(const void* x, Element x_type, std::int64_t x_stride, PerColumn gain, bool gain_is_offset,
+                PerColumn shift, float eps, void* out, Shape shape, cudaStream_t stream) {
+  const auto launch = x_type == Element::f32 ? layer_norm_of<float> : layer_norm_of<__nv_bfloat16>;
+  launch(x, x_stride, gain, gain_is_offset, shift, eps, out, shape, stream);
 }
 
 void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float eps, void* out, Shape shape,

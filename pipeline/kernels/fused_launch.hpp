@@ -22,9 +22,10 @@ struct PerColumn {
 
 enum class Element { f32, bf16 };
 
-/// out (bf16) = LayerNorm(x) * (gain_is_offset ? 1 + gain : gain) + shift. A bf16 x rounds LayerNorm(x) to bf16 first.
-void layer_norm(const void* x, Element x_type, PerColumn gain, bool gain_is_offset, PerColumn shift, float eps,
-                void* out, Shape shape, cudaStream_t stream);
+/// out (bf16, rows one after another) = LayerNorm(x) * (gain_is_offset ? 1 + gain : gain) + shift. A bf16 x rounds
+/// LayerNorm(x) to bf16 first. Samples of x begin `x_stride` values apart.
+void layer_norm(const void* x, Element x_type, std::int64_t x_stride, PerColumn gain, bool gain_is_offset,
+                PerColumn shift, float eps, void* out, Shape shape, cudaStream_t stream);
 
 /// out (bf16, rows one after another) = bf16(bf16(z * rsqrt(mean(z^2) + eps)) * weight). z bf16, row i at z +
 /// i * z_stride; weight bf16.

@@ -7,9 +7,9 @@
 
 namespace wf {
 
-/// LayerNorm(x) * (1 + scale) + shift in f32, then rounded to `result`. x [batch, rows, d] f32 or bf16; shift, scale
-/// [1 or batch, 1, d] f32. A bf16 x rounds the normalised value to bf16 before it is modulated: the official code's
-/// order for the first block.
+/// LayerNorm(x) * (1 + scale) + shift in f32, then rounded to `result`. x [batch, rows, d] f32 or bf16, perhaps some
+/// rows of a longer sequence; shift, scale [1 or batch, 1, d] f32. A bf16 x rounds the normalised value to bf16 before
+/// it is modulated: the official code's order for the first block.
 at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps,
                           at::ScalarType result);
 

@@ -123,11 +123,12 @@ at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, cons
                           const at::Tensor& rope, SequenceAttention& attention) {
   const double eps = weights.config.eps;
   {  // what attention does not need is freed before it
-    const at::Tensor normed = modulated_norm(x, row(m, 0), row(m, 1), eps, weights.dtype());
-    const HeadBlocks blocks = attention.begin(normed, weights.config.num_heads, weights.head_dim());
-    for (const Range& rows : attention.portions(normed.size(1))) {
-      const at::Tensor qkv = apply(block.qkv, normed.narrow(1, rows.begin, rows.size));
-      write_heads(qkv, {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size), blocks, rows.begin);
+    const HeadBlocks blocks = attention.begin(x, weights.dtype(), weights.config.num_heads, weights.head_dim());
+    for (const Range& rows : attention.portions(x.size(1))) {
+      const at::Tensor portion = x.narrow(1, rows.begin, rows.size);
+      const at::Tensor normed = modulated_norm(portion, row(m, 0), row(m, 1), eps, weights.dtype());
+      write_heads(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size),
+                  blocks, rows.begin);
       attention.send();
     }
   }

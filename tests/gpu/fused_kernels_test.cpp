@@ -148,6 +148,17 @@ TEST_P(Fused, ModulatedNorm) {
     }
 }
 
+/// Each sample's rows lie apart from those of the next.
+TEST_P(Fused, ModulatedNormOfRowsOfALongerSequence) {
+  const at::Tensor longer = stream({size.batch, size.rows + 9, size.columns, size.heads}, at::kFloat);
+  const at::Tensor x = longer.narrow(1, 4, size.rows), m = random({1, 6, size.columns});
+  const auto normed = [&](const at::Tensor& rows) {
+    return modulated_norm(rows, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16);
+  };
+  poison(sizes, at::kBFloat16);
+  EXPECT_TRUE(at::equal(normed(x), normed(x.contiguous())));
+}
+
 TEST_P(Fused, AffineNorm) {
   const at::Tensor x = stream(size, at::kFloat), weight = random({size.columns}), bias = random({size.columns});
   ASSERT_TRUE(fused::take(x, at::kBFloat16));

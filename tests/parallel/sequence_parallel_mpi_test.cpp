@@ -43,7 +43,7 @@ at::Tensor whole(const at::Tensor& qkv) {
 /// A rank's part: it writes and sends its rows, portion by portion, and gets their mixture.
 at::Tensor attend(SequenceAttention attention, const at::Tensor& qkv, const Range& own) {
   const at::Tensor rows = qkv.narrow(2, own.begin, own.size);
-  const HeadBlocks blocks = attention.begin(rows[0].flatten(2), rows.size(3), rows.size(4));
+  const HeadBlocks blocks = attention.begin(rows[0].flatten(2), rows.scalar_type(), rows.size(3), rows.size(4));
   for (const Range& portion : attention.portions(own.size)) {
     for (int rank = 0; rank < std::ssize(blocks.heads); ++rank) {
       const Range& heads = blocks.heads[static_cast<std::size_t>(rank)];
