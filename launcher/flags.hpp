@@ -16,7 +16,7 @@ struct RunOptions {
   std::optional<Path> model, output;
   std::string precision = "auto";  ///< auto: reference on a CPU, exact on a GPU
   std::string device = "auto";     ///< auto: cuda when this build sees a GPU
-  std::string guidance_mode = "two";
+  std::string guidance_mode = "auto";
   std::string attention = "auto";    ///< auto: fa3, cudnn, math, whichever fits first
   std::string placement = "auto";    ///< a PlacementMode's word; auto: the planner's choice
   std::string text_device = "auto";  ///< auto: the GPU where memory suffices, else cpu

@@ -55,11 +55,17 @@ Path ready_model(const Path& model) {
   return model;
 }
 
+GuidanceMode chosen_guidance(const std::string& mode) {
+  for (const GuidanceMode known : {GuidanceMode::two, GuidanceMode::batched})
+    if (mode == to_string(known)) return known;
+  return GuidanceMode::automatic;
+}
+
 Execution chosen_execution(const RunOptions& options) {
   Execution execution;
   execution.device = chosen_device(options.device);
   execution.precision = chosen_precision(options.precision, execution.device);
-  execution.guidance = options.guidance_mode == "batched" ? GuidanceMode::batched : GuidanceMode::two;
+  execution.guidance = chosen_guidance(options.guidance_mode);
   execution.noise = options.noise == "device" ? NoiseSource::device : NoiseSource::cpu;
   execution.backend = chosen_backend(options.attention);
   execution.tf32 = options.tf32;

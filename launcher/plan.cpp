@@ -44,8 +44,8 @@ void check_enough_ranks(const PlacementChoices& choices, int ranks) {
 PlacementChoices without_shared_clips(PlacementChoices choices) {
   if (std::max({choices.guidance, choices.ulysses, choices.ring}) > 1)
     throw Error(Error::input, forced_words(choices) +
-                                  ": this version shares a clip between CPU ranks alone; on GPUs "
-                                  "each clip is one rank's, and ranks render different clips");
+                                  ": this build has no NCCL, over which GPUs share a clip; without these flags each "
+                                  "GPU renders clips of its own");
   choices.guidance = choices.ulysses = choices.ring = 1;
   return choices;
 }
@@ -109,7 +109,6 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
                         const RunOptions& options, const Ranks& ranks) {
   PlanRequest request{
       .hardware = {}, .model = parts, .jobs = jobs, .choices = chosen_placement(options), .execution = base};
-  if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
   request.hardware.nodes = ranks.on_node;
   request.hardware.memory_bytes = ranks.memory_bytes;
   request.hardware.host_bytes = ranks.host_bytes;
@@ -117,7 +116,8 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
   return request;
 }
 
-PlanResult plan_run(const PlanRequest& request, const RunOptions& options, const Ranks& ranks) {
+PlanResult plan_run(PlanRequest request, const RunOptions& options, const Ranks& ranks) {
+  if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
   if (request.execution.device.is_cpu() && options.text_device == "cuda")
     throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
   check_enough_ranks(request.choices, request.hardware.gpus());
@@ -128,6 +128,7 @@ PlanResult plan_run(const PlanRequest& request, const RunOptions& options, const
 
 Execution execution_for(const PlacementPlan& plan, Execution base) {
   base.residency = residency_of(plan.mode);
+  base.guidance = plan.guidance;
   base.expert_leaves = plan.expert_leaves;
   base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;
   // An encoder on the host takes nothing of the GPU, and loading it twice would take long.

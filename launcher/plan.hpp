@@ -34,9 +34,10 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
 
 /// The placement that fits the largest of the request's jobs (not empty) and ends first, and all that were looked at.
 /// Obeys the flags. On CPUs memory is no reason to refuse: where the estimate is more than there is, the plan that
-/// takes least is returned, with a warning. Throws input when the flags cannot be obeyed, environment when no placement
-/// fits the GPUs, saying what is needed, what there is, and what would help.
-PlanResult plan_run(const PlanRequest& request, const RunOptions& options, const Ranks& ranks);
+/// takes least is returned, with a warning. Throws input when the flags cannot be obeyed (in a build without NCCL GPUs
+/// share no clip), environment when no placement fits the GPUs, saying what is needed, what there is, and what would
+/// help.
+PlanResult plan_run(PlanRequest request, const RunOptions& options, const Ranks& ranks);
 
 /// How a rank of that placement works: where experts and text encoder lie. All else stays as in `base`.
 Execution execution_for(const PlacementPlan& plan, Execution base);

@@ -22,8 +22,8 @@ enum class Residency { both, exchanged, one };
 struct Execution {
   Precision precision = Precision::reference;
   at::Device device = at::kCPU;
-  at::Device text_device = at::kCPU;  ///< of the text encoder
-  GuidanceMode guidance = GuidanceMode::two;
+  at::Device text_device = at::kCPU;          ///< of the text encoder
+  GuidanceMode guidance = GuidanceMode::two;  ///< automatic: as the run's plan decides
   NoiseSource noise = NoiseSource::cpu;
   AttentionBackend backend = AttentionBackend::automatic;
   bool tf32 = false;  ///< f32 products and convolutions in TF32 (10 bits of mantissa)

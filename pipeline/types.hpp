@@ -21,8 +21,13 @@ struct Frames {
 /// the official arithmetic on a GPU.
 enum class Precision { reference, exact };
 
-/// The conditional and the unconditional forward: two of batch 1 (as the official code), or one of batch 2.
-enum class GuidanceMode { two, batched };
+/// The conditional and the unconditional forward: two of batch 1 (as the official code), or one of batch 2. automatic:
+/// batched where ranks of GPUs cut the sequence, so that each still has enough rows to keep its GPU busy; else two.
+enum class GuidanceMode { automatic, two, batched };
+constexpr const char* to_string(GuidanceMode mode) {
+  constexpr const char* names[] = {"auto", "two", "batched"};
+  return names[static_cast<int>(mode)];
+}
 
 /// Whose generator draws the first noise. cpu: the same clip on every machine. device: the official code's draw on a
 /// GPU, which depends on its number of multiprocessors.

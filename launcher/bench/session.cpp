@@ -44,14 +44,14 @@ RunOptions with_mode(RunOptions run, const std::string& mode) {
   if (mode.empty()) return run;
   const bool baseline = mode == "baseline";
   const bool gpu = !chosen_execution(run).device.is_cpu();
-  run.guidance_mode = "two";
+  run.guidance_mode = baseline ? "two" : "auto";
   run.attention = !baseline ? "auto" : gpu ? "cudnn" : "math";
   run.tf32 = !baseline;
   run.placement = baseline ? "swap" : "auto";
   return run;
 }
 
-Json settings_of(const Models& models, const Job& job, const RunOptions& run) {
+Json settings_of(const Models& models, const Job& job) {
   const Execution& execution = models.execution();
   return {{"model_id", models.id()},
           {"size", fmt::format("{}x{}", job.width, job.height)},
@@ -65,7 +65,7 @@ Json settings_of(const Models& models, const Job& job, const RunOptions& run) {
           {"attention", models.attention_name()},
           {"tf32", execution.tf32},
           {"placement", execution.residency == Residency::exchanged ? "swap" : "resident"},
-          {"guidance_mode", run.guidance_mode}};
+          {"guidance_mode", to_string(execution.guidance)}};
 }
 
 Result result_of(const std::string& mode, const Report& report, const Json& settings) {

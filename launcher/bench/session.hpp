@@ -30,7 +30,7 @@ std::vector<std::string> modes_of(const std::string& mode);
 RunOptions with_mode(RunOptions run, const std::string& mode);
 
 /// How the measured code ran.
-nlohmann::ordered_json settings_of(const Models& models, const Job& job, const RunOptions& run);
+nlohmann::ordered_json settings_of(const Models& models, const Job& job);
 
 struct Result {
   nlohmann::ordered_json json;

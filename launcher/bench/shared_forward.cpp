@@ -3,6 +3,8 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "launcher/bench/team.hpp"
+#include "launcher/model_choice.hpp"
+#include "launcher/planner/placement.hpp"
 #include "parallel/device.hpp"
 #include "parallel/device_span.hpp"
 #include "pipeline/denoise.hpp"
@@ -107,6 +109,7 @@ Report bench_forward(Team& team, const Bench& bench, const std::string& degrees)
   const c10::InferenceMode no_autograd;
   Execution alone_execution = bench.models.execution();
   alone_execution.ranks.reset();
+  alone_execution.guidance = guidance_modes(chosen_guidance(bench.options.guidance_mode), {}, true).front();
   const Measured alone = measure(team, bench, alone_execution, true);
   const Measured shared = measure(team, bench, bench.models.execution(), false);
   const at::Device device = bench.device();

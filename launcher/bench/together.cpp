@@ -9,6 +9,7 @@
 #include "launcher/commands/commands.hpp"
 #include "launcher/model_choice.hpp"
 #include "launcher/plan.hpp"
+#include "launcher/planner/placement.hpp"
 #include "parallel/device.hpp"
 #include "parallel/mesh.hpp"
 #include "parallel/nccl_communicator.hpp"
@@ -67,14 +68,20 @@ Degrees chosen_degrees(const PlacementChoices& choices) {
   return {.guidance = std::max(choices.guidance, 1), .ulysses = choices.ulysses, .ring = std::max(choices.ring, 1)};
 }
 
+/// Of a group's larger half, where they differ.
+Degrees degrees_of(const Mesh& mesh) {
+  const Degrees half = mesh.halves.front();
+  return {.guidance = static_cast<int>(mesh.halves.size()), .ulysses = half.ulysses, .ring = half.ring};
+}
+
 /// "guidance 2 x ulysses 2".
-std::string in_words(const Degrees& degrees, const Mesh& mesh) {
+std::string in_words(const Degrees& degrees) {
   std::vector<std::string> words;
   const auto add = [&](const char* name, int degree) {
     if (degree > 1) words.push_back(fmt::format("{} {}", name, degree));
   };
   add("guidance", degrees.guidance);
-  add("ulysses", mesh.halves.front().ulysses);
+  add("ulysses", degrees.ulysses);
   add("ring", degrees.ring);
   return join(words, " x ");
 }
@@ -83,9 +90,11 @@ Result forward(Team& team, const BenchOptions& options, const std::string& mode)
   RunOptions run = options.run;
   Execution execution = choose_execution(team, run, mode);
   const Degrees degrees = chosen_degrees(run.degrees);
-  const std::string words = in_words(degrees, make_mesh(team.size(), degrees));
+  const Degrees all_ranks = degrees_of(make_mesh(team.size(), degrees));
+  const std::string words = in_words(all_ranks);
   const Job job = make_job(official_prompt, options.job);
   const ModelParts parts = read_parts(team, run, execution.precision);
+  execution.guidance = guidance_modes(execution.guidance, all_ranks, execution.device.is_cuda()).front();
   Team::Communicators all = team.communicators(execution.device);
   execution.ranks = std::make_shared<RankGroup>(std::move(all.host), degrees,
                                                 RankGroup::OnGpus{std::move(all.device), execution.device});
@@ -95,7 +104,7 @@ Result forward(Team& team, const BenchOptions& options, const std::string& mode)
     Models models(parts, execution);
     load_expert(team, models);
     const Report report = bench_forward(team, {models, job, options.runs, run}, words + whose);
-    Json settings = settings_of(models, job, run);
+    Json settings = settings_of(models, job);
     settings["ranks"] = team.size();
     settings["placement"] = words;
     result = result_of(mode, report, settings);

@@ -47,7 +47,7 @@ Result run_mode(BenchOptions options, const std::string& mode) {
     Models models(parts, plan_alone(parts, {job}, execution, run));
     in_memory("bench " + options.what, models.execution().device, [&] {
       const Report report = measure(options.what, {models, job, options.runs, run});
-      result = result_of(mode, report, settings_of(models, job, run));
+      result = result_of(mode, report, settings_of(models, job));
     });
   }
   release_cached_memory(execution.device);

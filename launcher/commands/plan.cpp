@@ -81,7 +81,7 @@ Execution execution_on(const Ranks& ranks, const RunOptions& run) {
   if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
   const bool exact = run.precision == "auto" ? !execution.device.is_cpu() : run.precision == "exact";
   execution.precision = exact ? Precision::exact : Precision::reference;
-  execution.guidance = run.guidance_mode == "batched" ? GuidanceMode::batched : GuidanceMode::two;
+  execution.guidance = chosen_guidance(run.guidance_mode);
   execution.tf32 = run.tf32;
   return execution;
 }

@@ -201,7 +201,7 @@ std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
   const Execution& execution = setting_.models.execution();
   std::map<std::string, std::string> how{{"device", execution.device.str()},
                                          {"attention", setting_.models.attention_name()},
-                                         {"guidance_mode", setting_.options.guidance_mode},
+                                         {"guidance_mode", to_string(execution.guidance)},
                                          {"placement", setting_.placement},
                                          {"threads", std::to_string(at::get_num_threads())},
                                          {"host", this_node().host},

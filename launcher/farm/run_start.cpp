@@ -9,7 +9,8 @@ using Json = nlohmann::ordered_json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Degrees, guidance, ulysses, ring)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, expert_leaves, parked)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance, expert_leaves,
+                                   parked)
 
 std::string to_json(const RunStart& start) {
   Json jobs = Json::array();

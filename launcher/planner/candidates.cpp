@@ -134,9 +134,12 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
     if (cpu ? text == TextPlace::cpu : text == TextPlace::beside && exchanges) continue;
     for (const bool leaves : {false, true}) {
       if (leaves && (cpu || plan.mode == PlacementMode::resident)) continue;
-      variants.push_back(plan);
-      variants.back().text = text;
-      variants.back().expert_leaves = leaves;
+      for (const GuidanceMode guidance : guidance_modes(request.execution.guidance, plan.degrees, !cpu)) {
+        variants.push_back(plan);
+        variants.back().text = text;
+        variants.back().expert_leaves = leaves;
+        variants.back().guidance = guidance;
+      }
     }
   }
   // An expert that comes and goes, and a text encoder on the host, only where nothing else fits.

@@ -14,20 +14,24 @@ std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
   return (static_cast<std::uint64_t>(tokens) + ranks - 1) / ranks;
 }
 
+/// Samples in a forward.
+int batch_of(const PlacementPlan& plan) {
+  return plan.guidance == GuidanceMode::batched && plan.degrees.guidance == 1 ? 2 : 1;
+}
+
 /// What denoising takes on each rank of a group. The solver works on the whole clip.
-std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution,
-                         std::int64_t tokens) {
+std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
   const std::uint64_t rows = rows_of(plan, tokens);
   const std::uint64_t solver = 8 * 4 * static_cast<std::uint64_t>(4 * parts.expert.in_dim);
-  const int batch = execution.guidance == GuidanceMode::batched && plan.degrees.guidance == 1 ? 2 : 1;
-  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), batch) +
+  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), batch_of(plan)) +
          (static_cast<std::uint64_t>(tokens) - rows) * solver / 4;
 }
 
 /// Ulysses sends and receives q, k and v packed; a ring holds two pairs of keys and values and an f32 mixture.
 std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
   const auto number = static_cast<std::uint64_t>(number_bytes(parts.precision));
-  const std::uint64_t plane = rows_of(plan, tokens) * static_cast<std::uint64_t>(parts.expert.dim);
+  const std::uint64_t rows = rows_of(plan, tokens) * static_cast<std::uint64_t>(batch_of(plan));
+  const std::uint64_t plane = rows * static_cast<std::uint64_t>(parts.expert.dim);
   const std::uint64_t ulysses = plan.degrees.ulysses > 1 ? 6 * plane * number : 0;
   const std::uint64_t ring = plan.degrees.ring > 1 ? 4 * plane * number + 4 * plane : 0;
   return ulysses + ring;
@@ -60,7 +64,7 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
            experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
           {"VAE", has(Stage::decode) ? vae : 0},
           {"text encoder", has(Stage::text) && plan.text == TextPlace::beside ? text : 0},
-          {"work of denoising", denoises ? work_bytes(parts, plan, execution, tokens) : 0},
+          {"work of denoising", denoises ? work_bytes(parts, plan, tokens) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::beside ? text_work : 0}};

@@ -13,6 +13,13 @@ const Pool& PlacementPlan::pool_of(Stage stage) const {
   return found == pools.end() ? pools.front() : *found;
 }
 
+std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degrees, bool on_gpus) {
+  if (asked != GuidanceMode::automatic) return {asked};
+  const bool is_cut = degrees.guidance == 1 && degrees.ulysses * degrees.ring > 1;
+  if (is_cut && on_gpus) return {GuidanceMode::batched, GuidanceMode::two};
+  return {GuidanceMode::two};
+}
+
 std::string describe(const PlacementPlan& plan) {
   std::string degrees;
   const auto add = [&](const char* name, int degree) {

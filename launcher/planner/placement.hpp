@@ -41,6 +41,7 @@ struct PlacementPlan {
   std::vector<Pool> pools;
   Precision precision = Precision::exact;
   TextPlace text = TextPlace::beside;
+  GuidanceMode guidance = GuidanceMode::two;
   bool expert_leaves = false;  ///< for decoding: its memory is taken, and it comes back from pinned host memory
   int parked = 1;              ///< phased: clips that wait for the exchange
 
@@ -48,6 +49,9 @@ struct PlacementPlan {
   int group_size() const { return degrees.guidance * sequence(); }
   const Pool& pool_of(Stage stage) const;  ///< the first pool that has the stage
 };
+
+/// What GuidanceMode `asked` may mean there, the preferred one first: one of batch 2 takes more memory.
+std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degrees, bool on_gpus);
 
 /// "pipeline 5:3, groups of 1"; "resident, 1 group of 8 (guidance 2 x ulysses 4)".
 std::string describe(const PlacementPlan& plan);

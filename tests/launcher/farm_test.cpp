@@ -62,6 +62,7 @@ TEST(RunStart, ArrivesAsItWasDecided) {
   start.plan.degrees = {2, 3, 1};
   start.plan.pools = {{"high", {Stage::high}, 5}, {"low", {Stage::text, Stage::low, Stage::decode}, 3}};
   start.plan.text = TextPlace::before;
+  start.plan.guidance = GuidanceMode::batched;
   start.plan.expert_leaves = true;
   start.finished = {1};
   const RunStart read = run_start_from(to_json(start));
@@ -71,6 +72,7 @@ TEST(RunStart, ArrivesAsItWasDecided) {
   EXPECT_EQ(describe(read.plan), describe(start.plan));
   EXPECT_EQ(read.plan.pools[1].stages, start.plan.pools[1].stages);
   EXPECT_EQ(read.plan.text, TextPlace::before);
+  EXPECT_EQ(read.plan.guidance, GuidanceMode::batched);
   EXPECT_TRUE(read.plan.expert_leaves);
   EXPECT_EQ(read.finished, start.finished);
   EXPECT_EQ(to_json(read), to_json(start));

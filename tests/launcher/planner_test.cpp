@@ -414,5 +414,27 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   EXPECT_EQ(plan({"--gpus", "0"}).code, 2);
 }
 
+TEST(Guidance, IsBatchedWhereRanksOfGpusShareASequenceAndItFits) {
+  const auto guidance = [](std::uint64_t memory, const PlacementChoices& choices) {
+    PlanRequest request = request_for(1, 2, memory, 4, job_720p());
+    request.choices = choices, request.choices.mode = PlacementMode::swap;
+    request.execution.guidance = GuidanceMode::automatic;
+    return make_plan(request).winner().plan.guidance;
+  };
+  const PlacementChoices ulysses{.guidance = 1, .ulysses = 2}, ring{.guidance = 1, .ring = 2};
+  EXPECT_EQ(guidance(141 * gib, ulysses), GuidanceMode::batched);
+  EXPECT_EQ(guidance(141 * gib, ring), GuidanceMode::batched);
+  EXPECT_EQ(guidance(141 * gib, {.guidance = 2}), GuidanceMode::two) << "a forward on each half";
+  EXPECT_EQ(guidance(141 * gib, {.guidance = 1, .ulysses = 1}), GuidanceMode::two) << "a GPU has all rows of a clip";
+  EXPECT_EQ(guidance(38 * gib, ulysses), GuidanceMode::two) << "both at once take more memory than there is";
+}
+
+TEST(Guidance, OfAFlagIsObeyedAndNothingChangesOnCpus) {
+  const Degrees shared{.guidance = 1, .ulysses = 2, .ring = 1};
+  for (const GuidanceMode mode : {GuidanceMode::two, GuidanceMode::batched})
+    EXPECT_EQ(guidance_modes(mode, shared, true), std::vector{mode});
+  EXPECT_EQ(guidance_modes(GuidanceMode::automatic, shared, false), std::vector{GuidanceMode::two});
+}
+
 }  // namespace
 }  // namespace wf

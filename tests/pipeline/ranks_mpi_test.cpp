@@ -67,39 +67,51 @@ at::Tensor golden_sample(const std::string& run) {
   return Golden("pipeline.safetensors")[run + ".step" + std::to_string(job_of(golden_run(run)).steps - 1) + ".latent"];
 }
 
+/// Everything in which ranks can share a clip.
+struct Way {
+  std::string name;
+  Execution execution;
+};
+
+std::vector<Way> all_ways(const Execution& base) {
+  std::vector<Way> ways;
+  for (const Degrees& degrees : test::all_degrees(world_size())) {
+    for (const GuidanceMode guidance : {GuidanceMode::two, GuidanceMode::batched}) {
+      if (degrees.guidance == 2 && guidance == GuidanceMode::batched) continue;
+      Way way{test::words(degrees) + (guidance == GuidanceMode::batched ? " batched" : ""), base};
+      way.execution.ranks = group_of(degrees);
+      way.execution.guidance = guidance;
+      ways.push_back(std::move(way));
+    }
+  }
+  return ways;
+}
+
 class GoldenRunOnRanks : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Runs, GoldenRunOnRanks, testing::Values("unipc", "dpmpp", "default_schedule", "one_frame"),
                          [](const auto& run) { return run.param; });
 
 TEST_P(GoldenRunOnRanks, LatentsEqualTheOfficialOnes) {
-  for (const Degrees& degrees : test::all_degrees(world_size())) {
-    Execution execution = golden_execution();
-    execution.ranks = group_of(degrees);
-    expect_close(GetParam() + ", " + test::words(degrees), denoised(GetParam(), execution), golden_sample(GetParam()),
-                 run_tolerance);
-  }
+  for (const auto& [name, execution] : all_ways(golden_execution()))
+    expect_close(GetParam() + ", " + name, denoised(GetParam(), execution), golden_sample(GetParam()), run_tolerance);
 }
 
 TEST_P(GoldenRunOnRanks, ExactOnesAreNotFartherFromTheOfficialF32ThanThoseOfOneRank) {
-  const double of_one = relative_distance(denoised(GetParam(), exact_execution()), golden_sample(GetParam()));
-  for (const Degrees& degrees : test::all_degrees(world_size())) {
-    Execution execution = exact_execution();
-    execution.ranks = group_of(degrees);
-    const at::Tensor ours = denoised(GetParam(), execution);
-    expect_within(GetParam() + " bf16, " + test::words(degrees), relative_distance(ours, golden_sample(GetParam())),
+  const at::Tensor official = golden_sample(GetParam());
+  const double of_one = relative_distance(denoised(GetParam(), exact_execution()), official);
+  for (const auto& [name, execution] : all_ways(exact_execution()))
+    expect_within(GetParam() + " bf16, " + name, relative_distance(denoised(GetParam(), execution), official),
                   1.2 * of_one);
-  }
 }
 
 /// Each of the ranks draws the same noise and does the same solver steps: their latents are equal to the last bit.
 TEST(Ranks, AllRanksOfAGroupHaveTheSameBits) {
   const auto world = mpi_communicator(MPI_COMM_WORLD);
-  for (Execution execution : {golden_execution(), exact_execution()}) {
-    for (const Degrees& degrees : test::all_degrees(world->size())) {
-      execution.ranks = group_of(degrees);
+  for (const Execution& base : {golden_execution(), exact_execution()}) {
+    for (const auto& [name, execution] : all_ways(base)) {
       const at::Tensor ours = denoised("unipc", execution).cpu(), of_rank_0 = ours.clone();
       world->broadcast(of_rank_0, 0);
-      EXPECT_TRUE(at::equal(ours, of_rank_0)) << test::words(degrees);
+      EXPECT_TRUE(at::equal(ours, of_rank_0)) << name;
     }
   }
 }
