@@ -71,6 +71,13 @@ run_tests() {
   NCCL_DEBUG=${NCCL_DEBUG:-WARN} ctest --test-dir "$build" --output-on-failure --no-tests=error "${which[@]}"
 }
 
+# SIZE DEGREE FLAG...
+forward() {
+  local name=forward-$1-$2${4:+-$4}
+  step "$name" bench forward "${model[@]}" "${on_device[@]}" --size "$1" --frames "$frames" --attention "$attention" \
+    --runs "$runs" --ranks 2 "${apart[@]}" "--$2" 2 "${@:3}"
+}
+
 # NAME FLAG...
 list() {
   step "list-$1" bench list list.yaml "${model[@]}" "${on_device[@]}" "${measured[@]}" --tf32 --attention "$attention" \
@@ -110,10 +117,8 @@ run_step() { # WORD
     comm) step comm bench comm --ranks 2 "${on_device[@]}" --runs "$runs" ;;
     forward)
       for size in "${sizes[@]}"; do
-        for degree in ulysses ring cfg-parallel; do
-          step "forward-$size-$degree" bench forward "${model[@]}" "${on_device[@]}" --size "$size" \
-            --frames "$frames" --attention "$attention" --runs "$runs" --ranks 2 "${apart[@]}" "--$degree" 2
-        done
+        for degree in ulysses ring cfg-parallel; do forward "$size" "$degree"; done
+        forward "$size" ulysses --guidance-mode two
       done
       ;;
     list)
