@@ -6,9 +6,9 @@
 # OUT gets results.jsonl (a JSON line for each step, and for what it measured; a later call adds to it), summary.txt,
 # which is also printed at the end, pipeline-trace.json with its picture, and log/. Ends with 1 when a step failed.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA and NCCL; without it that of python3), WANFARM_FA3 (the library of
-# FlashAttention-3; without it cuDNN's attention), WF_RUNS (measured of each forward: 3), WF_LIMIT (seconds that a
-# command may take: 900). WF_TEST_DEVICE=cpu rehearses all of it with a tiny model on two CPU ranks, where figures mean
-# nothing; WF_PROGRAM: a built wanfarm.
+# FlashAttention-3; without it cuDNN's attention), WF_RUNS (measured of each forward: 3), WF_SIZES (of forwards:
+# "832x480 1280x720"), WF_LIMIT (seconds that a command may take: 900). WF_TEST_DEVICE=cpu rehearses all of it with a
+# tiny model on two CPU ranks, where figures mean nothing; WF_PROGRAM: a built wanfarm.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -38,7 +38,8 @@ if [[ ${WF_TEST_DEVICE:-cuda} == cpu ]]; then
   long=(--size 128x128 --frames 33 --steps 24 --shift 5) # so long that a forward can be interrupted
   pair='^(communicator_mpi_test|ranks_mpi_test)\.ranks2$'
 else
-  preset=cuda attention=${WANFARM_FA3:+fa3} sizes=(832x480 1280x720) frames=81
+  preset=cuda attention=${WANFARM_FA3:+fa3} frames=81
+  read -ra sizes <<<"${WF_SIZES:-832x480 1280x720}"
   attention=${attention:-cudnn}
   on_device=()
   model=(--model random:a14b)
