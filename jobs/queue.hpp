@@ -43,7 +43,6 @@ class Queue {
   /// True when it will be tried again, from lane `again_from` (transient, resource and internal errors, at most
   /// `retries` times).
   bool failed(std::size_t job, Error::Kind kind, int again_from = 0);
-  void give_back(std::size_t job) { wait_in(entries_.at(job).lane, job); }  ///< a drain interrupted it: where it was
   State state(std::size_t job) const { return entries_.at(job).state; }
   int attempts(std::size_t job) const { return entries_.at(job).attempts; }  ///< how often it failed
   std::size_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }

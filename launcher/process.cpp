@@ -27,7 +27,9 @@ void check_size(int started, int in_world) {
 
 }  // namespace
 
-Process::Process(const Rank& rank) : hosts{this_node().host} {
+Process::Process(const Rank& rank)
+    : by_mpirun(environment().contains("OMPI_COMM_WORLD_SIZE")),  // asked before MPI is: it sets this, too
+      hosts{this_node().host} {
   if (rank.size > 1) {
     world.emplace();
     check_size(rank.size, world->size());
@@ -37,20 +39,20 @@ Process::Process(const Rank& rank) : hosts{this_node().host} {
   mail = world ? world->mail() : local_mail();
 }
 
+void Process::end(int exit_code) {
+  leave_exit_code(exit_code);
+  std::cout.flush();
+  spdlog::default_logger()->flush();
+  if (world && !by_mpirun) world->abort(exit_code);
+  std::_Exit(exit_code);
+}
+
 Execution own_share(RunOptions& options, const NodePlace& place) {
   if (options.threads == 0 && place.local_size > 1) options.threads = std::max(1, this_node().cores / place.local_size);
   Execution execution = chosen_execution(options);
   if (const auto gpus = static_cast<int>(cuda_view().gpus.size()); execution.device.is_cuda() && gpus > 1)
     execution.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus));
   return execution;
-}
-
-void end_process(int exit_code, World* world) {
-  leave_exit_code(exit_code);
-  std::cout.flush();
-  spdlog::default_logger()->flush();
-  if (world) world->abort(exit_code);
-  std::_Exit(exit_code);
 }
 
 }  // namespace wf

@@ -18,6 +18,11 @@ namespace wf {
 struct Process {
   /// Collective over the ranks that mpirun or srun started. Throws environment when they have not become one world.
   explicit Process(const Rank& rank);
+
+  /// Leaves at once, with nothing finalized, when ranks are lost or hang, and takes care that the others end as well.
+  [[noreturn]] void end(int exit_code);
+
+  bool by_mpirun = false;  ///< which ends all ranks when one has left with a code; srun need not
   std::optional<World> world;
   std::unique_ptr<Mail> mail;      ///< goes before the world does
   std::vector<std::string> hosts;  ///< the machine of each rank
@@ -27,9 +32,5 @@ struct Process {
 /// The cores and the GPUs of a machine are dealt out to its ranks: what chosen_execution() says, on this rank's own
 /// GPU. Settles options.threads.
 Execution own_share(RunOptions& options, const NodePlace& place);
-
-/// Leaves at once, with nothing finalized, when ranks are lost or hang. mpirun ends the other ranks when one has left
-/// with a code. srun need not: then `world` is there to tell it.
-[[noreturn]] void end_process(int exit_code, World* world);
 
 }  // namespace wf

@@ -57,7 +57,6 @@ int follow(const Member& member) {
 
 int run(const ReadRequest& read, RunOptions options, const HearPlan& hear) {
   const Rank rank = rank_from(environment());
-  const bool by_mpirun = environment().contains("OMPI_COMM_WORLD_SIZE");  // asked before MPI is: it sets this, too
   open_log(log_level(options), rank.rank);
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
@@ -66,9 +65,7 @@ int run(const ReadRequest& read, RunOptions options, const HearPlan& hear) {
   Process process(rank);
   const Execution base = own_share(options, process.place);
   World* const world = process.world ? &*process.world : nullptr;
-  Courier courier(*process.mail,
-                  {.hosts = process.hosts,
-                   .end_process = [tell = by_mpirun ? nullptr : world](int code) { end_process(code, tell); }});
+  Courier courier(*process.mail, {.hosts = process.hosts, .end_process = [&process](int code) { process.end(code); }});
   const Member member{base, options, process.hosts, world, courier};
   return rank.rank == 0 ? lead(read, member, hear) : follow(member);
 }

@@ -139,7 +139,6 @@ void check_together(const BenchOptions& options, int ranks) {
 }
 
 std::vector<Result> measure_together(const BenchOptions& options, const Rank& rank) {
-  const bool by_mpirun = environment().contains("OMPI_COMM_WORLD_SIZE");  // asked before MPI is: it sets this, too
   try {
     Process process(rank);
     try {
@@ -149,7 +148,7 @@ std::vector<Result> measure_together(const BenchOptions& options, const Rank& ra
       const Error error = current_error();
       std::cerr << fmt::format("wanfarm: rank {} ({}): {}\n", rank.rank,
                                process.hosts[static_cast<std::size_t>(rank.rank)], error.what());
-      end_process(exit_code(error.kind()), by_mpirun ? nullptr : &*process.world);
+      process.end(exit_code(error.kind()));
     }
   } catch (const Abandoned& abandoned) {
     if (abandoned.error) throw *abandoned.error;

@@ -31,12 +31,9 @@ void look_at_oneself(const DoctorOptions& options, const Rank& rank, Diagnosis& 
 }
 
 void look_at_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
-  const bool by_mpirun = environment().contains("OMPI_COMM_WORLD_SIZE");  // asked before MPI is: it sets this, too
   try {
     Process process(rank);
-    const auto end = [&, tell = by_mpirun ? nullptr : &*process.world] {
-      end_process(exit_code(Error::environment), tell);
-    };
+    const auto end = [&process] { process.end(exit_code(Error::environment)); };
     const auto give_up = [&] {
       if (rank.rank == 0) diagnosis.show({Finding::missing, "ranks", "some hang; the ranks are ended"});
       end();

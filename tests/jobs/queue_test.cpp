@@ -85,10 +85,10 @@ TEST(Queue, SomeErrorsAreNotTriedAgain) {
   }
 }
 
-TEST(Queue, WhatIsGivenBackComesNextAndCostsNoAttempt) {
+TEST(Queue, WhatWaitsAgainComesNextAndCostsNoAttempt) {
   Queue queue({job(64), job(64)}, 0);
   EXPECT_EQ(queue.next(), 0u);
-  queue.give_back(0);
+  queue.wait_in(0, 0);
   EXPECT_EQ(queue.count(State::waiting), 2u);
   EXPECT_EQ(queue.next(), 0u);
   EXPECT_EQ(queue.next(), 1u);
