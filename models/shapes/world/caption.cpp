@@ -21,8 +21,8 @@ struct Verb {
   const char *finite, *participle;
 };
 
-constexpr Verb going[]{{"moves", "moving"},   {"slides", "sliding"},     {"drifts", "drifting"},
-                       {"glides", "gliding"}, {"travels", "travelling"}, {"floats", "floating"}};
+constexpr Verb going[]{{"moves", "moving"},    {"slides", "sliding"},     {"drifts", "drifting"}, {"glides", "gliding"},
+                       {"floats", "floating"}, {"travels", "travelling"}, {"goes", "going"}};
 constexpr Verb growing[]{{"grows", "growing"},
                          {"gets bigger", "getting bigger"},
                          {"becomes larger", "becoming larger"},
@@ -148,9 +148,18 @@ std::string backdrop(Random& random, const Background& background) {
   }
 }
 
+// "background is black", "background fades from red to blue"
+std::string statement(Random& random, const Background& background) {
+  const std::string from = colour_word(random, background.colour);
+  if (!background.to) return "background is " + from;
+  const std::string verb = random.one_in(2) ? "fades" : "goes";
+  return "background " + verb + " from " + from + " to " + colour_word(random, *background.to);
+}
+
 // All that a template takes.
 struct Parts {
   std::string thing, backdrop, on;  // "red star", "black background", "over a black background"
+  std::string statement;            // "background is black"
   Doing doing;
   std::string others, others_in_brief;  // ", while a small blue ring rests", ", small blue ring resting"; often empty
 };
@@ -162,6 +171,7 @@ Parts parts(Random& random, const Scene& scene) {
   out.thing = thing(random, scene.shapes.at(0));
   out.doing = doing(random, scene.shapes[0]);
   out.backdrop = backdrop(random, scene.background);
+  out.statement = statement(random, scene.background);
   out.on = any(random, prepositions) + with_article(out.backdrop);
   for (std::size_t i = 1; i < scene.shapes.size(); ++i) {
     const std::string other = thing(random, scene.shapes[i]);
@@ -192,13 +202,13 @@ std::string sentence(Random& random, const Parts& p) {
     case 7:
       return "an animation of " + a_thing + " " + p.doing.participle + " " + p.on + p.others;
     case 8:
-      return a_thing + " " + p.doing.finite + p.others + ". Behind it is " + with_article(p.backdrop);
+      return a_thing + " " + p.doing.finite + p.others + ". The " + p.statement;
     case 9:
       return a_thing + " " + p.on + " " + p.doing.finite + p.others;
     case 10:
       return "we see " + a_thing + " " + p.on + ", " + p.doing.participle + p.others;
     case 11:
-      return with_article(p.backdrop) + ", and " + a_thing + " that " + p.doing.finite + p.others;
+      return "the " + p.statement + " and " + a_thing + " " + p.doing.finite + p.others;
     case 12:
       return p.thing + " " + p.doing.participle + ", " + p.backdrop + p.others_in_brief;
     case 13:
