@@ -1,5 +1,7 @@
 // tests/shapes_check/tokenizer_test.cpp: the shapes checkpoint's tokenizer.json gives the ids that the sentencepiece
 // library gives for its spiece.model (tokens.json, made by models/shapes/train/make_tokenizer.py), and takes any text.
+#include "pipeline/text/tokenizer.hpp"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -8,7 +10,6 @@
 #include <vector>
 
 #include "pipeline/text/clean_text.hpp"
-#include "pipeline/text/tokenizer.hpp"
 
 namespace wf {
 namespace {

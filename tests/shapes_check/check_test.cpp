@@ -1,0 +1,73 @@
+// tests/shapes_check/check_test.cpp: the checker against clips that are drawn, so that what they show is known.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "models/shapes/world/draw.hpp"
+#include "tests/shapes_check/report.hpp"
+#include "tests/shapes_check/verdict.hpp"
+
+namespace wf::shapes {
+namespace {
+
+using Damage = std::function<at::Tensor(const at::Tensor&)>;  // of [3, frames, height, width] in [-1, 1]
+
+Clip to_clip(const at::Tensor& frames) {
+  const at::Tensor values = ((frames + 1) / 2).permute({1, 2, 3, 0}).contiguous();
+  Clip clip{static_cast<int>(values.size(0)), static_cast<int>(values.size(1)), static_cast<int>(values.size(2)), {}};
+  const Rgb* first = reinterpret_cast<const Rgb*>(values.data_ptr<float>());
+  clip.pixels.assign(first, first + values.numel() / 3);
+  return clip;
+}
+
+Verdict look_at(const Scene& scene, ClipSize size, const Damage& damage) {
+  return look(to_clip(damage(draw(std::span(&scene, 1), size, at::kCPU)[0])));
+}
+
+at::Tensor clean(const at::Tensor& frames) { return frames; }
+
+// Standard deviation 0.1 of the range from black to white, in each channel of each pixel.
+at::Tensor noisy(const at::Tensor& frames) { return frames + 0.2 * at::randn_like(frames); }
+
+// A Gaussian of 1.2 pixels, then an overshoot of a tenth.
+at::Tensor blurred(const at::Tensor& frames) {
+  const at::Tensor line = (-(at::arange(-4, 5, at::kFloat) / 1.2).square() / 2).exp();
+  const at::Tensor kernel = line / line.sum();
+  const at::Tensor flat = at::replication_pad2d(frames.flatten(0, 1), {4, 4, 4, 4}).unsqueeze(1);
+  const at::Tensor wide = at::conv2d(flat, kernel.view({1, 1, 1, 9}));
+  return (1.1 * at::conv2d(wide, kernel.view({1, 1, 9, 1}))).view_as(frames);
+}
+
+Tally tally(int scenes, ClipSize size, const Damage& damage) {
+  at::manual_seed(1);
+  Tally right;
+  for (int i = 0; i < scenes; ++i) {
+    const auto seed = static_cast<std::uint64_t>(i) + 1000;
+    const Scene scene = random_scene(seed);
+    const Verdict seen = look_at(scene, size, damage);
+    const Marks marks = compare(seen, truth(scene));
+    if (!marks.all()) std::cout << seed << ": " << to_json(truth(scene)) << " seen as " << to_json(seen) << "\n";
+    right.add(marks);
+  }
+  right.print(std::cout);
+  return right;
+}
+
+void expect_at_least(double least, const Tally& right) {
+  for (const auto part : {&Marks::colour, &Marks::background, &Marks::motion, &Marks::figure, &Marks::others})
+    EXPECT_GE(right.share(part), least);
+}
+
+TEST(Check, ReadsCleanClips) { expect_at_least(0.98, tally(200, {17, 96, 96}, clean)); }
+TEST(Check, ReadsWideClips) { expect_at_least(0.98, tally(100, {17, 96, 160}, clean)); }
+TEST(Check, ReadsNoisyClips) { expect_at_least(0.95, tally(200, {17, 96, 96}, noisy)); }
+TEST(Check, ReadsBlurredClips) { expect_at_least(0.95, tally(200, {17, 96, 96}, blurred)); }
+TEST(Check, ReadsClipsThatAreBoth) {
+  expect_at_least(0.95, tally(200, {17, 96, 96}, [](const at::Tensor& frames) { return noisy(blurred(frames)); }));
+}
+
+}  // namespace
+}  // namespace wf::shapes

@@ -1,0 +1,118 @@
+// tests/shapes_check/report.cpp: verdicts to JSON and back, and counting.
+#include "tests/shapes_check/report.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iomanip>
+#include <nlohmann/json.hpp>
+
+#include "cluster/error.hpp"
+
+namespace wf::shapes {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Part {
+  bool Marks::*mark;
+  const char* name;
+};
+constexpr std::array parts{Part{&Marks::colour, "main colour"}, Part{&Marks::background, "background"},
+                           Part{&Marks::motion, "direction"}, Part{&Marks::figure, "figure"},
+                           Part{&Marks::others, "other colours"}};
+
+template <class Enum>
+Json word(const std::optional<Enum>& value) {
+  return value ? Json(to_string(*value)) : Json();
+}
+
+Json words(const std::vector<Colour>& colours) {
+  Json out = Json::array();
+  for (const Colour colour : colours) out.push_back(to_string(colour));
+  return out;
+}
+
+template <class Enum>
+Enum value_of(const std::string& word, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  }
+  throw Error(Error::input, "\"" + word + "\" is no word of the world");
+}
+
+std::vector<Colour> colours_of(const Json& words) {
+  std::vector<Colour> out;
+  for (const Json& one : words) out.push_back(value_of<Colour>(one.get<std::string>(), colour_count));
+  return out;
+}
+
+Verdict verdict_of(const Json& json) {
+  return {colours_of(json.at("background")), value_of<Colour>(json.at("colour"), colour_count),
+          value_of<Figure>(json.at("figure"), figure_count), value_of<Motion>(json.at("motion"), motion_count),
+          colours_of(json.at("others"))};
+}
+
+std::vector<Colour> sorted(std::vector<Colour> colours) {
+  std::sort(colours.begin(), colours.end());
+  return colours;
+}
+
+}  // namespace
+
+Verdict truth(const Scene& scene) {
+  const Shape& main = scene.shapes.at(0);
+  Verdict verdict{{scene.background.colour}, main.colour, main.figure, main.motion, {}};
+  if (scene.background.to) verdict.background.push_back(*scene.background.to);
+  for (std::size_t i = 1; i < scene.shapes.size(); ++i) verdict.others.push_back(scene.shapes[i].colour);
+  return verdict;
+}
+
+Json to_json(const Verdict& verdict) {
+  return {{"colour", word(verdict.colour)},
+          {"figure", word(verdict.figure)},
+          {"motion", word(verdict.motion)},
+          {"background", words(verdict.background)},
+          {"others", words(verdict.others)}};
+}
+
+std::map<std::string, Verdict> read_expected(const Path& file) {
+  std::ifstream lines(file);
+  if (!lines) throw Error(Error::input, file.string() + " cannot be read");
+  std::map<std::string, Verdict> expected;
+  int number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    within(file.string() + ":" + std::to_string(++number), [&] {
+      try {
+        const Json json = Json::parse(line);
+        expected[json.at("name")] = verdict_of(json);
+      } catch (const Json::exception& error) {
+        throw Error(Error::input, error.what());
+      }
+    });
+  }
+  return expected;
+}
+
+Marks compare(const Verdict& seen, const Verdict& expected) {
+  return {seen.colour == expected.colour, seen.background == expected.background, seen.motion == expected.motion,
+          seen.figure == expected.figure, sorted(seen.others) == sorted(expected.others)};
+}
+
+void Tally::add(const Marks& marks) {
+  ++clips_;
+  for (std::size_t i = 0; i < parts.size(); ++i) right_[i] += marks.*parts[i].mark;
+}
+
+std::size_t Tally::part_index(bool Marks::*part) {
+  return static_cast<std::size_t>(
+      std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.mark == part; }) - parts.begin());
+}
+
+void Tally::print(std::ostream& out) const {
+  for (const Part& part : parts) {
+    out << std::left << std::setw(14) << part.name << std::right << std::setw(5) << count(part.mark) << " of " << clips_
+        << std::fixed << std::setprecision(1) << std::setw(8) << 100 * share(part.mark) << " %\n";
+  }
+}
+
+}  // namespace wf::shapes
