@@ -12,6 +12,8 @@ ARROWS = {
     "parallel": {"cluster"},
     "pipeline": {"cluster", "jobs", "parallel"},
     "launcher": {"cluster", "jobs", "parallel", "pipeline"},
+    "models": {"cluster", "parallel", "pipeline"},
+    "tests/shapes_check": {"cluster", "jobs", "models", "pipeline"},  # a program of its own: sees frames, no networks
 }
 # What a folder must not know: patterns of includes.
 TENSORS, YAML, MPI, HDF5 = r"(ATen|c10|torch)/", r"yaml-cpp/", r"mpi\.h", r"(hdf5|H5\w*)\.h"
@@ -22,6 +24,8 @@ UNKNOWN = {
     "parallel": [YAML, HDF5, LIBAV],
     "pipeline": [YAML],
     "launcher": [r"pipeline/kernels/", HDF5],
+    "models": [YAML, MPI, HDF5, LIBAV],
+    "tests/shapes_check": [r"pipeline/(model|kernels|weights)/", YAML, MPI, HDF5, LIBAV],
 }
 # And words of its code, outside of comments.
 UNKNOWN_WORDS = {"pipeline": ["MPI_COMM_WORLD", "SLURM_"]}
