@@ -1,0 +1,36 @@
+"""Clips of the world and the tokens of their captions, by the C++ library that checker and tests use (ops.cpp)."""
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+SIZES = ((96, 96), (96, 128), (96, 160), (128, 96))  # height, width
+FRAMES = 17
+
+
+def load(library: Path):
+    torch.ops.load_library(str(library))
+
+
+def clips(seed, count, size, frames=FRAMES, device="cpu", held_out=False):
+    """[count, 3, frames, height, width] in [-1, 1], and captions."""
+    return torch.ops.shapes.clips(seed, count, frames, *size, torch.device(device), held_out)
+
+
+@dataclass
+class Texts:
+    """ids [n, longest], of which `lengths` [n] count."""
+    ids: torch.Tensor
+    lengths: torch.Tensor
+
+    @classmethod
+    def of(cls, tokenizer: Path, texts, device):
+        ids, lengths = torch.ops.shapes.tokens(str(tokenizer), list(texts))
+        return cls(ids.to(device), lengths.to(device))
+
+    def padded(self, columns):
+        return Texts(torch.nn.functional.pad(self.ids, (0, columns - self.ids.shape[1])), self.lengths)
+
+    def __getitem__(self, rows):
+        return Texts(self.ids[rows], self.lengths[rows])
+
