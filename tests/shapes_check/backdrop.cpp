@@ -74,6 +74,10 @@ Rgb Backdrop::at(double x, double y) const {
   return out;
 }
 
+Rgb Backdrop::at(int pixel, int height, int width) const {
+  return at(2 * (pixel % width + 0.5) / width - 1, 2 * (pixel / width + 0.5) / height - 1);
+}
+
 Backdrop fit_backdrop(const Clip& clip) {
   const std::vector<Sample> samples = border_samples(clip);
   Backdrop backdrop = fit(samples, {}, false);

@@ -13,6 +13,7 @@ struct Backdrop {
   Rgb centre{}, across{}, along{};
 
   Rgb at(double x, double y) const;
+  Rgb at(int pixel, int height, int width) const;  ///< behind the centre of a frame's pixel
 };
 
 /// Fitted to the pixels near the edges of all frames, so that the shapes that pass there hardly count.

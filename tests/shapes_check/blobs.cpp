@@ -4,30 +4,14 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/shapes_check/areas.hpp"
+
 namespace wf::shapes {
 namespace {
 
-constexpr double foreground = 0.17;    // least distance to the background
 constexpr double off_line = 0.25;      // farthest from the line between background and shape
-constexpr double least_area = 0.0015;  // of the frame, of a shape's inner pixels
-constexpr double least_inner = 0.35;   // of a shape's pixels, that have it on all sides
+constexpr double least_area = 0.0015;  // of the frame
 constexpr double core_radius = 0.35;
-
-double half_place(int i, int count) { return 2 * (i + 0.5) / count - 1; }
-
-// For each pixel of a frame the nearest shape colour; -1: background.
-std::vector<int> label(const Clip& clip, int f, const Backdrop& backdrop) {
-  std::vector<int> labels;
-  for (int y = 0; y < clip.height; ++y) {
-    for (int x = 0; x < clip.width; ++x) {
-      const Rgb& pixel = clip.frame(f)[y * clip.width + x];
-      const Rgb behind = backdrop.at(half_place(x, clip.width), half_place(y, clip.height));
-      const bool shows = distance(pixel, behind) > foreground;
-      labels.push_back(shows ? static_cast<int>(nearest_colour(pixel, shape_colour_count)) : -1);
-    }
-  }
-  return labels;
-}
 
 struct Centre {
   double x, y;  // pixels
@@ -54,33 +38,32 @@ double reach(const Mask& mask, int height, int width, Centre centre) {
   return most;
 }
 
-// How much of each pixel the shape covers: 0 is the background's colour, 1 the shape's.
-std::vector<double> coverage(const Clip& clip, int f, const Backdrop& backdrop, const Rgb& colour) {
+// How much of each pixel a shape covers: 0 is the background's colour, 1 the shape's. Pixels of other shapes have none.
+std::vector<double> coverage(const Clip& clip, int f, const Backdrop& backdrop, const std::vector<ColourArea>& areas,
+                             const Colour shape) {
   std::vector<double> shares;
-  for (int y = 0; y < clip.height; ++y) {
-    for (int x = 0; x < clip.width; ++x) {
-      const Rgb& pixel = clip.frame(f)[y * clip.width + x];
-      const Rgb behind = backdrop.at(half_place(x, clip.width), half_place(y, clip.height));
-      double along = 0, whole = 0;
-      for (int c = 0; c < 3; ++c) {
-        along += (pixel[c] - behind[c]) * (colour[c] - behind[c]);
-        whole += (colour[c] - behind[c]) * (colour[c] - behind[c]);
-      }
-      const double share = std::clamp(along / std::max(whole, 1e-6), 0.0, 1.0);
-      Rgb mixed;
-      for (int c = 0; c < 3; ++c) mixed[c] = static_cast<float>(behind[c] + share * (colour[c] - behind[c]));
-      shares.push_back(distance(pixel, mixed) < off_line ? share : 0);
-    }
+  for (int i = 0; i < clip.height * clip.width; ++i) {
+    const Rgb& pixel = clip.frame(f)[i];
+    const Rgb behind = backdrop.at(i, clip.height, clip.width);
+    const double share = share_of(pixel, behind, rgb(shape));
+    const bool is_other = std::any_of(
+        areas.begin(), areas.end(), [&](const ColourArea& area) { return area.colour != shape && area.frames[f][i]; });
+    shares.push_back(!is_other && distance(pixel, blend(behind, rgb(shape), share)) < off_line ? share : 0);
   }
   return shares;
 }
 
-// Only what belongs to the largest part of it.
+// Only what belongs to the largest part of it, with its soft edge.
 std::vector<double> largest_blob(std::vector<double> shares, int height, int width) {
-  Mask mask(shares.size());
-  std::transform(shares.begin(), shares.end(), mask.begin(), [](double share) { return share > 0.5; });
-  mask = dilated(dilated(largest_part(std::move(mask), height, width), height, width), height, width);
-  for (std::size_t i = 0; i < shares.size(); ++i) shares[i] *= mask[i];
+  Mask solid(shares.size()), kept(shares.size());
+  std::transform(shares.begin(), shares.end(), solid.begin(), [](double share) { return share > 0.5; });
+  std::vector<int> largest;
+  for (std::vector<int>& part : parts(std::move(solid), height, width)) {
+    if (part.size() > largest.size()) largest = std::move(part);
+  }
+  for (const int i : largest) kept[i] = 1;
+  kept = dilated(dilated(kept, height, width), height, width);
+  for (std::size_t i = 0; i < shares.size(); ++i) shares[i] *= kept[i];
   return shares;
 }
 
@@ -112,35 +95,16 @@ Blob measure(const std::vector<double>& shares, int height, int width, double ti
   return blob;
 }
 
-std::vector<Blob> follow(const Clip& clip, const Backdrop& backdrop, Colour colour) {
+std::vector<Blob> follow(const Clip& clip, const Backdrop& backdrop, const std::vector<ColourArea>& areas,
+                         Colour colour) {
   std::vector<Blob> blobs;
   for (int f = 0; f < clip.frames; ++f) {
-    const std::vector<double> shares = largest_blob(coverage(clip, f, backdrop, rgb(colour)), clip.height, clip.width);
+    const std::vector<double> shares =
+        largest_blob(coverage(clip, f, backdrop, areas, colour), clip.height, clip.width);
     const Blob blob = measure(shares, clip.height, clip.width, clip.frames > 1 ? f / (clip.frames - 1.0) : 0);
     if (blob.area >= least_area * clip.height * clip.width) blobs.push_back(blob);
   }
   return blobs;
-}
-
-// Colours that lie in areas. Where two colours meet, a third one may be their blend: a seam, which has no inside.
-std::vector<Colour> shape_colours(const Clip& clip, const Backdrop& backdrop) {
-  std::array<double, shape_colour_count> all{}, inner{};
-  for (int f = 0; f < clip.frames; ++f) {
-    const std::vector<int> labels = label(clip, f, backdrop);
-    for (int c = 0; c < shape_colour_count; ++c) {
-      Mask mask(labels.size());
-      std::transform(labels.begin(), labels.end(), mask.begin(), [&](int label) { return label == c; });
-      all[c] += static_cast<double>(std::count(mask.begin(), mask.end(), 1));
-      mask = eroded(mask, clip.height, clip.width);
-      inner[c] += static_cast<double>(std::count(mask.begin(), mask.end(), 1));
-    }
-  }
-  std::vector<Colour> colours;
-  for (int c = 0; c < shape_colour_count; ++c) {
-    const bool large = inner[c] >= least_area * clip.frames * clip.height * clip.width;
-    if (large && inner[c] >= least_inner * all[c]) colours.push_back(static_cast<Colour>(c));
-  }
-  return colours;
 }
 
 double mean_reach(const std::vector<Blob>& blobs) {
@@ -152,9 +116,10 @@ double mean_reach(const std::vector<Blob>& blobs) {
 }  // namespace
 
 std::vector<Followed> find_shapes(const Clip& clip, const Backdrop& backdrop) {
+  const std::vector<ColourArea> areas = find_areas(clip, backdrop);
   std::vector<Followed> shapes;
-  for (const Colour colour : shape_colours(clip, backdrop)) {
-    Followed shape{colour, follow(clip, backdrop, colour)};
+  for (const ColourArea& area : areas) {
+    Followed shape{area.colour, follow(clip, backdrop, areas, area.colour)};
     if (2 * static_cast<int>(shape.blobs.size()) >= clip.frames) shapes.push_back(std::move(shape));
   }
   std::sort(shapes.begin(), shapes.end(),

@@ -21,7 +21,7 @@ struct Blob {
   std::array<std::complex<double>, 6> turns{};
 };
 
-/// A shape through the clip: the largest blob of its colour in every frame that has one.
+/// A shape through the clip: its blob in every frame that has one.
 struct Followed {
   Colour colour = Colour::red;
   std::vector<Blob> blobs;

@@ -41,6 +41,21 @@ at::Tensor blurred(const at::Tensor& frames) {
   return (1.1 * at::conv2d(wide, kernel.view({1, 1, 9, 1}))).view_as(frames);
 }
 
+// Half the resolution, colours that wander by a tenth from place to place and frame to frame, contrast of four fifths.
+at::Tensor patchy(const at::Tensor& frames) {
+  const at::Tensor images = frames.transpose(0, 1);
+  const at::Tensor coarse = at::upsample_bilinear2d(at::avg_pool2d(images, 2), images.sizes().slice(2), false);
+  const at::Tensor patches =
+      at::upsample_bilinear2d(at::randn({images.size(0), 3, 6, 6}), images.sizes().slice(2), false);
+  return (0.8 * coarse + 0.2 * patches).transpose(0, 1);
+}
+
+// Each frame is the mean of three.
+at::Tensor with_trails(const at::Tensor& frames) {
+  const at::Tensor longer = at::replication_pad3d(frames.unsqueeze(0), {0, 0, 0, 0, 1, 1});
+  return at::avg_pool3d(longer, {3, 1, 1}, {1, 1, 1})[0];
+}
+
 Tally tally(int scenes, ClipSize size, const Damage& damage) {
   at::manual_seed(1);
   Tally right;
@@ -65,13 +80,8 @@ TEST(Check, ReadsCleanClips) { expect_at_least(0.98, tally(200, {17, 96, 96}, cl
 TEST(Check, ReadsWideClips) { expect_at_least(0.98, tally(50, {17, 96, 160}, clean)); }
 TEST(Check, ReadsNoisyClips) { expect_at_least(0.95, tally(200, {17, 96, 96}, noisy)); }
 TEST(Check, ReadsBlurredClips) { expect_at_least(0.95, tally(200, {17, 96, 96}, blurred)); }
-TEST(Check, ReadsClipsThatAreBoth) {
-  expect_at_least(0.95, tally(200, {17, 96, 96}, [](const at::Tensor& frames) { return noisy(blurred(frames)); }));
-}
-
-// Contrast of four fifths.
-at::Tensor washed_out(const at::Tensor& frames) { return 0.8 * frames; }
-TEST(Check, ReadsPaleClips) { expect_at_least(0.95, tally(60, {17, 96, 96}, washed_out)); }
+TEST(Check, ReadsPatchyClips) { expect_at_least(0.95, tally(100, {17, 96, 96}, patchy)); }
+TEST(Check, ReadsClipsWithTrails) { expect_at_least(0.95, tally(100, {17, 96, 96}, with_trails)); }
 
 // One thing is not as asked for: that mark is missing, and no other.
 TEST(Check, FindsWhatIsWrong) {

@@ -76,6 +76,21 @@ double distance(const Rgb& a, const Rgb& b) {
   return std::sqrt(red * red + green * green + blue * blue);
 }
 
+double share_of(const Rgb& colour, const Rgb& from, const Rgb& to) {
+  double along = 0, whole = 0;
+  for (int c = 0; c < 3; ++c) {
+    along += (colour[c] - from[c]) * (to[c] - from[c]);
+    whole += (to[c] - from[c]) * (to[c] - from[c]);
+  }
+  return std::clamp(along / std::max(whole, 1e-6), 0.0, 1.0);
+}
+
+Rgb blend(const Rgb& from, const Rgb& to, double share) {
+  Rgb out;
+  for (int c = 0; c < 3; ++c) out[c] = static_cast<float>(from[c] + share * (to[c] - from[c]));
+  return out;
+}
+
 Colour nearest_colour(const Rgb& colour, int count) {
   int best = 0;
   for (int i = 1; i < count; ++i) {
@@ -84,15 +99,12 @@ Colour nearest_colour(const Rgb& colour, int count) {
   return static_cast<Colour>(best);
 }
 
-Mask largest_part(Mask mask, int height, int width) {
-  std::vector<int> largest;
+std::vector<std::vector<int>> parts(Mask mask, int height, int width) {
+  std::vector<std::vector<int>> out;
   for (int i = 0; i < height * width; ++i) {
-    if (!mask[i]) continue;
-    std::vector<int> part = take_part(mask, i, height, width);
-    if (part.size() > largest.size()) largest = std::move(part);
+    if (mask[i]) out.push_back(take_part(mask, i, height, width));
   }
-  for (const int i : largest) mask[i] = 1;
-  return mask;
+  return out;
 }
 
 Mask eroded(const Mask& mask, int height, int width) {

@@ -26,14 +26,19 @@ Clip smoothed(const Clip& clip);
 
 double distance(const Rgb& a, const Rgb& b);
 
+/// Where a colour lies on the way from one colour (0) to another (1), at its nearest point; cut to 0..1.
+double share_of(const Rgb& colour, const Rgb& from, const Rgb& to);
+/// The colour at that place.
+Rgb blend(const Rgb& from, const Rgb& to, double share);
+
 /// The nearest of the first `count` colours.
 Colour nearest_colour(const Rgb& colour, int count);
 
 /// A byte a pixel of one frame; not 0: it belongs to what is looked for.
 using Mask = std::vector<unsigned char>;
 
-/// The largest set of pixels that are connected by their sides; the others are set to 0.
-Mask largest_part(Mask mask, int height, int width);
+/// The sets of pixels that are connected by their sides, each a list of places in the mask.
+std::vector<std::vector<int>> parts(Mask mask, int height, int width);
 
 /// Takes away (adds) what is within one pixel, by a side, of the mask's outside (inside). The frame's edge is no
 /// outside.

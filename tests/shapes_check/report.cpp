@@ -17,9 +17,9 @@ struct Part {
   bool Marks::*mark;
   const char* name;
 };
-constexpr std::array parts{Part{&Marks::colour, "main colour"}, Part{&Marks::background, "background"},
-                           Part{&Marks::motion, "direction"}, Part{&Marks::figure, "figure"},
-                           Part{&Marks::others, "other colours"}};
+constexpr std::array marked{Part{&Marks::colour, "main colour"}, Part{&Marks::background, "background"},
+                            Part{&Marks::motion, "direction"}, Part{&Marks::figure, "figure"},
+                            Part{&Marks::others, "other colours"}};
 
 template <class Enum>
 Json word(const std::optional<Enum>& value) {
@@ -100,16 +100,16 @@ Marks compare(const Verdict& seen, const Verdict& expected) {
 
 void Tally::add(const Marks& marks) {
   ++clips_;
-  for (std::size_t i = 0; i < parts.size(); ++i) right_[i] += marks.*parts[i].mark;
+  for (std::size_t i = 0; i < marked.size(); ++i) right_[i] += marks.*marked[i].mark;
 }
 
 std::size_t Tally::part_index(bool Marks::*part) {
   return static_cast<std::size_t>(
-      std::find_if(parts.begin(), parts.end(), [&](const Part& p) { return p.mark == part; }) - parts.begin());
+      std::find_if(marked.begin(), marked.end(), [&](const Part& p) { return p.mark == part; }) - marked.begin());
 }
 
 void Tally::print(std::ostream& out) const {
-  for (const Part& part : parts) {
+  for (const Part& part : marked) {
     out << std::left << std::setw(14) << part.name << std::right << std::setw(5) << count(part.mark) << " of " << clips_
         << std::fixed << std::setprecision(1) << std::setw(8) << 100 * share(part.mark) << " %\n";
   }

@@ -66,7 +66,7 @@ int corners(Figure figure) {
 }
 
 Figure figure_of(const std::vector<Blob>& blobs) {
-  constexpr double least_cornered = 0.45;
+  constexpr double least_cornered = 0.35;
   if (mean(path(blobs, [](const Blob& blob) { return blob.core; })) < hollow) return Figure::ring;
   Figure best = Figure::circle;
   double most = least_cornered;

@@ -10,7 +10,7 @@
 namespace wf::shapes {
 namespace {
 
-constexpr std::array<double, size_count> radii{0.12, 0.17, 0.24};  // of the shorter side
+constexpr std::array<double, size_count> radii{0.14, 0.19, 0.25};  // of the shorter side
 constexpr double margin = 0.01;                                    // to the frame's edge
 constexpr double shortest_way = 0.34, longest_way = 0.6;
 constexpr double smallest_orbit = 0.18, largest_orbit = 0.26;
