@@ -5,6 +5,7 @@
 #include <cmath>
 #include <memory>
 
+#include "cluster/error.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf::shapes {
@@ -56,6 +57,7 @@ Clip read_clip(const Path& file) {
     for (std::size_t i = 0; i < bytes.size(); i += 3)
       clip.pixels.push_back({bytes[i] / 255.0f, bytes[i + 1] / 255.0f, bytes[i + 2] / 255.0f});
   }
+  if (clip.frames == 0) throw Error(Error::input, file.string() + " holds no frames");
   return clip;
 }
 

@@ -18,7 +18,7 @@ struct Clip {
   const Rgb* frame(int f) const { return pixels.data() + static_cast<std::size_t>(f) * height * width; }
 };
 
-/// Reads a video file. Throws input when it is missing, broken, or not readable in this build (read_video).
+/// Reads a video file. Throws input when it is missing, broken, empty, or not readable in this build (read_video).
 Clip read_clip(const Path& file);
 
 /// Each pixel as the mean of the 3 x 3 around it (fewer at the edges): noise counts a third.

@@ -50,31 +50,37 @@ double sweep(const Path& angles) {
   return sum;
 }
 
-// How clearly the blobs have n corners: 1 for the figure itself.
-double cornered(const std::vector<Blob>& blobs, int n) {
-  constexpr std::array<double, 6> of_figure{1, 1, 1, 0.281, 0.142, 0.40};  // triangle, square, star
+// The mean size of the moment of order n; large blobs count more, for they show more.
+double moment(const std::vector<Blob>& blobs, int n) {
   double sum = 0, area = 0;
   for (const Blob& blob : blobs) {
     sum += blob.area * std::abs(blob.turns[n]);
     area += blob.area;
   }
-  return sum / area / of_figure[n];
+  return sum / area;
 }
+
+// What a figure's moments of the orders 3, 4 and 5 are when it is drawn a little softly.
+struct Moments {
+  Figure figure;
+  std::array<double, 3> values;
+};
+constexpr std::array known_moments{Moments{Figure::circle, {0, 0, 0}}, Moments{Figure::triangle, {0.26, 0, 0}},
+                                   Moments{Figure::square, {0, 0.13, 0}}, Moments{Figure::star, {0, 0, 0.24}}};
 
 int corners(Figure figure) {
   return figure == Figure::triangle ? 3 : figure == Figure::square ? 4 : figure == Figure::star ? 5 : 0;
 }
 
 Figure figure_of(const std::vector<Blob>& blobs) {
-  constexpr double least_cornered = 0.35;
   if (mean(path(blobs, [](const Blob& blob) { return blob.core; })) < hollow) return Figure::ring;
-  Figure best = Figure::circle;
-  double most = least_cornered;
-  for (const Figure figure : {Figure::triangle, Figure::square, Figure::star}) {
-    const double clarity = cornered(blobs, corners(figure));
-    if (clarity > most) best = figure, most = clarity;
-  }
-  return best;
+  const auto off = [&](const Moments& known) {
+    return std::hypot(moment(blobs, 3) - known.values[0], moment(blobs, 4) - known.values[1],
+                      moment(blobs, 5) - known.values[2]);
+  };
+  return std::min_element(known_moments.begin(), known_moments.end(),
+                          [&](const Moments& a, const Moments& b) { return off(a) < off(b); })
+      ->figure;
 }
 
 Motion straight_motion(double dx, double dy) {

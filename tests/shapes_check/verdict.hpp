@@ -2,8 +2,8 @@
 //
 // Background: fitted to the border. Shapes: what differs from it, by the nearest of the eight colours; the one that
 // reaches farthest is the main one, and its largest blob is followed. Figure: ring by its hole, the others by the
-// moment of order 3, 4 or 5 of their angles. Motion: straight by the line through the centres, circling by the angle
-// that they sweep, growing and shrinking by the area, rotating by the phase of that moment.
+// moments of order 3, 4 and 5 of their angles. Motion: straight by the line through the centres, circling by the angle
+// that they sweep, growing and shrinking by the area, rotating by the phase of the figure's moment.
 // It is made for what a small model produces: soft edges, noise, colours that are not quite right.
 #pragma once
 
