@@ -17,22 +17,26 @@ struct Centre {
   double x, y;  // pixels
 };
 
-template <class Weight>
-Centre centre_of(int height, int width, Weight&& weight) {
+Centre centre_of(const std::vector<double>& shares, int width) {
   double sum = 0, sum_x = 0, sum_y = 0;
-  for (int i = 0; i < height * width; ++i) {
-    const double w = weight(i);
-    sum += w;
-    sum_x += w * (i % width + 0.5);
-    sum_y += w * (i / width + 0.5);
+  for (int i = 0; i < static_cast<int>(shares.size()); ++i) {
+    sum += shares[i];
+    sum_x += shares[i] * (i % width + 0.5);
+    sum_y += shares[i] * (i / width + 0.5);
   }
   return {sum_x / sum, sum_y / sum};
 }
 
+Mask solid(const std::vector<double>& shares) {
+  Mask mask(shares.size());
+  std::transform(shares.begin(), shares.end(), mask.begin(), [](double share) { return share > 0.5; });
+  return mask;
+}
+
 // The largest distance of a mask's pixels to its centre.
-double reach(const Mask& mask, int height, int width, Centre centre) {
+double reach(const Mask& mask, int width, Centre centre) {
   double most = 0;
-  for (int i = 0; i < height * width; ++i) {
+  for (int i = 0; i < static_cast<int>(mask.size()); ++i) {
     if (mask[i]) most = std::max(most, std::hypot(i % width + 0.5 - centre.x, i / width + 0.5 - centre.y));
   }
   return most;
@@ -55,10 +59,9 @@ std::vector<double> coverage(const Clip& clip, int f, const Backdrop& backdrop, 
 
 // Only what belongs to the largest part of it, with its soft edge.
 std::vector<double> largest_blob(std::vector<double> shares, int height, int width) {
-  Mask solid(shares.size()), kept(shares.size());
-  std::transform(shares.begin(), shares.end(), solid.begin(), [](double share) { return share > 0.5; });
+  Mask kept(shares.size());
   std::vector<int> largest;
-  for (std::vector<int>& part : parts(std::move(solid), height, width)) {
+  for (std::vector<int>& part : parts(solid(shares), height, width)) {
     if (part.size() > largest.size()) largest = std::move(part);
   }
   for (const int i : largest) kept[i] = 1;
@@ -68,19 +71,15 @@ std::vector<double> largest_blob(std::vector<double> shares, int height, int wid
 }
 
 Blob measure(const std::vector<double>& shares, int height, int width, double time) {
-  const Centre centre = centre_of(height, width, [&](int i) { return shares[i]; });
-  Mask solid(shares.size());
-  std::transform(shares.begin(), shares.end(), solid.begin(), [](double share) { return share > 0.5; });
+  const Centre centre = centre_of(shares, width);
   const double side = std::min(height, width);
-  Blob blob{time,
-            centre.x / width,
-            centre.y / height,
-            centre.x / side,
-            centre.y / side,
-            0,
-            reach(solid, height, width, centre),
-            0,
-            {}};
+  Blob blob;
+  blob.time = time;
+  blob.x = centre.x / width;
+  blob.y = centre.y / height;
+  blob.side_x = centre.x / side;
+  blob.side_y = centre.y / side;
+  blob.reach = reach(solid(shares), width, centre);
   double core_pixels = 0;
   for (int i = 0; i < height * width; ++i) {
     const double x = i % width + 0.5 - centre.x, y = i / width + 0.5 - centre.y;
