@@ -231,7 +231,7 @@ TEST(Scene, EveryKindComesAndATenthIsHeldOut) {
   EXPECT_EQ(colours.size(), static_cast<std::size_t>(shape_colour_count));
   EXPECT_EQ(backgrounds.size(), static_cast<std::size_t>(colour_count));
   EXPECT_NEAR(held_out, 1000, 150);
-  EXPECT_NEAR(of_shapes[0], 6600, 800);
+  EXPECT_NEAR(of_shapes[0], 7300, 300);
   EXPECT_GT(of_shapes[2], 200);
 }
 

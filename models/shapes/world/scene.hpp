@@ -62,11 +62,11 @@ struct Scene {
 };
 
 /// A scene that follows from the seed alone, bit for bit the same on every machine.
-/// Two of three scenes have one shape. In the others the main shape is medium or large and all others are smaller and
-/// keep their size. All shapes have different colours, at least 0.3 from any colour that the background has. They stay
-/// inside the frame, whatever its sides, for the whole clip and keep clear of each other; straight ways are at least
-/// 0.34 of the frame long in each direction they have. What circles goes round once, what rotates makes half a turn,
-/// both clockwise; what grows goes from 0.6 to 1.4 of its size. Circles and rings never rotate.
+/// Nearly three of four scenes have one shape. In the others the main shape is medium or large and all others are
+/// smaller and keep their size. All shapes have different colours, at least 0.3 from any colour that the background
+/// has. They stay inside the frame, whatever its sides, for the whole clip and keep clear of each other; straight ways
+/// are at least 0.34 of the frame long in each direction they have. What circles goes round once, what rotates makes
+/// half a turn, both clockwise; what grows goes from 0.6 to 1.4 of its size. Circles and rings never rotate.
 Scene random_scene(std::uint64_t seed);
 
 /// True for about a tenth of all combinations of the main shape's figure, colour and motion and the background's
