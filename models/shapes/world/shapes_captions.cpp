@@ -1,5 +1,6 @@
 // models/shapes/world/shapes_captions.cpp: prints captions of random scenes: lines of text for the tokenizer, or a
 // prompt list for `wanfarm render` and beside it what its clips must show, for tests/shapes_check.
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
