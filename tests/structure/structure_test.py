@@ -12,7 +12,7 @@ ARROWS = {
     "parallel": {"cluster"},
     "pipeline": {"cluster", "jobs", "parallel"},
     "launcher": {"cluster", "jobs", "parallel", "pipeline"},
-    "models": {"cluster", "parallel", "pipeline"},
+    "models": {"cluster", "jobs", "parallel", "pipeline"},
     "tests/shapes_check": {"cluster", "jobs", "models", "pipeline"},  # a program of its own: sees frames, no networks
 }
 # What a folder must not know: patterns of includes.
