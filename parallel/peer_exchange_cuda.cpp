@@ -17,7 +17,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 #include <utility>
 
@@ -267,8 +266,7 @@ std::unique_ptr<HeadExchange> peer_exchange(std::unique_ptr<Communicator> host, 
     spdlog::debug("heads are exchanged by NCCL: {}", why);
     return nullptr;
   };
-  const char* const asked = std::getenv("WANFARM_PEER_COPIES");
-  if (asked && std::string(asked) == "0") return no("WANFARM_PEER_COPIES is 0");
+  if (!peer_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
   if (!on_one_machine(*host)) return no("their ranks are on several machines");
   try {
     Communicator& ranks = *host;

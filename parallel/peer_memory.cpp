@@ -7,7 +7,9 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
 #include <exception>
+#include <string_view>
 
 #include "cluster/error.hpp"
 #include "parallel/device.hpp"
@@ -35,6 +37,11 @@ void check(CUresult code, const char* what) {
 CUdeviceptr address(const std::byte* word) { return reinterpret_cast<CUdeviceptr>(word); }
 
 }  // namespace
+
+bool peer_copies_allowed() {
+  const char* const asked = std::getenv("WANFARM_PEER_COPIES");
+  return !asked || std::string_view(asked) != "0";
+}
 
 std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& own) {
   const auto all = static_cast<std::size_t>(ranks.size());

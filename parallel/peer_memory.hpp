@@ -16,6 +16,9 @@
 
 namespace wf {
 
+/// False: the user wants none of it, WANFARM_PEER_COPIES is 0.
+bool peer_copies_allowed();
+
 /// As much memory on each rank's GPU, which all ranks of `host` can reach. It counts as LibTorch's.
 class PeerMemory {
  public:

@@ -9,7 +9,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "cluster/error.hpp"
 #include "cluster/log.hpp"
+#include "parallel/peer_memory.hpp"
 #include "parallel/peer_tensors.hpp"
 
 namespace wf {
@@ -28,11 +28,6 @@ using Json = nlohmann::json;
 Bytes no(std::string_view why) {
   spdlog::debug("no tensors are shared: {}", why);
   return {};
-}
-
-bool are_copies_allowed() {
-  const char* const asked = std::getenv("WANFARM_PEER_COPIES");
-  return !asked || std::string_view(asked) != "0";
 }
 
 Json kind_of(const at::Tensor& tensor) {
@@ -78,7 +73,7 @@ std::vector<std::shared_ptr<void>> open_all(const Json& tensors) {
 
 Bytes share_tensors(const std::vector<at::Tensor>& tensors) {
   if (tensors.empty() || !tensors.front().is_cuda()) return no("they are not on a GPU");
-  if (!are_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
+  if (!peer_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
   const c10::cuda::CUDAGuard on_gpu(tensors.front().device());
   try {
     Json all = Json::array();

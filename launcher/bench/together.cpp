@@ -74,24 +74,12 @@ Degrees degrees_of(const Mesh& mesh) {
   return {.guidance = static_cast<int>(mesh.halves.size()), .ulysses = half.ulysses, .ring = half.ring};
 }
 
-/// "guidance 2 x ulysses 2".
-std::string in_words(const Degrees& degrees) {
-  std::vector<std::string> words;
-  const auto add = [&](const char* name, int degree) {
-    if (degree > 1) words.push_back(fmt::format("{} {}", name, degree));
-  };
-  add("guidance", degrees.guidance);
-  add("ulysses", degrees.ulysses);
-  add("ring", degrees.ring);
-  return join(words, " x ");
-}
-
 Result forward(Team& team, const BenchOptions& options, const std::string& mode) {
   RunOptions run = options.run;
   Execution execution = choose_execution(team, run, mode);
   const Degrees degrees = chosen_degrees(run.degrees);
   const Degrees all_ranks = degrees_of(make_mesh(team.size(), degrees));
-  const std::string words = in_words(all_ranks);
+  const std::string words = describe(all_ranks);
   const Job job = make_job(official_prompt, options.job);
   const ModelParts parts = read_parts(team, run, execution.precision);
   execution.guidance = guidance_modes(execution.guidance, all_ranks, execution.device.is_cuda()).front();

@@ -20,14 +20,19 @@ std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degr
   return {GuidanceMode::two};
 }
 
-std::string describe(const PlacementPlan& plan) {
-  std::string degrees;
+std::string describe(const Degrees& degrees) {
+  std::string words;
   const auto add = [&](const char* name, int degree) {
-    if (degree > 1) degrees += fmt::format("{}{} {}", degrees.empty() ? "" : " x ", name, degree);
+    if (degree > 1) words += fmt::format("{}{} {}", words.empty() ? "" : " x ", name, degree);
   };
-  add("guidance", plan.degrees.guidance);
-  add("ulysses", plan.degrees.ulysses);
-  add("ring", plan.degrees.ring);
+  add("guidance", degrees.guidance);
+  add("ulysses", degrees.ulysses);
+  add("ring", degrees.ring);
+  return words;
+}
+
+std::string describe(const PlacementPlan& plan) {
+  std::string degrees = describe(plan.degrees);
   if (!degrees.empty()) degrees = " (" + degrees + ")";
   if (plan.pools.size() == 2)
     return fmt::format("{} {}:{}, groups of {}{}", to_string(plan.mode), plan.pools[0].groups, plan.pools[1].groups,

@@ -53,6 +53,8 @@ struct PlacementPlan {
 /// What GuidanceMode `asked` may mean there, the preferred one first: one of batch 2 takes more memory.
 std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degrees, bool on_gpus);
 
+/// "guidance 2 x ulysses 4": those above 1.
+std::string describe(const Degrees& degrees);
 /// "pipeline 5:3, groups of 1"; "resident, 1 group of 8 (guidance 2 x ulysses 4)".
 std::string describe(const PlacementPlan& plan);
 

@@ -28,9 +28,6 @@ class Texts:
         ids, lengths = torch.ops.shapes.tokens(str(tokenizer), list(texts))
         return cls(ids.to(device), lengths.to(device))
 
-    def padded(self, columns):
-        return Texts(torch.nn.functional.pad(self.ids, (0, columns - self.ids.shape[1])), self.lengths)
-
     def __getitem__(self, rows):
         return Texts(self.ids[rows], self.lengths[rows])
 
