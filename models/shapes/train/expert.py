@@ -7,22 +7,74 @@ import torch.nn.functional as F
 from checkpoint import Weights
 
 
+def below(prefix, weights: Weights):
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def linear(w, name, x):
+    return F.linear(x, w[name + ".weight"], w[name + ".bias"])
+
+
+def split(x, heads):
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def rms_norm(w, name, x):
+    return F.rms_norm(x, x.shape[-1:], w[name + ".weight"].to(x.dtype), 1e-6)
+
+
+def modulated(x, shift, scale):
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+
+
+def rotate(x, rope):
+    cos, sin = rope
+    even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2).to(x.dtype)
+
+
+def as_matmul(x):
+    """Once in the type that the matrix products after it take, which would make it so each for itself."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
+def self_attention(w, heads, x, rope):
+    x = as_matmul(x)
+    q, k = (rotate(split(rms_norm(w, f"self_attn.norm_{part}", linear(w, f"self_attn.{part}", x)), heads), rope)
+            for part in "qk")
+    mixed = F.scaled_dot_product_attention(q, k, split(linear(w, "self_attn.v", x), heads))
+    return linear(w, "self_attn.o", mixed.transpose(1, 2).flatten(2))
+
+
+def cross_attention(w, heads, x, text, bias):
+    q = split(rms_norm(w, "cross_attn.norm_q", linear(w, "cross_attn.q", x)), heads)
+    k = split(rms_norm(w, "cross_attn.norm_k", linear(w, "cross_attn.k", text)), heads)
+    v = split(linear(w, "cross_attn.v", text), heads)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.to(v.dtype))
+    return linear(w, "cross_attn.o", mixed.transpose(1, 2).flatten(2))
+
+
+def block(w, heads, stream, e0, text, bias, rope):
+    """w: a block's weights, by their names within it. stream [batch, tokens, d], e0 [batch, 6, d] -> stream."""
+    m = (w["modulation"] + e0).unsqueeze(2).unbind(1)
+    stream = torch.addcmul(stream, self_attention(w, heads, modulated(stream, m[0], m[1]), rope), m[2])
+    z = F.layer_norm(stream, stream.shape[-1:], w["norm3.weight"], w["norm3.bias"], 1e-6)
+    stream = stream + cross_attention(w, heads, z, text, bias)
+    y = F.gelu(linear(w, "ffn.0", modulated(stream, m[3], m[4])), approximate="tanh")
+    return torch.addcmul(stream, linear(w, "ffn.2", y), m[5])
+
+
 class Expert:
-    def __init__(self, weights: Weights, config: dict):
+    def __init__(self, weights: Weights, config: dict, compiled=False):
+        """compiled: blocks by torch.compile, which joins their small operations; anew for each set of shapes."""
         self.w, self.config = weights, config
+        self.block = torch.compile(block, dynamic=False) if compiled else block
         self.heads = config["num_heads"]
+        self.blocks = [below(f"blocks.{i}.", weights) for i in range(config["num_layers"])]
 
     def linear(self, name, x):
-        return F.linear(x, self.w[name + ".weight"], self.w[name + ".bias"])
-
-    def split(self, x):
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def rms_norm(self, name, x):
-        return x * torch.rsqrt(x.float().square().mean(-1, keepdim=True) + 1e-6) * self.w[name + ".weight"]
-
-    def modulated(self, x, shift, scale):
-        return F.layer_norm(x.float(), x.shape[-1:], eps=1e-6) * (1 + scale) + shift
+        return linear(self.w, name, x)
 
     def embed_time(self, t):
         """t [batch], 0..1000 -> for the head [batch, d], for the blocks [batch, 6, d]."""
@@ -47,24 +99,6 @@ class Expert:
         angle = torch.cat(axes, -1).flatten(0, 2)
         return angle.cos().float(), angle.sin().float()
 
-    def rotate(self, x, rope):
-        cos, sin = rope
-        even, odd = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-        return torch.stack([even * cos - odd * sin, even * sin + odd * cos], -1).flatten(-2).to(x.dtype)
-
-    def self_attention(self, name, x, rope):
-        q, k = (self.rotate(self.split(self.rms_norm(f"{name}.norm_{part}", self.linear(f"{name}.{part}", x))), rope)
-                for part in "qk")
-        v = self.split(self.linear(name + ".v", x))
-        return self.linear(name + ".o", F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v).transpose(1, 2).flatten(2))
-
-    def cross_attention(self, name, x, text, bias):
-        q = self.split(self.rms_norm(name + ".norm_q", self.linear(name + ".q", x)))
-        k = self.split(self.rms_norm(name + ".norm_k", self.linear(name + ".k", text)))
-        v = self.split(self.linear(name + ".v", text))
-        mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v, attn_mask=bias.to(v.dtype))
-        return self.linear(name + ".o", mixed.transpose(1, 2).flatten(2))
-
     def text_rows(self, text, lengths):
         """text [batch, n, dim], zero where it is padded -> rows [batch, n + 1, d] and what is added to their scores. The
         model attends to text_len rows; those past a text are equal, and the last one here stands for all of them."""
@@ -86,15 +120,9 @@ class Expert:
         e, e0 = self.embed_time(t)
         rows, bias = self.text_rows(text, lengths)
         rope = self.rope(grid, x.device)
-        for i in range(self.config["num_layers"]):
-            name = f"blocks.{i}"
-            m = (self.w[name + ".modulation"] + e0).unsqueeze(2).unbind(1)
-            stream = stream + self.self_attention(name + ".self_attn", self.modulated(stream, m[0], m[1]), rope) * m[2]
-            z = F.layer_norm(stream, stream.shape[-1:], self.w[name + ".norm3.weight"], self.w[name + ".norm3.bias"], 1e-6)
-            stream = stream + self.cross_attention(name + ".cross_attn", z, rows, bias)
-            y = F.gelu(self.linear(name + ".ffn.0", self.modulated(stream, m[3], m[4])), approximate="tanh")
-            stream = stream + self.linear(name + ".ffn.2", y) * m[5]
+        for weights in self.blocks:
+            stream = self.block(weights, self.heads, stream, e0, rows, bias, rope)
         m = (self.w["head.modulation"] + e[:, None]).unsqueeze(2).unbind(1)
-        out = self.linear("head.head", self.modulated(stream, m[0], m[1])).float()
+        out = self.linear("head.head", modulated(stream, m[0], m[1])).float()
         out = out.view(batch, f, h // 2, w // 2, 2, 2, -1)
         return out.permute(0, 6, 1, 2, 4, 3, 5).reshape(batch, -1, f, h, w)

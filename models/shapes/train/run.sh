@@ -16,7 +16,7 @@ torch=$("$python" -c 'import torch, pathlib; print(pathlib.Path(torch.__file__).
 cmake -S "$root" -B "$build" -G Ninja -DWF_TORCH_ROOT="$torch" -DWF_TRAINING=ON -DWF_TESTS=OFF -DWF_FFMPEG=OFF >&2
 cmake --build "$build" --target wanfarm shapes_ops >&2
 
-sizes=(--dim 128 --ffn 512 --heads 4 --layers 8 --text-dim 64 --text-ffn 160 --text-heads 4 --text-layers 2 --vocabulary 420
+sizes=(--dim 160 --ffn 448 --heads 4 --layers 6 --text-dim 64 --text-ffn 160 --text-heads 4 --text-layers 2 --vocabulary 420
   --vae-dim 8 --seed 7)
 [[ -d $work/initial ]] || "$build/bin/wanfarm" make-model "$work/initial" "${sizes[@]}" >&2
 exec "$python" "$here/train.py" "$work/initial" "$root/models/shapes" --work "$work" \

@@ -6,33 +6,81 @@ from pathlib import Path
 
 import torch
 
+from muon import Muon
+
 
 class Average:
-    """Of the weights over the last steps: what is kept in the end."""
+    """Of the weights over the last thousand steps: what is kept in the end."""
+    EVERY, DECAY = 10, 0.99
 
-    def __init__(self, weights, decay=0.999):
+    def __init__(self, weights):
         self.weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
-        self.decay = decay
 
     @torch.no_grad()
     def update(self, weights, step):
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(list(self.weights.values()), [weights[name].detach() for name in self.weights], 1 - decay)
+        if step % self.EVERY == 0:
+            decay = min(self.DECAY, (1 + step) / (100 + step))
+            torch._foreach_lerp_(list(self.weights.values()), [weights[name].detach() for name in self.weights], 1 - decay)
+
+
+class Replays:
+    """A function over tensors as CUDA graphs, one for each set of shapes: the thousands of small kernels of a step are
+    launched at once. Its first calls of each shape run as they are, which lets libraries choose their kernels; that must
+    not happen while a graph is recorded, nor may copies from the host. What it gives lives until the next call."""
+    AS_THEY_ARE = 3
+
+    def __init__(self, function):
+        self.function = function
+        self.calls, self.graphs, self.memory = {}, {}, None
+
+    def __call__(self, *tensors):
+        shapes = tuple(tensor.shape for tensor in tensors)
+        self.calls[shapes] = self.calls.get(shapes, 0) + 1
+        if self.calls[shapes] <= self.AS_THEY_ARE:
+            return self.beside(tensors)
+        if shapes not in self.graphs:
+            self.record(shapes, tensors)
+        graph, inputs, result = self.graphs[shapes]
+        torch._foreach_copy_(inputs, list(tensors))
+        graph.replay()
+        return result
+
+    def beside(self, tensors):
+        """On a stream of its own, as recording will be."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            result = self.function(*tensors)
+        torch.cuda.current_stream().wait_stream(stream)
+        return result
+
+    def record(self, shapes, tensors):
+        inputs, graph = [tensor.clone() for tensor in tensors], torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self.memory):
+            result = self.function(*inputs)
+        self.memory = graph.pool()
+        self.graphs[shapes] = graph, inputs, result
 
 
 class Stage:
-    """`weights`: leaves that learn. loss(step) -> a scalar and figures for the curve."""
+    """`weights`: leaves that learn; within(name, tensor) says which of them Muon takes, AdamW has the others.
+    inputs(step) -> tensors: all that differs from step to step, chance included. loss(*tensors) -> a scalar, and figures
+    for the curve by name."""
 
-    def __init__(self, name, weights, loss, *, steps, rate, work: Path, seed=1):
-        self.name, self.weights, self.loss, self.steps, self.rate, self.work, self.seed = name, weights, loss, steps, rate, work, seed
+    def __init__(self, name, weights, within, inputs, loss, *, steps, rate, work: Path, seed=1, graphs=True):
+        self.name, self.weights, self.inputs, self.loss = name, weights, inputs, loss
+        self.steps, self.rate, self.work, self.seed = steps, rate, work, seed
         for tensor in weights.values():
             tensor.requires_grad_()
         self.average = Average(weights)
-        on_gpu = next(iter(weights.values())).is_cuda
-        # Norms, biases and embeddings of positions do not decay.
-        groups = [{"params": [w for w in weights.values() if (w.dim() > 1) == decays], "weight_decay": 0.01 * decays}
-                  for decays in (True, False)]
-        self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.99), fused=on_gpu)
+        device = next(iter(weights.values())).device
+        on_gpu = device.type == "cuda"
+        self.current_rate = torch.tensor(rate, device=device)  # where graphs can see it change
+        inner = {key: tensor for key, tensor in weights.items() if within(key, tensor)}
+        outer = [tensor for key, tensor in weights.items() if key not in inner]
+        adam = torch.optim.AdamW(outer, lr=self.current_rate, betas=(0.9, 0.99), weight_decay=0, fused=on_gpu, capturable=on_gpu)
+        self.optimizers = {"muon": Muon(inner.values(), self.current_rate, decay=0.01), "adam": adam}
+        self.learn = Replays(self.learn_from) if on_gpu and graphs else self.learn_from
         self.step = 0
 
     @property
@@ -40,7 +88,8 @@ class Stage:
         return self.work / f"{self.name}.pt"
 
     def store(self):
-        state = {"step": self.step, "weights": self.weights, "average": self.average.weights, "optimizer": self.optimizer.state_dict()}
+        state = {"step": self.step, "weights": self.weights, "average": self.average.weights}
+        state |= {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         part = self.file.with_suffix(".part")
         torch.save(state, part)
         part.rename(self.file)
@@ -48,38 +97,46 @@ class Stage:
     def restore(self):
         if not self.file.exists():
             return
-        state = torch.load(self.file, map_location=next(iter(self.weights.values())).device)
+        state = torch.load(self.file, map_location=self.current_rate.device)
         self.step = state["step"]
         with torch.no_grad():
             for name, tensor in self.weights.items():
                 tensor.copy_(state["weights"][name])
                 self.average.weights[name].copy_(state["average"][name])
-        self.optimizer.load_state_dict(state["optimizer"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state[name])
+        self.optimizers["adam"].param_groups[0]["lr"] = self.current_rate
 
     def rate_at(self, step):
         """Up over the first steps, then down along half a cosine."""
         return self.rate * min((step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * step / self.steps) + 0.005)
 
+    def learn_from(self, *inputs):
+        """One step. Returns the figures."""
+        for tensor in self.weights.values():
+            tensor.grad = None
+        loss, figures = self.loss(*inputs)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        return {name: figure.detach() for name, figure in figures.items()}
+
     def run(self, log_every=100, store_every=60.0):
         """Returns the averaged weights."""
         self.work.mkdir(parents=True, exist_ok=True)
         self.restore()
-        stored, figures = time.monotonic(), None
-        began, first = time.monotonic(), self.step
+        stored = began = time.monotonic()
+        curve, first = {}, self.step
         while self.step < self.steps:
             torch.manual_seed(self.seed * 1_000_003 + self.step)  # a step is the same whether or not the run was interrupted
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate_at(self.step)
-            loss, parts = self.loss(self.step)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(list(self.weights.values()), 1.0)
-            self.optimizer.step()
+            self.current_rate.fill_(self.rate_at(self.step))
+            for name, figure in self.learn(*self.inputs(self.step)).items():
+                curve[name] = torch.lerp(curve.get(name, figure), figure, 0.02)
             self.average.update(self.weights, self.step)
             self.step += 1
-            figures = parts if figures is None else {name: 0.98 * figures[name] + 0.02 * parts[name] for name in parts}
             if self.step % log_every == 0 or self.step == self.steps:
-                self.tell(figures, (time.monotonic() - began) / (self.step - first))
+                self.tell(curve, (time.monotonic() - began) / (self.step - first))
             if time.monotonic() - stored > store_every:
                 self.store()
                 stored = time.monotonic()

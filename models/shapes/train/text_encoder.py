@@ -1,5 +1,6 @@
 """The umT5 encoder over a batch of padded texts."""
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,8 @@ from checkpoint import Weights
 BUCKETS = 32
 
 
-def relative_buckets(n: int) -> torch.Tensor:
+@cache
+def relative_buckets(n: int, device) -> torch.Tensor:
     """[n, n]: of the distance from query to key: exact up to 7, then ever wider steps, for keys on either side."""
     half = BUCKETS // 2
     position = torch.arange(n)
@@ -17,7 +19,7 @@ def relative_buckets(n: int) -> torch.Tensor:
     far = distance.abs().clamp(min=1).double()
     wide = (half // 2 + (far / (half // 2)).log() / math.log(128 / (half // 2)) * (half - half // 2)).long()
     bucket = torch.where(distance.abs() < half // 2, distance.abs(), wide.clamp(max=half - 1))
-    return bucket + (distance > 0) * half
+    return (bucket + (distance > 0) * half).to(device)
 
 
 class TextEncoder:
@@ -47,7 +49,7 @@ class TextEncoder:
         n = ids.shape[1]
         is_text = torch.arange(n, device=ids.device) < lengths[:, None]
         mask = torch.zeros(is_text.shape, device=ids.device).masked_fill(~is_text, -math.inf)[:, None, None, :]
-        buckets = relative_buckets(n).to(ids.device)
+        buckets = relative_buckets(n, ids.device)
         x = F.embedding(ids, self.w["token_embedding.weight"])
         for i in range(self.blocks):
             name = f"blocks.{i}"

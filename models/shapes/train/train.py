@@ -10,6 +10,7 @@ Needs Python torch alone; README.md beside this file has the recipe and its figu
 import argparse
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -24,12 +25,12 @@ from vae import Vae
 from world import Texts
 
 BOUNDARY, SHIFT = 0.875, 12.0  # sigma from which on the high-noise expert works; the published shift of the schedule
+CAPTION_TOKENS = 47  # of the longest caption or more; one less than a multiple of 8, which attention likes
 VAE_SEED, POOL_SEED, HELD_OUT_SEED = 0, 1_000_000_000, 10_000_000_000  # far apart: each has scenes of its own
 
 
 def pool_seed(size):
     return POOL_SEED + size * 100_000_000
-
 
 
 def autocast(device):
@@ -47,20 +48,25 @@ def train_vae(args, initial):
     weights = initial.read("vae", args.device)
     vae = Vae(weights)
 
-    def loss(step):
+    def inputs(step):
         frames, height, width = vae_size(step)
         count = max(1, args.vae_pixels // (frames * height * width))
-        seed = VAE_SEED + step * 1000
-        clips, _ = world.clips(seed, count, (height, width), frames, args.device)
+        clips, _ = world.clips(VAE_SEED + step * 1000, count, (height, width), frames, args.device)
+        return clips, torch.randn(count, 16, frames // 4 + 1, height // 8, width // 8, device=args.device)
+
+    def loss(clips, noise):
         with autocast(args.device):
             mean, log_variance = vae.encode(clips)
-            latents = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-            decoded = vae.decode(latents).float()
+            decoded = vae.decode(mean + noise * (0.5 * log_variance).exp()).float()
         error = F.mse_loss(decoded, clips)
         kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        return error + 0.05 * F.l1_loss(decoded, clips) + args.kl * kl, {"mse": error.detach(), "kl": kl.detach()}
+        return error + 0.05 * F.l1_loss(decoded, clips) + args.kl * kl, {"mse": error, "kl": kl}
 
-    weights = Stage("vae", weights, loss, steps=args.vae_steps, rate=args.vae_rate, work=args.work).run()
+    def within(name, tensor):
+        return tensor.dim() >= 4 and not name.startswith(("encoder.conv1.", "decoder.head.2."))
+
+    weights = Stage("vae", weights, within, inputs, loss, steps=args.vae_steps, rate=args.vae_rate, work=args.work,
+                    graphs=args.graphs).run()
     vae = Vae(weights)
     vae.standardise(*latent_statistics(vae, args))
     return weights
@@ -102,7 +108,7 @@ class Pool:
                 latents.append(vae.encode(clips)[0].to(torch.bfloat16))
             captions += texts
         self.latents = torch.cat(latents)
-        self.texts = Texts.of(args.tokenizer, captions, args.device)
+        self.texts = Texts.of(args.tokenizer, captions, args.device, CAPTION_TOKENS)
 
     def draw(self, count):
         rows = torch.randint(len(self.latents), (count,), device=self.latents.device)
@@ -133,37 +139,58 @@ def without_prefix(prefix, weights):
     return {name.removeprefix(prefix + "."): tensor for name, tensor in weights.items() if name.startswith(prefix + ".")}
 
 
-def train_experts(args, initial, vae):
+@cache
+def silence(tokenizer, text, device):
+    return Texts.of(tokenizer, [text], device, CAPTION_TOKENS)
+
+
+def text_for(step, texts, args):
+    """The captions, but for what guidance leads away from: one in ten becomes no text, and all of every 15th batch (so that
+    each pool has its turn) the prompt that wanfarm takes for it unless told otherwise."""
+    count = len(texts.lengths)
+    if step % 15 == 14:
+        return silence(args.tokenizer, torch.ops.shapes.negative_prompt(), args.device).repeated(count)
+    return texts.replaced(torch.rand(count, device=args.device) < 0.1, silence(args.tokenizer, "", args.device))
+
+
+def train_experts(args, initial, pools):
     parts = {part: initial.read(part, args.device) for part in ("text", *Folder.EXPERTS)}
     for which in Folder.EXPERTS:
         start_silent(parts[which])
     encoder = TextEncoder(parts["text"])
-    experts = {which: Expert(parts[which], initial.config(which)) for which in Folder.EXPERTS}
     ranges = {"high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
-    pools = [Pool(vae, size, pool_seed(i), args) for i, size in enumerate(world.SIZES)]
-    # What guidance leads away from: no text, and the prompt that wanfarm takes for it unless told otherwise.
-    nothing = Texts.of(args.tokenizer, ["", torch.ops.shapes.negative_prompt()], args.device)
+    half = args.batch // 2
 
-    def loss(step):
+    def make_experts(compiled):
+        return {which: Expert(parts[which], initial.config(which), compiled) for which in Folder.EXPERTS}
+
+    # The few batches of the long negative prompt are not worth the time that compiling takes.
+    for_captions, for_long_texts = make_experts(args.compile), make_experts(False)
+
+    def inputs(step):
         latents, texts = pools[step % len(pools)].draw(args.batch)
-        if step % args.drop_text_every == 0:
-            texts = nothing[torch.arange(args.batch, device=args.device) % 2]
-        noise = torch.randn_like(latents)
-        figures, total = {}, 0
+        texts = text_for(step, texts, args)
+        sigma = torch.cat([draw_sigmas(half, *ranges[which], args.device) for which in Folder.EXPERTS])
+        return latents, torch.randn_like(latents), sigma, texts.ids, texts.lengths
+
+    def loss(latents, noise, sigma, ids, lengths):
+        figures = {}
+        experts = for_captions if ids.shape[1] == CAPTION_TOKENS else for_long_texts
+        s = sigma.view(-1, 1, 1, 1, 1)
+        x = (1 - s) * latents + s * noise
         with autocast(args.device):
-            embedded = encoder(texts.ids, texts.lengths)
-            for half, (which, expert) in enumerate(experts.items()):
-                rows = slice(half * args.batch // 2, (half + 1) * args.batch // 2)
-                sigma = draw_sigmas(args.batch // 2, *ranges[which], args.device)
-                s = sigma.view(-1, 1, 1, 1, 1)
-                x = (1 - s) * latents[rows] + s * noise[rows]
-                velocity = expert(x, (1000 * sigma).floor(), embedded[rows], texts.lengths[rows])
+            embedded = encoder(ids, lengths)
+            for rows, (which, expert) in zip((slice(half), slice(half, None)), experts.items()):
+                velocity = expert(x[rows], (1000 * sigma[rows]).floor(), embedded[rows], lengths[rows])
                 figures[which] = F.mse_loss(velocity, noise[rows] - latents[rows])
-                total = total + figures[which]
-        return total, {name: value.detach() for name, value in figures.items()}
+        return sum(figures.values()), figures
+
+    def within(name, tensor):
+        return ".blocks." in name and tensor.dim() == 2 and "embedding" not in name
 
     weights = {name: tensor for part, tensors in parts.items() for name, tensor in with_prefix(part, tensors).items()}
-    weights = Stage("experts", weights, loss, steps=args.steps, rate=args.rate, work=args.work).run()
+    weights = Stage("experts", weights, within, inputs, loss, steps=args.steps, rate=args.rate, work=args.work,
+                    graphs=args.graphs).run()
     return {part: without_prefix(part, weights) for part in parts}
 
 
@@ -179,7 +206,7 @@ def write(result, args, initial, parts):
         shutil.copytree(args.tokenizer.parent, tokenizer, dirs_exist_ok=True)
 
 
-def main():
+def arguments(words=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("initial", type=Path)
     parser.add_argument("result", type=Path)
@@ -187,26 +214,31 @@ def main():
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("build/shapes"))
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--vae-steps", type=int, default=6000)
+    parser.add_argument("--vae-steps", type=int, default=12_000)
     parser.add_argument("--vae-rate", type=float, default=2e-3)
-    parser.add_argument("--vae-pixels", type=int, default=4_000_000, help="of all frames of a batch")
-    parser.add_argument("--kl", type=float, default=1e-5)
-    parser.add_argument("--pool", type=int, default=40_000, help="clips of each size")
+    parser.add_argument("--vae-pixels", type=int, default=1_000_000, help="of all frames of a batch")
+    parser.add_argument("--kl", type=float, default=1e-4)
+    parser.add_argument("--pool", type=int, default=16_000, help="clips of each size")
     parser.add_argument("--pool-batch", type=int, default=100)
     parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--batch", type=int, default=512, help="clips of a step, half for each expert")
-    parser.add_argument("--drop-text-every", type=int, default=8, help="batches, of which one is without text")
-    args = parser.parse_args()
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="the experts, by torch.compile")
+    parser.add_argument("--graphs", action=argparse.BooleanOptionalAction, default=True, help="a step as a CUDA graph")
+    return parser.parse_args(words)
+
+
+def main():
+    args = arguments()
     world.load(args.library)
     if torch.device(args.device).type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        torch.backends.cudnn.benchmark = True
     initial, result = Folder(args.initial), Folder(args.result)
     vae_weights = train_vae(args, initial)
     vae = Vae({name: tensor.bfloat16().float() for name, tensor in vae_weights.items()})  # as it will be stored
     print(json.dumps({"stage": "vae", "psnr_db": round(decibels(vae, args), 2)}), flush=True)
-    parts = train_experts(args, initial, vae)
+    pools = [Pool(vae, size, pool_seed(i), args) for i, size in enumerate(world.SIZES)]
+    parts = train_experts(args, initial, pools)
     write(result, args, initial, {"vae": vae_weights, **parts})
 
 

@@ -1,5 +1,7 @@
 """The Wan 2.1 VAE over whole clips, in batches. wanfarm's own (pipeline/model/vae.hpp) takes one clip, a few frames at a
 time; both give the same numbers (tests/shapes_check). Features: [batch, channels, frames, rows, columns]."""
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 
@@ -12,8 +14,9 @@ DEVIATION = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
              3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160)
 
 
-def per_channel(values, like):
-    return torch.tensor(values, device=like.device).view(1, -1, 1, 1, 1)
+@cache
+def per_channel(values, device):
+    return torch.tensor(values, device=device).view(1, -1, 1, 1, 1)
 
 
 class Vae:
@@ -97,13 +100,15 @@ class Vae:
     def encode(self, frames):
         """frames [batch, 3, 4k+1, 8h, 8w] in [-1, 1] -> mean and log of the variance, [batch, 16, k+1, h, w] each, in units
         of the published deviations."""
+        frames = frames.contiguous(memory_format=torch.channels_last_3d)  # several times as fast on a GPU
         mean, log_variance = self.conv("conv1", self.coder("encoder", frames)).float().chunk(2, 1)
-        deviation = per_channel(DEVIATION, mean)
-        return (mean - per_channel(MEAN, mean)) / deviation, log_variance.clamp(-30, 20) - 2 * deviation.log()
+        deviation = per_channel(DEVIATION, mean.device)
+        return (mean - per_channel(MEAN, mean.device)) / deviation, log_variance.clamp(-30, 20) - 2 * deviation.log()
 
     def decode(self, latents):
         """[batch, 16, k+1, h, w] -> [batch, 3, 4k+1, 8h, 8w] in [-1, 1] but for overshoot."""
-        z = latents * per_channel(DEVIATION, latents) + per_channel(MEAN, latents)
+        z = latents * per_channel(DEVIATION, latents.device) + per_channel(MEAN, latents.device)
+        z = z.contiguous(memory_format=torch.channels_last_3d)
         return self.coder("decoder", self.conv("conv2", z))
 
     @torch.no_grad()

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 SIZES = ((96, 96), (96, 128), (96, 160), (128, 96))  # height, width
 FRAMES = 17
@@ -24,10 +25,19 @@ class Texts:
     lengths: torch.Tensor
 
     @classmethod
-    def of(cls, tokenizer: Path, texts, device):
+    def of(cls, tokenizer: Path, texts, device, longest=0):
+        """Padded to the longest one, and at least to `longest`."""
         ids, lengths = torch.ops.shapes.tokens(str(tokenizer), list(texts))
+        ids = F.pad(ids, (0, max(0, longest - ids.shape[1])))
         return cls(ids.to(device), lengths.to(device))
 
     def __getitem__(self, rows):
         return Texts(self.ids[rows], self.lengths[rows])
 
+    def repeated(self, count):
+        """A single text as often."""
+        return Texts(self.ids.expand(count, -1), self.lengths.expand(count))
+
+    def replaced(self, rows, other):
+        """With a single other text of the same padding where `rows` [n] says so."""
+        return Texts(torch.where(rows[:, None], other.ids, self.ids), torch.where(rows, other.lengths, self.lengths))
