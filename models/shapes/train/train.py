@@ -214,7 +214,7 @@ def arguments(words=None):
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--work", type=Path, default=Path("build/shapes"))
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--vae-steps", type=int, default=12_000)
+    parser.add_argument("--vae-steps", type=int, default=8_000)
     parser.add_argument("--vae-rate", type=float, default=2e-3)
     parser.add_argument("--vae-pixels", type=int, default=1_000_000, help="of all frames of a batch")
     parser.add_argument("--kl", type=float, default=1e-4)

@@ -1,6 +1,7 @@
 // models/shapes/world/shapes_captions.cpp: prints captions of random scenes: lines of text for the tokenizer, or a
 // prompt list for `wanfarm render` and beside it what its clips must show, for tests/shapes_check.
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <fstream>
 #include <iostream>
@@ -18,9 +19,12 @@ namespace {
 
 constexpr const char* usage = R"(usage: shapes_captions N [--seed S]
        shapes_captions --list N [--held-out] [--seed S] [--expect FILE]
-The first prints N captions, one a line, of scenes that training may use. The second prints a prompt list; --held-out
-takes the scenes that training leaves out, --expect writes a JSON line a clip: its name and what it must show.
+The first prints N captions, one a line, of scenes that training may use. The second prints a prompt list, of all sizes
+that training has; --held-out takes the scenes that it leaves out, --expect writes a JSON line a clip: its name and what
+it must show.
 )";
+
+constexpr std::array sizes{"96x96", "128x96", "160x96", "96x128"};  // as in train/world.py
 
 struct Wish {
   int count = 0;
@@ -94,11 +98,12 @@ void print_list(const Wish& wish) {
   std::ofstream expect;
   if (!wish.expect.empty()) expect.open(wish.expect);
   std::cout << "# Made by shapes_captions. The model is given by --model.\n"
-            << "defaults: {size: 96x96, frames: 17}\nprompts:\n";
+            << "defaults: {frames: 17, steps: 20}\nprompts:\n";
   const std::vector<Prompt> all = prompts(wish);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string clip = name(all[i].scene, i);
-    std::cout << "  - {name: " << clip << ", prompt: " << nlohmann::json(all[i].text) << "}\n";
+    std::cout << "  - {name: " << clip << ", size: " << sizes[i % sizes.size()]
+              << ", prompt: " << nlohmann::json(all[i].text) << "}\n";
     if (expect.is_open()) expect << expectation(all[i], clip) << "\n";
   }
   if (!wish.expect.empty() && !expect.flush()) throw Error(Error::storage, wish.expect + " cannot be written");
