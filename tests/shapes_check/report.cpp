@@ -1,4 +1,4 @@
-// tests/shapes_check/report.cpp: verdicts to JSON and back, and counting.
+// tests/shapes_check/report.cpp: verdicts from JSON, and counting.
 #include "tests/shapes_check/report.hpp"
 
 #include <algorithm>
@@ -20,17 +20,6 @@ struct Part {
 constexpr std::array marked{Part{&Marks::colour, "main colour"}, Part{&Marks::background, "background"},
                             Part{&Marks::motion, "direction"}, Part{&Marks::figure, "figure"},
                             Part{&Marks::others, "other colours"}};
-
-template <class Enum>
-Json word(const std::optional<Enum>& value) {
-  return value ? Json(to_string(*value)) : Json();
-}
-
-Json words(const std::vector<Colour>& colours) {
-  Json out = Json::array();
-  for (const Colour colour : colours) out.push_back(to_string(colour));
-  return out;
-}
 
 template <class Enum>
 Enum value_of(const std::string& word, int count) {
@@ -58,22 +47,6 @@ std::vector<Colour> sorted(std::vector<Colour> colours) {
 }
 
 }  // namespace
-
-Verdict truth(const Scene& scene) {
-  const Shape& main = scene.shapes.at(0);
-  Verdict verdict{{scene.background.colour}, main.colour, main.figure, main.motion, {}};
-  if (scene.background.to) verdict.background.push_back(*scene.background.to);
-  for (std::size_t i = 1; i < scene.shapes.size(); ++i) verdict.others.push_back(scene.shapes[i].colour);
-  return verdict;
-}
-
-Json to_json(const Verdict& verdict) {
-  return {{"colour", word(verdict.colour)},
-          {"figure", word(verdict.figure)},
-          {"motion", word(verdict.motion)},
-          {"background", words(verdict.background)},
-          {"others", words(verdict.others)}};
-}
 
 std::map<std::string, Verdict> read_expected(const Path& file) {
   std::ifstream lines(file);

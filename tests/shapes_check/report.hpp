@@ -1,8 +1,7 @@
-// tests/shapes_check/report.hpp: what was seen beside what was asked for, as JSON and as a table.
+// tests/shapes_check/report.hpp: what was seen beside what was asked for, counted and as a table.
 #pragma once
 
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <ostream>
 #include <string>
 
@@ -11,15 +10,8 @@
 
 namespace wf::shapes {
 
-/// What the best of checkers would say of a scene.
-Verdict truth(const Scene& scene);
-
-/// {"colour": "red", "figure": "star", "motion": "left", "background": ["blue", "black"], "others": []}; null for what
-/// a verdict does not say.
-nlohmann::ordered_json to_json(const Verdict& verdict);
-
-/// JSON lines as `shapes_captions --expect` writes them: such an object with "name" beside, other keys are not looked
-/// at. Throws input naming file and line.
+/// JSON lines as `shapes_captions --expect` writes them: to_json()'s objects with "name" beside, other keys are not
+/// looked at. Throws input naming file and line.
 std::map<std::string, Verdict> read_expected(const Path& file);
 
 struct Marks {

@@ -7,22 +7,10 @@
 // It is made for what a small model produces: soft edges, noise, colours that are not quite right.
 #pragma once
 
-#include <optional>
-#include <string>
-#include <vector>
-
+#include "models/shapes/world/verdict.hpp"
 #include "tests/shapes_check/clip.hpp"
 
 namespace wf::shapes {
-
-struct Verdict {
-  std::vector<Colour> background;  ///< one; two from left to right
-  /// Of the main shape: nothing when no shape is in at least half of the frames.
-  std::optional<Colour> colour;
-  std::optional<Figure> figure;
-  std::optional<Motion> motion;  ///< nothing, too, for a way that is neither straight nor round
-  std::vector<Colour> others;    ///< of the other shapes, the largest first
-};
 
 /// Clips of any size and length from 32 x 32 and one frame on; of a single frame every motion is `still`.
 Verdict look(const Clip& clip);

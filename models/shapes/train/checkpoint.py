@@ -11,6 +11,15 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 Weights = dict[str, torch.Tensor]
 
 
+def with_prefix(prefix, weights: Weights) -> Weights:
+    return {prefix + name: tensor for name, tensor in weights.items()}
+
+
+def without_prefix(prefix, weights: Weights) -> Weights:
+    """Those that have it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
 def read_safetensors(file: Path) -> Weights:
     data = bytearray(Path(file).read_bytes())
     (size,) = struct.unpack("<Q", data[:8])

@@ -1,14 +1,11 @@
 """An expert over a batch of clips, each with its own timestep and text."""
 import math
+from functools import cache
 
 import torch
 import torch.nn.functional as F
 
-from checkpoint import Weights
-
-
-def below(prefix, weights: Weights):
-    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+from checkpoint import Weights, without_prefix
 
 
 def linear(w, name, x):
@@ -25,6 +22,23 @@ def rms_norm(w, name, x):
 
 def modulated(x, shift, scale):
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), 1 + scale)
+
+
+@cache
+def rope_of(grid, head_size, device):
+    """cos and sin of every token's angles, [tokens, head size / 2] each: a third of the pairs for the row, as many for
+    the column, the rest, which come first, for the frame."""
+    half = head_size // 2
+    side = half // 3
+    axes = []
+    for axis, pairs in enumerate((half - 2 * side, side, side)):
+        angle = torch.outer(torch.arange(grid[axis], device=device).double(),
+                            torch.pow(10000.0, -torch.arange(pairs, device=device).double() / pairs))
+        shape = [1, 1, 1, pairs]
+        shape[axis] = grid[axis]
+        axes.append(angle.view(shape).expand(*grid, pairs))
+    angle = torch.cat(axes, -1).flatten(0, 2)
+    return angle.cos().float(), angle.sin().float()
 
 
 def rotate(x, rope):
@@ -71,7 +85,7 @@ class Expert:
         self.w, self.config = weights, config
         self.block = torch.compile(block, dynamic=False) if compiled else block
         self.heads = config["num_heads"]
-        self.blocks = [below(f"blocks.{i}.", weights) for i in range(config["num_layers"])]
+        self.blocks = [without_prefix(f"blocks.{i}.", weights) for i in range(config["num_layers"])]
 
     def linear(self, name, x):
         return linear(self.w, name, x)
@@ -83,21 +97,6 @@ class Expert:
         wave = torch.cat([angle.cos(), angle.sin()], 1).float()
         e = self.linear("time_embedding.2", F.silu(self.linear("time_embedding.0", wave)))
         return e, self.linear("time_projection.1", F.silu(e)).unflatten(1, (6, -1))
-
-    def rope(self, grid, device):
-        """cos and sin of every token's angles, [tokens, head size / 2] each: a third of the pairs for the row, as many for
-        the column, the rest, which come first, for the frame."""
-        half = self.config["dim"] // self.heads // 2
-        side = half // 3
-        axes = []
-        for axis, pairs in enumerate((half - 2 * side, side, side)):
-            angle = torch.outer(torch.arange(grid[axis], device=device).double(),
-                                torch.pow(10000.0, -torch.arange(pairs, device=device).double() / pairs))
-            shape = [1, 1, 1, pairs]
-            shape[axis] = grid[axis]
-            axes.append(angle.view(shape).expand(*grid, pairs))
-        angle = torch.cat(axes, -1).flatten(0, 2)
-        return angle.cos().float(), angle.sin().float()
 
     def text_rows(self, text, lengths):
         """text [batch, n, dim], zero where it is padded -> rows [batch, n + 1, d] and what is added to their scores. The
@@ -119,7 +118,7 @@ class Expert:
         stream = F.linear(patches, self.w["patch_embedding.weight"].flatten(1), self.w["patch_embedding.bias"]).float()
         e, e0 = self.embed_time(t)
         rows, bias = self.text_rows(text, lengths)
-        rope = self.rope(grid, x.device)
+        rope = rope_of(grid, self.config["dim"] // self.heads, x.device)
         for weights in self.blocks:
             stream = self.block(weights, self.heads, stream, e0, rows, bias, rope)
         m = (self.w["head.modulation"] + e[:, None]).unsqueeze(2).unbind(1)

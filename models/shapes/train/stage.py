@@ -67,9 +67,9 @@ class Stage:
     inputs(step) -> tensors: all that differs from step to step, chance included. loss(*tensors) -> a scalar, and figures
     for the curve by name."""
 
-    def __init__(self, name, weights, within, inputs, loss, *, steps, rate, work: Path, seed=1, graphs=True):
+    def __init__(self, name, weights, within, inputs, loss, *, steps, rate, work: Path, graphs=True):
         self.name, self.weights, self.inputs, self.loss = name, weights, inputs, loss
-        self.steps, self.rate, self.work, self.seed = steps, rate, work, seed
+        self.steps, self.rate, self.work = steps, rate, work
         for tensor in weights.values():
             tensor.requires_grad_()
         self.average = Average(weights)
@@ -129,7 +129,7 @@ class Stage:
         stored = began = time.monotonic()
         curve, first = {}, self.step
         while self.step < self.steps:
-            torch.manual_seed(self.seed * 1_000_003 + self.step)  # a step is the same whether or not the run was interrupted
+            torch.manual_seed(1_000_003 + self.step)  # a step is the same whether or not the run was interrupted
             self.current_rate.fill_(self.rate_at(self.step))
             for name, figure in self.learn(*self.inputs(self.step)).items():
                 curve[name] = torch.lerp(curve.get(name, figure), figure, 0.02)

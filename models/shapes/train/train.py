@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 import world
-from checkpoint import Folder
+from checkpoint import Folder, with_prefix, without_prefix
 from expert import Expert
 from stage import Stage
 from text_encoder import TextEncoder
@@ -131,14 +131,6 @@ def start_silent(weights):
         weights[name].zero_()
 
 
-def with_prefix(prefix, weights):
-    return {f"{prefix}.{name}": tensor for name, tensor in weights.items()}
-
-
-def without_prefix(prefix, weights):
-    return {name.removeprefix(prefix + "."): tensor for name, tensor in weights.items() if name.startswith(prefix + ".")}
-
-
 @cache
 def silence(tokenizer, text, device):
     return Texts.of(tokenizer, [text], device, CAPTION_TOKENS)
@@ -188,10 +180,10 @@ def train_experts(args, initial, pools):
     def within(name, tensor):
         return ".blocks." in name and tensor.dim() == 2 and "embedding" not in name
 
-    weights = {name: tensor for part, tensors in parts.items() for name, tensor in with_prefix(part, tensors).items()}
+    weights = {name: tensor for part, tensors in parts.items() for name, tensor in with_prefix(part + ".", tensors).items()}
     weights = Stage("experts", weights, within, inputs, loss, steps=args.steps, rate=args.rate, work=args.work,
                     graphs=args.graphs).run()
-    return {part: without_prefix(part, weights) for part in parts}
+    return {part: without_prefix(part + ".", weights) for part in parts}
 
 
 # ---- The whole

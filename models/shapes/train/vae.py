@@ -1,5 +1,5 @@
 """The Wan 2.1 VAE over whole clips, in batches. wanfarm's own (pipeline/model/vae.hpp) takes one clip, a few frames at a
-time; both give the same numbers (tests/shapes_check). Features: [batch, channels, frames, rows, columns]."""
+time; both give the official numbers (golden_check.py). Features: [batch, channels, frames, rows, columns]."""
 from functools import cache
 
 import torch

@@ -13,6 +13,7 @@
 #include "models/shapes/world/caption.hpp"
 #include "models/shapes/world/random.hpp"
 #include "models/shapes/world/scene.hpp"
+#include "models/shapes/world/verdict.hpp"
 
 namespace wf::shapes {
 namespace {
@@ -79,19 +80,9 @@ std::string name(const Scene& scene, std::size_t index) {
 }
 
 nlohmann::ordered_json expectation(const Prompt& prompt, const std::string& name) {
-  const Shape& shape = prompt.scene.shapes[0];
-  const Background& background = prompt.scene.background;
-  nlohmann::ordered_json backdrop{to_string(background.colour)}, others = nlohmann::json::array();
-  if (background.to) backdrop.push_back(to_string(*background.to));
-  for (std::size_t i = 1; i < prompt.scene.shapes.size(); ++i)
-    others.push_back(to_string(prompt.scene.shapes[i].colour));
-  return {{"name", name},
-          {"prompt", prompt.text},
-          {"colour", to_string(shape.colour)},
-          {"figure", to_string(shape.figure)},
-          {"motion", to_string(shape.motion)},
-          {"background", backdrop},
-          {"others", others}};
+  nlohmann::ordered_json line{{"name", name}, {"prompt", prompt.text}};
+  line.update(to_json(truth(prompt.scene)));
+  return line;
 }
 
 void print_list(const Wish& wish) {
