@@ -137,9 +137,9 @@ class Stage:
             self.step += 1
             if self.step % log_every == 0 or self.step == self.steps:
                 self.tell(curve, (time.monotonic() - began) / (self.step - first))
-            if time.monotonic() - stored > store_every:
-                self.store()
-                stored = time.monotonic()
+                if time.monotonic() - stored > store_every:
+                    self.store()
+                    stored = time.monotonic()
         self.store()
         return self.average.weights
 
@@ -147,5 +147,7 @@ class Stage:
         line = {"stage": self.name, "step": self.step, "seconds_a_step": round(seconds_a_step, 5)}
         line |= {name: float(f"{float(value):.5g}") for name, value in figures.items()}
         print(json.dumps(line), flush=True)
+        if not all(math.isfinite(float(value)) for value in figures.values()):
+            raise FloatingPointError(f"{self.name} diverged before step {self.step}: what is stored is older, go on from it at a lower rate")
         with (self.work / f"{self.name}.jsonl").open("a") as curve:
             curve.write(json.dumps(line) + "\n")
