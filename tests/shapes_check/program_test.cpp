@@ -84,6 +84,7 @@ TEST_F(Checked, AWrongFigureIsCountedAndShown) {
   EXPECT_NE(ran.said.find("clip-2\n  expected"), std::string::npos) << ran.said;
   EXPECT_NE(ran.said.find("figure            3 of 4    75.0 %"), std::string::npos) << ran.said;
   EXPECT_NE(ran.said.find("direction         4 of 4   100.0 %"), std::string::npos) << ran.said;
+  EXPECT_NE(ran.said.find("all of these      3 of 4    75.0 %"), std::string::npos) << ran.said;
 }
 
 TEST_F(Checked, AClipThatIsNotThereIsWrong) {

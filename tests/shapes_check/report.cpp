@@ -73,6 +73,7 @@ Marks compare(const Verdict& seen, const Verdict& expected) {
 
 void Tally::add(const Marks& marks) {
   ++clips_;
+  all_right_ += marks.all();
   for (std::size_t i = 0; i < marked.size(); ++i) right_[i] += marks.*marked[i].mark;
 }
 
@@ -82,10 +83,12 @@ std::size_t Tally::part_index(bool Marks::*part) {
 }
 
 void Tally::print(std::ostream& out) const {
-  for (const Part& part : marked) {
-    out << std::left << std::setw(14) << part.name << std::right << std::setw(5) << count(part.mark) << " of " << clips_
-        << std::fixed << std::setprecision(1) << std::setw(8) << 100 * share(part.mark) << " %\n";
-  }
+  const auto line = [&](const char* name, int right) {
+    out << std::left << std::setw(14) << name << std::right << std::setw(5) << right << " of " << clips_ << std::fixed
+        << std::setprecision(1) << std::setw(8) << 100. * right / clips_ << " %\n";
+  };
+  for (const Part& part : marked) line(part.name, count(part.mark));
+  line("all of these", all_right_);
 }
 
 }  // namespace wf::shapes

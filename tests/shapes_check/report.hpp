@@ -30,14 +30,14 @@ class Tally {
   int clips() const { return clips_; }
   /// Of all clips that were added, the share with that part right.
   double share(bool Marks::*part) const { return static_cast<double>(count(part)) / clips_; }
-  /// A line a part: main colour, background, direction, figure, colours of the others.
+  /// A line a part: main colour, background, direction, figure, colours of the others; and clips with all of them.
   void print(std::ostream& out) const;
 
  private:
   int count(bool Marks::*part) const { return right_.at(part_index(part)); }
   static std::size_t part_index(bool Marks::*part);
 
-  int clips_ = 0;
+  int clips_ = 0, all_right_ = 0;
   std::array<int, 5> right_{};
 };
 
