@@ -28,7 +28,7 @@ def panel(lines, x0):
     names = [name for name in lines[0] if name not in NO_FIGURES]
     last = lines[-1]["step"]
     values = [line[name] for line in lines for name in names]
-    low, high = min(values) / 1.1, max(values) * 1.1
+    low, high = min(values) / 1.1, max(values) * 1.6  # names stand above their curves
     across = lambda step: x0 + WIDTH * step / last
     down = lambda value: TOP + HEIGHT * (1 - math.log(value / low) / math.log(high / low))
     yield text(x0 + WIDTH / 2, TOP - 12, lines[0]["stage"])
@@ -36,8 +36,9 @@ def panel(lines, x0):
     for value in ticks(low, high):
         yield f'<line x1="{x0}" x2="{x0 + WIDTH}" y1="{down(value):.1f}" y2="{down(value):.1f}" stroke="#ddd"/>'
         yield text(x0 - 6, down(value) + 4, f"{value:g}", "end")
-    for quarter in range(5):
-        yield text(across(last * quarter / 4), TOP + HEIGHT + 18, f"{round(last * quarter / 4):,}")
+    apart = max(ticks(1, last / 3), default=1)
+    for step in range(0, last + 1, round(apart)):
+        yield text(across(step), TOP + HEIGHT + 18, f"{step:,}")
     for name, colour in zip(names, COLOURS):
         points = " ".join(f"{across(line['step']):.1f},{down(line[name]):.1f}" for line in lines)
         yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>'

@@ -212,7 +212,7 @@ def arguments(words=None):
     parser.add_argument("--kl", type=float, default=1e-4)
     parser.add_argument("--pool", type=int, default=24_000, help="clips of each size")
     parser.add_argument("--pool-batch", type=int, default=100)
-    parser.add_argument("--steps", type=int, default=30_000)
+    parser.add_argument("--steps", type=int, default=31_064, help="of text encoder and experts")
     parser.add_argument("--rate", type=float, default=2.5e-3)
     parser.add_argument("--batch", type=int, default=256, help="clips of a step, half for each expert")
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True, help="the experts, by torch.compile")
