@@ -34,6 +34,8 @@ foreach(_folder IN ITEMS cluster jobs parallel pipeline)
   install(DIRECTORY "${PROJECT_SOURCE_DIR}/${_folder}" DESTINATION "${_headers}" FILES_MATCHING PATTERN "*.hpp")
 endforeach()
 install(TARGETS wanfarm RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/models/shapes" DESTINATION "${CMAKE_INSTALL_DATADIR}/wanfarm/models"
+        PATTERN "train" EXCLUDE PATTERN "world" EXCLUDE PATTERN "CMakeLists.txt" EXCLUDE)
 install(EXPORT wanfarm NAMESPACE wanfarm:: FILE wanfarmTargets.cmake DESTINATION "${_package}")
 
 configure_package_config_file(cmake/wanfarmConfig.cmake.in "${CMAKE_BINARY_DIR}/wanfarmConfig.cmake"

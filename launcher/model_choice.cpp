@@ -12,7 +12,7 @@
 namespace wf {
 namespace {
 
-const Path random_model = "models/random";
+const Path shapes = "models/shapes";
 constexpr std::string_view described = "random:";  ///< before a preset's name
 
 at::Device chosen_device(const std::string& word) {
@@ -35,24 +35,33 @@ AttentionBackend chosen_backend(const std::string& word) {
   return word == "math" ? AttentionBackend::math : AttentionBackend::automatic;
 }
 
+bool has_weights(const Path& folder) { return std::filesystem::exists(folder / "high_noise_model"); }
+
 }  // namespace
 
 Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list) {
-  return flag.value_or(list.value_or(random_model));
+  if (flag || list) return flag ? *flag : *list;
+  return shipped_model();
+}
+
+Path shipped_model() {
+  if (has_weights(shapes)) return shapes;
+  const Path program = std::filesystem::read_symlink("/proc/self/exe");
+  for (Path above = program.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    for (const Path& folder : {above / shapes, above / "share/wanfarm" / shapes})
+      if (has_weights(folder)) return folder;
+  }
+  throw Error(Error::environment, "no model is named, and " + shapes.string() +
+                                      ", which comes with wanfarm, is not with the program; give --model FOLDER");
 }
 
 Path ready_model(const Path& model) {
   const std::string word = model.string();
-  if (word.starts_with(described)) return random_model_folder(word.substr(described.size()));
-  if (model.lexically_normal() != random_model) return model;
-  if (!std::filesystem::exists(model)) {
-    spdlog::info("making a tiny model with random weights in {}", word);
-    make_folder(model.parent_path());
-    write_random_model(model, {});
-  }
+  if (!word.starts_with(described)) return model;
+  const Path folder = random_model_folder(word.substr(described.size()));
   spdlog::warn("{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
                word);
-  return model;
+  return folder;
 }
 
 GuidanceMode chosen_guidance(const std::string& mode) {

@@ -10,11 +10,16 @@
 
 namespace wf {
 
-/// The flag's folder, else the list's, else models/random. "random:PRESET" is a name, not a folder yet.
+/// The flag's folder, else the list's, else the one that comes with wanfarm. "random:PRESET" is a name, not a folder
+/// yet.
 Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list);
 
-/// The folder of a chosen model. models/random and what "random:PRESET" stands for are made when they are not there
-/// yet; says that their pictures will look like noise.
+/// models/shapes, which comes with wanfarm: in the current folder, else beside or above the program, as in a clone,
+/// else where `cmake --install` puts it. Throws environment when it is nowhere.
+Path shipped_model();
+
+/// The folder of a chosen model. What "random:PRESET" stands for is made when it is not there yet; says that its
+/// pictures will look like noise.
 Path ready_model(const Path& model);
 
 /// What --guidance-mode says.

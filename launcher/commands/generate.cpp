@@ -21,7 +21,7 @@ namespace {
 struct GenerateOptions {
   RunOptions run;
   JobSettings job;
-  std::string prompt = official_prompt;
+  std::optional<std::string> prompt;
   std::optional<Path> save_file;
   std::vector<std::string> notes;  ///< on flags without effect
 };
@@ -176,14 +176,29 @@ Path place_output(const std::optional<Path>& save_file, const RunOptions& run, J
   return save_file->has_parent_path() ? save_file->parent_path() : Path(".");
 }
 
+/// What is rendered unless flags say otherwise: of a model that was named the official script's prompt and size; of the
+/// one that comes with wanfarm something that it knows, in a size that it knows.
+void complete(GenerateOptions& options) {
+  if (options.run.model) {
+    options.prompt = options.prompt.value_or(official_prompt);
+    options.job.size = options.job.size.value_or(parse_size("1280x720"));
+    return;
+  }
+  options.prompt = options.prompt.value_or("A large red star moves from left to right over a blue background.");
+  options.job.size = options.job.size.value_or(parse_size("160x96"));
+  options.job.frames = options.job.frames.value_or(17);
+  options.job.fps = options.job.fps.value_or(8);
+  options.job.steps = options.job.steps.value_or(20);
+}
+
 int generate(GenerateOptions& options) {
   if (const auto code = run_as_ranks(options.run.ranks)) return *code;
   if (rank_from(environment()).rank == 0) {
     for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
   }
-  if (!options.job.size) options.job.size = parse_size("1280x720");
+  complete(options);
   const auto read = [&options] {
-    Job job = make_job(options.prompt, options.job);
+    Job job = make_job(*options.prompt, options.job);
     const Path output = place_output(options.save_file, options.run, job);
     return RunRequest{.jobs = {job}, .model = chosen_model(options.run.model, {}), .output = output};
   };

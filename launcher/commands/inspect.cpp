@@ -109,8 +109,8 @@ Command inspect_command() {
       .name = "inspect",
       .summary = "Show the tensors of a checkpoint, the parts of a model, or the job inside a video",
       .examples =
-          "  wanfarm inspect models/random\n"
-          "  wanfarm inspect models/random/high_noise_model\n"
+          "  wanfarm inspect models/shapes\n"
+          "  wanfarm inspect models/shapes/high_noise_model\n"
           "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
       .flags = {{"PATH", "PATH", "a model folder, .safetensors, .pth, .random.json, .mp4, .mkv or .y4m", into(*path)}},
       .run = [path] { return inspect(*path); }};

@@ -74,7 +74,7 @@ Command make_model_command() {
   return {.name = "make-model",
           .summary = "Make a checkpoint with random weights, of any size, to try things out",
           .examples =
-              "  wanfarm make-model models/random\n"
+              "  wanfarm make-model models/random-tiny\n"
               "  wanfarm make-model models/random-a14b --preset a14b --random\n"
               "  wanfarm make-model models/wide --dim 256 --heads 8 --layers 4 --seed 7\n",
           .flags = flags_of(*options),

@@ -46,7 +46,7 @@ Command tokenize_command() {
   return {
       .name = "tokenize",
       .summary = "Clean and tokenize JSON strings from stdin, one a line",
-      .examples = "  echo '\"A red kite\"' | wanfarm tokenize --model models/random\n",
+      .examples = "  echo '\"A red kite\"' | wanfarm tokenize --model models/shapes\n",
       .flags = {{"--model", "FOLDER", "takes google/umt5-xxl/tokenizer.json of this checkpoint", into(options->model)},
                 {"--tokenizer", "FILE", "a tokenizer.json of its own", into(options->tokenizer)}},
       .run = [options] { return tokenize_lines(*options); }};

@@ -32,9 +32,21 @@ Resolved resolve(const TempFolder& folder, const std::vector<std::string>& flags
   return resolved;
 }
 
-TEST(Generate, HasTheOfficialDefaults) {
+TEST(Generate, WithoutAModelItRendersWhatTheOneThatComesWithWanfarmKnows) {
   const TempFolder folder;
-  const Resolved r = resolve(folder, {});
+  const Outcome outcome = run(folder.path(), {"generate", "--dry-run", "--json"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  const Json job = Json::parse(outcome.out.substr(0, outcome.out.find('\n'))).at("job");
+  EXPECT_NE(job.at("prompt").get<std::string>().find("star"), std::string::npos);
+  EXPECT_EQ(job.at("width"), 160);
+  EXPECT_EQ(job.at("height"), 96);
+  EXPECT_EQ(job.at("frames"), 17);
+  EXPECT_EQ(job.at("steps"), 20);
+}
+
+TEST(Generate, HasTheOfficialDefaultsForAModelThatIsNamed) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {"--ckpt_dir", "Wan2.2-T2V-A14B"});
   ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
   const Json job = r.clip.at("job");
   EXPECT_EQ(job.at("width"), 1280);

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "pipeline/video/video_writer.hpp"
+#include "pipeline/weights/model_folder.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -121,19 +122,29 @@ TEST(Render, AModelThatIsNotThereExitsWith3AndWritesNothing) {
   EXPECT_EQ(files_below(folder.path()).size(), 1u);
 }
 
-TEST(Render, WithoutAModelARandomOneIsMadeAndSaid) {
+TEST(Render, WithoutAModelTheOneThatComesWithWanfarmIsTaken) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
   const Outcome outcome =
       run(folder.path(), {"render", "list.yaml", "--codec", have_ffmpeg() ? "ffv1" : "y4m", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_NE(outcome.err.find("random weights"), std::string::npos) << outcome.err;
-  EXPECT_TRUE(std::filesystem::exists(folder / "models/random/low_noise_model/config.json"));
+  const Json sidecar = Json::parse(read_file(folder / "renders/clip-1.json"));
+  const ModelFolder shipped = find_model(Path(WF_REPOSITORY) / "models/shapes");
+  EXPECT_EQ(sidecar.at("recipe").at("model_id"), identity(shipped));
   const auto video = read_video(folder / "renders" / lines(outcome.out)[0].at("file").get<std::string>());
   std::vector<std::uint8_t> frame(32 * 32 * 3);
   ASSERT_TRUE(video->next(frame));
   const auto [least, most] = std::minmax_element(frame.begin(), frame.end());
   EXPECT_GT(*most - *least, 32) << "the picture is flat";
+}
+
+TEST(Render, ARandomModelIsMadeAndSaid) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const Outcome outcome = run(folder.path(), {"render", "list.yaml", "--model", "random:tiny"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("random weights"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder / "models/random-tiny/low_noise_model/config.json"));
 }
 
 TEST(Render, QuietSaysNothingAndLinesHaveNoCarriageReturn) {

@@ -1,0 +1,73 @@
+// tests/launcher/shapes_model_test.cpp: the checkpoint that comes with wanfarm: the example list as a user renders it,
+// and what its VAE keeps of a clip.
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "models/shapes/world/draw.hpp"
+#include "pipeline/model/vae.hpp"
+#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/model_folder.hpp"
+#include "tests/launcher/program.hpp"
+#include "tests/shapes_check/report.hpp"
+
+namespace wf::shapes {
+namespace {
+
+const Path repository = WF_REPOSITORY;
+
+// Renders the example list in a folder that sees the checkpoint as a clone does; what its clips show, by name.
+std::map<std::string, Verdict> seen_in_examples(const std::vector<std::string>& flags) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder / "models");
+  std::filesystem::create_symlink(repository / "models/shapes", folder / "models/shapes");
+  std::vector<std::string> words{"render", repository / "examples/prompts.yaml", "--device", "cpu", "--threads", "2"};
+  words.insert(words.end(), flags.begin(), flags.end());
+  const Outcome outcome = run(folder.path(), words);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  std::map<std::string, Verdict> seen;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "renders")) {
+    const Path ending = entry.path().extension();
+    if (ending == ".mp4" || ending == ".y4m") seen[entry.path().stem()] = look(read_clip(entry.path()));
+  }
+  return seen;
+}
+
+void expect_all_right(const std::map<std::string, Verdict>& seen) {
+  const auto expected = read_expected(repository / "tests/shapes_check/examples.jsonl");
+  EXPECT_EQ(expected.size(), 6u);
+  EXPECT_EQ(seen.size(), expected.size());
+  for (const auto& [name, asked] : expected) {
+    ASSERT_TRUE(seen.contains(name)) << name;
+    EXPECT_TRUE(compare(seen.at(name), asked).all())
+        << name << "\n  expected " << to_json(asked) << "\n  seen     " << to_json(seen.at(name));
+  }
+}
+
+TEST(ShapesModel, TheExamplesShowWhatTheyAskForInF32) { expect_all_right(seen_in_examples({})); }
+
+TEST(ShapesModel, TheExamplesShowWhatTheyAskForInBf16) { expect_all_right(seen_in_examples({"--precision", "exact"})); }
+
+// The mean over clips of other scenes than training saw.
+TEST(ShapesModel, ItsVaeKeepsClipsTo30Decibels) {
+  const c10::InferenceMode guard;
+  const VaeWeights weights = load_vae(Checkpoint(find_model(repository / "models/shapes").vae), at::kFloat, at::kCPU);
+  double sum = 0;
+  int clips = 0;
+  for (std::uint64_t seed = 0; clips < 24; ++seed) {
+    const Scene scene = random_scene(seed);
+    if (!is_held_out(scene)) continue;
+    const at::Tensor video = draw(std::span(&scene, 1), {}, at::kCPU)[0];
+    std::vector<at::Tensor> decoded;
+    vae_decode(weights, vae_encode(weights, video), [&](const at::Tensor& frames) { decoded.push_back(frames); });
+    const double error = (at::cat(decoded, 1).clamp(-1, 1) - video).square().mean().item<double>();
+    sum += 10 * std::log10(4 / error), ++clips;
+  }
+  std::cout << "mean over " << clips << " clips: " << sum / clips << " dB\n";
+  EXPECT_GE(sum / clips, 30);
+}
+
+}  // namespace
+}  // namespace wf::shapes
