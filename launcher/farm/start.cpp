@@ -33,6 +33,12 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
+/// Without "." and a slash at its end, as messages name it.
+Path absolute_folder(const Path& path) {
+  const Path whole = std::filesystem::absolute(path).lexically_normal();
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
 /// As all ranks name it: its files are read together, by name. "random:a14b" is made by each machine for itself.
 Path model_for_all(const Path& model) {
   return model.string().starts_with("random:") ? model : std::filesystem::absolute(ready_model(model));
@@ -88,7 +94,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
   LedRun led;
   const Path model = model_for_all(request.model);
   led.parts = read_model(ready_model(model), base.precision);
-  const Path output = std::filesystem::absolute(request.output);
+  const Path output = absolute_folder(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
   std::vector<Job> jobs = request.jobs;
