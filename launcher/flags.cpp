@@ -95,7 +95,9 @@ PlacementChoices chosen_placement(const RunOptions& options) {
 
 std::vector<Flag> run_flags(RunOptions& o) {
   std::vector<Flag> flags{
-      {"--model", "FOLDER", "checkpoint in the published layout; random:a14b draws one of its size", into(o.model)},
+      {"--model", "FOLDER",
+       "checkpoint in the published layout (the list's, else models/shapes); random:a14b draws one of its size",
+       into(o.model)},
       {"--output", "FOLDER", "where the videos go (renders)", into(o.output)},
       choice_flag("--precision", {"reference", "exact", "auto"},
                   "f32, or the official bf16 arithmetic; auto: reference on a CPU", o.precision),
