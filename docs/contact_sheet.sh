@@ -5,7 +5,7 @@
 set -euo pipefail
 
 (($# == 2)) || { sed -n '4p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-frames=5 gap=4 height=96 line=22
+frames=5 gap=4 height=96 width=844 line=22
 rows=$(mktemp -d)
 trap 'rm -rf "$rows"' EXIT
 
@@ -19,7 +19,7 @@ for clip in "${clips[@]}"; do
   above=$((line * $(wc -l <"$rows/prompt.txt") + gap))
   ffmpeg -v error -i "$clip" -frames:v 1 -vf "select='not(mod(n,$(((count - 1) / (frames - 1)))))',
     scale=-2:$height:flags=lanczos,pad=iw+2:ih+2:1:1:gray,tile=${frames}x1:padding=$gap:color=white,
-    pad=iw+$gap:ih+$above+$gap:$gap/2:$above:white,pad=844:ih:0:0:white,
+    pad=iw+$gap:ih+$above+$gap:$gap/2:$above:white,pad=$width:ih:0:0:white,
     drawtext=textfile=$rows/prompt.txt:x=$gap:y=$gap:fontsize=15:fontcolor=black:line_spacing=4" "$rows/$(basename "$clip").png"
 done
 inputs=()

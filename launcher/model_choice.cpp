@@ -4,7 +4,6 @@
 #include <ATen/Parallel.h>
 
 #include "cluster/error.hpp"
-#include "cluster/log.hpp"
 #include "cluster/node.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
@@ -37,13 +36,6 @@ AttentionBackend chosen_backend(const std::string& word) {
 
 bool has_weights(const Path& folder) { return std::filesystem::exists(folder / "high_noise_model"); }
 
-}  // namespace
-
-Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list) {
-  if (flag || list) return flag ? *flag : *list;
-  return shipped_model();
-}
-
 Path shipped_model() {
   if (has_weights(shapes)) return shapes;
   const Path program = std::filesystem::read_symlink("/proc/self/exe");
@@ -55,13 +47,17 @@ Path shipped_model() {
                                       ", which comes with wanfarm, is not with the program; give --model FOLDER");
 }
 
+}  // namespace
+
+Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list) {
+  if (flag || list) return flag ? *flag : *list;
+  return shipped_model();
+}
+
+bool is_random(const Path& model) { return model.string().starts_with(described); }
+
 Path ready_model(const Path& model) {
-  const std::string word = model.string();
-  if (!word.starts_with(described)) return model;
-  const Path folder = random_model_folder(word.substr(described.size()));
-  spdlog::warn("{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
-               word);
-  return folder;
+  return is_random(model) ? random_model_folder(model.string().substr(described.size())) : model;
 }
 
 GuidanceMode chosen_guidance(const std::string& mode) {

@@ -10,16 +10,15 @@
 
 namespace wf {
 
-/// The flag's folder, else the list's, else the one that comes with wanfarm. "random:PRESET" is a name, not a folder
-/// yet.
+/// The flag's folder, else the list's, else models/shapes, which comes with wanfarm: in the current folder, else beside
+/// or above the program, as in a clone, else where `cmake --install` puts it; throws environment when it is nowhere.
+/// "random:PRESET" is a name, not a folder yet.
 Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list);
 
-/// models/shapes, which comes with wanfarm: in the current folder, else beside or above the program, as in a clone,
-/// else where `cmake --install` puts it. Throws environment when it is nowhere.
-Path shipped_model();
+/// "random:PRESET"
+bool is_random(const Path& model);
 
-/// The folder of a chosen model. What "random:PRESET" stands for is made when it is not there yet; says that its
-/// pictures will look like noise.
+/// The folder of a chosen model. What "random:PRESET" stands for is made when it is not there yet.
 Path ready_model(const Path& model);
 
 /// What --guidance-mode says.

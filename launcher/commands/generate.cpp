@@ -179,16 +179,13 @@ Path place_output(const std::optional<Path>& save_file, const RunOptions& run, J
 /// What is rendered unless flags say otherwise: of a model that was named the official script's prompt and size; of the
 /// one that comes with wanfarm something that it knows, in a size that it knows.
 void complete(GenerateOptions& options) {
-  if (options.run.model) {
-    options.prompt = options.prompt.value_or(official_prompt);
-    options.job.size = options.job.size.value_or(parse_size("1280x720"));
-    return;
-  }
-  options.prompt = options.prompt.value_or("A large red star moves from left to right over a blue background.");
-  options.job.size = options.job.size.value_or(parse_size("160x96"));
-  options.job.frames = options.job.frames.value_or(17);
-  options.job.fps = options.job.fps.value_or(8);
-  options.job.steps = options.job.steps.value_or(20);
+  const bool named = options.run.model.has_value();
+  if (!options.prompt)
+    options.prompt = named ? official_prompt : "A large red star moves from left to right over a blue background.";
+  JobSettings unless_said;
+  unless_said.size = parse_size(named ? "1280x720" : "160x96");
+  if (!named) unless_said.frames = 17, unless_said.fps = 8, unless_said.steps = 20;
+  options.job = merged(options.job, unless_said);
 }
 
 int generate(GenerateOptions& options) {

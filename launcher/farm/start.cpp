@@ -40,9 +40,7 @@ Path absolute_folder(const Path& path) {
 }
 
 /// As all ranks name it: its files are read together, by name. "random:a14b" is made by each machine for itself.
-Path model_for_all(const Path& model) {
-  return model.string().starts_with("random:") ? model : std::filesystem::absolute(ready_model(model));
-}
+Path model_for_all(const Path& model) { return is_random(model) ? model : std::filesystem::absolute(model); }
 
 /// A report of that kind from every other rank. Nothing else comes now; the courier notices who never will.
 template <class Letter, class Take>
@@ -97,6 +95,10 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
   const Path output = absolute_folder(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
+  if (is_random(model))
+    spdlog::warn(
+        "{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
+        model.string());
   std::vector<Job> jobs = request.jobs;
   led.folder->settle_seeds(jobs);
   const Ranks ranks = ranks_of(facts);

@@ -13,9 +13,11 @@ namespace {
 
 using Json = nlohmann::json;
 
+const Path broken = Path(WF_REPOSITORY) / "tests/jobs/broken";
+
 std::vector<Path> broken_lists() {
   std::vector<Path> lists;
-  for (const auto& entry : std::filesystem::directory_iterator(WF_BROKEN_LISTS)) {
+  for (const auto& entry : std::filesystem::directory_iterator(broken)) {
     if (entry.path().extension() == ".yaml") lists.push_back(entry.path());
   }
   return lists;
@@ -46,7 +48,7 @@ TEST(Validate, EveryBrokenListIsRefusedWithItsPlace) {
 TEST(Render, ABrokenListWritesNothing) {
   const TempFolder folder;
   for (const char* name : {"01-frames.yaml", "02-unknown-key.yaml", "37-name-twice.yaml"}) {
-    const Outcome outcome = run(folder.path(), {"render", Path(WF_BROKEN_LISTS) / name});
+    const Outcome outcome = run(folder.path(), {"render", broken / name});
     EXPECT_EQ(outcome.code, 2) << outcome.err;
   }
   EXPECT_TRUE(files_below(folder.path()).empty());

@@ -28,10 +28,7 @@ std::map<std::string, Verdict> seen_in_examples(const std::vector<std::string>& 
   const Outcome outcome = run(folder.path(), words);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   std::map<std::string, Verdict> seen;
-  for (const auto& entry : std::filesystem::directory_iterator(folder / "renders")) {
-    const Path ending = entry.path().extension();
-    if (ending == ".mp4" || ending == ".y4m") seen[entry.path().stem()] = look(read_clip(entry.path()));
-  }
+  for (const Path& clip : clips_in(folder / "renders")) seen[clip.stem()] = look(read_clip(clip));
   return seen;
 }
 

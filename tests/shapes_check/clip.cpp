@@ -49,6 +49,15 @@ std::vector<int> take_part(Mask& mask, int start, int height, int width) {
 
 }  // namespace
 
+std::vector<Path> clips_in(const Path& folder) {
+  std::vector<Path> clips;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const Path ending = entry.path().extension();
+    if (ending == ".mp4" || ending == ".mkv" || ending == ".y4m") clips.push_back(entry.path());
+  }
+  return clips;
+}
+
 Clip read_clip(const Path& file) {
   const std::unique_ptr<VideoReader> video = read_video(file);
   Clip clip{0, video->info().height, video->info().width, {}};

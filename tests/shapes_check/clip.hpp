@@ -21,6 +21,9 @@ struct Clip {
 /// Reads a video file. Throws input when it is missing, broken, empty, or not readable in this build (read_video).
 Clip read_clip(const Path& file);
 
+/// The video files of a folder (.mp4, .mkv, .y4m).
+std::vector<Path> clips_in(const Path& folder);
+
 /// Each pixel as the mean of the 3 x 3 around it (fewer at the edges): noise counts a third.
 Clip smoothed(const Clip& clip);
 

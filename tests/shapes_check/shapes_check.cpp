@@ -26,10 +26,8 @@ struct Wish {
 
 void add_clips(const Path& path, std::vector<Path>& clips) {
   if (!std::filesystem::is_directory(path)) return clips.push_back(path);
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    const Path ending = entry.path().extension();
-    if (ending == ".mp4" || ending == ".mkv" || ending == ".y4m") clips.push_back(entry.path());
-  }
+  const std::vector<Path> inside = clips_in(path);
+  clips.insert(clips.end(), inside.begin(), inside.end());
 }
 
 Wish read(const std::vector<std::string>& words) {

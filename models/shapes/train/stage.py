@@ -144,10 +144,10 @@ class Stage:
         return self.average.weights
 
     def tell(self, figures, seconds_a_step):
-        line = {"stage": self.name, "step": self.step, "seconds_a_step": round(seconds_a_step, 5)}
-        line |= {name: float(f"{float(value):.5g}") for name, value in figures.items()}
+        rounded = {name: float(f"{float(value):.5g}") for name, value in figures.items()}
+        line = {"stage": self.name, "step": self.step, "seconds_a_step": round(seconds_a_step, 5), **rounded}
         print(json.dumps(line), flush=True)
-        if not all(math.isfinite(float(value)) for value in figures.values()):
+        if not all(math.isfinite(value) for value in rounded.values()):
             raise FloatingPointError(f"{self.name} diverged before step {self.step}: what is stored is older, go on from it at a lower rate")
         with (self.work / f"{self.name}.jsonl").open("a") as curve:
             curve.write(json.dumps(line) + "\n")
