@@ -1,22 +1,22 @@
-#include "cluster/background.hpp"
+#include "base/background.hpp"
 
 #include <utility>
 
-#include "cluster/trace.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 
-Background::Background(std::string thread, std::size_t most_waiting)
-    : most_waiting_(most_waiting), thread_([this, thread = std::move(thread)](const std::stop_token& stop) {
+Background::Background(std::string thread, std::size_t max_waiting)
+    : max_waiting_(max_waiting), thread_([this, thread = std::move(thread)](const std::stop_token& stop) {
         trace::name_thread(thread);
         work(stop);
       }) {}
 
-Background::~Background() = default;  // the jthread's asks for a stop and waits
+Background::~Background() = default;  // ~jthread requests a stop and joins
 
 void Background::put(std::function<void()> task) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || waiting_.size() < most_waiting_; });
+  changed_.wait(lock, [&] { return error_ || waiting_.size() < max_waiting_; });
   if (error_) std::rethrow_exception(error_);
   waiting_.push_back(std::move(task));
   changed_.notify_all();
@@ -24,7 +24,7 @@ void Background::put(std::function<void()> task) {
 
 void Background::finish() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return error_ || (waiting_.empty() && !at_work_); });
+  changed_.wait(lock, [&] { return error_ || (waiting_.empty() && !running_); });
   if (error_) std::rethrow_exception(error_);
 }
 
@@ -33,7 +33,7 @@ void Background::work(const std::stop_token& stop) {
   while (!error_ && changed_.wait(lock, stop, [&] { return !waiting_.empty(); }) && !stop.stop_requested()) {
     std::function<void()> task = std::move(waiting_.front());
     waiting_.pop_front();
-    at_work_ = true;
+    running_ = true;
     changed_.notify_all();
     lock.unlock();
     std::exception_ptr error;
@@ -42,9 +42,9 @@ void Background::work(const std::stop_token& stop) {
     } catch (...) {
       error = std::current_exception();
     }
-    task = {};  // its data go before anyone hears that it is done
+    task = {};  // frees what the task holds before finish() can return
     lock.lock();
-    at_work_ = false;
+    running_ = false;
     error_ = error;
     changed_.notify_all();
   }

@@ -1,5 +1,4 @@
-// cluster/background.hpp: tasks done one after the other by a thread of their own, while whoever hands them over goes
-// on.
+// base/background.hpp: a queue of tasks that one background thread carries out in order.
 #pragma once
 
 #include <condition_variable>
@@ -13,32 +12,34 @@
 
 namespace wf {
 
-/// One thread hands tasks over; they are done in that order. After one that throws, no other is done.
+/// Tasks handed over by one thread are carried out by a second one, in the order in which they were put. The first task
+/// that throws ends the work: no later task is run.
 class Background {
  public:
-  /// thread: its name in the trace. At most `most_waiting` tasks wait beside the one at hand, which bounds their
-  /// memory.
-  Background(std::string thread, std::size_t most_waiting);
-  /// Lets the task at hand end, and drops those that wait.
+  /// `thread` names the background thread in the trace. At most `max_waiting` tasks wait in addition to the running
+  /// one, which bounds the memory that they hold.
+  Background(std::string thread, std::size_t max_waiting);
+  /// Waits for the running task and drops those that have not begun.
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  /// Blocks while `most_waiting` tasks wait. Throws what a task has thrown, this time and every time after.
+  /// Queues a task; blocks while `max_waiting` tasks wait. After a task has thrown, this call and every later one
+  /// rethrows that exception.
   void put(std::function<void()> task);
-  /// Returns when all tasks are done. Throws as put() does.
+  /// Returns when all tasks are done. Rethrows the exception of a failed task, as put() does.
   void finish();
 
  private:
   void work(const std::stop_token& stop);
 
-  const std::size_t most_waiting_;
+  const std::size_t max_waiting_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::deque<std::function<void()>> waiting_;
-  bool at_work_ = false;
+  bool running_ = false;
   std::exception_ptr error_;
-  std::jthread thread_;  ///< last, for it uses the others
+  std::jthread thread_;  ///< The last member, since the thread uses all the others.
 };
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 #include <new>
 

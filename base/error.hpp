@@ -1,4 +1,5 @@
-// cluster/error.hpp: the one exception of wanfarm. It says what went wrong, where in the user's file, and under what.
+// base/error.hpp: the one exception type of wanfarm, which carries a kind (what happens next), a message (what went
+// wrong, and where in the user's file) and contexts (during what).
 #pragma once
 
 #include <exception>
@@ -8,22 +9,27 @@
 
 namespace wf {
 
-/// Thrown for whatever a user, a file or a machine can get wrong. Our own mistakes are assertions.
+/// Everything that a user, a file or a node can get wrong. Bugs in wanfarm are assertions (base/check.hpp), which throw
+/// the kind `internal`. Example of a complete message:
+///   jobs.yaml:4:13: frames must be 4k+1, got 80 (job sunset-02; rank 3)
 class Error : public std::runtime_error {
  public:
-  /// What went wrong decides what happens next: the exit code, and whether a job is tried again.
+  /// The kind decides the exit code (see exit_code()) and what becomes of a clip that fails with it: `transient`,
+  /// `resource` and `internal` are retried; `input` and `permanent` fail the clip at once; `environment` and `storage`
+  /// stop the run, since no other clip would escape them. The values travel between ranks: append new ones at the end.
   enum Kind {
-    input,        ///< the user's list, flags or prompt: never retried, exit 2
-    environment,  ///< no GPU, model missing or broken, folder held by another run: exit 3
-    storage,      ///< disk full or failing: exit 5
-    transient,    ///< may succeed when tried again
-    resource,     ///< out of memory: may succeed with a smaller plan
-    permanent,    ///< fails every time (NaN latents, ...)
-    internal,     ///< everything that was not thrown by us
+    input,        ///< The user's list, flags, prompt or video file is wrong.
+    environment,  ///< The node or model is unusable: no GPU, weights missing or broken, folder held by another run.
+    storage,      ///< A file cannot be written: disk full, failing, or without permission.
+    transient,    ///< A failure that may not repeat: a clip's state was lost, for example.
+    resource,     ///< Memory ran out, or other ranks cannot be reached.
+    permanent,    ///< The same clip would fail every time: NaN in its latents, for example.
+    internal,     ///< A bug in wanfarm, or an exception of a library.
   };
+
   Error(Kind kind, const std::string& what) : Error(kind, what, "") {}
   Kind kind() const noexcept { return kind_; }
-  /// The same error, with more words on where it happened: "what (inner; outer)".
+  /// A copy with one more context, the innermost first: "what (inner; outer)".
   Error under(const std::string& context) const {
     return {kind_, what_, context_.empty() ? context : context_ + "; " + context};
   }
@@ -39,18 +45,19 @@ class Error : public std::runtime_error {
   std::string what_, context_;
 };
 
-/// The word for a kind, as sidecars and reports write it: "input", "environment", ...
+/// The name of a kind as it stands in sidecars and reports: "input", "environment", ...
 const char* to_string(Error::Kind kind) noexcept;
 
-/// The process exit code of an error: 2 input, 3 environment, 5 storage, 1 everything else.
+/// The process exit code for a kind: 2 for input, 3 for environment, 5 for storage, 1 for all others.
 int exit_code(Error::Kind kind) noexcept;
 
-/// The exception in flight as an Error: an Error stays what it is, bad_alloc becomes `resource`, anything else
-/// `internal`. Only the first line of a foreign what() is kept: LibTorch appends a C++ backtrace to its own.
+/// The exception being handled as an Error; call it only inside a catch block. An Error is returned unchanged,
+/// bad_alloc becomes `resource`, anything else `internal`. Of a foreign what() only the first line is kept, because
+/// LibTorch appends a C++ backtrace to its messages.
 Error current_error();
 
-/// Runs `action`; an exception leaves as an Error that ends in " (context)", joined by "; " when contexts nest. What is
-/// thrown without being a std::exception is no error and passes unchanged.
+/// Returns what `action` returns. A std::exception that it throws leaves as current_error() with `context` added; other
+/// types (used to unwind a thread, not to report an error) pass unchanged.
 template <class Action>
 decltype(auto) within(const std::string& context, Action&& action) {
   try {

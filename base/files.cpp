@@ -1,4 +1,4 @@
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -10,14 +10,14 @@
 #include <cstring>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
 
 std::function<int(FileStep, const Path&)> injected_fault;
 
-/// An open descriptor that closes itself.
+/// Owns an open file descriptor.
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -37,7 +37,7 @@ class Descriptor {
   throw Error(kind, path.string() + ": " + what + ": " + std::strerror(error));
 }
 
-/// Carries out one step of a write, unless a test wants it to fail.
+/// Runs one step of a write unless a test injects a fault. Throws storage when either fails.
 template <class Call>
 auto step(FileStep which, const Path& path, const std::string& what, Call&& call) {
   if (injected_fault) {

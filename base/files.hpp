@@ -1,5 +1,6 @@
-// cluster/files.hpp: the one layer that writes files. A file exists under its final name only when it is complete:
-// write NAME.part, flush it to the disk, rename, flush the folder. Every failure is an Error that names the path.
+// base/files.hpp: the only layer that writes files. A file bears its final name only when it is complete: write
+// NAME.part, fsync it, rename it, fsync the folder. Every failure is an Error whose message begins with the path and
+// ends with the system's reason. All functions may be called from several threads, on different files.
 #pragma once
 
 #include <cstddef>
@@ -14,32 +15,35 @@ namespace wf {
 
 using Path = std::filesystem::path;
 
-/// The whole file. Throws input when it cannot be opened, naming path and reason.
+/// The bytes of a whole file. Throws input when it cannot be opened or read.
 std::string read_file(const Path& path);
 
-/// Writes `content` so that `path` is, at any moment, the old file or the new one. Throws storage; leaves no .part
-/// behind.
+/// Replaces `path` atomically: at any moment, also after a crash, it is the old file or the new one, never a part.
+/// Throws storage and removes the .part file; unless flushing the folder is what failed, the old file is untouched.
 void write_file(const Path& path, std::string_view content);
 
-/// Flushes the complete file `part` to the disk and gives it its final name (same file system), then flushes the
-/// folder. Throws storage; `part` is then still there.
+/// Flushes the complete file `part` to disk, renames it to `final_name` on the same file system and flushes the folder.
+/// Throws storage; if the rename has not happened, `part` is still there.
 void publish_file(const Path& part, const Path& final_name);
 
-/// Creates the folder and its parents. Throws storage (or input when a file of that name stands in the way).
+/// Creates the folder and its parents; an existing folder is fine. Throws storage when that fails, input when a file of
+/// that name is in the way.
 void make_folder(const Path& folder);
 
-/// A file mapped read-only: its pages are read when touched. Closed and unmapped by the destructor.
+/// A file mapped read-only; a page is read from disk when it is first touched.
 class MappedFile {
  public:
-  explicit MappedFile(const Path& path);  ///< throws environment when the file cannot be opened or mapped
+  /// Throws environment when `path` cannot be opened or mapped, or is not a regular file.
+  explicit MappedFile(const Path& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
+  /// The mapped bytes, valid as long as this object. Empty for an empty file.
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
   const Path& path() const noexcept { return path_; }
-  /// Copies the bytes from `offset` on past the map: for bulk, two to four times as fast as touching its pages, which
-  /// would each cost a fault and stay in this process's memory. Throws environment when they cannot be read (also when
-  /// the file has become shorter). From several threads at once is fine.
+  /// Copies into.size() bytes from `offset` (in bytes) with pread(). For bulk data this is two to four times as fast as
+  /// touching mapped pages, each of which costs a fault and stays in the process's memory. Throws environment when the
+  /// bytes cannot be read, also because the file was truncated meanwhile. Safe from several threads.
   void read(std::uint64_t offset, std::span<std::byte> into) const;
 
  private:
@@ -49,9 +53,11 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// An exclusive lock on a file, held until destruction or the process's end. Throws environment, naming who holds it.
+/// An exclusive flock() on a file, held until the object is destroyed or the process ends, however it ends.
 class FileLock {
  public:
+  /// Creates the file if needed and writes the process id into it. Never waits: throws environment, naming the process
+  /// that holds the lock, when it is taken or cannot be locked; storage when the file cannot be created or written.
   explicit FileLock(const Path& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;
@@ -61,9 +67,10 @@ class FileLock {
   int fd_ = -1;
 };
 
-/// The steps of a write, in order, as tests name them.
+/// The steps of writing and publishing a file, in their order.
 enum class FileStep { open, write, flush, rename, flush_folder };
-/// Tests make a step fail by returning an errno (0: go on). Empty: nothing fails. Not for concurrent use.
+/// For tests: `fault` is called before each step and returns the errno with which the step fails, or 0 to let it run.
+/// An empty function removes the fault. Set and remove it while no other thread writes files.
 void inject_file_faults(std::function<int(FileStep, const Path&)> fault);
 
 }  // namespace wf

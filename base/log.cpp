@@ -1,4 +1,4 @@
-#include "cluster/log.hpp"
+#include "base/log.hpp"
 
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/dist_sink.h>
@@ -6,29 +6,41 @@
 
 #include <memory>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
 
 std::string pattern;
 
-/// Where lines go. A logger's own list of sinks must not grow while another thread logs; this one may.
+/// The list of sinks behind the logger's only sink. A logger's own list must not grow while another thread logs; this
+/// list, which locks, may.
 const std::shared_ptr<spdlog::sinks::dist_sink_mt>& sinks() {
   static const auto sinks = std::make_shared<spdlog::sinks::dist_sink_mt>();
   return sinks;
 }
 
-spdlog::level::level_enum level_of(const std::string& word) {
-  const auto level = spdlog::level::from_str(word);
-  if (level == spdlog::level::off && word != "off")
-    throw Error(Error::input, "--log-level must be trace, debug, info, warn, error or off, got '" + word + "'");
-  return level;
+spdlog::level::level_enum level_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::trace:
+      return spdlog::level::trace;
+    case LogLevel::debug:
+      return spdlog::level::debug;
+    case LogLevel::info:
+      return spdlog::level::info;
+    case LogLevel::warn:
+      return spdlog::level::warn;
+    case LogLevel::error:
+      return spdlog::level::err;
+    case LogLevel::off:
+      return spdlog::level::off;
+  }
+  return spdlog::level::off;
 }
 
 }  // namespace
 
-void open_log(const std::string& level, int rank) {
+void open_log(LogLevel level, int rank) {
   auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   terminal->set_level(level_of(level));
   sinks()->set_sinks({terminal});

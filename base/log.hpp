@@ -1,4 +1,4 @@
-// cluster/log.hpp: one logger per process (spdlog's default logger): lines to stderr and, once opened, to a file.
+// base/log.hpp: one logger per process (spdlog's default logger): lines to stderr and, once opened, to a file.
 // Every line carries time, level and rank: "22:41:07.120 info  [rank 003] text".
 #pragma once
 
@@ -6,15 +6,18 @@
 
 #include <string>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
-/// level: trace, debug, info, warn, error or off. Throws input for another word. Before any other thread logs.
-void open_log(const std::string& level, int rank);
+/// The severity from which lines are shown, in rising order; `off` shows none.
+enum class LogLevel { trace, debug, info, warn, error, off };
 
-/// Lines go to this file as well, from `debug` up, appended and flushed line by line. After open_log(); others may log
-/// meanwhile. Throws storage when the file cannot be opened.
+/// Opens the log of this process: lines of `level` and above go to stderr. Call it before any other thread logs.
+void open_log(LogLevel level, int rank);
+
+/// Appends lines of level debug and above to `file` as well, whatever open_log()'s level, flushing after each line.
+/// Call it after open_log(); other threads may log at the same time. Throws storage when the file cannot be opened.
 void log_to_file(const Path& file);
 
 }  // namespace wf

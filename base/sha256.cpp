@@ -1,10 +1,10 @@
-#include "cluster/sha256.hpp"
+#include "base/sha256.hpp"
 
 #include <openssl/evp.h>
 
 #include <array>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 

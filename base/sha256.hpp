@@ -1,4 +1,4 @@
-// cluster/sha256.hpp: SHA-256 (FIPS 180-4, OpenSSL's) over pieces of data as they come.
+// base/sha256.hpp: incremental SHA-256 (FIPS 180-4), computed by OpenSSL.
 #pragma once
 
 #include <cstddef>
@@ -10,12 +10,14 @@ struct evp_md_ctx_st;  // OpenSSL's EVP_MD_CTX
 
 namespace wf {
 
+/// The hash of a byte stream. Throws Error(internal) when OpenSSL offers no SHA-256. One thread at a time.
 class Sha256 {
  public:
   Sha256();
+  /// Appends to the stream; how it is divided into calls does not change the digest. Returns *this for chaining.
   Sha256& update(const void* data, std::size_t bytes);
   Sha256& update(std::string_view text) { return update(text.data(), text.size()); }
-  /// 64 lower-case hex digits of everything so far. Ends the computation: call once.
+  /// The digest of everything so far as 64 lower-case hex digits. Ends the computation: call it once, last.
   std::string hex();
 
  private:

@@ -1,4 +1,4 @@
-#include "cluster/signals.hpp"
+#include "base/signals.hpp"
 
 #include <signal.h>
 #include <unistd.h>

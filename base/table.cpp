@@ -1,4 +1,4 @@
-#include "launcher/bench/table.hpp"
+#include "base/table.hpp"
 
 #include <spdlog/fmt/fmt.h>
 

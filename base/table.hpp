@@ -1,4 +1,4 @@
-// launcher/bench/table.hpp: numbers with their units, once for people and once as JSON.
+// base/table.hpp: tables of measurements with units, printed as aligned text or as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,28 +8,30 @@
 
 namespace wf {
 
+/// How one column of a table is named and rounded.
 struct Column {
-  std::string key;    ///< in JSON
-  std::string title;  ///< in the table, with the unit; empty: for JSON alone
-  int decimals = 0;   ///< of numbers in the table, below 0: so many digits in all; JSON has them all
+  std::string key;    ///< Name of the value in JSON.
+  std::string title;  ///< Heading in the text, with the unit; an empty title leaves the column out of the text.
+  int decimals = 0;   ///< Decimals of numbers in the text; -n means n significant digits. JSON is never rounded.
 };
 
-/// A text, a number, or nothing: "-" in the table, null in JSON.
+/// A text, a number, or no value: "-" in the text, null in JSON.
 using Cell = std::variant<std::monostate, std::string, double>;
 
+/// Rows of cells; every row has one cell for each column.
 struct Table {
-  std::string key;
+  std::string key;  ///< Name of the table in JSON.
   std::vector<Column> columns;
   std::vector<std::vector<Cell>> rows = {};
 };
 
-/// A line of titles and one for each row; the first column to the left, the others to the right.
+/// A line of titles and a line for each row; the first column is left-aligned, the others right-aligned.
 std::string to_text(const Table& table);
 
-/// [{column's key: value, ...}, ...]
+/// An array with an object for each row: [{column key: value, ...}, ...].
 nlohmann::ordered_json to_json(const Table& table);
 
-/// Nothing where the divisor is 0.
+/// dividend / divisor, or an empty cell unless the divisor is positive.
 Cell ratio(double dividend, double divisor);
 
 }  // namespace wf

@@ -1,7 +1,8 @@
-// cluster/trace.hpp: what a rank did when, as spans for Chrome's trace viewers (ui.perfetto.dev, chrome://tracing).
-// One recorder per process, off by default. Any thread may record; each thread is a lane of its own in the picture, and
-// what is no thread can have one, too.
-// Format: Google's "Trace Event Format", JSON object form; pid = rank, tid = thread, ts and dur in microseconds.
+// base/trace.hpp: a recorder of spans (what a rank did from when to when) for Chrome's trace viewers (ui.perfetto.dev,
+// chrome://tracing). There is one recorder per process, off until start(); every function may be called from any
+// thread. In the viewer a rank is a process and a thread is a track; activities of no thread, a GPU's for example, can
+// have tracks of their own. Format: Google's "Trace Event Format", JSON object form; pid = rank, tid = track, ts and
+// dur in microseconds.
 #pragma once
 
 #include <chrono>
@@ -13,55 +14,58 @@
 
 namespace wf::trace {
 
-/// Spans that begin from now on are recorded, as those of this rank. Forgets what was recorded before.
-void start(int rank);
-/// Spans that begin from now on are not.
+/// Forgets earlier spans and records those that begin from now on, under the name "rank 003 (host)", or "rank 003" when
+/// `host` is empty.
+void start(int rank, const std::string& host = "");
+/// Ends the recording: spans that begin later are ignored, those that have begun are still completed.
 void stop();
-/// Whether spans that begin now are recorded.
+/// Whether a span that begins now is recorded.
 bool on() noexcept;
 
-/// Times count from now on: every rank calls it right after a barrier, so that their clocks agree. Spans from before
-/// get negative times. start() does it too.
+/// Makes now the zero of all timestamps; start() does so, too. Every rank calls it right after a barrier, so that the
+/// ranks' clocks agree. Spans recorded before get negative timestamps.
 void zero();
 
-/// The calling thread's name in the picture: "denoising", "courier", ... A thread that has ended leaves its lane to the
-/// next one of that name. To be called before the thread's first span.
+/// Names the calling thread's track, for example "computing" or "agent". Call it before the thread's first span. A
+/// thread that ends leaves its track to the next thread of that name.
 void name_thread(std::string_view name);
 
+/// A key and its value as the viewer shows them for a span. Both are UTF-8 and copied.
 struct Argument {
   std::string_view key, value;
 };
-struct Record;  ///< trace.cpp's
+struct Record;  ///< A recorded span; defined in trace.cpp.
 
-/// From its construction to its destruction, this thread did `name`. Nearly free while nothing is recorded.
-/// category: stage, step, load, communication, wait or write. Texts are UTF-8 and are copied.
+/// A span of the calling thread that lasts as long as the object. Costs one atomic load while nothing is recorded.
 class Span {
  public:
+  /// `category` is one of stage, step, load, communication, wait and write. Texts are UTF-8 and are copied.
   Span(std::string_view category, std::string_view name, std::initializer_list<Argument> arguments = {});
   ~Span();
   Span(const Span&) = delete;
   Span& operator=(const Span&) = delete;
-  /// One more argument, that only its end shows.
+  /// Adds an argument that is known only after the span has begun.
   void add(const Argument& argument);
 
  private:
-  std::unique_ptr<Record> record_;  ///< empty: not recorded
+  std::unique_ptr<Record> record_;  ///< Null when the span is not recorded.
 };
 
-/// A span that is over, of a lane that is no thread's: "GPU". Spans of one lane follow each other, or nest.
-struct Finished {
-  std::string_view lane, category, name;
+/// A span that is over, on a track that belongs to no thread, such as "GPU". Spans on one track must follow each other
+/// or nest.
+struct CompletedSpan {
+  std::string_view track, category, name;
   std::chrono::steady_clock::time_point begin, end;
 };
-/// Recorded like the others: when it began after start() and before stop(). From any thread.
-void add(const Finished& span, std::initializer_list<Argument> arguments = {});
+/// Records the span if it began after start() and before stop().
+void add(const CompletedSpan& span, std::initializer_list<Argument> arguments = {});
 
-/// This rank's names and finished spans, a line of JSON each: what rank 0 is sent. A rank keeps 1,000,000 spans, at
-/// most half of them shorter than 1 ms, so that these do not displace the long ones; how many were dropped is logged
-/// here.
+/// The names and completed spans of this rank, one JSON object per line: what each rank sends to rank 0. At most
+/// 1,000,000 spans are kept, at most half of them shorter than 1 ms, so that short spans do not displace long ones; the
+/// number of dropped spans is logged.
 std::string events();
 
-/// A complete trace file out of what events() gave on each rank.
+/// The complete trace file from the events() of all ranks.
 std::string join(const std::vector<std::string>& events_of_ranks);
 
 }  // namespace wf::trace

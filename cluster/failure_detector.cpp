@@ -1,22 +1,23 @@
-#include "launcher/farm/watch.hpp"
+#include "cluster/failure_detector.hpp"
 
 namespace wf {
 
-constexpr double standstill = 1;  ///< seconds between two questions
+/// Seconds between two calls of timed_out() from which on this process counts as suspended.
+constexpr double suspension = 1;
 
-void Watch::heard(int rank, double now) {
-  if (const auto watched = last_.find(rank); watched != last_.end()) watched->second = now;
+void FailureDetector::heard(int rank, double now) {
+  if (const auto watched = last_heard_.find(rank); watched != last_heard_.end()) watched->second = now;
 }
 
-std::vector<int> Watch::silent(double now) {
-  const double stood = asked_ < 0 ? 0 : now - asked_;
-  asked_ = now;
-  std::vector<int> silent;
-  for (auto& [rank, last] : last_) {
-    if (stood > standstill) last += stood;
-    if (now - last > silence_) silent.push_back(rank);
+std::vector<int> FailureDetector::timed_out(double now) {
+  const double gap = last_call_ < 0 ? 0 : now - last_call_;
+  last_call_ = now;
+  std::vector<int> lost;
+  for (auto& [rank, last] : last_heard_) {
+    if (gap > suspension) last += gap;
+    if (now - last > timeout_) lost.push_back(rank);
   }
-  return silent;
+  return lost;
 }
 
 }  // namespace wf

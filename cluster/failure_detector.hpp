@@ -1,4 +1,5 @@
-// launcher/farm/watch.hpp: who has not been heard of for too long. Pure: time is passed in.
+// cluster/failure_detector.hpp: which ranks have sent no heartbeat for longer than a timeout. Pure: the caller passes
+// the time in.
 #pragma once
 
 #include <map>
@@ -6,23 +7,28 @@
 
 namespace wf {
 
-/// Watches some ranks, each of which is heard of every second while it lives. All times in seconds of one clock.
-class Watch {
+/// Tells which of the watched ranks are lost. A live rank sends a heartbeat, or any other message, every second. All
+/// times are seconds of one clock. For one thread.
+class FailureDetector {
  public:
-  explicit Watch(double silence) : silence_(silence) {}
+  /// A rank is lost once nothing has come from it for longer than `timeout` seconds.
+  explicit FailureDetector(double timeout) : timeout_(timeout) {}
 
-  void begin(int rank, double now) { last_[rank] = now; }
-  void end(int rank) { last_.erase(rank); }  ///< it will not be heard of again, and that is right
+  void watch(int rank, double now) { last_heard_[rank] = now; }
+  /// Ends the watch over a rank that finishes in good order.
+  void forget(int rank) { last_heard_.erase(rank); }
+  /// Notes a sign of life. A rank that is not watched is ignored.
   void heard(int rank, double now);
 
-  /// The ranks that were silent for longer than allowed. To be asked several times a second: where that did not happen
-  /// for a second, this process itself stood still, perhaps with the whole machine, and everyone gets the time back.
-  std::vector<int> silent(double now);
+  /// The watched ranks that have been silent for longer than the timeout, in ascending order. Call it several times a
+  /// second: a gap of more than a second between two calls means that this process itself was suspended, perhaps with
+  /// its whole node, and every rank is granted that time.
+  std::vector<int> timed_out(double now);
 
  private:
-  double silence_;
-  double asked_ = -1;
-  std::map<int, double> last_;  ///< when each was heard of
+  double timeout_;
+  double last_call_ = -1;  ///< time of the last call of timed_out(); negative before the first one
+  std::map<int, double> last_heard_;
 };
 
 }  // namespace wf

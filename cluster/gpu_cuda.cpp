@@ -1,14 +1,14 @@
-// launcher/machine_cuda.cpp: what CUDA's runtime says of this machine. It is asked directly, for LibTorch keeps the
-// reason to itself when it sees no GPU.
+// cluster/gpu_cuda.cpp: the CUDA part of gpu.hpp. It asks the CUDA runtime directly, because LibTorch does not tell why
+// it sees no GPU.
 #include <cuda_runtime_api.h>
 #include <spdlog/fmt/fmt.h>
 
-#include "launcher/machine.hpp"
+#include "cluster/gpu.hpp"
 
 namespace wf {
 namespace {
 
-/// 13000 is 13.0.
+/// CUDA's version numbers as text: 13000 is "13.0".
 std::string version_of(int number) { return std::to_string(number / 1000) + '.' + std::to_string(number % 1000 / 10); }
 
 std::string runtime_version() {
@@ -16,12 +16,12 @@ std::string runtime_version() {
   return cudaRuntimeGetVersion(&number) == cudaSuccess ? version_of(number) : "unknown version";
 }
 
-/// Why there is no GPU to be seen. Without a driver the runtime calls the driver too old.
+/// Why no GPU can be used. The missing driver is checked for first: the runtime would report it as too old.
 std::string problem_of(cudaError_t error) {
   int driver = 0;
   if (cudaDriverGetVersion(&driver) == cudaSuccess && driver == 0) return "there is no NVIDIA driver";
-  const std::string words = cudaGetErrorString(error);
-  return error == cudaErrorInsufficientDriver ? words + "; the driver's is " + version_of(driver) : words;
+  const std::string text = cudaGetErrorString(error);
+  return error == cudaErrorInsufficientDriver ? text + "; the driver's is " + version_of(driver) : text;
 }
 
 Gpu describe(const cudaDeviceProp& gpu) {

@@ -1,5 +1,5 @@
-// launcher/machine_none.cpp: the CUDA part of machine.hpp in a build without CUDA.
-#include "launcher/machine.hpp"
+// cluster/gpu_none.cpp: the CUDA part of gpu.hpp in a build without CUDA.
+#include "cluster/gpu.hpp"
 
 namespace wf {
 

@@ -2,36 +2,36 @@
 #include <mutex>
 #include <utility>
 
-#include "parallel/mail.hpp"
+#include "cluster/transport.hpp"
 
 namespace wf {
 namespace {
 
-class LocalMail final : public Mail {
+class LocalTransport final : public Transport {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
   void send(int, Bytes bytes) override {
     const std::lock_guard lock(mutex_);
-    letters_.push_back(std::move(bytes));
+    packets_.push_back(std::move(bytes));
   }
-  std::optional<Letter> receive() override {
+  std::optional<Packet> receive() override {
     const std::lock_guard lock(mutex_);
-    if (letters_.empty()) return std::nullopt;
-    Letter letter{0, std::move(letters_.front())};
-    letters_.pop_front();
-    return letter;
+    if (packets_.empty()) return std::nullopt;
+    Packet packet{0, std::move(packets_.front())};
+    packets_.pop_front();
+    return packet;
   }
   bool is_carrying() const override { return false; }
   bool flush(std::chrono::milliseconds) override { return true; }
 
  private:
   std::mutex mutex_;
-  std::deque<Bytes> letters_;
+  std::deque<Bytes> packets_;
 };
 
 }  // namespace
 
-std::unique_ptr<Mail> local_mail() { return std::make_unique<LocalMail>(); }
+std::unique_ptr<Transport> local_transport() { return std::make_unique<LocalTransport>(); }
 
 }  // namespace wf

@@ -1,45 +1,44 @@
-#include "parallel/mpi_mail.hpp"
+#include "cluster/mpi_transport.hpp"
 
 #include <algorithm>
 #include <list>
 #include <mutex>
-#include <numeric>
 #include <set>
 #include <thread>
 #include <utility>
 
-#include "parallel/mpi_check.hpp"
-#include "parallel/mpi_messages.hpp"
+#include "cluster/mpi_check.hpp"
+#include "cluster/mpi_link.hpp"
 
 namespace wf {
 namespace {
 
-constexpr int letter_tag = 3;
-constexpr std::size_t long_letter = 64 << 10;  ///< MPI moves it in pieces, some with each call
+constexpr int packet_tag = 3;
+/// Bytes from which on MPI moves a packet in several steps, each inside a call of MPI.
+constexpr std::size_t long_packet = 64 << 10;
 
-/// A letter on its way. Stays where it is in memory until MPI is done with it.
-struct UnderWay {
-  int peer = 0;
+/// A packet that MPI is sending or receiving. Its bytes must not move until the request is complete.
+struct InFlight {
+  int peer = 0;  ///< the other rank
   Bytes bytes;
   MPI_Request request = MPI_REQUEST_NULL;
 };
 
-bool is_complete(UnderWay& letter) {
+bool is_complete(InFlight& packet) {
   int done = 0;
-  WF_MPI(MPI_Test(&letter.request, &done, MPI_STATUS_IGNORE));
+  WF_MPI(MPI_Test(&packet.request, &done, MPI_STATUS_IGNORE));
   return done != 0;
 }
 
-class MpiMail final : public Mail {
+class MpiTransport final : public Transport {
  public:
-  MpiMail(MPI_Comm parent, const std::vector<int>& members, const MpiWaiting& waiting)
+  MpiTransport(MPI_Comm parent, const std::vector<int>& members, const Waiting& waiting)
       : link_(parent, members, waiting) {}
-  ~MpiMail() override {
+  ~MpiTransport() override {
     if (flush(std::chrono::milliseconds(0)) && arriving_.empty()) return;
-    link_.broken = true;
-    if (link_.waiting.failed) *link_.waiting.failed = true;
-    new std::list<UnderWay>(std::move(leaving_));  // MPI may still look at them
-    new std::list<UnderWay>(std::move(arriving_));
+    link_.give_up();
+    new std::list<InFlight>(std::move(leaving_));  // MPI may still access their bytes
+    new std::list<InFlight>(std::move(arriving_));
   }
 
   int rank() const override { return link_.rank; }
@@ -47,30 +46,30 @@ class MpiMail final : public Mail {
 
   void send(int to, Bytes bytes) override {
     const std::lock_guard lock(leaving_mutex_);
-    UnderWay& letter = leaving_.emplace_back(UnderWay{to, std::move(bytes)});
-    WF_MPI(MPI_Isend(letter.bytes.data(), static_cast<int>(letter.bytes.size()), MPI_BYTE, to, letter_tag, link_.comm,
-                     &letter.request));
+    InFlight& packet = leaving_.emplace_back(InFlight{to, std::move(bytes)});
+    WF_MPI(MPI_Isend(packet.bytes.data(), static_cast<int>(packet.bytes.size()), MPI_BYTE, to, packet_tag, link_.comm,
+                     &packet.request));
   }
 
-  std::optional<Letter> receive() override {
-    forget_what_has_left();
+  std::optional<Packet> receive() override {
+    release_sent_packets();
     while (begin_arrival()) {
     }
-    std::set<int> behind;  // senders whose earlier letter is still arriving
-    for (auto letter = arriving_.begin(); letter != arriving_.end(); ++letter) {
-      if (behind.contains(letter->peer)) continue;
-      if (is_complete(*letter)) {
-        Letter complete{letter->peer, std::move(letter->bytes)};
-        arriving_.erase(letter);
+    std::set<int> behind;  // senders whose earlier packet is still arriving
+    for (auto packet = arriving_.begin(); packet != arriving_.end(); ++packet) {
+      if (behind.contains(packet->peer)) continue;
+      if (is_complete(*packet)) {
+        Packet complete{packet->peer, std::move(packet->bytes)};
+        arriving_.erase(packet);
         return complete;
       }
-      behind.insert(letter->peer);
+      behind.insert(packet->peer);
     }
     return std::nullopt;
   }
 
   bool is_carrying() const override {
-    const auto is_long = [](const UnderWay& letter) { return letter.bytes.size() >= long_letter; };
+    const auto is_long = [](const InFlight& packet) { return packet.bytes.size() >= long_packet; };
     if (std::any_of(arriving_.begin(), arriving_.end(), is_long)) return true;
     const std::lock_guard lock(leaving_mutex_);
     return std::any_of(leaving_.begin(), leaving_.end(), is_long);
@@ -78,7 +77,7 @@ class MpiMail final : public Mail {
 
   bool flush(std::chrono::milliseconds deadline) override {
     const auto end = std::chrono::steady_clock::now() + deadline;
-    while (!forget_what_has_left()) {
+    while (!release_sent_packets()) {
       if (std::chrono::steady_clock::now() >= end) return false;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
@@ -86,39 +85,38 @@ class MpiMail final : public Mail {
   }
 
  private:
-  /// True when nothing is left to leave.
-  bool forget_what_has_left() {
+  /// Returns true when no outgoing packet is left.
+  bool release_sent_packets() {
     const std::lock_guard lock(leaving_mutex_);
     std::erase_if(leaving_, is_complete);
     return leaving_.empty();
   }
 
-  /// Makes room for the next letter that was announced, if there is one.
+  /// Starts to receive the next packet that a sender has announced. Returns false when there is none.
   bool begin_arrival() {
-    int there = 0, bytes = 0;
+    int found = 0, bytes = 0;
     MPI_Message message = MPI_MESSAGE_NULL;
     MPI_Status status;
-    WF_MPI(MPI_Improbe(MPI_ANY_SOURCE, letter_tag, link_.comm, &there, &message, &status));
-    if (!there) return false;
+    WF_MPI(MPI_Improbe(MPI_ANY_SOURCE, packet_tag, link_.comm, &found, &message, &status));
+    if (!found) return false;
     WF_MPI(MPI_Get_count(&status, MPI_BYTE, &bytes));
-    UnderWay& letter = arriving_.emplace_back(UnderWay{status.MPI_SOURCE, Bytes(static_cast<std::size_t>(bytes))});
-    WF_MPI(MPI_Imrecv(letter.bytes.data(), bytes, MPI_BYTE, &message, &letter.request));
+    InFlight& packet = arriving_.emplace_back(InFlight{status.MPI_SOURCE, Bytes(static_cast<std::size_t>(bytes))});
+    WF_MPI(MPI_Imrecv(packet.bytes.data(), bytes, MPI_BYTE, &message, &packet.request));
     return true;
   }
 
   MpiLink link_;
   mutable std::mutex leaving_mutex_;
-  std::list<UnderWay> leaving_, arriving_;
+  std::list<InFlight> leaving_;   ///< guarded by leaving_mutex_: any thread may send
+  std::list<InFlight> arriving_;  ///< of the one thread that receives
 };
 
 }  // namespace
 
-std::unique_ptr<Mail> mpi_mail(MPI_Comm parent, const MpiWaiting& waiting) {
-  int size = 0;
-  WF_MPI(MPI_Comm_size(parent, &size));
-  std::vector<int> members(static_cast<std::size_t>(size));
-  std::iota(members.begin(), members.end(), 0);
-  return std::make_unique<MpiMail>(parent, members, waiting);
+std::unique_ptr<Transport> mpi_transport(MPI_Comm parent, const Waiting& waiting) {
+  return std::make_unique<MpiTransport>(parent, all_ranks_of(parent), waiting);
 }
+
+std::unique_ptr<Transport> mpi_transport(World& world) { return mpi_transport(MPI_COMM_WORLD, world.watched({})); }
 
 }  // namespace wf

@@ -6,18 +6,19 @@
 #include <array>
 #include <charconv>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 extern char** environ;
 
 namespace wf {
 namespace {
 
+/// The variables that one launcher sets.
 struct Family {
   const char *rank, *size, *local_rank;
 };
 
-/// In the order of trust: inside `srun mpirun` both are set, and mpirun's is the world that counts.
+/// Ordered by precedence: `srun mpirun` sets both families, and the ranks are those that mpirun started.
 constexpr std::array families{
     Family{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"},
     Family{"PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"},

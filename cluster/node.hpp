@@ -1,4 +1,4 @@
-// cluster/node.hpp: what this process runs on: host, cores, memory, and its place among the processes of a launcher.
+// cluster/node.hpp: the node that this process runs on, and the process's rank as mpirun or srun set it.
 #pragma once
 
 #include <cstdint>
@@ -7,30 +7,31 @@
 
 namespace wf {
 
+/// Environment variables by name.
 using Environment = std::map<std::string, std::string>;
 
-/// Where this process stands in the world that mpirun or srun started; a process started alone is rank 0 of 1.
+/// The rank of this process in the job that mpirun or srun started. A process started alone is rank 0 of 1.
 struct Rank {
   int rank = 0;
   int size = 1;
-  int local_rank = 0;  ///< among the ranks of this node
+  int local_rank = 0;  ///< index among the ranks of this node
 };
 
 struct Node {
   std::string host;
-  int cores = 1;                   ///< that this process may use (its affinity mask)
+  int cores = 1;                   ///< cores that this process may use (its affinity mask)
   std::uint64_t memory_bytes = 0;  ///< physical memory of the node
 };
 
-/// The variables of this process.
+/// The environment variables of this process.
 Environment environment();
 
-/// Reads OMPI_COMM_WORLD_*, PMI_*, and of a Slurm step SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID, in this
-/// order; the first family with rank and size wins. (In a batch script SLURM_PROCID is 0 and SLURM_NTASKS what the job
-/// asked for, though srun has started nothing yet; SLURM_STEP_* are a step's alone.) Throws environment when a variable
-/// is not a number.
+/// Reads OMPI_COMM_WORLD_*, PMI_*, and in a Slurm step SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID, in this
+/// order; the first family that has both rank and size wins. SLURM_NTASKS is not read: a batch script has it, and
+/// SLURM_PROCID 0, before srun has started any task. Throws Error(environment) when a variable is not a number.
 Rank rank_from(const Environment& variables);
 
+/// The node that this process runs on.
 Node this_node();
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// parallel/mail.hpp: letters between ranks: sent without waiting for the receiver, read when they have come.
+// cluster/transport.hpp: packets of bytes between ranks. Sending never waits for the receiver; receiving polls.
 #pragma once
 
 #include <chrono>
@@ -11,29 +11,32 @@ namespace wf {
 
 using Bytes = std::vector<std::uint8_t>;
 
-struct Letter {
-  int from = 0;
+/// What another rank has sent.
+struct Packet {
+  int from = 0;  ///< rank of the sender
   Bytes bytes;
 };
 
-/// One rank's mail. Letters of one sender arrive in the order in which they were sent, each once.
-class Mail {
+/// The end of a transport at one rank. Packets of one sender arrive in the order in which they were sent, each once.
+/// Errors of the library are thrown as Error(resource).
+class Transport {
  public:
-  virtual ~Mail() = default;
+  virtual ~Transport() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// Returns at once, also when the receiver is gone: then the letter is never read. To oneself, too. For any thread.
+  /// Queues a packet and returns at once, even when the receiver is lost and will never read it. A rank may send to
+  /// itself. Safe from any thread.
   virtual void send(int to, Bytes bytes) = 0;
-  /// The next letter, empty when none has come. For one thread; it also moves along what is on its way, so it has to be
-  /// called all the time.
-  virtual std::optional<Letter> receive() = 0;
-  /// A long letter is on its way: receive() had better be called again at once.
+  /// The next packet that has arrived completely; empty when there is none. Call it all the time, from one thread:
+  /// packets in flight, outgoing ones as well, make progress only inside this call.
+  virtual std::optional<Packet> receive() = 0;
+  /// Whether a long packet is in flight, so that the next receive() should follow without a pause.
   virtual bool is_carrying() const = 0;
-  /// Waits until all that was sent has left, but no longer than that. False when something has not.
+  /// Waits until all sent packets have left, at most for `deadline`. Returns false when some have not.
   virtual bool flush(std::chrono::milliseconds deadline) = 0;
 };
 
-/// Of a process alone.
-std::unique_ptr<Mail> local_mail();
+/// The transport of a process that is alone: rank 0 sends to itself.
+std::unique_ptr<Transport> local_transport();
 
 }  // namespace wf

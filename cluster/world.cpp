@@ -1,4 +1,4 @@
-#include "parallel/world.hpp"
+#include "cluster/world.hpp"
 
 #include <mpi.h>
 #include <spdlog/spdlog.h>
@@ -6,18 +6,16 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <mutex>
-#include <thread>
 
-#include "parallel/mpi_check.hpp"
-#include "parallel/mpi_mail.hpp"
+#include "base/deadline.hpp"
+#include "cluster/mpi_check.hpp"
 
 namespace wf {
 namespace {
 
+/// The host name of each rank. Collective.
 std::vector<std::string> gather_hosts(int size) {
   using Name = std::array<char, MPI_MAX_PROCESSOR_NAME>;
   Name own{};
@@ -31,24 +29,14 @@ std::vector<std::string> gather_hosts(int size) {
   return hosts;
 }
 
-/// Ends the process when the ranks have not all come up in time: MPI waits for them for ever.
-class StartDeadline {
- public:
-  StartDeadline()
-      : thread_([this](const std::stop_token& stop) {
-          std::unique_lock lock(mutex_);
-          if (started_.wait_for(lock, stop, start_deadline, [] { return false; }) || stop.stop_requested()) return;
-          std::fprintf(stderr, "wanfarm: MPI has not started within %ld s: one of the ranks has not come up\n",
-                       static_cast<long>(start_deadline.count()));
-          std::_Exit(exit_code(Error::environment));
-        }) {}
+constexpr std::chrono::seconds start_deadline{180};
 
- private:
-  static constexpr std::chrono::seconds start_deadline{180};
-  std::mutex mutex_;
-  std::condition_variable_any started_;
-  std::jthread thread_;  ///< last: it uses the others, and is told to stop by its destructor
-};
+/// Ends this process: MPI_Init itself would wait for a missing rank for ever.
+void exit_unstarted() {
+  std::fprintf(stderr, "wanfarm: MPI has not started within %ld s: a rank is missing\n",
+               static_cast<long>(start_deadline.count()));
+  std::_Exit(exit_code(Error::environment));
+}
 
 }  // namespace
 
@@ -59,7 +47,7 @@ NodePlace node_place(const std::vector<std::string>& hosts, int rank) {
                   .local_rank = count(hosts.begin(), hosts.begin() + rank),
                   .local_size = count(hosts.begin(), hosts.end())};
   for (auto host = hosts.begin(); host != hosts.end(); ++host) {
-    if (std::find(hosts.begin(), host, *host) != host) continue;  // not the first rank there
+    if (std::find(hosts.begin(), host, *host) != host) continue;  // not the first rank of its node
     if (*host == own) place.node = place.nodes;
     ++place.nodes;
   }
@@ -67,10 +55,10 @@ NodePlace node_place(const std::vector<std::string>& hosts, int rank) {
 }
 
 std::string mpi_library() {
-  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> words{};
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
-  MPI_Get_library_version(words.data(), &length);
-  const std::string all(words.data());
+  MPI_Get_library_version(text.data(), &length);
+  const std::string all(text.data());
   return all.substr(0, all.find_first_of(",\n"));  // builder, revision and date follow
 }
 
@@ -84,11 +72,11 @@ void require_thread_multiple(int provided) {
 }
 
 World::Session::Session() {
-  const StartDeadline deadline;
+  const Deadline deadline(start_deadline, exit_unstarted);
   int provided = 0;
   WF_MPI(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided));
   MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
-  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);  // takes the errors that belong to no communicator
+  MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN);  // its handler gets errors that belong to no communicator
   try {
     require_thread_multiple(provided);
   } catch (...) {
@@ -102,7 +90,7 @@ World::Session::~Session() {
     spdlog::error("a communicator failed: MPI is not finalized, which would wait for all ranks");
     return;
   }
-  if (const int code = MPI_Finalize(); code != MPI_SUCCESS) spdlog::error("MPI_Finalize: {}", mpi_words(code));
+  if (const int code = MPI_Finalize(); code != MPI_SUCCESS) spdlog::error("MPI_Finalize: {}", mpi_error_text(code));
 }
 
 World::World() {
@@ -113,21 +101,9 @@ World::World() {
   place_ = node_place(hosts_, rank_);
 }
 
-std::unique_ptr<Communicator> World::communicator(MpiWaiting waiting) {
-  waiting.failed = &session_.failed;
-  return mpi_communicator(MPI_COMM_WORLD, waiting);
-}
-
 void World::abort(int exit_code) {
   MPI_Abort(MPI_COMM_WORLD, exit_code);
   std::_Exit(exit_code);
-}
-
-std::unique_ptr<Mail> World::mail() { return mpi_mail(MPI_COMM_WORLD, {.failed = &session_.failed}); }
-
-std::unique_ptr<NodeReader> World::node_reader(const std::vector<int>& members, MpiWaiting waiting) {
-  waiting.failed = &session_.failed;
-  return std::make_unique<NodeReader>(MPI_COMM_WORLD, members, waiting);
 }
 
 }  // namespace wf

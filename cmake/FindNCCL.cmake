@@ -1,5 +1,5 @@
-# NCCL::nccl: the one beside LibTorch (pip's, which has libnccl.so.2 without libnccl.so), else the CUDA toolkit's, else
-# the system's. libtorch_cuda asks for the same libnccl.so.2, so a process has one.
+# Finds NCCL::nccl: next to LibTorch (pip's has libnccl.so.2 but no libnccl.so), else in the CUDA toolkit, else in the
+# system. libtorch_cuda needs the same libnccl.so.2, so a process loads only one.
 find_path(NCCL_INCLUDE_DIR nccl.h HINTS "${LibTorch_PREFIX}/../nvidia/nccl" ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES}
           PATH_SUFFIXES include NO_CACHE)
 get_filename_component(_nccl "${NCCL_INCLUDE_DIR}/.." ABSOLUTE)

@@ -1,6 +1,6 @@
-# Every library that wanfarm links, each under one target name.
+# Every library that wanfarm links, each as one target.
 find_package(LibTorch 2.7 REQUIRED)
-# CMake leaves a .deps inside the source tree out of link paths.
+# Set explicitly, since CMake drops link paths inside the source tree, such as .deps.
 list(APPEND CMAKE_INSTALL_RPATH "${LibTorch_PREFIX}/lib")
 find_package(HDF5 REQUIRED COMPONENTS C)
 find_package(ZLIB REQUIRED)
@@ -13,7 +13,7 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(Threads REQUIRED)
-set(MPI_CXX_SKIP_MPICXX ON)  # mpi.h is C: its old C++ bindings would have to be linked
+set(MPI_CXX_SKIP_MPICXX ON)  # wanfarm uses the C interface; the old C++ bindings would have to be linked
 find_package(MPI REQUIRED COMPONENTS CXX)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
@@ -23,7 +23,7 @@ endif()
 if(WF_CUDA)
   find_package(LibTorch REQUIRED COMPONENTS CUDA)
   include(WanfarmCuda)
-  find_package(NCCL 2.18)  # without it, one GPU a clip
+  find_package(NCCL 2.18)  # without NCCL, each clip runs on a single GPU
   foreach(_library IN ITEMS ${LibTorch_cudart_LIBRARY} ${NCCL_LIBRARY})
     get_filename_component(_folder "${_library}" DIRECTORY)
     list(APPEND CMAKE_INSTALL_RPATH "${_folder}")

@@ -1,11 +1,11 @@
-# cmake --install, and what find_package(wanfarm) finds: the program, the libraries as wanfarm::cluster, wanfarm::jobs,
-# wanfarm::pipeline, ..., and their headers as <folder/file.hpp>.
+# What cmake --install installs and find_package(wanfarm) finds: the program, the libraries as wanfarm::base,
+# wanfarm::jobs, wanfarm::stages, ..., and their headers as <folder/file.hpp>.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(_package "${CMAKE_INSTALL_LIBDIR}/cmake/wanfarm")
 set(_headers "${CMAKE_INSTALL_INCLUDEDIR}/wanfarm")
 
-# The libraries of a folder and of the folders in it.
+# Sets `result` to the static libraries of a folder and its subfolders.
 function(wf_libraries_of folder result)
   get_property(targets DIRECTORY "${folder}" PROPERTY BUILDSYSTEM_TARGETS)
   get_property(subfolders DIRECTORY "${folder}" PROPERTY SUBDIRECTORIES)
@@ -23,7 +23,7 @@ function(wf_libraries_of folder result)
   set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
-foreach(_folder IN ITEMS cluster jobs parallel pipeline)
+foreach(_folder IN ITEMS base cluster jobs parallel pipeline)
   wf_libraries_of("${PROJECT_SOURCE_DIR}/${_folder}" _libraries)
   foreach(_library IN LISTS _libraries)
     string(REGEX REPLACE "^wf_" "" _name "${_library}")

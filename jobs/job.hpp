@@ -1,4 +1,4 @@
-// jobs/job.hpp: one clip as asked for. Plain values; the list's reader has checked them.
+// jobs/job.hpp: one clip as the user asked for it. Plain values, checked by the reader of the list.
 #pragma once
 
 #include <cstdint>
@@ -8,37 +8,41 @@
 
 namespace wf {
 
-/// Guidance scales: v = v_uncond + g (v_cond - v_uncond), `high` where the high-noise expert works, `low` where the
-/// low-noise one does.
+/// Guidance scales g of v = v_uncond + g (v_cond - v_uncond), one for the steps of each expert.
 struct Guidance {
   double high = 4.0;
   double low = 3.0;
   bool operator==(const Guidance&) const = default;
 };
 
+/// The solver of the diffusion ODE; to_string() gives its name in lists and flags.
 enum class SolverKind { unipc, dpmpp };
 constexpr std::string_view to_string(SolverKind kind) { return kind == SolverKind::unipc ? "unipc" : "dpm++"; }
 
-/// The negative prompt of the official configuration, used where a list gives none.
+/// The prompt of the official script when it is started without one.
+inline constexpr const char* official_prompt =
+    "Two anthropomorphic cats in comfy boxing gear and bright gloves fight intensely on a spotlighted stage.";
+
+/// The negative prompt of the official configuration, used where the user gives none.
 extern const std::string default_negative_prompt;
 
-/// Where a list gives no seed.
+/// The seed used where the user gives none.
 constexpr std::int64_t default_seed = 42;
 
 struct Job {
-  std::string name;    ///< output name without ending, unique in its list, safe as a file name
-  int index = 1;       ///< 1-based place of its prompt in the list; the samples of a prompt share it
-  std::string prompt;  ///< UTF-8, as written by the user
+  std::string name;    ///< Output name without an ending, unique in its list, safe as a file name.
+  int index = 1;       ///< 1-based number of the prompt in its list; the samples of a prompt share it.
+  std::string prompt;  ///< UTF-8, as written by the user.
   std::string negative_prompt = default_negative_prompt;
-  std::optional<std::int64_t> seed;  ///< >= 0; empty: `random`, not drawn yet
-  int width = 832, height = 480;     ///< pixels, multiples of 16
-  int frames = 81;                   ///< 4k+1
+  std::optional<std::int64_t> seed;  ///< >= 0; empty for a random seed that is not drawn yet.
+  int width = 832, height = 480;     ///< In pixels, multiples of 16.
+  int frames = 81;                   ///< 4k+1.
   int fps = 16;
-  int steps = 40;       ///< >= 1
-  double shift = 12.0;  ///< > 0
+  int steps = 40;       ///< Denoising steps, >= 1.
+  double shift = 12.0;  ///< Shift of the noise schedule, > 0.
   Guidance guidance;
   SolverKind solver = SolverKind::unipc;
-  int priority = 0;  ///< higher first; never part of the fingerprint
+  int priority = 0;  ///< Clips with higher values are rendered first. Not part of the fingerprint.
 };
 
 }  // namespace wf

@@ -1,9 +1,9 @@
 // launcher/main.cpp: the program wanfarm: all verbs, one command line.
 #include <csignal>
 
-#include "launcher/cli.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/front.hpp"
+#include "cluster/launch/start_ranks.hpp"
+#include "launcher/cli/cli.hpp"
+#include "launcher/cli/commands/commands.hpp"
 
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then a failing write (exit 5), not the end of the process

@@ -6,12 +6,14 @@
 #include <numeric>
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace wf {
 namespace {
 
 std::int64_t sum(const Counts& counts) { return std::accumulate(counts.begin(), counts.end(), std::int64_t{0}); }
 
-/// One for each rank: counts[r] rows of the first dimension.
+/// One block for each rank r: counts[r] rows of the first dimension.
 Blocks cut(const at::Tensor& tensor, const Counts& counts) {
   Blocks blocks;
   for (const at::Tensor& part : tensor.split_with_sizes(counts))
@@ -19,7 +21,7 @@ Blocks cut(const at::Tensor& tensor, const Counts& counts) {
   return blocks;
 }
 
-/// Takes the rank's own ones out, and the empty ones away.
+/// Removes the blocks of rank `own`, and returns them; also removes the empty ones.
 Blocks take_own(Blocks& blocks, int own) {
   Blocks taken;
   std::erase_if(blocks, [&](const Block& block) {
@@ -31,13 +33,13 @@ Blocks take_own(Blocks& blocks, int own) {
 
 }  // namespace
 
-std::unique_ptr<Transfer> Communicator::start(Trade trade) {
-  const Blocks own_out = take_own(trade.out, rank()), own_in = take_own(trade.in, rank());
-  TORCH_INTERNAL_ASSERT(own_out.size() == own_in.size());
+std::unique_ptr<Transfer> Communicator::start(SendRecv batch) {
+  const Blocks own_out = take_own(batch.send, rank()), own_in = take_own(batch.receive, rank());
+  WF_CHECK(own_out.size() == own_in.size());
   const auto after = [&](int other) { return (other - rank() + size()) % size(); };
-  std::ranges::stable_sort(trade.out, {}, [&](const Block& block) { return after(block.rank); });
-  std::ranges::stable_sort(trade.in, {}, [&](const Block& block) { return size() - after(block.rank); });
-  std::unique_ptr<Transfer> transfer = post(trade);
+  std::ranges::stable_sort(batch.send, {}, [&](const Block& block) { return after(block.rank); });
+  std::ranges::stable_sort(batch.receive, {}, [&](const Block& block) { return size() - after(block.rank); });
+  std::unique_ptr<Transfer> transfer = post(batch);
   for (std::size_t i = 0; i < own_out.size(); ++i) own_in[i].data.copy_(own_out[i].data.view_as(own_in[i].data));
   return transfer;
 }

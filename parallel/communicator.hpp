@@ -1,4 +1,5 @@
-// parallel/communicator.hpp: what ranks that act together say to each other. One interface, a twin for each medium.
+// parallel/communicator.hpp: collective operations on tensors among a fixed set of ranks. One interface with two
+// implementations: MPI for CPU tensors, NCCL for CUDA tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -10,68 +11,71 @@
 
 namespace wf {
 
-/// Elements for, or from, each rank of a communicator, in rank order.
+/// Numbers of elements (or rows) for each rank of a communicator, in rank order.
 using Counts = std::vector<std::int64_t>;
 
-/// Contiguous memory that goes to, or comes from, a rank.
+/// Contiguous memory that is sent to a rank, or received from it.
 struct Block {
   int rank;
   at::Tensor data;
 };
 using Blocks = std::vector<Block>;
 
-/// Blocks that travel at once. Those between two ranks are matched in their order: as many, of the same sizes, on both
-/// sides. Empty ones do not travel.
-struct Trade {
-  const char* call;  ///< its name in errors
-  Blocks out, in;
-  at::Tensor received = {};  ///< what Transfer::wait() gives back
+/// Blocks to send and to receive at once. The blocks that one rank sends to another match those that the other receives
+/// from it, in order: the same number, of the same sizes. Empty blocks are not sent.
+struct SendRecv {
+  const char* call;  ///< name of the operation in error messages
+  Blocks send, receive;
+  at::Tensor received = {};  ///< what Transfer::wait() returns
 };
 
-/// Communication under way. Dropped before wait(): it is waited for, and its errors are logged.
+/// Communication in flight. The destructor waits for it if wait() was not called, and logs its errors.
 class Transfer {
  public:
   virtual ~Transfer() = default;
-  /// What came in, once it is complete. Call it once. Throws what the communicator throws.
+  /// Returns what was received, once it is complete. Call it once. Throws what Communicator throws.
   virtual at::Tensor wait() = 0;
 };
 
-/// A fixed set of ranks acting together. Collective: every rank calls, in one order, with one dtype. Tensors are
-/// contiguous, on the twin's device, and stay unchanged until the call's end. Throws Error(resource) naming the call,
-/// the rank and the library's own words, also when a peer does not answer within the deadline; the communicator is of
-/// no use after that.
+/// A fixed set of ranks acting together. Every operation is collective: all ranks call it, in the same order, with the
+/// same dtype. Tensors are contiguous, on the implementation's device, and unchanged until the operation is complete.
+/// Throws Error(resource) that names the operation, the rank and the library's own error text, also when a peer does
+/// not answer within the deadline; after an error the communicator cannot be used any more. One thread uses a
+/// communicator at a time.
 class Communicator {
  public:
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// What all that moves is made of. A rank's own blocks are copied; the others are under way by then.
-  std::unique_ptr<Transfer> start(Trade trade);
+  /// Starts sending and receiving; all operations below but broadcast and barrier are made of it. A rank's blocks for
+  /// itself are copied while the others are in flight.
+  std::unique_ptr<Transfer> start(SendRecv batch);
 
-  /// send [sum of `out`]: out[0] elements for rank 0, out[1] for rank 1, ... Returns [sum of `in`], likewise. Counts
-  /// may be 0, and differ between ranks: in[r] here is out[rank()] there.
+  /// send: [sum of `out`], the first out[0] elements for rank 0, the next out[1] for rank 1, ... The transfer returns
+  /// [sum of `in`]: in[0] elements from rank 0, ... Counts may be 0 and differ between ranks, but in[r] on this rank is
+  /// out[rank()] on rank r.
   std::unique_ptr<Transfer> start_all_to_all(const at::Tensor& send, const Counts& out, const Counts& in);
-  /// Sends a tensor to rank `to` while receiving [count] elements from rank `from`: one step around a ring.
+  /// Sends a tensor to rank `to` and receives [count] elements from rank `from`: one step around a ring.
   std::unique_ptr<Transfer> start_exchange(const at::Tensor& send, int to, std::int64_t count, int from);
 
   at::Tensor all_to_all(const at::Tensor& send, const Counts& out, const Counts& in) {
     return start_all_to_all(send, out, in)->wait();
   }
-  /// shard [n_rank, ...] -> [sum of rows, ...] in rank order; rows[r] is rank r's n.
+  /// shard [n of this rank, ...] -> [sum of rows, ...] in rank order. rows[r] is n of rank r.
   at::Tensor all_gather(const at::Tensor& shard, const Counts& rows);
-  /// `tensor` of rank `root` takes the place of everyone's, in place.
+  /// Overwrites `tensor` on every rank with that of rank `root`.
   virtual void broadcast(const at::Tensor& tensor, int root) = 0;
   virtual void barrier() = 0;
 
-  /// Of a subset of the ranks, in the order given; only its members call. Never blocks on others, so a group can be
-  /// rebuilt after a loss.
+  /// A communicator over some of the ranks, in the order given. Only its members call, and no other rank is waited for,
+  /// so that a group can be rebuilt after the loss of a rank.
   virtual std::unique_ptr<Communicator> subgroup(const std::vector<int>& members) const = 0;
 
  private:
-  /// Begins to move blocks to and from others, none of them empty: the next ranks' first among those that go, the
-  /// previous ones' first among those that come, so that not all address the same.
-  virtual std::unique_ptr<Transfer> post(const Trade& trade) = 0;
+  /// Starts to move the blocks, none of which is empty or for this rank. Blocks to send are ordered from the next rank
+  /// on, blocks to receive from the previous rank back, so that not all ranks address the same one first.
+  virtual std::unique_ptr<Transfer> post(const SendRecv& batch) = 0;
 };
 
 }  // namespace wf

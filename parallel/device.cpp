@@ -3,14 +3,13 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 
 namespace wf {
 namespace {
 
-/// The allocator once it has allocated something; before, it knows no device.
+/// The device's allocator; null for a CPU, and before the first allocation, when the allocator knows no device.
 c10::DeviceAllocator* allocator_of(at::Device device) {
   if (device.is_cpu()) return nullptr;
   c10::DeviceAllocator* const allocator = c10::getDeviceAllocator(device.type());
@@ -55,11 +54,6 @@ double seconds_on(at::Device device, const std::function<void()>& work) {
   end.record(stream);
   end.synchronize();
   return begin.elapsedTime(end) / 1000.0;
-}
-
-std::string gigabytes(std::uint64_t bytes) { return fmt::format("{:.1f} GB", static_cast<double>(bytes) / 1e9); }
-std::string gibibytes(std::uint64_t bytes) {
-  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / static_cast<double>(1ull << 30));
 }
 
 }  // namespace wf

@@ -1,5 +1,5 @@
-// parallel/device.hpp: what a computing device has and does: memory, its limit, waiting. A CPU answers too, so that
-// callers ask no questions.
+// parallel/device.hpp: memory, name and speed of a computing device. The functions accept a CPU too, so that callers
+// need no case distinction.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -10,39 +10,36 @@
 
 namespace wf {
 
-/// Bytes of a GPU's memory, as LibTorch's caching allocator counts them. All zero for a CPU.
+/// Bytes of a GPU's memory, as counted by LibTorch's caching allocator. All zero for a CPU.
 struct DeviceMemory {
   std::uint64_t used = 0;  ///< in tensors
-  std::uint64_t peak = 0;  ///< most in tensors since reset_peak_memory()
-  std::uint64_t held = 0;  ///< in tensors, or kept for the next ones
+  std::uint64_t peak = 0;  ///< largest `used` since reset_peak_memory()
+  std::uint64_t held = 0;  ///< in tensors, or cached for later ones
 };
 DeviceMemory device_memory(at::Device device);
 void reset_peak_memory(at::Device device);
 
-/// What tensors may take altogether: the device's memory, or what limit_memory() left of it. 0 for a CPU.
+/// Bytes that all tensors together may take: the device's memory, or the limit set by limit_memory(). 0 for a CPU.
 std::uint64_t memory_limit(at::Device device);
 
-/// No more than this for tensors from now on: an allocation beyond throws out-of-memory although the device has more.
-/// To be called before anything is allocated. Throws input when the device has less. A CPU is not limited.
+/// Limits the memory of all tensors on a device: an allocation beyond it throws LibTorch's out-of-memory error although
+/// the device has more. Call it before the first allocation. Does nothing for a CPU. Throws Error(input) when the
+/// device has less.
 void limit_memory(at::Device device, std::uint64_t bytes);
 
-/// Gives back to the device what is kept for later tensors.
+/// Returns cached memory to the device.
 void release_cached_memory(at::Device device);
 
 /// Waits until all work queued on the device is done.
 void synchronize(at::Device device);
 
-/// Seconds that `work` takes on the device's current stream, the queue being empty at its start. On a CPU: wall time.
+/// Seconds that `work` takes on the device's current stream, which is idle when it begins. Wall time on a CPU.
 double seconds_on(at::Device device, const std::function<void()>& work);
 
-/// 90 for a Hopper GPU, 0 for a CPU.
+/// Compute capability times ten: 90 for a Hopper GPU. 0 for a CPU.
 int compute_capability(at::Device device);
 
-/// "NVIDIA H200"; "cpu".
+/// "NVIDIA H200", or "cpu".
 std::string device_name(at::Device device);
-
-/// "57.2 GB": decimal, as disks and checkpoints are counted. "12.3 GiB": binary, as memory is.
-std::string gigabytes(std::uint64_t bytes);
-std::string gibibytes(std::uint64_t bytes);
 
 }  // namespace wf

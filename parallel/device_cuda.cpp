@@ -1,10 +1,11 @@
-// parallel/device_cuda.cpp: what device.hpp asks of an NVIDIA GPU.
+// parallel/device_cuda.cpp: the part of device.hpp that needs the CUDA runtime.
 #include <ATen/cuda/CUDAContextLight.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <spdlog/fmt/fmt.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {

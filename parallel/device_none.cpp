@@ -1,4 +1,4 @@
-// parallel/device_none.cpp: device.hpp in a build without CUDA, where every device is a CPU.
+// parallel/device_none.cpp: the CUDA part of device.hpp in a build without CUDA, where every device is a CPU.
 #include "parallel/device.hpp"
 
 namespace wf {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/trace.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 
@@ -29,43 +29,45 @@ struct SumsOfSpans {
 
 namespace {
 
-/// The two clocks drift apart by some 10 us a second; and CUDA says in floats how long ago the anchor was.
+/// How long an anchor is used. The two clocks drift apart by about 10 us a second, and CUDA returns the time since the
+/// anchor as a float.
 constexpr Clock::duration anchor_life = std::chrono::seconds(10);
-/// With an idle stream that shares a queue of the hardware with busy ones.
-constexpr Clock::duration anchor_patience = std::chrono::microseconds(200);
+/// How long the renewal of an anchor may take: its idle stream may share a hardware queue with busy ones.
+constexpr Clock::duration renewal_time = std::chrono::microseconds(200);
 
 Clock::duration milliseconds(double count) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(count));
 }
 
-/// One moment by both clocks.
+/// One moment on the clocks of the GPU (event) and of the host.
 struct Anchor {
   c10::Event event;
   Clock::time_point host;
 };
 
-struct OnGpu {
+/// A span whose work is queued on a GPU.
+struct GpuSpan {
   at::Device device;
-  std::string lane, category, name;
+  std::string track, category, name;
   std::shared_ptr<const Anchor> anchor;
   c10::Event begin, end;
 };
 
-/// What a GPU's spans share.
-class Gpu {
+/// The anchor and the free events of a GPU's spans.
+class GpuClock {
  public:
-  explicit Gpu(at::Device device) : device_(device), driver_(device.type()), idle_(driver_.getNewStream(device)) {}
+  explicit GpuClock(at::Device device) : device_(device), driver_(device.type()), idle_(driver_.getNewStream(device)) {}
 
-  OnGpu begin(std::string_view lane, std::string_view category, std::string_view name) {
+  GpuSpan begin(std::string_view track, std::string_view category, std::string_view name) {
     if (Clock::now() >= renewal_) renew_anchor();
-    OnGpu span{device_, std::string(lane), std::string(category), std::string(name), anchor_, event(), event()};
+    GpuSpan span{device_, std::string(track), std::string(category), std::string(name), anchor_, event(), event()};
     span.begin.record(driver_.getStream(device_));
     return span;
   }
 
-  void end(OnGpu& span) { span.end.record(driver_.getStream(device_)); }
+  void end(GpuSpan& span) { span.end.record(driver_.getStream(device_)); }
 
-  void reuse(OnGpu span) {
+  void reuse(GpuSpan span) {
     events_.push_back(std::move(span.begin));
     events_.push_back(std::move(span.end));
   }
@@ -80,16 +82,17 @@ class Gpu {
     return last;
   }
 
-  /// Spins, to see the event at once. The first one has to come; without a later one, the old one is kept.
+  /// Records an event on the idle stream, and spins to see it at once. Waits for the first anchor as long as it takes;
+  /// a later one that is late is given up, and the old one kept.
   void renew_anchor() {
-    const Clock::time_point deadline = anchor_ ? Clock::now() + anchor_patience : Clock::time_point::max();
+    const Clock::time_point deadline = anchor_ ? Clock::now() + renewal_time : Clock::time_point::max();
     const auto next = std::make_shared<Anchor>(Anchor{new_event(), {}});
     next->event.record(idle_);
-    bool come = false;
-    while (!(come = next->event.query()) && Clock::now() < deadline) {
+    bool done = false;
+    while (!(done = next->event.query()) && Clock::now() < deadline) {
     }
     next->host = Clock::now();
-    if (come) anchor_ = next;
+    if (done) anchor_ = next;
     renewal_ = next->host + anchor_life;
   }
 
@@ -98,37 +101,37 @@ class Gpu {
   c10::Stream idle_;
   std::shared_ptr<const Anchor> anchor_;
   Clock::time_point renewal_ = Clock::time_point::min();
-  std::vector<c10::Event> events_;  ///< free
+  std::vector<c10::Event> events_;  ///< free for reuse
 };
 
-/// Of the process: what is under way, and who asks for it. Each call is safe from any thread.
+/// All spans in flight of this process, and the sums that collect them. Safe from any thread.
 class Spans {
  public:
-  bool asked_for() const { return summing_.load(std::memory_order_relaxed) || trace::on(); }
+  bool wanted() const { return summing_.load(std::memory_order_relaxed) || trace::on(); }
 
-  OnGpu begin(at::Device device, std::string_view lane, std::string_view category, std::string_view name) {
+  GpuSpan begin(at::Device device, std::string_view track, std::string_view category, std::string_view name) {
     const std::lock_guard lock(mutex_);
-    return gpu(device).begin(lane, category, name);
+    return gpu(device).begin(track, category, name);
   }
 
-  void end(OnGpu span) {
+  void end(GpuSpan span) {
     const std::lock_guard lock(mutex_);
     gpu(span.device).end(span);
-    under_way_.push_back(std::move(span));
-    while (!under_way_.empty() && under_way_.front().end.query()) finish_first();
+    in_flight_.push_back(std::move(span));
+    while (!in_flight_.empty() && in_flight_.front().end.query()) finish_first();
   }
 
   void flush() {
     const std::lock_guard lock(mutex_);
-    while (!under_way_.empty()) {
-      under_way_.front().end.synchronize();
+    while (!in_flight_.empty()) {
+      in_flight_.front().end.synchronize();
       finish_first();
     }
   }
 
-  void forget_all() {
+  void drop_all() {
     const std::lock_guard lock(mutex_);
-    under_way_.clear();
+    in_flight_.clear();
   }
 
   void sum_up(const std::string& category, double seconds) {
@@ -154,14 +157,14 @@ class Spans {
   }
 
  private:
-  Gpu& gpu(at::Device device) { return gpus_.try_emplace(device.index(), device).first->second; }
+  GpuClock& gpu(at::Device device) { return gpus_.try_emplace(device.index(), device).first->second; }
 
   void finish_first() {
-    OnGpu span = std::move(under_way_.front());
-    under_way_.pop_front();
+    GpuSpan span = std::move(in_flight_.front());
+    in_flight_.pop_front();
     const double length = span.begin.elapsedTime(span.end);  // milliseconds
     const Clock::time_point begin = span.anchor->host + milliseconds(span.anchor->event.elapsedTime(span.begin));
-    trace::add({span.lane, span.category, span.name, begin, begin + milliseconds(length)});
+    trace::add({span.track, span.category, span.name, begin, begin + milliseconds(length)});
     add(span.category, length / 1000);
     gpu(span.device).reuse(std::move(span));
   }
@@ -175,40 +178,40 @@ class Spans {
   }
 
   std::mutex mutex_;
-  std::map<c10::DeviceIndex, Gpu> gpus_;
-  std::deque<OnGpu> under_way_;
+  std::map<c10::DeviceIndex, GpuClock> gpus_;
+  std::deque<GpuSpan> in_flight_;
   std::set<SumsOfSpans*> sums_;
   std::atomic<bool> summing_ = false;
 };
 
-/// Never destroyed: CUDA may be gone by then.
+/// The spans of this process; never destroyed, because CUDA may be unloaded before.
 Spans& spans() {
   static Spans& spans = *new Spans;
   return spans;
 }
 
-/// Events that one stream has not reached because of an error will not come at all.
+/// Runs `call`. After an error of the GPU, events that are still pending will never come, so all spans are dropped.
 template <class Call>
 void logging_errors(const Call& call) noexcept {
   try {
     call();
   } catch (const std::exception& error) {
     spdlog::error("spans of the GPU are lost: {}", error.what());
-    spans().forget_all();
+    spans().drop_all();
   }
 }
 
-struct OpenOnGpu final : OpenSpan {
-  explicit OpenOnGpu(OnGpu begun) : span(std::move(begun)) {}
-  ~OpenOnGpu() override {
+struct OpenGpuSpan final : OpenSpan {
+  explicit OpenGpuSpan(GpuSpan begun) : span(std::move(begun)) {}
+  ~OpenGpuSpan() override {
     logging_errors([&] { spans().end(std::move(span)); });
   }
-  OnGpu span;
+  GpuSpan span;
 };
 
-struct OpenOnHost final : OpenSpan {
-  OpenOnHost(std::string_view what, std::string_view name) : category(what), span(what, name) {}
-  ~OpenOnHost() override { spans().sum_up(category, std::chrono::duration<double>(Clock::now() - begin).count()); }
+struct OpenHostSpan final : OpenSpan {
+  OpenHostSpan(std::string_view what, std::string_view name) : category(what), span(what, name) {}
+  ~OpenHostSpan() override { spans().sum_up(category, std::chrono::duration<double>(Clock::now() - begin).count()); }
   std::string category;
   trace::Span span;
   Clock::time_point begin = Clock::now();
@@ -216,12 +219,12 @@ struct OpenOnHost final : OpenSpan {
 
 }  // namespace
 
-DeviceSpan::DeviceSpan(at::Device device, std::string_view lane, std::string_view category, std::string_view name) {
-  if (!spans().asked_for()) return;
+DeviceSpan::DeviceSpan(at::Device device, std::string_view track, std::string_view category, std::string_view name) {
+  if (!spans().wanted()) return;
   if (device.is_cpu())
-    open_ = std::make_unique<OpenOnHost>(category, name);
+    open_ = std::make_unique<OpenHostSpan>(category, name);
   else
-    logging_errors([&] { open_ = std::make_unique<OpenOnGpu>(spans().begin(device, lane, category, name)); });
+    logging_errors([&] { open_ = std::make_unique<OpenGpuSpan>(spans().begin(device, track, category, name)); });
 }
 
 DeviceSpan::~DeviceSpan() = default;

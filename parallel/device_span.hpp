@@ -1,4 +1,4 @@
-// parallel/device_span.hpp: how long a GPU was at something, measured by the GPU: for the trace, and to be summed up.
+// parallel/device_span.hpp: how long a GPU spends on some work, measured on the GPU, for the trace and for sums.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -11,34 +11,34 @@
 
 namespace wf {
 
-struct OpenSpan;     ///< device_span.cpp's
-struct SumsOfSpans;  ///< likewise
+struct OpenSpan;     ///< defined in device_span.cpp
+struct SumsOfSpans;  ///< defined in device_span.cpp
 
-/// The work queued between its construction and its destruction, on the stream of `device` that is current at each. A
-/// span begins when all that was queued before is done, and ends when its own work is. It is put into the trace as
-/// `name`, in the lane called "GPU" (of what computes) or "GPU transfers". category: as of trace::Span. Nothing is
-/// measured while neither the trace nor DeviceSpanSums asks.
+/// Measures the work that is queued between its construction and its destruction, on the stream of `device` that is
+/// current at each. The span begins when all work queued before is done, and ends when its own work is done. It is
+/// added to the trace as `name`, in the track `track`: "GPU" for computation or "GPU transfers". category: see
+/// trace::Span. Nothing is measured unless the trace is on or a DeviceSpanSums lives.
 ///
-/// The host does not wait; a span costs it some 10 us. That a span is over is seen when later ones end, or by
-/// flush_device_spans(). Times of the GPU become times of the host by an event that both
-/// see: the first span of a device waits for one, later ones renew it every 10 seconds. On the host's clock a span is
-/// where it was to some 0.1 ms, of which most is the drift of the two clocks; lengths are exact to a microsecond.
+/// The host does not wait; a span costs it about 10 us. The end of a span is noticed when a later one ends, or by
+/// flush_device_spans(). GPU times are converted to host times with an event that both clocks have seen: a device's
+/// first span waits for one, later spans renew it every 10 s. Positions on the host's clock are accurate to about
+/// 0.1 ms, mostly the drift between the clocks; lengths are accurate to a microsecond.
 ///
-/// On a CPU it is a span of the calling thread, which does the work itself: the lane is not used.
+/// On a CPU it is a span of the calling thread, which does the work itself; `track` is ignored.
 ///
-/// From any thread. Errors of the GPU are logged, and the span is lost: whoever computes comes across them, too.
+/// Safe from any thread. GPU errors are logged, and the span is lost; whoever computes meets the same error.
 class DeviceSpan {
  public:
-  DeviceSpan(at::Device device, std::string_view lane, std::string_view category, std::string_view name);
+  DeviceSpan(at::Device device, std::string_view track, std::string_view category, std::string_view name);
   ~DeviceSpan();
   DeviceSpan(const DeviceSpan&) = delete;
   DeviceSpan& operator=(const DeviceSpan&) = delete;
 
  private:
-  std::unique_ptr<OpenSpan> open_;  ///< empty: not measured
+  std::unique_ptr<OpenSpan> open_;  ///< null when the span is not measured
 };
 
-/// Waits for the spans whose destructors have run, and puts them into the trace. To be called before trace::events().
+/// Waits for the end of all spans that have been destroyed, and adds them to the trace. Call it before trace::events().
 void flush_device_spans();
 
 struct DeviceTimes {
@@ -46,15 +46,16 @@ struct DeviceTimes {
   std::int64_t spans = 0;
 };
 
-/// While it lives, device spans are measured, with a trace or without, and summed up by category: how long a forward's
-/// transfers take, and for how long they are waited for. Its construction waits for earlier spans.
+/// While it lives, device spans are measured even without a trace, and summed up by category: for example how long a
+/// forward's transfers take, and how long computation waits for them. The constructor waits for earlier spans.
 class DeviceSpanSums {
  public:
   DeviceSpanSums();
   ~DeviceSpanSums();
   DeviceSpanSums(const DeviceSpanSums&) = delete;
   DeviceSpanSums& operator=(const DeviceSpanSums&) = delete;
-  /// Of the spans that ended since its construction; waits for them. What overlaps counts twice.
+  /// Sums over the spans that have been destroyed since the construction; waits for their ends. The overlap of two
+  /// spans counts twice.
   std::map<std::string, DeviceTimes> by_category() const;
 
  private:

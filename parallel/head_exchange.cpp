@@ -4,10 +4,13 @@
 
 #include <utility>
 
+#include "base/check.hpp"
+
 namespace wf {
 namespace {
 
-/// Some rows of a block [parts, batch, rows, heads, head_dim]: of each part and sample a piece of memory.
+/// Appends some rows of a block [3, batch, rows, heads, head_dim] to `blocks`: one range of memory for each part (q, k,
+/// v) and sample.
 void add_rows(Blocks& blocks, int rank, const at::Tensor& block, const Range& rows) {
   for (const at::Tensor& sample : block.flatten(0, 1).unbind(0))
     blocks.push_back({rank, sample.narrow(0, rows.begin, rows.size)});
@@ -22,48 +25,49 @@ class MessageExchange final : public HeadExchange {
   int size() const override { return ranks_->size(); }
   int processors() const override { return processors_; }
 
-  HeadBlocks begin(const HeadShape& shape) override {
+ private:
+  HeadBlocks start_attention(const HeadShape& shape) override {
     shape_ = shape;
     heads_ = split(shape.heads, size());
     received_ = at::empty({3, shape.batch, shape.rows.back().end(), own_heads().size, shape.head_dim}, shape.options);
-    room_ = HeadBlocks::make(received_.narrow(2, own_rows().begin, own_rows().size), shape.heads, rank(), size());
-    return room_;
+    blocks_ = HeadBlocks::make(received_.narrow(2, own_rows().begin, own_rows().size), shape.heads, rank(), size());
+    return blocks_;
   }
 
-  void send() override {
-    Trade trade{.call = "heads to ranks", .out = {}, .in = {}};
-    const std::size_t portion = under_way_.size();
+  void send_chunk() override {
+    SendRecv batch{.call = "heads to ranks", .send = {}, .receive = {}};
+    const std::size_t chunk = in_flight_.size();
     for (int other = 0; other < size(); ++other) {
       if (other == rank()) continue;
       const Range& rows = of(shape_.rows, other);
-      const Range part = portions(rows.size).at(portion);
-      add_rows(trade.out, other, room_.of(other), portions(own_rows().size).at(portion));
-      add_rows(trade.in, other, received_, {rows.begin + part.begin, part.size});
+      const Range coming = chunks(rows.size).at(chunk);
+      add_rows(batch.send, other, blocks_.of(other), chunks(own_rows().size).at(chunk));
+      add_rows(batch.receive, other, received_, {rows.begin + coming.begin, coming.size});
     }
-    under_way_.push_back(ranks_->start(std::move(trade)));
+    in_flight_.push_back(ranks_->start(std::move(batch)));
   }
 
-  at::Tensor receive() override {
+  at::Tensor receive_rows() override {
     wait();
-    room_ = {};
+    blocks_ = {};
     return std::move(received_);
   }
 
-  void give_back(int to, std::int64_t first_row, const at::Tensor& results) override {
+  void return_results(int to, std::int64_t first_row, const at::Tensor& results) override {
     if (to == rank())
       own_results_.emplace_back(first_row, results);
     else
-      way_back_.push_back({to, results});
+      results_to_send_.push_back({to, results});
   }
 
-  at::Tensor collect() override {
+  at::Tensor collect_results() override {
     const at::Tensor all = at::empty({shape_.batch, own_rows().size, shape_.heads, shape_.head_dim}, shape_.options);
     const auto part = [&](const Range& heads) { return all.narrow(2, heads.begin, heads.size); };
-    Trade trade{.call = "heads from ranks", .out = std::exchange(way_back_, {}), .in = {}};
+    SendRecv batch{.call = "heads from ranks", .send = std::exchange(results_to_send_, {}), .receive = {}};
     for (int other = 0; other < size(); ++other)
-      if (other != rank()) trade.in.push_back({other, at::empty(part(of(heads_, other)).sizes(), shape_.options)});
-    const Blocks coming = trade.in;
-    under_way_.push_back(ranks_->start(std::move(trade)));
+      if (other != rank()) batch.receive.push_back({other, at::empty(part(of(heads_, other)).sizes(), shape_.options)});
+    const Blocks coming = batch.receive;
+    in_flight_.push_back(ranks_->start(std::move(batch)));
     for (const auto& [first_row, results] : std::exchange(own_results_, {}))
       copy_heads(part(own_heads()).narrow(1, first_row, results.size(1)), results);
     wait();
@@ -71,7 +75,6 @@ class MessageExchange final : public HeadExchange {
     return all;
   }
 
- private:
   static const Range& of(const std::vector<Range>& of_ranks, int rank) {
     return of_ranks[static_cast<std::size_t>(rank)];
   }
@@ -79,43 +82,43 @@ class MessageExchange final : public HeadExchange {
   const Range& own_heads() const { return of(heads_, rank()); }
 
   void wait() {
-    for (const std::unique_ptr<Transfer>& transfer : std::exchange(under_way_, {})) transfer->wait();
+    for (const std::unique_ptr<Transfer>& transfer : std::exchange(in_flight_, {})) transfer->wait();
   }
 
   std::shared_ptr<Communicator> ranks_;
   int processors_;
   HeadShape shape_;
-  std::vector<Range> heads_;  ///< of each rank
-  HeadBlocks room_;
+  std::vector<Range> heads_;  ///< each rank's heads
+  HeadBlocks blocks_;
   at::Tensor received_;
-  std::vector<std::pair<std::int64_t, at::Tensor>> own_results_;  ///< with their first rows
-  Blocks way_back_;
-  std::vector<std::unique_ptr<Transfer>> under_way_;
+  std::vector<std::pair<std::int64_t, at::Tensor>> own_results_;  ///< with the first row of each
+  Blocks results_to_send_;
+  std::vector<std::unique_ptr<Transfer>> in_flight_;
 };
 
 }  // namespace
 
 HeadBlocks HeadBlocks::make(const at::Tensor& own, std::int64_t heads, int rank, int ranks) {
-  const std::int64_t of_others = 3 * own.size(1) * own.size(2) * (heads - own.size(3)) * own.size(4);
-  return {.own = own, .others = at::empty({of_others}, own.options()), .heads = split(heads, ranks), .rank = rank};
+  const std::int64_t others_numel = 3 * own.size(1) * own.size(2) * (heads - own.size(3)) * own.size(4);
+  return {.own = own, .others = at::empty({others_numel}, own.options()), .heads = split(heads, ranks), .rank = rank};
 }
 
 at::Tensor HeadBlocks::of(int other) const {
   if (other == rank) return own;
-  const Range& its = heads[static_cast<std::size_t>(other)];
-  const std::int64_t before = its.begin - (other > rank ? own.size(3) : 0);
-  const std::int64_t of_a_head = 3 * batch() * rows() * head_dim();
-  return others.narrow(0, before * of_a_head, its.size * of_a_head).view({3, batch(), rows(), its.size, head_dim()});
+  const Range& share = heads[static_cast<std::size_t>(other)];
+  const std::int64_t head_numel = 3 * batch() * rows() * head_dim();
+  return others.narrow(0, heads_before(share, own_heads()) * head_numel, share.size * head_numel)
+      .view({3, batch(), rows(), share.size, head_dim()});
 }
 
 void copy_heads(const at::Tensor& to, const at::Tensor& from) {
-  constexpr std::int64_t widest = 16;  // bytes
-  const bool fits = from.size(-1) * static_cast<std::int64_t>(from.itemsize()) % widest == 0;
+  constexpr std::int64_t widest_bytes = 16;
+  const bool fits = from.size(-1) * static_cast<std::int64_t>(from.itemsize()) % widest_bytes == 0;
   const auto as_wide = [&](const at::Tensor& x) { return fits ? x.view(at::kComplexDouble) : x; };
   as_wide(to).copy_(as_wide(from));
 }
 
-std::vector<Range> HeadExchange::portions(std::int64_t rows) const {
+std::vector<Range> HeadExchange::chunks(std::int64_t rows) const {
   return processors() > 0 ? shrinking(rows) : std::vector{Range{0, rows}};
 }
 
@@ -123,17 +126,51 @@ std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ran
   return std::make_unique<MessageExchange>(std::move(ranks), processors);
 }
 
-// ---- Pieces
+// ---- The order of calls
+
+HeadBlocks HeadExchange::begin(const HeadShape& shape) {
+  WF_CHECK(phase_ == Phase::idle);
+  phase_ = Phase::sending;
+  unsent_chunks_ = chunks(shape.rows.at(static_cast<std::size_t>(rank())).size).size();
+  rows_to_give_back_ = shape.rows.back().end();
+  return start_attention(shape);
+}
+
+void HeadExchange::send() {
+  WF_CHECK(phase_ == Phase::sending && unsent_chunks_ > 0);
+  --unsent_chunks_;
+  send_chunk();
+}
+
+at::Tensor HeadExchange::receive() {
+  WF_CHECK(phase_ == Phase::sending && unsent_chunks_ == 0);
+  phase_ = Phase::attending;
+  return receive_rows();
+}
+
+void HeadExchange::give_back(int to, std::int64_t first_row, const at::Tensor& results) {
+  WF_CHECK(phase_ == Phase::attending && results.size(1) <= rows_to_give_back_);
+  rows_to_give_back_ -= results.size(1);
+  return_results(to, first_row, results);
+}
+
+at::Tensor HeadExchange::collect() {
+  WF_CHECK(phase_ == Phase::attending && rows_to_give_back_ == 0);
+  phase_ = Phase::idle;
+  return collect_results();
+}
+
+// ---- Chunks of attention
 
 namespace {
 
-constexpr std::int64_t rows_of_a_tile = 128;  // FlashAttention-3's, for heads of 128
+constexpr std::int64_t rows_of_a_tile = 128;  ///< FlashAttention-3's tile for heads of 128
 
 std::int64_t tiles(std::int64_t rows) { return (rows + rows_of_a_tile - 1) / rows_of_a_tile; }
 
-/// What may lie at one end of the sequence, beside the last piece: the rows of others, if there are any, made up to
-/// whole tiles by some of the own.
-std::vector<std::int64_t> sizes_beside(std::int64_t others, std::int64_t own) {
+/// The sizes that a chunk at one end of the sequence may have: the `others` rows of other ranks that lie there, rounded
+/// up to whole tiles with some of the `own` rows.
+std::vector<std::int64_t> outer_chunk_sizes(std::int64_t others, std::int64_t own) {
   if (others == 0) return {0};
   std::vector<std::int64_t> sizes;
   for (std::int64_t rows = tiles(others) * rows_of_a_tile; rows < others + own; rows += rows_of_a_tile)
@@ -143,23 +180,23 @@ std::vector<std::int64_t> sizes_beside(std::int64_t others, std::int64_t own) {
 
 }  // namespace
 
-std::vector<Range> attention_pieces(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors) {
-  const std::vector<Range> at_once{{0, all_rows}};
-  if (processors == 0 || heads == 0) return at_once;
-  const auto turns = [&](std::int64_t rows) { return (tiles(rows) * heads + processors - 1) / processors; };
+std::vector<Range> attention_chunks(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors) {
+  const std::vector<Range> one_chunk{{0, all_rows}};
+  if (processors == 0 || heads == 0) return one_chunk;
+  const auto rounds = [&](std::int64_t rows) { return (tiles(rows) * heads + processors - 1) / processors; };
   Range last;
-  for (const std::int64_t before : sizes_beside(own.begin, own.size)) {
-    for (const std::int64_t after : sizes_beside(all_rows - own.end(), own.size)) {
+  for (const std::int64_t before : outer_chunk_sizes(own.begin, own.size)) {
+    for (const std::int64_t after : outer_chunk_sizes(all_rows - own.end(), own.size)) {
       const std::int64_t size = all_rows - before - after;
-      if (size > last.size && turns(before) + turns(size) + turns(after) <= turns(all_rows)) last = {before, size};
+      if (size > last.size && rounds(before) + rounds(size) + rounds(after) <= rounds(all_rows)) last = {before, size};
     }
   }
-  if (last.size == 0) return at_once;
-  std::vector<Range> pieces;
-  if (last.end() < all_rows) pieces.push_back({last.end(), all_rows - last.end()});
-  if (last.begin > 0) pieces.push_back({0, last.begin});
-  pieces.push_back(last);
-  return pieces;
+  if (last.size == 0) return one_chunk;
+  std::vector<Range> chunks;
+  if (last.end() < all_rows) chunks.push_back({last.end(), all_rows - last.end()});
+  if (last.begin > 0) chunks.push_back({0, last.begin});
+  chunks.push_back(last);
+  return chunks;
 }
 
 }  // namespace wf

@@ -1,9 +1,11 @@
-// parallel/head_exchange.hpp: Ulysses: ranks that have rows of all heads get all rows of some heads, and give the
-// result back. Source: DeepSpeed-Ulysses. Heads need not divide by the ranks: some own one more, some none.
+// parallel/head_exchange.hpp: the all-to-all of Ulysses attention: each rank has some rows of all heads, gets all rows
+// of some heads, and gives the attention's results back. Source: DeepSpeed-Ulysses. The number of heads need not be a
+// multiple of the number of ranks: some ranks may own one head more than others, or none.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -13,22 +15,22 @@
 
 namespace wf {
 
-/// What one attention call is about, the same on all ranks of the exchange.
+/// The sizes of one attention call, the same on all ranks of an exchange.
 struct HeadShape {
   std::int64_t batch = 0, heads = 0, head_dim = 0;
-  std::vector<Range> rows;  ///< of each rank
+  std::vector<Range> rows;  ///< each rank's rows of the sequence
   at::TensorOptions options;
 };
 
-/// Room for a rank's rows of q, k and v: a block for each rank, with the heads that it will attend to,
-/// [3, batch, rows, its heads, head_dim]. Heads are split(heads, ranks).
+/// Buffers for a rank's rows of q, k and v: for each rank a block with the heads that this rank attends to,
+/// [3, batch, rows, heads of that rank, head_dim]. Heads are divided by share_of(heads, ranks, rank).
 struct HeadBlocks {
-  at::Tensor own;            ///< this rank's, which does not travel; its samples may lie apart
-  at::Tensor others;         ///< those of the other ranks, each dense, one after another
-  std::vector<Range> heads;  ///< of each rank
-  int rank = 0;              ///< this one
+  at::Tensor own;            ///< this rank's block, which is not sent; its samples need not be adjacent in memory
+  at::Tensor others;         ///< the blocks of the other ranks, each dense, in rank order
+  std::vector<Range> heads;  ///< each rank's heads
+  int rank = 0;              ///< this rank
 
-  /// Around `own`; the others' are not initialised.
+  /// Blocks around `own`. Those of the other ranks are allocated, not initialised.
   static HeadBlocks make(const at::Tensor& own, std::int64_t heads, int rank, int ranks);
   at::Tensor of(int other) const;  ///< the block of any rank, a view
 
@@ -38,39 +40,65 @@ struct HeadBlocks {
   Range own_heads() const { return heads[static_cast<std::size_t>(rank)]; }
 };
 
-/// The ranks that exchange heads. Calls come in this order, once for each attention, and on all ranks alike.
+/// The ranks that exchange heads. For each attention, every rank makes these calls in this order:
+///
+///   begin()       returns the buffers for this rank's rows
+///   send()        once for each of chunks(own rows), after that chunk has been written
+///   receive()     returns all rows of this rank's heads
+///   give_back()   until the results of all rows of the sequence are given back
+///   collect()     returns this rank's rows of all heads
+///
+/// Another order throws Error(internal). What the communicator throws passes through; after an error the exchange
+/// cannot be used any more. For one thread.
 class HeadExchange {
  public:
   virtual ~HeadExchange() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// The device's processors, where transfers leave them free to compute: then it pays to send piece by piece. Else 0.
+  /// The number of the device's multiprocessors, if all of them stay free for kernels while data are transferred, so
+  /// that sending in chunks pays. Else 0.
   virtual int processors() const = 0;
-  /// In which portions a rank with so many rows writes and sends them; some may be empty.
-  std::vector<Range> portions(std::int64_t rows) const;
+  /// The chunks in which a rank that owns `rows` rows writes and sends them, in order. A chunk may be empty.
+  std::vector<Range> chunks(std::int64_t rows) const;
 
-  /// Where this rank is to write its rows.
-  virtual HeadBlocks begin(const HeadShape& shape) = 0;
-  /// The next of portions(own rows), which has been written.
-  virtual void send() = 0;
-  /// All rows of this rank's heads: [3, batch, all rows, own heads, head_dim].
-  virtual at::Tensor receive() = 0;
-  /// Results for rows of a rank from `first_row` on: [batch, rows, own heads, head_dim], dense. Each other rank's come
-  /// at once, this rank's own in any pieces. Nothing for ranks without rows.
-  virtual void give_back(int to, std::int64_t first_row, const at::Tensor& results) = 0;
-  /// This rank's rows of all heads: [batch, own rows, heads, head_dim]. Valid until the next begin().
-  virtual at::Tensor collect() = 0;
+  /// The buffers that this rank writes its rows into.
+  HeadBlocks begin(const HeadShape& shape);
+  /// Sends the next one of chunks(own rows), which the current stream has written.
+  void send();
+  /// All rows of this rank's heads, [3, batch, all rows, own heads, head_dim].
+  at::Tensor receive();
+  /// Results for rows of a rank, from its row `first_row` on: [batch, rows, own heads, head_dim], dense. Another rank's
+  /// results have to be given in one call, this rank's own in any chunks. No call for ranks without rows.
+  void give_back(int to, std::int64_t first_row, const at::Tensor& results);
+  /// This rank's rows of all heads, [batch, own rows, heads, head_dim]. Valid until the next begin().
+  at::Tensor collect();
+
+ private:
+  // What the calls above do once their order is checked.
+  virtual HeadBlocks start_attention(const HeadShape& shape) = 0;
+  virtual void send_chunk() = 0;
+  virtual at::Tensor receive_rows() = 0;
+  virtual void return_results(int to, std::int64_t first_row, const at::Tensor& results) = 0;
+  virtual at::Tensor collect_results() = 0;
+
+  enum class Phase { idle, sending, attending };
+  Phase phase_ = Phase::idle;
+  std::size_t unsent_chunks_ = 0;
+  std::int64_t rows_to_give_back_ = 0;
 };
 
-/// to.copy_(from), [.., head_dim] both, in the widest pieces that heads of this size can be moved in.
+/// to.copy_(from), both [.., head_dim], in the widest elements that head_dim allows, which is faster for small heads.
 void copy_heads(const at::Tensor& to, const at::Tensor& from);
 
-/// In messages between ranks of any kind, wherever they are. processors: what processors() says.
+/// An exchange by messages of a communicator, wherever its ranks are. processors: what HeadExchange::processors()
+/// returns.
 std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors = 0);
 
-/// In which pieces to attend to all rows, in this order, so that the last one, which has none but own rows, hides the
-/// way of the others' results, and is as long as can be. A GPU works on tiles of rows of each head (of all samples),
-/// one a processor at a time; more than one piece is made only where all together take no more turns than one. Pure.
-std::vector<Range> attention_pieces(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors);
+/// The chunks of rows to attend to, in this order. The last chunk holds only this rank's own rows, so that its
+/// computation hides the transfer of the other ranks' results; it is as long as possible. A GPU computes attention in
+/// tiles of rows of one head, one tile per multiprocessor at a time; chunks are chosen so that together they take no
+/// more rounds of tiles than one chunk of all rows, and are one chunk where that is impossible or `processors` is 0.
+/// heads: heads times samples. Pure.
+std::vector<Range> attention_chunks(std::int64_t all_rows, const Range& own, std::int64_t heads, int processors);
 
 }  // namespace wf

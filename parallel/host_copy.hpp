@@ -1,4 +1,4 @@
-// parallel/host_copy.hpp: a tensor's bytes to memory of the host and back, beside what its device computes.
+// parallel/host_copy.hpp: copies of tensors to host memory and back, concurrent with what the GPU computes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,21 +6,23 @@
 
 namespace wf {
 
-/// Copies all bytes of a tensor, in row-major order, and return when they have arrived. A GPU's pass through a pinned
-/// window of twice 16 MiB on the thread's current stream, so that the host's memory itself need not be pinned.
+/// Copies all bytes of a tensor, in row-major order, to host memory; returns when they have arrived. The data of a GPU
+/// tensor pass through two pinned buffers of 16 MiB on the thread's current stream, so `to` need not be pinned.
 void copy_to_host(const at::Tensor& from, void* to);
-void copy_to_device(const void* from, const at::Tensor& to);  ///< `to` is contiguous
+/// Copies host memory into a contiguous tensor, the inverse of copy_to_host().
+void copy_to_device(const void* from, const at::Tensor& to);
 
-/// Makes the streams and pins the windows that two such copies at a time need, beside what is computed. CUDA may
-/// wait for an idle GPU to do either, and the first copy beside would then wait for all that is queued. Once, before
-/// work.
+/// Creates the streams and pins the buffers that two concurrent copies need. Call it once, before the work begins: CUDA
+/// may wait for an idle GPU to do either, and the first concurrent copy would wait for all that is queued. Does nothing
+/// for a CPU.
 void prepare_host_copies(at::Device device);
 
-/// While it lives, what this thread queues on that GPU goes to a stream of its own and waits for nobody: tensors that
-/// it touches must be complete. For a thread beside the one that computes; on a CPU it changes nothing.
-class StreamBeside {
+/// While it lives, the work that this thread queues on a GPU goes to a stream of its own and waits for no other stream,
+/// so tensors that it touches must be complete. For threads that run concurrently with the one that computes. Does
+/// nothing for a CPU.
+class SideStream {
  public:
-  explicit StreamBeside(at::Device device);
+  explicit SideStream(at::Device device);
 
  private:
   c10::OptionalStreamGuard guard_;

@@ -4,19 +4,19 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
-#include "parallel/mpi_check.hpp"
+#include "base/check.hpp"
+#include "cluster/mpi_check.hpp"
 #include "parallel/mpi_messages.hpp"
 
 namespace wf {
 namespace {
 
-using Bytes = std::span<std::byte>;
+using ByteSpan = std::span<std::byte>;
 
-Bytes bytes_of(const at::Tensor& tensor) {
-  TORCH_INTERNAL_ASSERT(tensor.is_cpu() && tensor.is_contiguous());
+ByteSpan bytes_of(const at::Tensor& tensor) {
+  WF_CHECK(tensor.is_cpu() && tensor.is_contiguous());
   return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
 }
 
@@ -43,7 +43,8 @@ class MpiTransfer final : public Transfer {
 
 class MpiCommunicator final : public Communicator {
  public:
-  explicit MpiCommunicator(std::shared_ptr<MpiLink> link) : link_(std::move(link)) {}
+  MpiCommunicator(std::shared_ptr<MpiLink> link, std::size_t longest_message)
+      : link_(std::move(link)), longest_message_(longest_message) {}
 
   int rank() const override { return link_->rank; }
   int size() const override { return link_->size; }
@@ -61,43 +62,46 @@ class MpiCommunicator final : public Communicator {
   }
 
   std::unique_ptr<Communicator> subgroup(const std::vector<int>& members) const override {
-    TORCH_INTERNAL_ASSERT(std::count(members.begin(), members.end(), rank()) == 1);
-    return std::make_unique<MpiCommunicator>(std::make_shared<MpiLink>(link_->comm, members, link_->waiting));
+    WF_CHECK(std::count(members.begin(), members.end(), rank()) == 1);
+    return std::make_unique<MpiCommunicator>(std::make_shared<MpiLink>(link_->comm, members, link_->waiting),
+                                             longest_message_);
   }
 
  private:
   MpiMessages begin(const char* call, std::initializer_list<at::Tensor> tensors) {
-    MpiMessages messages(link_, call);
+    MpiMessages messages(link_, longest_message_, call);
     for (const at::Tensor& tensor : tensors) messages.keep(tensor);
     return messages;
   }
 
-  /// In messages of their own rather than by MPI's collectives: those count and place in 32 bits, and would not tell
-  /// whose block is missing.
-  std::unique_ptr<Transfer> post(const Trade& trade) override {
-    MpiMessages messages = begin(trade.call, {});
-    for (const Block& block : trade.in) {
+  /// Sends point-to-point messages instead of using MPI's collectives, whose counts and displacements have 32 bits, and
+  /// which do not tell whose block is missing.
+  std::unique_ptr<Transfer> post(const SendRecv& batch) override {
+    MpiMessages messages = begin(batch.call, {});
+    for (const Block& block : batch.receive) {
       messages.keep(block.data);
       messages.receive(bytes_of(block.data), block.rank);
     }
-    for (const Block& block : trade.out) {
+    for (const Block& block : batch.send) {
       messages.keep(block.data);
       messages.send(bytes_of(block.data), block.rank);
     }
-    return std::make_unique<MpiTransfer>(std::move(messages), trade.received);
+    return std::make_unique<MpiTransfer>(std::move(messages), batch.received);
   }
 
   std::shared_ptr<MpiLink> link_;
+  std::size_t longest_message_;
 };
 
 }  // namespace
 
-std::unique_ptr<Communicator> mpi_communicator(MPI_Comm parent, const MpiWaiting& waiting) {
-  int size = 0;
-  WF_MPI(MPI_Comm_size(parent, &size));
-  std::vector<int> members(static_cast<std::size_t>(size));
-  std::iota(members.begin(), members.end(), 0);
-  return std::make_unique<MpiCommunicator>(std::make_shared<MpiLink>(parent, members, waiting));
+std::unique_ptr<Communicator> mpi_communicator(MPI_Comm parent, const Waiting& waiting, std::size_t longest_message) {
+  return std::make_unique<MpiCommunicator>(std::make_shared<MpiLink>(parent, all_ranks_of(parent), waiting),
+                                           longest_message);
+}
+
+std::unique_ptr<Communicator> mpi_communicator(World& world, const Waiting& waiting) {
+  return mpi_communicator(MPI_COMM_WORLD, world.watched(waiting));
 }
 
 }  // namespace wf

@@ -4,79 +4,37 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
-#include "cluster/trace.hpp"
-#include "parallel/mpi_check.hpp"
-#include "parallel/polling.hpp"
+#include "base/trace.hpp"
+#include "cluster/mpi_check.hpp"
+#include "cluster/waiting.hpp"
 
 namespace wf {
 namespace {
 
-constexpr int group_tag = 1, message_tag = 2;
+constexpr int message_tag = 2;
 
-struct Group {
-  Group() = default;
-  ~Group() {
-    if (handle != MPI_GROUP_NULL) MPI_Group_free(&handle);
-  }
-  Group(const Group&) = delete;
-  Group& operator=(const Group&) = delete;
-  MPI_Group handle = MPI_GROUP_NULL;
-};
-
-std::vector<int> ranks_in_world(MPI_Comm comm, int size) {
-  Group own, world;
-  WF_MPI(MPI_Comm_group(comm, &own.handle));
-  WF_MPI(MPI_Comm_group(MPI_COMM_WORLD, &world.handle));
-  std::vector<int> ranks(static_cast<std::size_t>(size)), translated(ranks.size());
-  std::iota(ranks.begin(), ranks.end(), 0);
-  WF_MPI(MPI_Group_translate_ranks(own.handle, size, ranks.data(), world.handle, translated.data()));
-  return translated;
-}
-
-/// Calls use(piece) for each stretch of at most `most` bytes.
+/// Calls use(chunk) for consecutive chunks of at most `most` bytes.
 template <class Byte, class Use>
-void in_pieces(std::span<Byte> bytes, std::size_t most, const Use& use) {
+void in_chunks(std::span<Byte> bytes, std::size_t most, const Use& use) {
   for (std::size_t begin = 0; begin < bytes.size(); begin += most)
     use(bytes.subspan(begin, std::min(most, bytes.size() - begin)));
 }
 
 template <class Byte>
-int length(std::span<Byte> piece) {
-  return static_cast<int>(piece.size());
+int length(std::span<Byte> chunk) {
+  return static_cast<int>(chunk.size());
 }
 
 }  // namespace
 
-MpiLink::MpiLink(MPI_Comm parent, const std::vector<int>& members, const MpiWaiting& how_to_wait)
-    : size(static_cast<int>(members.size())), waiting(how_to_wait) {
-  Group all, chosen;
-  WF_MPI(MPI_Comm_group(parent, &all.handle));
-  WF_MPI(MPI_Group_incl(all.handle, size, members.data(), &chosen.handle));
-  WF_MPI(MPI_Comm_create_group(parent, chosen.handle, group_tag, &comm));
-  WF_MPI(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
-  WF_MPI(MPI_Comm_rank(comm, &rank));
-  world_ranks = ranks_in_world(comm, size);
-}
-
-MpiLink::~MpiLink() {
-  if (broken) return;  // MPI would wait for what is under way
-  if (const int code = MPI_Comm_free(&comm); code != MPI_SUCCESS) spdlog::error("MPI_Comm_free: {}", mpi_words(code));
-}
-
-void MpiLink::give_up() {
-  broken = true;
-  if (waiting.failed) *waiting.failed = true;
-}
-
 MpiMessages::~MpiMessages() {
-  if (!complete_ && !requests_.empty()) new std::vector<at::Tensor>(std::move(kept_));  // MPI may still write into them
+  if (!complete_ && !requests_.empty()) new std::vector<at::Tensor>(std::move(kept_));  // MPI may still write there
 }
 
-MpiMessages::MpiMessages(std::shared_ptr<MpiLink> link, std::string call)
-    : link_(std::move(link)), call_(std::move(call)) {
+MpiMessages::MpiMessages(std::shared_ptr<MpiLink> link, std::size_t longest, std::string call)
+    : link_(std::move(link)), longest_(longest), call_(std::move(call)) {
   if (link_->broken) give_up("cannot begin: these ranks have failed before");
 }
 
@@ -87,23 +45,23 @@ MPI_Request* MpiMessages::add(Message message) {
 }
 
 void MpiMessages::send(std::span<const std::byte> bytes, int to) {
-  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
+  in_chunks(bytes, longest_, [&](auto chunk) {
     MPI_Request* const request = add({to});
-    check(MPI_Isend(piece.data(), length(piece), MPI_BYTE, to, message_tag, link_->comm, request), "MPI_Isend");
+    check(MPI_Isend(chunk.data(), length(chunk), MPI_BYTE, to, message_tag, link_->comm, request), "MPI_Isend");
   });
 }
 
 void MpiMessages::receive(std::span<std::byte> bytes, int from) {
-  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
-    MPI_Request* const request = add({from, length(piece)});
-    check(MPI_Irecv(piece.data(), length(piece), MPI_BYTE, from, message_tag, link_->comm, request), "MPI_Irecv");
+  in_chunks(bytes, longest_, [&](auto chunk) {
+    MPI_Request* const request = add({from, length(chunk)});
+    check(MPI_Irecv(chunk.data(), length(chunk), MPI_BYTE, from, message_tag, link_->comm, request), "MPI_Irecv");
   });
 }
 
 void MpiMessages::broadcast(std::span<std::byte> bytes, int root) {
-  in_pieces(bytes, link_->waiting.piece, [&](auto piece) {
+  in_chunks(bytes, longest_, [&](auto chunk) {
     MPI_Request* const request = add({all_others});
-    check(MPI_Ibcast(piece.data(), length(piece), MPI_BYTE, root, link_->comm, request), "MPI_Ibcast");
+    check(MPI_Ibcast(chunk.data(), length(chunk), MPI_BYTE, root, link_->comm, request), "MPI_Ibcast");
   });
 }
 
@@ -117,7 +75,7 @@ void MpiMessages::wait() {
   complete_ = true;
 }
 
-/// True when all are complete.
+/// Makes progress; returns true when all messages are complete.
 bool MpiMessages::test() {
   if (link_->broken) give_up("stops waiting: these ranks have failed before");
   std::vector<int> which(requests_.size());
@@ -132,11 +90,12 @@ bool MpiMessages::test() {
   return false;
 }
 
-/// has_code: MPI fills in a status's own code only when one of the statuses has an error.
+/// Checks a complete message. has_code: whether the status holds an error code of its own, which MPI sets only when one
+/// of the tested requests has failed.
 void MpiMessages::check_complete(const MPI_Status& status, const Message& message, bool has_code) {
   if (has_code && status.MPI_ERROR != MPI_SUCCESS)
     give_up("failed with " + (message.peer == all_others ? "the others" : "rank " + name(message.peer)) + ": " +
-            mpi_words(status.MPI_ERROR));
+            mpi_error_text(status.MPI_ERROR));
   if (message.expected_bytes == 0) return;
   int received = 0;
   check(MPI_Get_count(&status, MPI_BYTE, &received), "MPI_Get_count");
@@ -149,7 +108,7 @@ std::string MpiMessages::name(int rank) const {
   return std::to_string(link_->world_ranks[static_cast<std::size_t>(rank)]);
 }
 
-/// Of the messages that are not complete, as ranks in MPI_COMM_WORLD.
+/// The peers whose messages are not complete, as ranks in MPI_COMM_WORLD.
 std::set<int> MpiMessages::missing_peers() const {
   std::set<int> missing;
   for (std::size_t i = 0; i < requests_.size(); ++i) {
@@ -163,7 +122,7 @@ std::set<int> MpiMessages::missing_peers() const {
 }
 
 void MpiMessages::check(int code, const char* function) {
-  if (code != MPI_SUCCESS) give_up(std::string(function) + " failed: " + mpi_words(code));
+  if (code != MPI_SUCCESS) give_up(std::string(function) + " failed: " + mpi_error_text(code));
 }
 
 void MpiMessages::give_up(const std::string& why) {

@@ -1,5 +1,5 @@
-// parallel/mpi_messages.hpp: what mpi_communicator.cpp is made of: an MPI communicator that owns itself, and messages
-// under way in it.
+// parallel/mpi_messages.hpp: pending messages of tensors in an MPI communicator, the part of mpi_communicator.cpp that
+// calls MPI. Only for files that include <mpi.h> anyway.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,52 +12,39 @@
 #include <string>
 #include <vector>
 
-#include "parallel/mpi_communicator.hpp"
+#include "cluster/mpi_link.hpp"
 
 namespace wf {
 
-/// An MPI communicator over some ranks of a parent. Freed at the end of its life, unless it is broken.
-struct MpiLink {
-  MpiLink(MPI_Comm parent, const std::vector<int>& members, const MpiWaiting& how_to_wait);
-  ~MpiLink();
-  MpiLink(const MpiLink&) = delete;
-  MpiLink& operator=(const MpiLink&) = delete;
-  /// Makes it a broken one: a rank is lost, or has failed.
-  void give_up();
-
-  MPI_Comm comm = MPI_COMM_NULL;
-  int rank = 0, size = 0;
-  std::vector<int> world_ranks;  ///< of each rank here, for the user
-  MpiWaiting waiting;
-  bool broken = false;
-};
-
-/// Messages that are waited for together. All of it throws as mpi_communicator.hpp says, and the link is broken then.
+/// Messages that are waited for together. Every function throws as mpi_communicator.hpp documents, and breaks the link
+/// when it does.
 class MpiMessages {
  public:
-  MpiMessages(std::shared_ptr<MpiLink> link, std::string call);
-  MpiMessages(MpiMessages&&) = default;  // leaves nothing behind that the destructor would see to
+  /// longest: bytes of the largest message passed to MPI. call: name of the operation in error messages.
+  MpiMessages(std::shared_ptr<MpiLink> link, std::size_t longest, std::string call);
+  MpiMessages(MpiMessages&&) = default;  // empties the vectors that the destructor looks at
   ~MpiMessages();
 
-  /// Keeps a tensor alive as long as MPI may touch it.
+  /// Keeps a tensor alive as long as MPI may access it.
   void keep(const at::Tensor& tensor) { kept_.push_back(tensor); }
-  /// Starts a message, in pieces where it is long. Nothing is sent when there are no bytes.
+  /// Starts a message, in chunks when it is long. Sends nothing when there are no bytes.
   void send(std::span<const std::byte> bytes, int to);
   void receive(std::span<std::byte> bytes, int from);
-  /// Starts to replace `bytes` of all ranks by those of the root.
+  /// Starts to overwrite `bytes` on all ranks with those of the root.
   void broadcast(std::span<std::byte> bytes, int root);
   void barrier();
 
-  /// Returns when all are complete.
+  /// Returns when all messages are complete.
   void wait();
-  /// True when nothing is left to wait for, or nothing that would ever come.
+  /// Whether there is nothing left to wait for: all messages are complete, or the link is broken and they never will
+  /// be.
   bool over() const { return complete_ || link_->broken; }
 
  private:
   static constexpr int all_others = -1;
   struct Message {
-    int peer;              ///< or all_others
-    int expected_bytes{};  ///< of a receive; 0: not to be checked
+    int peer;              ///< rank in the link, or all_others
+    int expected_bytes{};  ///< bytes that a receive expects; 0: not checked
   };
 
   MPI_Request* add(Message message);
@@ -69,10 +56,11 @@ class MpiMessages {
   [[noreturn]] void give_up(const std::string& why);
 
   std::shared_ptr<MpiLink> link_;
+  std::size_t longest_;
   std::string call_;
   std::vector<at::Tensor> kept_;
   std::vector<MPI_Request> requests_;
-  std::vector<Message> messages_;  ///< of the requests
+  std::vector<Message> messages_;  ///< one for each request
   bool complete_ = false;
 };
 

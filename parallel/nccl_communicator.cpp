@@ -9,7 +9,8 @@
 #include <numeric>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/check.hpp"
+#include "base/error.hpp"
 #include "parallel/nccl_link.hpp"
 
 namespace wf {
@@ -19,7 +20,7 @@ class NcclTransfer final : public Transfer {
  public:
   NcclTransfer(std::shared_ptr<NcclLink> link, std::shared_ptr<NcclOperation> operation, at::Tensor received)
       : link_(std::move(link)), operation_(std::move(operation)), received_(std::move(received)) {}
-  /// What was sent may be overwritten by the current stream from now on, also when nobody has waited.
+  /// Orders the current stream after the transfer, even if wait() was not called: what was sent may be overwritten now.
   ~NcclTransfer() override {
     try {
       if (!waited_for_) order();
@@ -43,7 +44,7 @@ class NcclTransfer final : public Transfer {
   bool waited_for_ = false;
 };
 
-/// NCCL's name for a group to be: made by its first rank, told to all by the twin.
+/// The id of a new NCCL communicator: made by the first rank, broadcast by the host communicator.
 ncclUniqueId agree_on_id(Communicator& host) {
   ncclUniqueId id{};
   if (host.size() == 1) return id;
@@ -79,10 +80,10 @@ class NcclCommunicator final : public Communicator {
   }
 
   void barrier() override {
-    const at::Tensor word = at::zeros({1}, at::device(gpu()).dtype(at::kByte));
-    keep(word);
+    const at::Tensor byte = at::zeros({1}, at::device(gpu()).dtype(at::kByte));
+    keep(byte);
     link_->finish(*link_->start("barrier", others(), [&](ncclComm_t comm, cudaStream_t stream) {
-      return ncclAllReduce(word.data_ptr(), word.data_ptr(), 1, ncclUint8, ncclMax, comm, stream);
+      return ncclAllReduce(byte.data_ptr(), byte.data_ptr(), 1, ncclUint8, ncclMax, comm, stream);
     }));
   }
 
@@ -101,33 +102,33 @@ class NcclCommunicator final : public Communicator {
     return names;
   }
 
-  /// Its memory is not given to others before the common stream got here.
+  /// Keeps a tensor's memory from being reused before the common stream has reached this point.
   void keep(const at::Tensor& tensor) const {
-    TORCH_INTERNAL_ASSERT(tensor.device() == gpu() && tensor.is_contiguous());
+    WF_CHECK(tensor.device() == gpu() && tensor.is_contiguous());
     tensor.record_stream(link_->common()->stream);
   }
 
-  std::unique_ptr<Transfer> post(const Trade& trade) override {
+  std::unique_ptr<Transfer> post(const SendRecv& batch) override {
     std::set<int> peers;
-    for (const Blocks* const blocks : {&trade.out, &trade.in}) {
+    for (const Blocks* const blocks : {&batch.send, &batch.receive}) {
       for (const Block& block : *blocks) {
         keep(block.data);
         peers.insert(name(block.rank));
       }
     }
-    auto operation = link_->start(trade.call, std::move(peers), [&](ncclComm_t comm, cudaStream_t stream) {
-      return send_and_receive(trade, comm, stream);
+    auto operation = link_->start(batch.call, std::move(peers), [&](ncclComm_t comm, cudaStream_t stream) {
+      return send_and_receive(batch, comm, stream);
     });
-    return std::make_unique<NcclTransfer>(link_, std::move(operation), trade.received);
+    return std::make_unique<NcclTransfer>(link_, std::move(operation), batch.received);
   }
 
-  static ncclResult_t send_and_receive(const Trade& trade, ncclComm_t comm, cudaStream_t stream) {
+  static ncclResult_t send_and_receive(const SendRecv& batch, ncclComm_t comm, cudaStream_t stream) {
     ncclResult_t code = ncclSuccess;
-    const auto well = [&] { return code == ncclSuccess || code == ncclInProgress; };
-    for (const auto& [to, data] : trade.out)
-      if (well()) code = ncclSend(data.const_data_ptr(), data.nbytes(), ncclUint8, to, comm, stream);
-    for (const auto& [from, data] : trade.in)
-      if (well()) code = ncclRecv(data.data_ptr(), data.nbytes(), ncclUint8, from, comm, stream);
+    const auto is_well = [&] { return code == ncclSuccess || code == ncclInProgress; };
+    for (const auto& [to, data] : batch.send)
+      if (is_well()) code = ncclSend(data.const_data_ptr(), data.nbytes(), ncclUint8, to, comm, stream);
+    for (const auto& [from, data] : batch.receive)
+      if (is_well()) code = ncclRecv(data.data_ptr(), data.nbytes(), ncclUint8, from, comm, stream);
     return code;
   }
 
@@ -138,13 +139,13 @@ class NcclCommunicator final : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> nccl_communicator(std::unique_ptr<Communicator> host, at::Device gpu,
-                                                const NcclWaiting& waiting, std::vector<int> names) {
+                                                const Waiting& waiting, std::vector<int> names) {
   setenv("NCCL_NVLS_ENABLE", "0", /*overwrite=*/0);
   if (names.empty()) {
     names.resize(static_cast<std::size_t>(host->size()));
     std::iota(names.begin(), names.end(), 0);
   }
-  TORCH_INTERNAL_ASSERT(gpu.has_index() && std::ssize(names) == host->size());
+  WF_CHECK(gpu.has_index() && std::ssize(names) == host->size());
   return std::make_unique<NcclCommunicator>(std::move(host), std::make_shared<NcclCommon>(gpu, waiting),
                                             std::move(names));
 }

@@ -1,51 +1,44 @@
-// parallel/nccl_communicator.hpp: the communicator for CUDA tensors, over NCCL. A build without NCCL has it too, to say
-// so.
+// parallel/nccl_communicator.hpp: the communicator for CUDA tensors, over NCCL. A build without NCCL has it too, and
+// reports that NCCL is missing.
 #pragma once
 
 #include <c10/core/Device.h>
 
-#include <atomic>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cluster/waiting.hpp"
 #include "parallel/communicator.hpp"
 
 namespace wf {
 
-/// How a communicator and its subgroups wait for their peers. What is pointed to outlives them.
-struct NcclWaiting {
-  /// Of one call, from when its data are there. To be made, a communicator has a minute at least.
-  std::chrono::milliseconds deadline = std::chrono::minutes(10);
-  const std::atomic<bool>* abort = nullptr;  ///< once it is set, by any thread, all waiting ends as with the deadline
-  std::atomic<bool>* failed = nullptr;       ///< set when one of them failed
-};
-
-/// Over the ranks of `host`, in their order, which is the twin for CPU tensors: it carries NCCL's ids, and makes the
-/// subgroups' own. Collective over them, as subgroup() is over its members. Tensors are on `gpu` and of any dtype.
-/// names: what messages call the ranks, usually their ranks in MPI_COMM_WORLD; empty: 0, 1, ... Throws environment in a
-/// build without NCCL.
+/// A communicator over the ranks of `host`, in their order. `host`, their communicator for CPU tensors, carries NCCL's
+/// ids, and its subgroups those of the subgroups. The construction is collective over the ranks, that of a subgroup
+/// over its members. Tensors are on `gpu` and of any dtype. waiting.deadline is that of one operation, counted from
+/// when the GPU reaches it; the construction may take a minute at least. names: how error messages name the ranks,
+/// usually by their ranks in MPI_COMM_WORLD; empty stands for 0, 1, ... Throws Error(environment) in a build without
+/// NCCL.
 ///
-/// Order. What is sent is what the current stream has made so far; transfers run on a stream that a communicator shares
-/// with its subgroups, in the order in which they were started, which has to be one order on all ranks. wait(),
-/// all_gather() and broadcast() make the current stream wait, not the host; a transfer is waited for on the stream that
-/// was current at its start. barrier() alone makes the host wait: for its peers, and for all that the current stream
-/// had to do. The host also waits where two ranks talk for the first time, and connect.
+/// Order. An operation sends what the current stream has computed so far. Transfers run on one stream that a
+/// communicator shares with its subgroups, in the order in which they were started, which has to be the same on all
+/// ranks. wait(), all_gather() and broadcast() make the current stream wait, not the host; call wait() with the stream
+/// current that was current at the transfer's start. Only barrier() makes the host wait: for the peers, and for all
+/// work on the current stream. The host also waits while two ranks connect, at their first exchange.
 ///
-/// Failure. A thread looks at what is under way. Past the deadline, told to abort, or at an error of NCCL it aborts the
-/// communicator and its kin: its subgroups, and those it is one of. That ends what they run on the GPU; what was to be
-/// received is rubbish then. The next call throws an Error(resource) that names the call, the ranks of the group, this
-/// one, and those waited for. So nothing computed is to be trusted before a later call, such as barrier(), went well.
-/// NCCL's memory is free once all ranks of a group have failed, dropped theirs, or died. Blocks of another size than
-/// expected are not noticed as such.
+/// Failure. A watchdog thread polls the operations in flight. Past the deadline, when told to abort, or at an error of
+/// NCCL, it aborts the communicator together with its subgroups and those it is a subgroup of. Their kernels then end,
+/// and what they were to receive is undefined. The next call throws an Error(resource) that names the operation, the
+/// ranks of the group, this rank, and the ranks waited for. Results can be trusted only after a later call, such as
+/// barrier(), has succeeded. NCCL's memory is freed once all ranks of a group have failed, destroyed their
+/// communicators, or died. Blocks of another size than expected are not detected.
 ///
-/// The first one made sets NCCL_NVLS_ENABLE=0 in the environment, unless it is set already: NVLink multicast speeds up
-/// reductions, of which there are none here, and takes GPUs out of service on some virtual machines.
+/// The first communicator sets NCCL_NVLS_ENABLE=0 in the environment, unless the variable is set: NVLink multicast
+/// speeds up reductions, which are not used here, and takes GPUs out of service on some virtual machines.
 std::unique_ptr<Communicator> nccl_communicator(std::unique_ptr<Communicator> host, at::Device gpu,
-                                                const NcclWaiting& waiting = {}, std::vector<int> names = {});
+                                                const Waiting& waiting = {}, std::vector<int> names = {});
 
-/// "NCCL 2.28.9", as it is loaded; empty in a build without it.
+/// Name and version of the loaded library, "NCCL 2.28.9"; empty in a build without NCCL.
 std::string nccl_library();
 
 }  // namespace wf

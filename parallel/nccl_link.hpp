@@ -1,5 +1,5 @@
-// parallel/nccl_link.hpp: what nccl_communicator.cpp is made of: an NCCL communicator that owns itself, what is under
-// way in it, and the thread that watches over that. Only for files that speak NCCL.
+// parallel/nccl_link.hpp: the part of nccl_communicator.cpp that calls NCCL: an owned NCCL communicator, its operations
+// in flight, and the watchdog thread over them. Only for files that include <nccl.h> anyway.
 #pragma once
 
 #include <ATen/cuda/CUDAEvent.h>
@@ -26,12 +26,12 @@ namespace wf {
 
 class NcclLink;
 
-/// Looks at each link twenty times a second, from a thread of its own.
-class NcclWatch {
+/// Polls each link twenty times a second, from a thread of its own.
+class NcclWatchdog {
  public:
-  NcclWatch() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
+  NcclWatchdog() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
   void add(NcclLink& link);
-  void remove(NcclLink& link);  ///< it is not looked at any more when this returns
+  void remove(NcclLink& link);  ///< the link is not polled any more when this returns
 
  private:
   void run(const std::stop_token& stop);
@@ -39,34 +39,35 @@ class NcclWatch {
   std::mutex mutex_;
   std::condition_variable_any stopped_;
   std::set<NcclLink*> links_;
-  std::jthread thread_;  ///< last: it uses the others, and is told to stop by its destructor
+  std::jthread thread_;  ///< the last member: it uses the others, and its destructor stops it
 };
 
-/// What a communicator shares with its subgroups.
+/// State that a communicator shares with its subgroups.
 struct NcclCommon {
-  NcclCommon(at::Device on, const NcclWaiting& how_to_wait);
+  NcclCommon(at::Device on, const Waiting& how_to_wait);
 
   at::Device gpu;
-  NcclWaiting waiting;
-  c10::cuda::CUDAStream stream;      ///< one: two transfers at once could wait for each other across ranks
-  std::atomic<bool> broken = false;  ///< one of the communicators has failed, and the others fail with it
-  NcclWatch watch;
+  Waiting waiting;
+  c10::cuda::CUDAStream stream;      ///< a single one: two concurrent transfers could wait for each other across ranks
+  std::atomic<bool> broken = false;  ///< true once one of the communicators has failed: the others fail with it
+  NcclWatchdog watchdog;
 };
 
-/// One call under way on the common stream.
+/// One operation in flight on the common stream.
 struct NcclOperation {
   std::string call;
-  std::set<int> peers;  ///< by their names
+  std::set<int> peers;  ///< the names of the ranks that it waits for
   at::cuda::CUDAEvent begin, end;
-  std::optional<std::chrono::steady_clock::time_point> begun;  ///< when `begin` was first seen to have come
+  std::optional<std::chrono::steady_clock::time_point> begun;  ///< when the watchdog first saw `begin` done
 };
 
-/// An NCCL communicator in non-blocking mode, destroyed at the end of its life or aborted when it is not well. Either
-/// has NCCL wait until the peers have let go, too: so a thread that nobody joins does it, which holds up the end of a
-/// link for seconds at most. A single rank needs no communicator, and gets none.
+/// An NCCL communicator in non-blocking mode. The destructor destroys it, or aborts it after a failure. In both cases
+/// NCCL waits until the peers have done the same, so a detached thread does it, and the destructor waits a few seconds
+/// at most. A group of one rank needs no NCCL communicator, and has none.
 class NcclLink {
  public:
-  /// names: of all ranks. Returns once it is connected; throws as nccl_communicator.hpp says.
+  /// names: those of all ranks, in order. Returns once the ranks are connected; throws as nccl_communicator.hpp
+  /// documents.
   NcclLink(std::shared_ptr<NcclCommon> common, const ncclUniqueId& id, int rank, std::vector<int> names);
   ~NcclLink();
   NcclLink(const NcclLink&) = delete;
@@ -76,33 +77,33 @@ class NcclLink {
   const std::shared_ptr<NcclCommon>& common() const { return common_; }
 
   using Post = std::function<ncclResult_t(ncclComm_t, cudaStream_t)>;
-  /// Queues what post() calls, as one group and after what the current stream has to do. peers: the names of those whom
-  /// it waits for; none: there is nothing to post.
+  /// Queues the NCCL calls that post() makes, as one NCCL group, after the work on the current stream. peers: the names
+  /// of the ranks that the operation waits for; if there are none, post() is not called.
   std::shared_ptr<NcclOperation> start(const char* call, std::set<int> peers, const Post& post);
-  /// Makes the host wait for the end of an operation.
+  /// Blocks the host until an operation has ended; throws what is wrong then.
   void finish(const NcclOperation& operation);
-  /// Throws what is wrong with these ranks, if anything is.
+  /// Throws the failure of this communicator, if it has failed.
   void check();
-  /// The watch's: aborts when something is wrong.
-  void look();
+  /// For the watchdog: aborts the communicator when something is wrong.
+  void poll();
 
  private:
-  void make(const ncclUniqueId& id);
+  void connect(const ncclUniqueId& id);
   void wait_until_queued(const char* call, const std::set<int>& peers, std::chrono::milliseconds deadline);
-  // To be called with the mutex held:
+  // These are called with the mutex held:
   ncclResult_t state() const;
-  std::optional<std::string> trouble();
+  std::optional<std::string> problem();
   void throw_if_broken() const;
   void give_up(const std::string& call, const std::string& why);
 
   std::shared_ptr<NcclCommon> common_;
   int rank_;
   std::vector<int> names_;
-  std::mutex mutex_;                                       ///< of all below; never held while others are waited for
-  std::shared_ptr<ncclComm_t> comm_;                       ///< NCCL's threads may still write there when it is given up
-  std::future<void> gone_;                                 ///< of an aborted one: NCCL has let go of everything
-  std::deque<std::shared_ptr<NcclOperation>> operations_;  ///< in the order of the stream
-  std::string failure_;                                    ///< empty: all is well
+  std::mutex mutex_;                  ///< guards all below; never held while waiting for ranks
+  std::shared_ptr<ncclComm_t> comm_;  ///< shared: NCCL's threads may still write there after a failure
+  std::future<void> released_;        ///< ready once NCCL has released everything
+  std::deque<std::shared_ptr<NcclOperation>> operations_;  ///< in flight, in stream order
+  std::string failure_;                                    ///< empty as long as nothing has failed
 };
 
 }  // namespace wf

@@ -1,10 +1,21 @@
-// parallel/peer_exchange_cuda.cpp: a rank's window holds the rows that it attends to and the results for its own rows;
-// others copy into it. Three words for each other rank say how far that rank is:
-//   sent      portions of its rows are in this window
-//   finished  it does not read its window any more, so that rows of the next call may be copied there
-//   returned  its results are in this window
-// Results need no word before they are written: whoever returns them has had rows of that call, which were sent when
-// the last call's results had been used.
+// parallel/peer_exchange_cuda.cpp: heads exchanged by copies between GPUs. A rank's window in GPU memory holds the rows
+// that it attends to and the results for its own rows; the other ranks copy into it. Each rank keeps three flags for
+// each other rank, written by that rank:
+//   sent      last chunk of its rows that it has copied into this rank's window: 3 * call + 1, 2 or 3
+//   finished  last call in which it has read its own window, so that rows of the next call may be copied there
+//   returned  last call whose results it has copied into this rank's window
+// Results may be copied without waiting for a flag: a rank that returns results has received rows of the same call, and
+// those were sent after the previous call's results had been used.
+//
+// Why this cannot deadlock. A wait for a flag blocks its stream, and streams may share a first-in-first-out hardware
+// queue, so it may also hold up everything that its rank queues later, on whatever stream. The invariant is therefore
+// about the order in which the host queues work: on each rank, every write of a flag is queued before anything that
+// waits for another rank's answer to it. Per call, all ranks queue the same steps: (1) wait for the last call's
+// `finished`, copy rows, write `sent`; (2) wait for `sent`; (3) copy results, write `returned`; (4) write `finished`;
+// (5) wait for `returned`. So the write that a wait depends on is queued behind waits of earlier steps only; the
+// earliest wait depends on nothing that can be blocked, it ends, and by induction all of them end. What must not be
+// reordered: every chunk is sent to every rank before receive(), results are given back to every other rank before
+// collect(), and collect() writes `finished` before it waits for `returned`.
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/CUDAEvent.h>
@@ -20,7 +31,7 @@
 #include <thread>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/peer_exchange.hpp"
 #include "parallel/peer_memory.hpp"
@@ -28,10 +39,11 @@
 namespace wf {
 namespace {
 
-enum class Word { sent, finished, returned };
-constexpr int words_of_a_rank = 3;
-constexpr std::uint32_t portions_of_a_call = 3;
-constexpr auto answers_within = std::chrono::seconds(10);
+enum class Flag { sent, finished, returned };
+constexpr int flags_per_rank = 3;
+constexpr std::uint32_t chunks_per_call = 3;  ///< size of HeadExchange::chunks()
+/// How long works() waits for the other ranks' flags.
+constexpr auto answer_time = std::chrono::seconds(10);
 
 std::byte* data_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
 
@@ -39,16 +51,16 @@ std::size_t bytes_of(std::int64_t elements, const at::Tensor& like) {
   return static_cast<std::size_t>(elements) * like.itemsize();
 }
 
-/// Where results begin in a window, behind the rows.
+/// Rounds a size up to where the next part of a window may begin.
 std::int64_t aligned(std::int64_t bytes) { return (bytes + 255) / 256 * 256; }
 
 class PeerExchange final : public HeadExchange {
  public:
   PeerExchange(std::unique_ptr<Communicator> host, at::Device gpu)
-      : host_(std::move(host)), gpu_(gpu), words_(*host_, gpu, std::int64_t{4} * words_of_a_rank * host_->size()) {
+      : host_(std::move(host)), gpu_(gpu), flag_memory_(*host_, gpu, std::int64_t{4} * flags_per_rank * host_->size()) {
     for (int other = 0; other < size(); ++other)
       streams_.push_back(c10::cuda::getStreamFromPool(/*isHighPriority=*/true, gpu.index()));
-    words_.own().zero_();
+    flag_memory_.own().zero_();
     c10::cuda::getCurrentCUDAStream(gpu.index()).synchronize();
     host_->barrier();
   }
@@ -57,66 +69,18 @@ class PeerExchange final : public HeadExchange {
   int size() const override { return host_->size(); }
   int processors() const override { return at::cuda::getDeviceProperties(gpu_.index())->multiProcessorCount; }
 
-  HeadBlocks begin(const HeadShape& shape) override {
-    const c10::cuda::CUDAGuard on_gpu(gpu_);
-    ++call_;
-    portion_ = 0;
-    shape_ = shape;
-    heads_ = split(shape.heads, size());
-    make_window();
-    return room_ = HeadBlocks::make(rows_window().narrow(2, rows_of(rank()).begin, rows_of(rank()).size), shape.heads,
-                                    rank(), size());
-  }
-
-  void send() override {
-    const c10::cuda::CUDAGuard on_gpu(gpu_);
-    const Range part = portions(rows_of(rank()).size).at(portion_++);
-    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      if (portion_ == 1) stream_words_.wait(stream, own_word(Word::finished, other), call_ - 1);
-      const at::Tensor from = room_.of(other).narrow(2, part.begin, part.size);
-      transfer(stream, [&] { copy_block(other, from, rows_of(rank()).begin + part.begin, stream); });
-      room_.others.record_stream(stream);
-      stream_words_.write(stream, word_at(other, Word::sent), call_ * portions_of_a_call + portion_);
-    });
-  }
-
-  at::Tensor receive() override {
-    const c10::cuda::CUDAGuard on_gpu(gpu_);
-    wait_for_others(Word::sent, call_ * portions_of_a_call + portions_of_a_call);
-    room_ = {};
-    return rows_window();
-  }
-
-  void give_back(int to, std::int64_t first_row, const at::Tensor& results) override {
-    const c10::cuda::CUDAGuard on_gpu(gpu_);
-    if (to == rank()) return keep_results(first_row, results);
-    const c10::cuda::CUDAStream stream = after_current(to);
-    transfer(stream, [&] { copy_results(to, first_row, results, stream); });
-    results.record_stream(stream);
-    stream_words_.write(stream, word_at(to, Word::returned), call_);
-  }
-
-  at::Tensor collect() override {
-    const c10::cuda::CUDAGuard on_gpu(gpu_);
-    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      stream_words_.write(stream, word_at(other, Word::finished), call_);
-    });
-    if (rows_of(rank()).size > 0) wait_for_others(Word::returned, call_);
-    return results_window();
-  }
-
-  /// Whether words come through: every rank writes one to all others, and looks for theirs.
+  /// Whether flags arrive: every rank writes one to all others, and waits for theirs.
   bool works() {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
     for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      stream_words_.write(stream, word_at(other, Word::finished), call_);
+      flags_.write(stream, flag_at(other, Flag::finished), call_);
     });
     const auto has_all = [&] {
-      const at::Tensor seen = words_.own().view(at::kInt).cpu().view({words_of_a_rank, size()});
-      return seen[static_cast<int>(Word::finished)].eq(static_cast<std::int64_t>(call_)).sum().item<std::int64_t>() ==
+      const at::Tensor seen = flag_memory_.own().view(at::kInt).cpu().view({flags_per_rank, size()});
+      return seen[static_cast<int>(Flag::finished)].eq(static_cast<std::int64_t>(call_)).sum().item<std::int64_t>() ==
              size() - 1;
     };
-    const auto end = std::chrono::steady_clock::now() + answers_within;
+    const auto end = std::chrono::steady_clock::now() + answer_time;
     bool all = has_all();
     while (!all && std::chrono::steady_clock::now() < end) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -126,22 +90,70 @@ class PeerExchange final : public HeadExchange {
   }
 
  private:
+  HeadBlocks start_attention(const HeadShape& shape) override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    ++call_;
+    chunk_ = 0;
+    shape_ = shape;
+    heads_ = split(shape.heads, size());
+    make_window();
+    return blocks_ = HeadBlocks::make(rows_window().narrow(2, rows_of(rank()).begin, rows_of(rank()).size), shape.heads,
+                                      rank(), size());
+  }
+
+  void send_chunk() override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    const Range chunk = chunks(rows_of(rank()).size).at(chunk_++);
+    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
+      if (chunk_ == 1) flags_.wait(stream, own_flag(Flag::finished, other), call_ - 1);
+      const at::Tensor from = blocks_.of(other).narrow(2, chunk.begin, chunk.size);
+      transfer(stream, [&] { copy_block(other, from, rows_of(rank()).begin + chunk.begin, stream); });
+      blocks_.others.record_stream(stream);
+      flags_.write(stream, flag_at(other, Flag::sent), call_ * chunks_per_call + chunk_);
+    });
+  }
+
+  at::Tensor receive_rows() override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    wait_for_others(Flag::sent, call_ * chunks_per_call + chunks_per_call);
+    blocks_ = {};
+    return rows_window();
+  }
+
+  void return_results(int to, std::int64_t first_row, const at::Tensor& results) override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    if (to == rank()) return keep_results(first_row, results);
+    const c10::cuda::CUDAStream stream = after_current(to);
+    transfer(stream, [&] { copy_results(to, first_row, results, stream); });
+    results.record_stream(stream);
+    flags_.write(stream, flag_at(to, Flag::returned), call_);
+  }
+
+  at::Tensor collect_results() override {
+    const c10::cuda::CUDAGuard on_gpu(gpu_);
+    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
+      flags_.write(stream, flag_at(other, Flag::finished), call_);
+    });
+    if (rows_of(rank()).size > 0) wait_for_others(Flag::returned, call_);
+    return results_window();
+  }
+
   const Range& rows_of(int other) const { return shape_.rows[static_cast<std::size_t>(other)]; }
   std::int64_t heads_of(int other) const { return heads_[static_cast<std::size_t>(other)].size; }
   std::int64_t tokens() const { return shape_.rows.back().end(); }
 
-  // ---- Words: of each kind one for each rank.
+  // ---- Flags: of each kind one for each rank
 
-  std::size_t place(Word word, int from) const {
-    return sizeof(std::uint32_t) * static_cast<std::size_t>(static_cast<int>(word) * size() + from);
+  std::size_t place(Flag flag, int from) const {
+    return sizeof(std::uint32_t) * static_cast<std::size_t>(static_cast<int>(flag) * size() + from);
   }
-  const std::byte* own_word(Word word, int from) const { return words_.of(rank()) + place(word, from); }
-  const std::byte* word_at(int other, Word word) const { return words_.of(other) + place(word, rank()); }
+  const std::byte* own_flag(Flag flag, int from) const { return flag_memory_.of(rank()) + place(flag, from); }
+  const std::byte* flag_at(int other, Flag flag) const { return flag_memory_.of(other) + place(flag, rank()); }
 
-  void wait_for_others(Word word, std::uint32_t value) {
+  void wait_for_others(Flag flag, std::uint32_t value) {
     const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(gpu_.index());
     for (int other = 0; other < size(); ++other)
-      if (other != rank()) stream_words_.wait(current, own_word(word, other), value);
+      if (other != rank()) flags_.wait(current, own_flag(flag, other), value);
   }
 
   // ---- Windows
@@ -153,7 +165,7 @@ class PeerExchange final : public HeadExchange {
   std::int64_t results_at(int other) const { return aligned(rows_numel(other) * item_bytes()); }
   std::int64_t item_bytes() const { return static_cast<std::int64_t>(shape_.options.dtype().itemsize()); }
 
-  /// Collective when it has to grow, which all ranks see alike.
+  /// Makes the window large enough. Collective when it has to grow, which all ranks decide alike.
   void make_window() {
     std::int64_t needed = 0;
     for (int other = 0; other < size(); ++other)
@@ -163,12 +175,12 @@ class PeerExchange final : public HeadExchange {
     window_ = std::make_unique<PeerMemory>(*host_, gpu_, needed);
   }
 
-  /// This rank's: [3, batch, tokens, own heads, head_dim].
+  /// The rows in this rank's window: [3, batch, tokens, own heads, head_dim].
   at::Tensor rows_window() const {
     return at::from_blob(window_->of(rank()), {3, shape_.batch, tokens(), heads_of(rank()), shape_.head_dim},
                          shape_.options);
   }
-  /// This rank's: [batch, own rows, heads, head_dim].
+  /// The results in this rank's window: [batch, own rows, heads, head_dim].
   at::Tensor results_window() const {
     return at::from_blob(window_->of(rank()) + results_at(rank()),
                          {shape_.batch, rows_of(rank()).size, shape_.heads, shape_.head_dim}, shape_.options);
@@ -176,6 +188,7 @@ class PeerExchange final : public HeadExchange {
 
   // ---- Transfers, on a stream for each other rank
 
+  /// The stream of another rank, made to wait for what the current stream has queued.
   c10::cuda::CUDAStream after_current(int other) {
     const c10::cuda::CUDAStream& stream = streams_[static_cast<std::size_t>(other)];
     at::cuda::CUDAEvent ready;
@@ -184,7 +197,7 @@ class PeerExchange final : public HeadExchange {
     return stream;
   }
 
-  /// The next rank first, so that not all write to the same one.
+  /// Begins with the next rank, so that not all ranks write to the same one at once.
   template <class Use>
   void for_each_other(const Use& use) {
     for (int step = 1; step < size(); ++step) {
@@ -194,7 +207,7 @@ class PeerExchange final : public HeadExchange {
     }
   }
 
-  /// As a span of the trace.
+  /// Queues a copy on `stream`, as a span of the trace.
   template <class Copy>
   void transfer(const c10::cuda::CUDAStream& stream, const Copy& copy) {
     const c10::cuda::CUDAStreamGuard on_stream(stream);
@@ -202,7 +215,8 @@ class PeerExchange final : public HeadExchange {
     copy();
   }
 
-  /// from [3, batch, rows, heads of that rank, head_dim], rows dense, to its window from `first_row` on.
+  /// Copies from [3, batch, rows, heads of `other`, head_dim], with dense rows, to the rows from `first_row` on in that
+  /// rank's window.
   void copy_block(int other, const at::Tensor& from, std::int64_t first_row, const c10::cuda::CUDAStream& stream) {
     const std::int64_t row = from.size(3) * from.size(4);
     const std::size_t bytes = bytes_of(from.size(2) * row, from);
@@ -214,7 +228,7 @@ class PeerExchange final : public HeadExchange {
                                      stream));
   }
 
-  /// results [batch, rows, own heads, head_dim]: a part of that rank's rows of all heads, from `first_row` on.
+  /// Copies results [batch, rows, own heads, head_dim] to the rows from `first_row` on in the window of `other`.
   void copy_results(int other, std::int64_t first_row, const at::Tensor& results, const c10::cuda::CUDAStream& stream) {
     if (results.numel() == 0) return;
     const std::size_t width = bytes_of(results.size(2) * results.size(3), results);
@@ -229,7 +243,7 @@ class PeerExchange final : public HeadExchange {
     }
   }
 
-  /// A kernel does it: the copy engines take several times as long within a GPU.
+  /// Copies this rank's own results with a kernel: within a GPU the copy engines take several times as long.
   void keep_results(std::int64_t first_row, const at::Tensor& results) {
     const Range& heads = heads_[static_cast<std::size_t>(rank())];
     copy_heads(results_window().narrow(1, first_row, results.size(1)).narrow(2, heads.begin, heads.size), results);
@@ -237,26 +251,26 @@ class PeerExchange final : public HeadExchange {
 
   std::unique_ptr<Communicator> host_;
   at::Device gpu_;
-  PeerMemory words_;
-  StreamWords stream_words_;
+  PeerMemory flag_memory_;
+  StreamFlags flags_;
   std::vector<c10::cuda::CUDAStream> streams_;  ///< by rank
   std::unique_ptr<PeerMemory> window_;
   HeadShape shape_;
-  std::vector<Range> heads_;  ///< of each rank
-  HeadBlocks room_;
-  std::uint32_t call_ = 1, portion_ = 0;
+  std::vector<Range> heads_;  ///< each rank's heads
+  HeadBlocks blocks_;
+  std::uint32_t call_ = 1, chunk_ = 0;
 };
 
-/// Of the machine, whatever it is called: containers may share a name.
-std::string machine() {
+std::string host_name() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();
 }
 
-bool on_one_machine(Communicator& host) {
-  const std::vector<std::string> machines = texts_of_all(host, machine());
-  return std::ranges::count(machines, machines.front()) == std::ssize(machines);
+/// Containers on different nodes may have the same host name. PeerMemory then finds that their GPUs cannot be reached.
+bool on_one_node(Communicator& host) {
+  const std::vector<std::string> names = all_gather_texts(host, host_name());
+  return std::ranges::count(names, names.front()) == std::ssize(names);
 }
 
 }  // namespace
@@ -267,13 +281,13 @@ std::unique_ptr<HeadExchange> peer_exchange(std::unique_ptr<Communicator> host, 
     return nullptr;
   };
   if (!peer_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
-  if (!on_one_machine(*host)) return no("their ranks are on several machines");
+  if (!on_one_node(*host)) return no("their ranks are on several nodes");
   try {
     Communicator& ranks = *host;
     auto exchange = std::make_unique<PeerExchange>(std::move(host), gpu);
-    const std::vector<std::string> answers = texts_of_all(ranks, exchange->works() ? "" : "no");
+    const std::vector<std::string> answers = all_gather_texts(ranks, exchange->works() ? "" : "no");
     if (std::ranges::count(answers, "") == std::ssize(answers)) return exchange;
-    return no("words do not come through from GPU to GPU");
+    return no("flags do not arrive from GPU to GPU");
   } catch (const Error& error) {
     if (error.kind() != Error::environment) throw;
     return no(error.what());

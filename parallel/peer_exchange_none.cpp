@@ -1,4 +1,4 @@
-// parallel/peer_exchange_none.cpp: a build without CUDA.
+// parallel/peer_exchange_none.cpp: peer_exchange.hpp in a build without CUDA.
 #include "parallel/peer_exchange.hpp"
 
 namespace wf {

@@ -11,7 +11,7 @@
 #include <exception>
 #include <string_view>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -34,7 +34,7 @@ void check(CUresult code, const char* what) {
     throw Error(Error::resource, fmt::format("{}: CUDA driver error {}", what, static_cast<int>(code)));
 }
 
-CUdeviceptr address(const std::byte* word) { return reinterpret_cast<CUdeviceptr>(word); }
+CUdeviceptr address(const std::byte* flag) { return reinterpret_cast<CUdeviceptr>(flag); }
 
 }  // namespace
 
@@ -43,7 +43,7 @@ bool peer_copies_allowed() {
   return !asked || std::string_view(asked) != "0";
 }
 
-std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& own) {
+std::vector<std::string> all_gather_texts(Communicator& ranks, const std::string& own) {
   const auto all = static_cast<std::size_t>(ranks.size());
   const at::Tensor sizes =
       ranks.all_gather(at::full({1}, static_cast<std::int64_t>(own.size()), at::kLong), Counts(all, 1));
@@ -64,11 +64,11 @@ std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& ow
 
 PeerMemory::PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes)
     : host_(host), exceptions_(std::uncaught_exceptions()) {
-  const c10::cuda::CUDAGuard on_gpu(gpu);  // others' memory is opened for this GPU
+  const c10::cuda::CUDAGuard on_gpu(gpu);  // the others' memory is opened for the current device
   own_ = at::empty({bytes}, at::device(gpu).dtype(at::kByte));
   const auto shared = allocator::shareIpcHandle(own_.data_ptr());
-  const std::vector<std::string> handles = texts_of_all(host, shared.handle);
-  const std::vector<std::string> offsets = texts_of_all(host, std::to_string(shared.offset));
+  const std::vector<std::string> handles = all_gather_texts(host, shared.handle);
+  const std::vector<std::string> offsets = all_gather_texts(host, std::to_string(shared.offset));
   std::string problem;
   for (int rank = 0; rank < host.size() && problem.empty(); ++rank) {
     const auto i = static_cast<std::size_t>(rank);
@@ -78,16 +78,16 @@ PeerMemory::PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes)
     } catch (const std::exception& error) {
       problem = fmt::format("the GPU of rank {} cannot reach that of rank {}", host.rank(), rank);
       spdlog::debug("{}: {}", problem, error.what());
-      (void)cudaGetLastError();  // it was the whole answer
+      (void)cudaGetLastError();  // clears the error, which is handled here
     }
   }
-  for (const std::string& one : texts_of_all(host, problem))
+  for (const std::string& one : all_gather_texts(host, problem))
     if (!one.empty()) throw Error(Error::environment, one);
 }
 
 PeerMemory::~PeerMemory() {
   if (std::uncaught_exceptions() > exceptions_) {
-    static std::vector<at::Tensor> kept;  // others may still write there
+    static std::vector<at::Tensor> kept;  // the other ranks may still write there
     kept.push_back(own_);
     return;
   }
@@ -106,17 +106,17 @@ std::byte* PeerMemory::of(int rank) const {
   return static_cast<std::byte*>(opened_[i].get()) + offsets_[i];
 }
 
-// ---- Words
+// ---- Flags
 
-StreamWords::StreamWords()
+StreamFlags::StreamFlags()
     : write_(driver_function<Call>("cuStreamWriteValue32")), wait_(driver_function<Call>("cuStreamWaitValue32")) {}
 
-void StreamWords::write(cudaStream_t stream, const std::byte* word, std::uint32_t value) const {
-  check(write_(stream, address(word), value, CU_STREAM_WRITE_VALUE_DEFAULT), "cuStreamWriteValue32");
+void StreamFlags::write(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const {
+  check(write_(stream, address(flag), value, CU_STREAM_WRITE_VALUE_DEFAULT), "cuStreamWriteValue32");
 }
 
-void StreamWords::wait(cudaStream_t stream, const std::byte* word, std::uint32_t value) const {
-  check(wait_(stream, address(word), value, CU_STREAM_WAIT_VALUE_GEQ), "cuStreamWaitValue32");
+void StreamFlags::wait(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const {
+  check(wait_(stream, address(flag), value, CU_STREAM_WAIT_VALUE_GEQ), "cuStreamWaitValue32");
 }
 
 }  // namespace wf

@@ -1,5 +1,5 @@
-// parallel/peer_memory.hpp: memory of GPUs of one machine that their ranks write into for each other, and words in it
-// for which streams wait. Only for files that speak CUDA.
+// parallel/peer_memory.hpp: GPU memory of the ranks of one node that each of them can write into, and flags in GPU
+// memory that streams wait for. Only for files that include CUDA headers anyway.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,49 +16,51 @@
 
 namespace wf {
 
-/// False: the user wants none of it, WANFARM_PEER_COPIES is 0.
+/// False when the user has switched copies between GPUs off with WANFARM_PEER_COPIES=0.
 bool peer_copies_allowed();
 
-/// As much memory on each rank's GPU, which all ranks of `host` can reach. It counts as LibTorch's.
+/// The same amount of memory on each rank's GPU, which all ranks of `host` can access. It comes from LibTorch's
+/// allocator.
 class PeerMemory {
  public:
-  /// Collective. Not initialised. Throws Error(environment) on all ranks where one of them cannot reach another's.
+  /// Collective. The memory is not initialised. Throws Error(environment) on all ranks when one of them cannot access
+  /// another's memory.
   PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes);
-  /// Collective: the others have let go of this rank's memory when it returns. Not while an exception is on its way:
-  /// then the memory stays as it is until the process ends.
+  /// Collective: returns when the other ranks have closed this rank's memory. Not collective while an exception unwinds
+  /// the stack: the memory is then kept until the process ends.
   ~PeerMemory();
   PeerMemory(const PeerMemory&) = delete;
   PeerMemory& operator=(const PeerMemory&) = delete;
 
   std::int64_t bytes() const { return own_.numel(); }
   const at::Tensor& own() const { return own_; }  ///< [bytes] u8
-  std::byte* of(int rank) const;                  ///< where any rank's memory begins, here
+  std::byte* of(int rank) const;                  ///< address in this process where any rank's memory begins
 
  private:
   Communicator& host_;
   at::Tensor own_;
-  std::vector<std::shared_ptr<void>> opened_;  ///< by rank; empty: its own
+  std::vector<std::shared_ptr<void>> opened_;  ///< the other ranks' memory, by rank; null for this rank
   std::vector<std::ptrdiff_t> offsets_;
   int exceptions_;
 };
 
-/// Counters in GPU memory, 32 bits each, that only grow and may wrap around. The stream's GPU has to be the current
-/// one.
-class StreamWords {
+/// Writes flags in GPU memory, and waits for them, on a stream. A flag is a counter of 32 bits that only grows and may
+/// wrap around. The stream's GPU has to be the current device. Calls throw Error(resource) when the driver fails.
+class StreamFlags {
  public:
-  /// Throws Error(environment) when the driver cannot.
-  StreamWords();
-  /// After what the stream has to do, the word is set, also in another GPU's memory.
-  void write(cudaStream_t stream, const std::byte* word, std::uint32_t value) const;
-  /// The stream goes on once the word, of its own GPU, has reached the value.
-  void wait(cudaStream_t stream, const std::byte* word, std::uint32_t value) const;
+  /// Throws Error(environment) when the driver does not support it.
+  StreamFlags();
+  /// Queues a write of the flag, which may be in another GPU's memory.
+  void write(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const;
+  /// Makes the stream wait until the flag, in its own GPU's memory, has reached the value.
+  void wait(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const;
 
  private:
   using Call = CUresult (*)(CUstream, CUdeviceptr, cuuint32_t, unsigned);
   Call write_, wait_;
 };
 
-/// What each rank says, on all of them.
-std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& own);
+/// The text of each rank, in rank order, on all ranks. Collective over communicators for CPU tensors.
+std::vector<std::string> all_gather_texts(Communicator& ranks, const std::string& own);
 
 }  // namespace wf

@@ -1,6 +1,6 @@
-// parallel/peer_tensors_cuda.cpp: CUDA IPC, by way of LibTorch's allocator. As bytes: MessagePack of an array with
-// {"type", "sizes", "offset", "handle"} of each tensor. Handles are of whole segments of the allocator: tensors of one
-// segment have the same, and are told apart by their offsets.
+// parallel/peer_tensors_cuda.cpp: peer_tensors.hpp by CUDA IPC, through LibTorch's allocator. What is shared is the
+// MessagePack of an array with {"type", "sizes", "offset", "handle"} of each tensor. A handle is that of a whole
+// segment of the allocator: tensors in one segment have the same handle, and different offsets.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAException.h>
@@ -14,8 +14,8 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
 #include "parallel/peer_memory.hpp"
 #include "parallel/peer_tensors.hpp"
 
@@ -25,7 +25,8 @@ namespace {
 namespace allocator = c10::cuda::CUDACachingAllocator;
 using Json = nlohmann::json;
 
-Bytes no(std::string_view why) {
+/// Shares nothing, and logs why.
+Bytes share_nothing(std::string_view why) {
   spdlog::debug("no tensors are shared: {}", why);
   return {};
 }
@@ -35,8 +36,8 @@ Json kind_of(const at::Tensor& tensor) {
 }
 
 Json shared(const at::Tensor& tensor) {
-  if (!tensor.is_contiguous()) throw Error(Error::internal, "a tensor to share has gaps");
-  // The allocator knows blocks by where they begin.
+  if (!tensor.is_contiguous()) throw Error(Error::internal, "a tensor to share is not contiguous");
+  // The allocator finds a block by its first address.
   const allocator::ShareableHandle block = allocator::shareIpcHandle(tensor.storage().mutable_data());
   Json json = kind_of(tensor);
   json["offset"] = block.offset + tensor.storage_offset() * static_cast<std::int64_t>(tensor.itemsize());
@@ -50,10 +51,10 @@ void check_kinds(const Json& tensors, const std::vector<at::Tensor>& like) {
     return json.at("type") == kind.at("type") && json.at("sizes") == kind.at("sizes");
   };
   if (!std::ranges::equal(tensors, like, is_like))
-    throw Error(Error::environment, "what another process shares has other dtypes or shapes");
+    throw Error(Error::environment, "the tensors that another process shares have other dtypes or shapes");
 }
 
-/// Memory of other processes, open as long as this lives; the allocator opens a segment once.
+/// Opens memory of other processes, for as long as the result lives. The allocator opens each segment once.
 std::vector<std::shared_ptr<void>> open_all(const Json& tensors) {
   std::vector<std::shared_ptr<void>> opened;
   try {
@@ -62,7 +63,7 @@ std::vector<std::shared_ptr<void>> open_all(const Json& tensors) {
       opened.push_back(allocator::getIpcDevPtr(std::string(handle.begin(), handle.end())));
     }
   } catch (const c10::Error& error) {
-    (void)cudaGetLastError();  // it was the whole answer
+    (void)cudaGetLastError();  // clears the error, which is handled here
     throw Error(Error::environment,
                 fmt::format("another process's GPU memory cannot be reached: {}", error.what_without_backtrace()));
   }
@@ -72,8 +73,8 @@ std::vector<std::shared_ptr<void>> open_all(const Json& tensors) {
 }  // namespace
 
 Bytes share_tensors(const std::vector<at::Tensor>& tensors) {
-  if (tensors.empty() || !tensors.front().is_cuda()) return no("they are not on a GPU");
-  if (!peer_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
+  if (tensors.empty() || !tensors.front().is_cuda()) return share_nothing("they are not on a GPU");
+  if (!peer_copies_allowed()) return share_nothing("WANFARM_PEER_COPIES is 0");
   const c10::cuda::CUDAGuard on_gpu(tensors.front().device());
   try {
     Json all = Json::array();
@@ -81,13 +82,13 @@ Bytes share_tensors(const std::vector<at::Tensor>& tensors) {
     return Json::to_msgpack(all);
   } catch (const c10::Error& error) {
     (void)cudaGetLastError();
-    return no(error.what_without_backtrace());
+    return share_nothing(error.what_without_backtrace());
   }
 }
 
-/// All that can fail comes before the first copy, so that no memory is closed while it is read.
+/// Everything that can fail comes before the first copy, so that no memory is closed while it is being read.
 std::vector<at::Tensor> copy_shared(const Bytes& shared, const std::vector<at::Tensor>& like, at::Device own) {
-  const c10::cuda::CUDAGuard on_gpu(own);  // the others' memory is opened for this GPU
+  const c10::cuda::CUDAGuard on_gpu(own);  // the other process's memory is opened for the current device
   const Json tensors = Json::from_msgpack(shared);
   check_kinds(tensors, like);
   const std::vector<std::shared_ptr<void>> opened = open_all(tensors);

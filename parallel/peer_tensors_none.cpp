@@ -1,6 +1,6 @@
-// parallel/peer_tensors_none.cpp: a build without CUDA.
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+// parallel/peer_tensors_none.cpp: peer_tensors.hpp in a build without CUDA.
+#include "base/error.hpp"
+#include "base/log.hpp"
 #include "parallel/peer_tensors.hpp"
 
 namespace wf {

@@ -12,7 +12,7 @@
 namespace wf {
 namespace {
 
-/// One communicator for each set of ranks: many degrees make the same set more than once.
+/// Makes one communicator for each set of ranks; most degrees need the same set more than once.
 class Subgroups {
  public:
   explicit Subgroups(std::shared_ptr<Communicator> all) : all_(std::move(all)) {
@@ -38,22 +38,22 @@ RankGroup::RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees,
       device_(std::move(gpus.communicator)),
       place_(make_mesh(host_->size(), degrees).place(host_->rank())) {
   Subgroups groups(device_ ? device_ : host_);
-  const auto half = groups.of(place_.half_members), ulysses = groups.of(place_.ulysses_group),
+  const auto branch = groups.of(place_.branch_members), ulysses = groups.of(place_.ulysses_group),
              ring = groups.of(place_.ring_group);
   std::unique_ptr<HeadExchange> heads;
   if (device_ && ulysses->size() > 1) heads = peer_exchange(host_->subgroup(place_.ulysses_group), gpus.own);
   if (!heads) heads = message_exchange(ulysses);
-  sequence_ = std::make_unique<SequenceGroup>(half, std::move(heads), ring);
+  sequence_ = std::make_unique<SequenceGroup>(branch, std::move(heads), ring);
 }
 
 std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
   const DeviceSpan span(own.device(), "GPU", "wait", "velocities");
-  std::vector<at::Tensor> made;
-  for (int half = 0; half < halves(); ++half) {
-    made.push_back(half == place_.half ? own.contiguous() : at::empty(own.sizes(), own.options()));
-    tensors().broadcast(made.back(), place_.half_leaders[static_cast<std::size_t>(half)]);
+  std::vector<at::Tensor> all;
+  for (int branch = 0; branch < branches(); ++branch) {
+    all.push_back(branch == place_.branch ? own.contiguous() : at::empty(own.sizes(), own.options()));
+    tensors().broadcast(all.back(), place_.branch_leaders[static_cast<std::size_t>(branch)]);
   }
-  return made;
+  return all;
 }
 
 Bytes RankGroup::from_leader(Bytes bytes) const {
@@ -64,10 +64,10 @@ Bytes RankGroup::from_leader(Bytes bytes) const {
   return bytes;
 }
 
-bool RankGroup::leader_says(bool leaders_own) const {
-  const at::Tensor word = at::full({1}, leaders_own ? 1 : 0, at::kByte);
-  host_->broadcast(word, 0);
-  return word.item<std::uint8_t>() != 0;
+bool RankGroup::from_leader(bool value) const {
+  const at::Tensor flag = at::full({1}, value ? 1 : 0, at::kByte);
+  host_->broadcast(flag, 0);
+  return flag.item<std::uint8_t>() != 0;
 }
 
 }  // namespace wf

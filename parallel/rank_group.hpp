@@ -1,45 +1,46 @@
-// parallel/rank_group.hpp: the ranks that work on one stage of one clip together.
+// parallel/rank_group.hpp: the group of ranks that work on one stage of one clip together.
 #pragma once
 
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "cluster/transport.hpp"
 #include "parallel/communicator.hpp"
-#include "parallel/mail.hpp"
 #include "parallel/mesh.hpp"
 #include "parallel/sequence_parallel.hpp"
 
 namespace wf {
 
-/// Communicators for a mesh. With guidance 2 the group has two halves, one for each text; each half cuts the sequence
-/// over its ranks.
+/// The communicators of a mesh. With guidance 2 the group has two branches, one for the conditional and one for the
+/// unconditional forward; each branch divides the sequence over its ranks. Calls throw what Communicator throws.
 class RankGroup {
  public:
-  /// Where tensors are on GPUs: the same ranks' communicator for them (none: tensors are on the CPU), and this rank's
-  /// GPU.
+  /// The communicator for tensors on GPUs (null: tensors are on the CPU), over the same ranks, and this rank's GPU.
   struct OnGpus {
     std::unique_ptr<Communicator> communicator;
     at::Device own = at::kCPU;
   };
-  /// Collective over `host`, the group's communicator for CPU tensors: every rank of it makes its group with the same
-  /// degrees. Throws input when the degrees do not fit.
+  /// Collective over `host`, the group's communicator for CPU tensors; all its ranks pass the same degrees. Throws
+  /// Error(input) when the degrees do not fit the number of ranks.
   RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees, OnGpus gpus);
   RankGroup(std::unique_ptr<Communicator> host, const Degrees& degrees) : RankGroup(std::move(host), degrees, {}) {}
 
   int rank() const { return host_->rank(); }
   int size() const { return host_->size(); }
-  int halves() const { return static_cast<int>(place_.half_leaders.size()); }
-  int half() const { return place_.half; }  ///< 0: the conditional forward, and everything where there is one half
+  int branches() const { return static_cast<int>(place_.branch_leaders.size()); }
+  /// 0: the conditional forward, and both forwards when there is one branch; 1: the unconditional forward.
+  int branch() const { return place_.branch; }
   const SequenceGroup& sequence() const { return *sequence_; }
 
-  /// What each half made, in their order: every rank of a half has its own half's tensor, and gets the other's. Shapes
-  /// and dtypes are the same in both.
+  /// The tensor of each branch, in branch order. Every rank passes its own branch's tensor, the same on all ranks of
+  /// the branch, and gets the other branch's. Both branches have the same shape and dtype.
   std::vector<at::Tensor> share(const at::Tensor& own) const;
 
-  // Of the first rank, the leader, all others get:
-  Bytes from_leader(Bytes bytes) const;      ///< its bytes; what the others pass does not matter
-  bool leader_says(bool leaders_own) const;  ///< its word
+  /// The bytes that the leader, rank 0, passes. The other ranks' argument is ignored.
+  Bytes from_leader(Bytes bytes) const;
+  /// The value that the leader, rank 0, passes. The other ranks' argument is ignored.
+  bool from_leader(bool value) const;
 
  private:
   Communicator& tensors() const { return device_ ? *device_ : *host_; }

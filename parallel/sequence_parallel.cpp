@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/check.hpp"
 #include "parallel/device_span.hpp"
 
 namespace wf {
@@ -16,17 +17,17 @@ std::int64_t total(const std::vector<Range>& ranges) {
                          [](std::int64_t sum, const Range& range) { return sum + range.size; });
 }
 
-/// Backends take, and give, heads before rows.
+/// Swaps rows and heads: attention backends take and give heads before rows.
 at::Tensor heads_first(const at::Tensor& x) { return x.transpose(1, 2); }
 
-/// What a rank has seen of the keys so far, in f32: rounding at every merge would add up.
+/// The merged result over the keys that a rank has seen so far, in f32: rounding at every merge would add up.
 class Merged {
  public:
   void add(const AttentionResult& result) {
     const AttentionResult wide{result.out.to(at::kFloat), result.lse};
     sum_ = sum_.out.defined() ? merge(sum_, wide) : wide;
   }
-  /// `like`: the queries. A rank without rows has seen nothing.
+  /// The result in the dtype of the queries `like`. A rank without rows has merged nothing.
   at::Tensor result(const at::Tensor& like) const {
     return sum_.out.defined() ? heads_first(sum_.out).to(like.scalar_type()) : at::empty_like(like);
   }
@@ -71,7 +72,7 @@ at::Tensor SequenceGroup::gather(const at::Tensor& own, std::int64_t tokens) con
   return whole_->all_gather(rows_first, sizes(rows(tokens))).transpose(0, 1);
 }
 
-// ---- Attention over it
+// ---- Attention over its rows
 
 SequenceAttention::SequenceAttention(const SequenceGroup& ranks, std::int64_t tokens, Attention local)
     : local_(std::move(local)) {
@@ -89,20 +90,25 @@ SequenceAttention::SequenceAttention(const SequenceGroup& ranks, std::int64_t to
 
 HeadBlocks SequenceAttention::begin(const at::Tensor& like, at::ScalarType dtype, std::int64_t heads,
                                     std::int64_t head_dim) {
+  WF_CHECK(!begun_);
   const std::int64_t batch = like.size(0);
   const at::TensorOptions options = like.options().dtype(dtype);
   device_ = like.device();
+  unsent_chunks_ = chunks(like.size(1)).size();
+  begun_ = true;
   if (exchange_)
     return exchange_->begin({.batch = batch, .heads = heads, .head_dim = head_dim, .rows = rows_, .options = options});
   qkv_ = at::empty({3, batch, like.size(1), heads, head_dim}, options);
   return HeadBlocks::make(qkv_, heads, /*rank=*/0, /*ranks=*/1);
 }
 
-std::vector<Range> SequenceAttention::portions(std::int64_t own_rows) const {
-  return exchange_ ? exchange_->portions(own_rows) : std::vector<Range>{{0, own_rows}};
+std::vector<Range> SequenceAttention::chunks(std::int64_t own_rows) const {
+  return exchange_ ? exchange_->chunks(own_rows) : std::vector<Range>{{0, own_rows}};
 }
 
 void SequenceAttention::send() {
+  WF_CHECK(begun_ && unsent_chunks_ > 0);
+  --unsent_chunks_;
   if (exchange_) exchange_->send();
 }
 
@@ -117,29 +123,32 @@ at::Tensor SequenceAttention::receive() {
   return exchange_->receive();
 }
 
-/// The next ranks first, so that not all send to the same one.
-void SequenceAttention::give_back(const Range& piece, const at::Tensor& results) {
+/// Gives the results of a chunk of rows to the ranks that own them. Begins with the next rank, so that not all ranks
+/// send to the same one at once.
+void SequenceAttention::give_back(const Range& chunk, const at::Tensor& results) {
   const int ranks = exchange_->size();
   for (int step = 1; step <= ranks; ++step) {
     const int to = (exchange_->rank() + step) % ranks;
     const Range& rows = rows_[static_cast<std::size_t>(to)];
-    const std::int64_t begin = std::max(rows.begin, piece.begin), end = std::min(rows.end(), piece.end());
+    const std::int64_t begin = std::max(rows.begin, chunk.begin), end = std::min(rows.end(), chunk.end());
     if (begin < end)
-      exchange_->give_back(to, begin - rows.begin, results.narrow(1, begin - piece.begin, end - begin).contiguous());
+      exchange_->give_back(to, begin - rows.begin, results.narrow(1, begin - chunk.begin, end - begin).contiguous());
   }
 }
 
 at::Tensor SequenceAttention::mix() {
+  WF_CHECK(begun_ && unsent_chunks_ == 0);
+  begun_ = false;
   if (!exchange_) {
     const at::Tensor qkv = std::exchange(qkv_, {});
     return attend(qkv[0], qkv.narrow(0, 1, 2));
   }
   const at::Tensor qkv = receive(), q = qkv[0], kv = qkv.narrow(0, 1, 2);
   const Range& own = rows_[static_cast<std::size_t>(exchange_->rank())];
-  // With a ring it is once around for all rows.
+  // With a ring, attention goes around once, for all rows in one chunk.
   const int processors = ring_ ? 0 : exchange_->processors();
-  for (const Range& piece : attention_pieces(q.size(1), own, q.size(0) * q.size(2), processors))
-    give_back(piece, attend(q.narrow(1, piece.begin, piece.size), kv));
+  for (const Range& chunk : attention_chunks(q.size(1), own, q.size(0) * q.size(2), processors))
+    give_back(chunk, attend(q.narrow(1, chunk.begin, chunk.size), kv));
   const DeviceSpan span(q.device(), "GPU", "wait", "results of other heads");
   return exchange_->collect();
 }

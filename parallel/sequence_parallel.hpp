@@ -1,8 +1,9 @@
-// parallel/sequence_parallel.hpp: attention over a sequence that is cut over ranks. Each rank has some rows of q, k and
-// v with all heads, in sequence order; the result has the same rows. Sources: DeepSpeed-Ulysses (head_exchange.hpp),
-// Ring Attention (keys and values around a ring, joined by their log-sum-exp).
+// parallel/sequence_parallel.hpp: attention over a sequence whose rows are divided over ranks. Each rank has some rows
+// of q, k and v with all heads, in sequence order; the result has the same rows. Sources: DeepSpeed-Ulysses
+// (head_exchange.hpp), and Ring Attention (keys and values go around a ring; results are merged by their log-sum-exp).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -14,22 +15,23 @@
 
 namespace wf {
 
-/// The ranks over which one sequence is cut: ulysses x ring, this rank being one of them.
+/// The ulysses x ring ranks over which a sequence is divided, as one of them sees them.
 class SequenceGroup {
  public:
-  /// whole: all ranks, in sequence order; ulysses: those that exchange heads (consecutive in the sequence); ring: those
-  /// with the same place in their Ulysses group.
+  /// whole: all ranks, in sequence order. ulysses: the ranks that exchange heads with this one, consecutive in the
+  /// sequence. ring: the ranks with the same place in their Ulysses groups.
   SequenceGroup(std::shared_ptr<Communicator> whole, std::unique_ptr<HeadExchange> ulysses,
                 std::shared_ptr<Communicator> ring);
 
   int size() const { return whole_->size(); }
   int rank() const { return whole_->rank(); }
 
-  /// The rows of a sequence that each rank owns, and this one.
+  /// The rows that each rank owns of a sequence of `tokens` rows.
   std::vector<Range> rows(std::int64_t tokens) const { return split(tokens, size()); }
+  /// The rows that this rank owns.
   Range own_rows(std::int64_t tokens) const { return rows(tokens)[static_cast<std::size_t>(rank())]; }
 
-  /// This rank's rows [batch, own rows, n] -> all rows [batch, tokens, n].
+  /// Collective: this rank's rows [batch, own rows, n] -> all rows [batch, tokens, n].
   at::Tensor gather(const at::Tensor& own, std::int64_t tokens) const;
 
  private:
@@ -38,41 +40,51 @@ class SequenceGroup {
   std::unique_ptr<HeadExchange> ulysses_;
 };
 
-/// Self-attention over a whole sequence from this rank's rows. Begin, write and send each portion, mix; then begin
-/// again.
+/// Self-attention over a whole sequence, from this rank's rows. For each attention call, in this order,
+///
+///   begin()   returns the buffers for this rank's rows of q, k and v
+///   send()    once for each of chunks(own rows), after that chunk has been written to the buffers
+///   mix()     returns the attention's result for this rank's rows
+///
+/// Another order throws Error(internal). Collective over the ranks; throws what Communicator throws, and cannot be used
+/// any more after an error. For one thread.
 class SequenceAttention {
  public:
-  /// One rank has all rows. `local`: what one rank computes.
+  /// For a rank that has all rows. local: the attention that it computes.
   SequenceAttention(Attention local) : local_(std::move(local)) {}  // NOLINT(google-explicit-constructor)
-  /// Collective over `ranks`, which outlive this; a sequence of so many tokens. With a ring, `local` gives its lse.
+  /// For a sequence of `tokens` rows that is divided over `ranks`, which outlive this. local: the attention that each
+  /// rank computes; with a ring it has to give its lse.
   SequenceAttention(const SequenceGroup& ranks, std::int64_t tokens, Attention local);
 
-  /// Where to write this rank's rows of q, k and v, of that dtype. like: [batch, own rows, n], for its sizes and
-  /// device.
+  /// The buffers for this rank's rows of q, k and v, of the given dtype. like: a tensor [batch, own rows, n] on the
+  /// same device.
   HeadBlocks begin(const at::Tensor& like, at::ScalarType dtype, std::int64_t heads, std::int64_t head_dim);
-  /// Portions of the own rows, which are to be written in this order; some may be empty.
-  std::vector<Range> portions(std::int64_t own_rows) const;
-  /// The next portion has been written, and may travel.
+  /// The chunks of this rank's rows, in the order in which they are written and sent; some may be empty.
+  std::vector<Range> chunks(std::int64_t own_rows) const;
+  /// Sends the next chunk, which the current stream has written.
   void send();
-  /// [batch, own rows, heads, head_dim]
+  /// The result for this rank's rows: [batch, own rows, heads, head_dim].
   at::Tensor mix();
 
  private:
   at::Tensor receive();
-  void give_back(const Range& piece, const at::Tensor& results);
+  void give_back(const Range& chunk, const at::Tensor& results);
   at::Tensor attend(const at::Tensor& q, const at::Tensor& kv) const;
 
   Attention local_;
-  HeadExchange* exchange_ = nullptr;  ///< none: this rank has all rows of its ring's block
-  Communicator* ring_ = nullptr;
-  std::vector<Range> rows_;    ///< of the ranks that exchange heads, in their block
-  std::vector<Range> blocks_;  ///< of each rank of the ring
+  HeadExchange* exchange_ = nullptr;  ///< null when this rank has all rows of its ring block
+  Communicator* ring_ = nullptr;      ///< null when there is no ring
+  std::vector<Range> rows_;           ///< rows of each rank that exchanges heads, counted within the ring block
+  std::vector<Range> blocks_;         ///< rows of each rank of the ring: a block for each Ulysses group
   at::Device device_ = at::kCPU;
-  at::Tensor qkv_;  ///< where nothing travels
+  at::Tensor qkv_;                 ///< the buffers when no heads are exchanged
+  std::size_t unsent_chunks_ = 0;  ///< calls of send() left before mix()
+  bool begun_ = false;             ///< between begin() and mix()
 };
 
-/// Every rank keeps its queries, keys and values go around. q: [batch, rows, heads, head_dim]; kv: keys and values of
-/// the same rows, [2, batch, rows, heads, head_dim]; rows: of each rank. `inner` gives its lse. Returns the mixture.
+/// Ring attention: every rank keeps its queries, while keys and values go around. Collective. q: this rank's queries,
+/// [batch, rows, heads, head_dim]; kv: keys and values of the same rows, [2, batch, rows, heads, head_dim]; rows: those
+/// of each rank. `inner` has to give its lse. Returns [batch, rows, heads, head_dim], dtype of q.
 at::Tensor ring_attention(Communicator& ranks, const std::vector<Range>& rows, const Attention& inner,
                           const at::Tensor& q, const at::Tensor& kv);
 

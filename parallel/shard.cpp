@@ -4,12 +4,7 @@ namespace wf {
 
 std::vector<Range> split(std::int64_t total, int parts) {
   std::vector<Range> ranges;
-  std::int64_t begin = 0;
-  for (int part = 0; part < parts; ++part) {
-    const std::int64_t size = total / parts + (part < total % parts ? 1 : 0);
-    ranges.push_back({begin, size});
-    begin += size;
-  }
+  for (int part = 0; part < parts; ++part) ranges.push_back(share_of(total, parts, part));
   return ranges;
 }
 

@@ -1,22 +1,23 @@
-// parallel/lender.hpp: what a rank has on its GPU, lent to another rank of the machine for a copy.
+// parallel/weight_lease.hpp: weights on a rank's GPU, leased to another rank of the node while it copies them.
 #pragma once
 
 #include <functional>
 #include <memory>
 
-#include "parallel/mail.hpp"
+#include "cluster/transport.hpp"
 
 namespace wf {
 
-struct Lent {
-  Bytes handles = {};                      ///< of the memory (parallel/peer_tensors.hpp); empty: nothing is lent
-  std::shared_ptr<const void> lease = {};  ///< as long as this is kept, on either side, the memory stays as it is
+/// Permission to copy another rank's weights.
+struct WeightLease {
+  Bytes handles = {};                      ///< result of share_tensors(); empty when nothing is leased
+  std::shared_ptr<const void> lease = {};  ///< the weights stay unchanged as long as this is kept, on either rank
 };
 
-/// A rank that may have what is wanted.
-struct Lender {
+/// A rank of this node that may hold the weights that are needed.
+struct WeightPeer {
   int rank = 0;
-  std::function<Lent()> borrow;  ///< waits for its answer
+  std::function<WeightLease()> request;  ///< asks that rank for a lease, and waits for its answer
 };
 
 }  // namespace wf

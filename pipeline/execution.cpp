@@ -2,7 +2,7 @@
 
 #include <ATen/Context.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/kernels/attention.hpp"
 
 namespace wf {

@@ -1,4 +1,4 @@
-// pipeline/execution.hpp: how clips are computed. One value for a whole run, passed down, never global.
+// pipeline/execution.hpp: how clips are computed: one value per run, which is passed down and never global.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -12,39 +12,46 @@
 
 namespace wf {
 
-/// Which code computes self-attention. automatic: the first of fa3, cudnn and math that fits.
+/// The code that computes self-attention. automatic: the first of fa3, cudnn and math that supports the device, the
+/// dtype and the head size.
 enum class AttentionBackend { automatic, math, cudnn, fa3 };
+constexpr const char* to_string(AttentionBackend backend) {
+  constexpr const char* names[] = {"auto", "math", "cudnn", "fa3"};
+  return names[static_cast<int>(backend)];
+}
 
-/// Where the two experts lie. both: on the device. exchanged: one there, the other in pinned host memory until it is
-/// used. one: one there, and nothing is kept of the other.
+/// Where the two experts are kept. both: on the device. exchanged: one on the device, the other in pinned host memory.
+/// one: one on the device; the other is read again when it is needed.
 enum class Residency { both, exchanged, one };
 
+/// The choices of one run on one rank.
 struct Execution {
   Precision precision = Precision::reference;
-  at::Device device = at::kCPU;
+  at::Device device = at::kCPU;               ///< of experts and VAE
   at::Device text_device = at::kCPU;          ///< of the text encoder
-  GuidanceMode guidance = GuidanceMode::two;  ///< automatic: as the run's plan decides
+  GuidanceMode guidance = GuidanceMode::two;  ///< `automatic` counts as `two` here: the run's plan resolves it
   NoiseSource noise = NoiseSource::cpu;
   AttentionBackend backend = AttentionBackend::automatic;
-  bool tf32 = false;  ///< f32 products and convolutions in TF32 (10 bits of mantissa)
+  bool tf32 = false;  ///< f32 matrix products and convolutions in TF32 (10 bits of mantissa)
   Residency residency = Residency::both;
-  bool expert_leaves = false;     ///< the expert leaves the device for pinned host memory while a clip is decoded
-  bool keep_text_encoder = true;  ///< false: it leaves the device once texts are encoded
-  Attention attention;            ///< self-attention of the experts on one rank; empty: choose_attention()'s
-  std::shared_ptr<const RankGroup> ranks = {};  ///< that denoise a clip together; none: this process alone
+  /// Moves the expert on the device to pinned host memory while a clip is decoded. No effect with Residency::both.
+  bool offload_expert_for_decode = false;
+  bool keep_text_encoder = true;  ///< false: the text encoder is dropped from its device once texts are encoded
+  Attention attention;            ///< self-attention of the experts on one rank; empty: the one of choose_attention()
+  std::shared_ptr<const RankGroup> ranks = {};  ///< the group that denoises a clip together; null: this rank alone
 };
 
-/// A backend that was chosen, and its name: "math", "cudnn", "fa3".
+/// The self-attention of a run and its backend's name: "math", "cudnn" or "fa3".
 struct ChosenAttention {
   std::string name;
   Attention attention;
 };
 
-/// The backend for heads of this size; f32 takes math, which alone keeps f32. Throws environment when the one asked for
-/// does not fit, saying why.
+/// The self-attention for heads of head_dim elements. In f32 only math is chosen, for it alone computes in f32. Throws
+/// environment, with the reason, when execution.backend names a backend that cannot be used here.
 ChosenAttention choose_attention(const Execution& execution, std::int64_t head_dim);
 
-/// Makes LibTorch take TF32 for f32 products and convolutions, or not. Global to the process.
+/// Turns TF32 on or off for LibTorch's f32 matrix products and convolutions, in the whole process.
 void use_tf32(bool on);
 
 }  // namespace wf

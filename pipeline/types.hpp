@@ -1,4 +1,5 @@
-// pipeline/types.hpp: what passes between the stages of one clip. t = (frames-1)/4 + 1, h = height/8, w = width/8.
+// pipeline/types.hpp: what passes between the stages of one clip, with t = (frames - 1) / 4 + 1 latent frames of
+// h = height / 8 by w = width / 8, and the choices of arithmetic that every stage knows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,30 +8,37 @@
 
 namespace wf {
 
+/// One text as the text encoder's output, without padding rows: the DiT pads where it needs to.
 struct Embeddings {
-  at::Tensor text;
-};  ///< [n <= text_len, text_dim], f32 in reference, bf16 in exact; padded only in the DiT
+  at::Tensor text;  ///< [n <= text_len, text_dim], f32 in `reference`, bf16 in `exact`
+};
+
+/// A denoised clip before the VAE's decoder.
 struct Latents {
-  at::Tensor x;
-};  ///< [16, t, h, w] f32, unit variance per channel
+  at::Tensor x;  ///< [16, t, h, w] f32, unit variance per channel
+};
+
+/// Pictures as they go into a video file.
 struct Frames {
-  at::Tensor rgb;
-};  ///< [frames, height, width, 3] u8, sRGB
+  at::Tensor rgb;  ///< [frames, height, width, 3] u8 sRGB, on the CPU
+};
 
-/// How numbers are kept. reference: f32 everywhere. exact: bf16 GEMMs and attention, f32 residual stream and solver:
-/// the official arithmetic on a GPU.
+/// Number formats of a run. reference: f32 everywhere. exact: bf16 GEMMs and attention, f32 residual stream and solver,
+/// which is the official code's arithmetic on a GPU.
 enum class Precision { reference, exact };
+constexpr const char* to_string(Precision precision) { return precision == Precision::exact ? "exact" : "reference"; }
 
-/// The conditional and the unconditional forward: two of batch 1 (as the official code), or one of batch 2. automatic:
-/// batched where ranks of GPUs cut the sequence, so that each still has enough rows to keep its GPU busy; else two.
+/// How the two guidance branches of a step, conditional and unconditional, are computed. two: two forwards of batch 1,
+/// as in the official code. batched: one forward of batch 2. automatic: batched where GPU ranks share the sequence,
+/// so that each still has enough rows to keep its GPU busy, and two everywhere else.
 enum class GuidanceMode { automatic, two, batched };
 constexpr const char* to_string(GuidanceMode mode) {
   constexpr const char* names[] = {"auto", "two", "batched"};
   return names[static_cast<int>(mode)];
 }
 
-/// Whose generator draws the first noise. cpu: the same clip on every machine. device: the official code's draw on a
-/// GPU, which depends on its number of multiprocessors.
+/// The random number generator that draws the initial noise. cpu: a seed gives the same clip on every machine. device:
+/// a seed gives the official code's noise on this GPU, which depends on its number of multiprocessors.
 enum class NoiseSource { cpu, device };
 
 }  // namespace wf

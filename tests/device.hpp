@@ -1,7 +1,7 @@
-// tests/device.hpp: the device of this test process: the CPU, or with WF_TEST_DEVICE=cuda an NVIDIA GPU, the first or
-// under mpiexec each rank's own. Tests of numbers are written once and run on both: weights and inputs lie on
-// test::device(), comparisons are made on the CPU. Suites about the CPU alone have Cpu in their names; a run on the GPU
-// leaves them out (tests/gpu).
+// tests/device.hpp: the device of this test process: the CPU, or with WF_TEST_DEVICE=cuda an NVIDIA GPU (the first one,
+// or under mpiexec the one with the rank's local number). Numeric tests are written once and run on both: weights and
+// inputs are on test::device(), and results are compared on the CPU. Suites that concern the CPU alone have Cpu in
+// their names, and a run on the GPU leaves them out (tests/gpu).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -12,8 +12,8 @@
 
 namespace wf::test {
 
-/// Without TF32, which `reference` does not have either. Throws where a GPU is asked for and there is none: a test that
-/// is not run must not look like one that passed.
+/// The device under test. TF32 is off, as in `reference`. Throws when WF_TEST_DEVICE asks for a GPU and there is none:
+/// a test that did not run must not look like one that passed.
 inline at::Device device() {
   static const at::Device chosen = [] {
     const char* const set = std::getenv("WF_TEST_DEVICE");
@@ -31,7 +31,8 @@ inline at::Device device() {
 
 inline at::Tensor on_device(const at::Tensor& tensor) { return tensor.to(device()); }
 
-/// Of one network's output in f32, relative to the official one's: the distance of two honest implementations.
+/// Relative L2 distance that one network's output in f32 may have from the official one: rounding alone, summed in
+/// another order.
 inline constexpr double network_tolerance = 2e-5;
 
 }  // namespace wf::test

@@ -1,11 +1,11 @@
 // tests/mpi_main.hpp: the world of a test program that runs on several ranks.
 #pragma once
 
-#include "parallel/world.hpp"
+#include "cluster/world.hpp"
 
 namespace wf {
 
-/// Made by main() before the first test.
+/// The world of this program, which main() creates before the first test.
 World& test_world();
 
 }  // namespace wf

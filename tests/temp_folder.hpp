@@ -1,4 +1,4 @@
-// tests/temp_folder.hpp: a folder of its own for one test, gone with it.
+// tests/temp_folder.hpp: a temporary folder for one test.
 #pragma once
 
 #include <stdlib.h>
@@ -7,15 +7,16 @@
 #include <stdexcept>
 #include <string>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf::test {
 
+/// A new, empty folder that is removed with all its content when the object is destroyed.
 class TempFolder {
  public:
   TempFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "wanfarm-test-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder can be made");
+    if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a temporary folder");
     path_ = name;
   }
   ~TempFolder() {
@@ -27,7 +28,7 @@ class TempFolder {
 
   const Path& path() const noexcept { return path_; }
   Path operator/(const std::string& name) const { return path_ / name; }
-  /// Writes a file (its folders too) and returns where it is.
+  /// Writes a file, making its folders, and returns its path.
   Path write(const Path& name, const std::string& content) const {
     std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << content;

@@ -1,4 +1,4 @@
-// launcher/supervise.hpp: a child process that this one stands in front of: runs it to its end, and hands on signals.
+// cluster/launch/spawn.hpp: runs a child process to its end, and forwards the signals that this process gets.
 #pragma once
 
 #include <string>
@@ -8,18 +8,19 @@
 
 namespace wf {
 
-/// How a child ended, and what it had been told.
-struct ChildEnd {
-  int code = 0;                ///< its exit code; 128 + N when signal N ended it
-  bool asked_to_stop = false;  ///< it was sent SIGUSR1
-  int cut_short_by = 0;        ///< SIGINT or SIGTERM, when a second one ended it; else 0
+/// How a child process ended, and which signals it had been sent.
+struct ChildResult {
+  int code = 0;                  ///< exit code; 128 + N when signal N ended the child
+  bool drain_requested = false;  ///< the child was sent SIGUSR1
+  int terminated_by = 0;         ///< SIGINT or SIGTERM when a second one made this process end the child; else 0
 };
 
-/// Runs `words` (the program's full path first) with `added` to the environment and an empty stdin. Until it ends,
-/// SIGINT, SIGTERM and SIGUSR1 come here alone: the child has a process group of its own, which a terminal's Ctrl-C
-/// does not reach. The first is handed on as SIGUSR1, a further SIGINT or SIGTERM as SIGTERM; what lives 10 s after
-/// that is killed. The child gets SIGTERM when this process dies. Not for programs with several threads. Throws
-/// environment when no process can be made; a program that cannot be run ends with 127.
-ChildEnd supervise(const std::vector<std::string>& words, const Environment& added);
+/// Runs `command` (the program's full path first), with `added_variables` in its environment and an empty stdin, until
+/// it ends. Meanwhile SIGINT, SIGTERM and SIGUSR1 reach this process alone: the child has its own process group, which
+/// Ctrl-C in a terminal does not reach. The first signal is forwarded as SIGUSR1, a further SIGINT or SIGTERM as
+/// SIGTERM; a child that lives 10 s longer, or gets a third signal, is killed. The child gets SIGTERM when this process
+/// dies. Only for single-threaded programs. Throws Error(environment) when no process can be created; the code is 127
+/// when the program cannot be executed.
+ChildResult spawn(const std::vector<std::string>& command, const Environment& added_variables);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "launcher/front.hpp"
+#include "cluster/launch/start_ranks.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,17 +14,18 @@
 #include <iterator>
 #include <sstream>
 
-#include "cluster/error.hpp"
-#include "cluster/files.hpp"
-#include "launcher/supervise.hpp"
-#include "launcher/terminal.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
+#include "cluster/launch/spawn.hpp"
+#include "cluster/launch/terminal.hpp"
 
 namespace wf {
 namespace {
 
+/// Names the variable that tells rank 0 where to write the run's exit code.
 constexpr const char* exit_file_variable = "WANFARM_EXIT_FILE";
 constexpr int stopped_with_work_left = 75;
-/// What a run may end with. Anything else is a launcher's word for a rank that did not end by itself.
+/// Exit codes of a run. Any other code means that a rank crashed and the launcher reports how.
 constexpr std::array run_codes{0, 1, 2, 3, 4, 5, stopped_with_work_left, 130, 143};
 
 std::string value_of(const Environment& variables, const std::string& name) {
@@ -32,7 +33,7 @@ std::string value_of(const Environment& variables, const std::string& name) {
   return found == variables.end() ? "" : found->second;
 }
 
-/// The full path of a program; empty: not in PATH.
+/// The full path of a program; empty when it is not in PATH.
 std::string find_program(const std::string& name, const Environment& variables) {
   std::istringstream folders(value_of(variables, "PATH"));
   for (std::string folder; std::getline(folders, folder, ':');) {
@@ -43,29 +44,31 @@ std::string find_program(const std::string& name, const Environment& variables) 
 }
 
 void add_unless_set(Launch& launch, const Environment& variables, const std::string& name, const std::string& value) {
-  if (!variables.contains(name)) launch.added[name] = value;
+  if (!variables.contains(name)) launch.added_variables[name] = value;
 }
 
-/// A shell that srun gave is itself a step, of one task: the ranks share what it holds, or would wait for it for ever,
-/// and its cores are not what each of them asks for.
+/// A shell that srun opened is itself a job step of one task. The ranks have to share its resources (--overlap), or
+/// they would wait for ever for that step to end; the number of its cores is not what each rank needs.
 Launch slurm_launch(const std::string& srun, int ranks, const Environment& variables) {
-  Launch launch{.words = {srun, "--mpi=pmix", "--kill-on-bad-exit=0", "-n", std::to_string(ranks)},
-                .added = {},
-                .keeps_codes = true};
+  Launch launch{.command = {srun, "--mpi=pmix", "--kill-on-bad-exit=0", "-n", std::to_string(ranks)},
+                .added_variables = {},
+                .passes_exit_codes = true};
   if (variables.contains("SLURM_STEP_ID"))
-    launch.words.push_back("--overlap");
-  else if (variables.contains("SLURM_CPUS_PER_TASK"))  // since 22.05 srun takes the job's request from here alone
+    launch.command.push_back("--overlap");
+  else if (variables.contains("SLURM_CPUS_PER_TASK"))  // since Slurm 22.05 srun reads the job's request only from here
     add_unless_set(launch, variables, "SRUN_CPUS_PER_TASK", variables.at("SLURM_CPUS_PER_TASK"));
   return launch;
 }
 
-/// As many ranks as were asked for, whatever mpirun takes for slots, each on all cores; as root and without ptrace
-/// rights too, as in containers.
+/// Starts any number of ranks, whatever mpirun counts as slots, each free to use all cores. Works in containers too: as
+/// root, and without the right to ptrace.
 Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& variables) {
-  Launch launch{.words = {mpirun, "-n", std::to_string(ranks), "--bind-to", "none", "--oversubscribe"}, .added = {}};
+  Launch launch{.command = {mpirun, "-n", std::to_string(ranks), "--bind-to", "none", "--oversubscribe"},
+                .added_variables = {}};
   add_unless_set(launch, variables, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
   if (find_program("ssh", variables).empty() && find_program("rsh", variables).empty())
-    add_unless_set(launch, variables, "OMPI_MCA_plm", "isolated");  // else it refuses to start even here without them
+    add_unless_set(launch, variables, "OMPI_MCA_plm",
+                   "isolated");  // mpirun needs a remote shell otherwise, even on this node
   if (::geteuid() == 0) {
     add_unless_set(launch, variables, "OMPI_ALLOW_RUN_AS_ROOT", "1");
     add_unless_set(launch, variables, "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1");
@@ -77,16 +80,16 @@ Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& 
 std::vector<std::string> own_command() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  std::vector<std::string> words;
+  std::vector<std::string> command;
   for (std::size_t start = 0; start < text.size();) {
-    words.emplace_back(text.c_str() + start);
-    start += words.back().size() + 1;
+    command.emplace_back(text.c_str() + start);
+    start += command.back().size() + 1;
   }
-  words.at(0) = std::filesystem::read_symlink("/proc/self/exe").string();
-  return words;
+  command.at(0) = std::filesystem::read_symlink("/proc/self/exe").string();
+  return command;
 }
 
-/// Where rank 0 leaves the run's exit code: a file of this process, gone with it.
+/// The temporary file in which rank 0 leaves the run's exit code.
 class ExitFile {
  public:
   ExitFile() : path_((std::filesystem::temp_directory_path() / "wanfarm-exit-XXXXXX").string()) {
@@ -98,6 +101,7 @@ class ExitFile {
   ExitFile(const ExitFile&) = delete;
   ExitFile& operator=(const ExitFile&) = delete;
   const std::string& path() const { return path_; }
+  /// Empty when rank 0 has left none.
   std::optional<int> code() const {
     int code = 0;
     return std::ifstream(path_) >> code ? std::optional(code) : std::nullopt;
@@ -107,36 +111,39 @@ class ExitFile {
   std::string path_;
 };
 
-std::string ending(int code) {
+/// "with code 42", or "by signal 9 (Killed)".
+std::string describe_end(int code) {
   if (code <= 128 || code > 128 + 64) return "with code " + std::to_string(code);
   return "by signal " + std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")";
 }
 
-/// The exit code of the run, from how the launcher ended and what rank 0 said, if it came to that.
-int run_code(const ChildEnd& end, const std::optional<int>& told) {
-  if (end.cut_short_by != 0) return 128 + end.cut_short_by;
-  if (told) {
-    if (end.code != 0 && end.code != *told)
-      std::cerr << "wanfarm: a rank ended " << ending(end.code) << " after the run was over\n";
-    return *told;
+/// The exit code of the run, from how the launcher ended and the code that rank 0 left, if it lived to leave one.
+int run_code(const ChildResult& launcher, const std::optional<int>& left_by_rank_0) {
+  if (launcher.terminated_by != 0) return 128 + launcher.terminated_by;
+  if (left_by_rank_0) {
+    if (launcher.code != 0 && launcher.code != *left_by_rank_0)
+      std::cerr << "wanfarm: a rank ended " << describe_end(launcher.code) << " after the run was over\n";
+    return *left_by_rank_0;
   }
-  if (std::find(run_codes.begin(), run_codes.end(), end.code) != run_codes.end()) return end.code;
-  if (end.asked_to_stop && end.code == 128 + SIGUSR1) return stopped_with_work_left;  // before anything had begun
-  std::cerr << "wanfarm: a rank ended " << ending(end.code) << ", and the run with it; the same command goes on\n";
+  if (std::find(run_codes.begin(), run_codes.end(), launcher.code) != run_codes.end()) return launcher.code;
+  if (launcher.drain_requested && launcher.code == 128 + SIGUSR1)
+    return stopped_with_work_left;  // the signal came before the launcher could handle it: nothing had begun
+  std::cerr << "wanfarm: a rank ended " << describe_end(launcher.code)
+            << ", and the run with it; the same command resumes it\n";
   return 1;
 }
 
 int start_ranks(int ranks) {
   Launch launch = launch_of(ranks, without_ranks(own_command()), environment());
-  if (const auto terminal = terminal_of_stderr()) launch.added[terminal_variable] = to_string(*terminal);
-  if (launch.keeps_codes) return run_code(supervise(launch.words, launch.added), {});
+  if (const auto terminal = terminal_of_stderr()) launch.added_variables[terminal_variable] = to_string(*terminal);
+  if (launch.passes_exit_codes) return run_code(spawn(launch.command, launch.added_variables), {});
   const ExitFile file;
-  launch.added[exit_file_variable] = file.path();
-  const ChildEnd end = supervise(launch.words, launch.added);
-  return run_code(end, file.code());
+  launch.added_variables[exit_file_variable] = file.path();
+  const ChildResult launcher = spawn(launch.command, launch.added_variables);
+  return run_code(launcher, file.code());
 }
 
-/// True in each process that mpirun or srun started to be a rank; not in a shell that they gave.
+/// Whether mpirun or srun started this process as a rank; false in a shell that srun opened.
 bool is_rank(const Rank& rank, const Environment& variables) {
   return rank.size > 1 || variables.contains("OMPI_COMM_WORLD_SIZE") || variables.contains("PMI_SIZE");
 }
@@ -151,17 +158,17 @@ Launch launch_of(int ranks, const std::vector<std::string>& program, const Envir
                 "--ranks: mpirun is not in PATH; install Open MPI (Debian: openmpi-bin) or load its "
                 "module, the same that this program was built with");
   Launch launch = srun.empty() ? open_mpi_launch(mpirun, ranks, variables) : slurm_launch(srun, ranks, variables);
-  launch.words.insert(launch.words.end(), program.begin(), program.end());
+  launch.command.insert(launch.command.end(), program.begin(), program.end());
   return launch;
 }
 
-std::vector<std::string> without_ranks(const std::vector<std::string>& words) {
+std::vector<std::string> without_ranks(const std::vector<std::string>& command_line) {
   std::vector<std::string> left;
-  for (auto word = words.begin(); word != words.end(); ++word) {
-    if (*word == "--ranks" && word + 1 != words.end())
-      ++word;
-    else if (!word->starts_with("--ranks="))
-      left.push_back(*word);
+  for (auto argument = command_line.begin(); argument != command_line.end(); ++argument) {
+    if (*argument == "--ranks" && argument + 1 != command_line.end())
+      ++argument;
+    else if (!argument->starts_with("--ranks="))
+      left.push_back(*argument);
   }
   return left;
 }
@@ -175,7 +182,7 @@ std::optional<int> run_as_ranks(int ranks) {
     if (rank.rank == 0) std::cerr << "note: --ranks has no effect where mpirun or srun has started the ranks\n";
     return {};
   }
-  if (rank.rank != 0) return 0;  // one says it
+  if (rank.rank != 0) return 0;  // rank 0 reports the error
   throw Error(Error::input, "--ranks " + std::to_string(ranks) + ", but mpirun or srun has started " +
                                 std::to_string(rank.size) + "; leave --ranks out there");
 }
@@ -185,12 +192,12 @@ int leave_exit_code(int code) {
   const Rank rank = rank_from(variables);
   const std::string file = value_of(variables, exit_file_variable);
   if (file.empty() || rank.size < 2 || rank.rank != 0) return code;
-  const int fd =
-      ::open(file.c_str(), O_WRONLY | O_CLOEXEC);  // never made here: on another machine there is no such file
+  // Without O_CREAT: if rank 0 runs on another node than the process that made the file, there is none.
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return code;
   const std::string line = std::to_string(code) + "\n";
-  const bool told = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  return ::close(fd) == 0 && told ? 0 : code;
+  const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  return ::close(fd) == 0 && written ? 0 : code;
 }
 
 }  // namespace wf

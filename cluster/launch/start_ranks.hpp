@@ -1,5 +1,5 @@
-// launcher/front.hpp: what --ranks N does. The process that a user starts does not render: it starts N that do, hands
-// on signals, and ends with their exit code. No MPI is called here.
+// cluster/launch/start_ranks.hpp: what --ranks N does. The process that a user starts does not render: it starts N
+// ranks with srun or mpirun, forwards signals to them, and ends with their exit code. Calls no MPI function.
 #pragma once
 
 #include <optional>
@@ -10,32 +10,35 @@
 
 namespace wf {
 
-/// A command that renders calls this before it reads anything. Nothing returned: go on, for this process renders: it
-/// was started alone, or is a rank itself (where --ranks may only repeat how many there are). An exit code: leave with
-/// it; the ranks were started, and have ended.
-/// Their stdin is empty. The first SIGINT, SIGTERM or SIGUSR1 asks all of them to drain; a second SIGINT or SIGTERM
-/// ends them: 130 or 143. They also end when this process is killed. Throws input when mpirun or srun started another
-/// number of ranks than `ranks`; environment when there is no mpirun.
+/// Starts `ranks` ranks of this program and waits for their end. Commands that render call it before they read
+/// anything. Returns nothing when this process itself is to render: it was started alone, or is a rank (where --ranks
+/// may only repeat the number of ranks). Returns an exit code, to leave with, when ranks were started and have ended.
+///
+/// The ranks' stdin is empty. The first SIGINT, SIGTERM or SIGUSR1 asks all of them to drain; a second SIGINT or
+/// SIGTERM ends them, with exit code 130 or 143. They also end when this process is killed. Throws Error(input) when
+/// mpirun or srun started another number of ranks than `ranks`, Error(environment) when neither srun nor mpirun is
+/// found.
 std::optional<int> run_as_ranks(int ranks);
 
 /// How ranks are started.
 struct Launch {
-  std::vector<std::string> words;  ///< the launcher's full path, then its arguments
-  Environment added;               ///< to the variables of this process
-  bool keeps_codes = false;        ///< an exit code passes unchanged, and without a page of explanation
+  std::vector<std::string> command;  ///< full path of srun or mpirun, then its arguments
+  Environment added_variables;       ///< variables to add to the environment of this process
+  bool passes_exit_codes = false;    ///< the launcher passes a rank's exit code on, without a page of explanation
 };
 
-/// `ranks` processes of `program` (its path and arguments): with srun in a Slurm job, else with mpirun, as found in
-/// PATH. What the user has set in `variables` stays.
+/// The launch of `ranks` processes of `program` (its path and arguments): by srun in a Slurm job, else by mpirun, as
+/// found in PATH. Variables that the user has set in `variables` keep their values. Throws Error(environment) when
+/// neither is found.
 Launch launch_of(int ranks, const std::vector<std::string>& program, const Environment& variables);
 
-/// What is left of a command line when this process stands in front: the same without --ranks.
-std::vector<std::string> without_ranks(const std::vector<std::string>& words);
+/// A command line without its --ranks flags: what each rank is started with.
+std::vector<std::string> without_ranks(const std::vector<std::string>& command_line);
 
-/// For rank 0, as its last act: tells the front end the exit code of the run. Returns what the process itself should
-/// exit with: mpirun takes anything but 0 for a crash, ends the other ranks and explains it on a page; so 0 when the
-/// front end was told, and `code` when there is none, or on another rank. Ranks other than 0 therefore leave with 0
-/// whenever rank 0 is there to tell how the run went.
+/// Leaves the run's exit code to the process that started the ranks. Rank 0 calls it as its last act. Returns the code
+/// that the calling process should exit with: 0 once the run's code is left, because mpirun takes any other code for a
+/// crash, ends the other ranks and prints a page about it; `code` itself when nobody waits for it, or on another rank.
+/// Ranks other than 0 therefore exit with 0 as long as rank 0 is there to report how the run went.
 int leave_exit_code(int code);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "launcher/terminal.hpp"
+#include "cluster/launch/terminal.hpp"
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@ std::string to_string(const TerminalSize& size) {
 
 std::optional<TerminalSize> terminal_of_stderr() {
   TerminalSize size;
-  const char* const told = std::getenv(terminal_variable);
-  if (told && std::sscanf(told, "%zux%zu", &size.rows, &size.columns) == 2) return size;
+  const char* const passed = std::getenv(terminal_variable);
+  if (passed && std::sscanf(passed, "%zux%zu", &size.rows, &size.columns) == 2) return size;
   const char* const kind = std::getenv("TERM");
   if (::isatty(STDERR_FILENO) == 0 || !kind || std::string_view(kind) == "dumb") return std::nullopt;
   winsize found{};

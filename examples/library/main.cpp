@@ -1,9 +1,9 @@
 // examples/library/main.cpp: one prompt becomes one video, with wanfarm as a library.
 #include <iostream>
 
-#include "cluster/error.hpp"
-#include "jobs/job_file.hpp"
-#include "pipeline/stages.hpp"
+#include "base/error.hpp"
+#include "jobs/list/job_list.hpp"
+#include "pipeline/stages/stages.hpp"
 
 int main(int argc, char** argv) try {
   if (argc != 4) throw wf::Error(wf::Error::input, "usage: example MODEL_FOLDER PROMPT VIDEO");

@@ -1,4 +1,4 @@
-// jobs/csv_rows.cpp: CSV as RFC 4180 describes it.
+// jobs/list/csv_rows.cpp: CSV as RFC 4180 describes it.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include "jobs/prompt_file.hpp"
+#include "jobs/list/prompt_file.hpp"
 
 namespace wf {
 namespace {
 
 struct Cell {
   std::string value;
-  Place place;
+  Location location;
 };
 using Row = std::vector<Cell>;
 
@@ -21,8 +21,8 @@ class CsvReader {
  public:
   explicit CsvReader(const Source& source) : source_(source), text_(source.text) {}
 
-  /// The next row that is not an empty line; empty at the end. Throws Unreadable; then next() goes on with the
-  /// following line.
+  /// The next row that is not an empty line, or empty at the end. After it has thrown ParseError, the next call
+  /// continues with the following line.
   std::optional<Row> next() {
     while (at_ < text_.size() && text_[at_] == '\n') ++at_;
     if (at_ == text_.size()) return {};
@@ -41,17 +41,17 @@ class CsvReader {
   }
 
   Cell cell() {
-    const Place place{&source_, at_};
-    if (at_ < text_.size() && text_[at_] == '"') return {quoted_value(place), place};
+    const Location location{&source_, at_};
+    if (at_ < text_.size() && text_[at_] == '"') return {quoted_value(location), location};
     const std::size_t end = std::min(text_.find_first_of(",\n", at_), text_.size());
     const std::string_view value = text_.substr(at_, end - at_);
     if (const std::size_t quote = value.find('"'); quote != std::string_view::npos)
       refuse({&source_, at_ + quote}, "a cell with a quote in it must be in quotes (\"a \"\"word\"\" in it\")");
     at_ = end;
-    return {std::string(value), place};
+    return {std::string(value), location};
   }
 
-  std::string quoted_value(Place place) {
+  std::string quoted_value(Location location) {
     std::string value;
     for (++at_; at_ < text_.size(); ++at_) {
       if (text_[at_] != '"') {
@@ -66,12 +66,12 @@ class CsvReader {
         return value;
       }
     }
-    throw Unreadable{place, "this quote is not closed"};
+    throw ParseError{location, "this quote is not closed"};
   }
 
-  [[noreturn]] void refuse(Place place, std::string what) {
+  [[noreturn]] void refuse(Location location, std::string what) {
     at_ = std::min(text_.find('\n', at_), text_.size());
-    throw Unreadable{place, std::move(what)};
+    throw ParseError{location, std::move(what)};
   }
 
   const Source& source_;
@@ -79,25 +79,25 @@ class CsvReader {
   std::size_t at_ = 0;
 };
 
-/// The row as a map; cells that are empty are left out, but the prompt, which must not be.
+/// The row as a map. Empty cells are left out, except an empty prompt, which is an error.
 const TreeNode& as_map(const Row& header, const Row& row, Tree& tree) {
   if (row.size() != header.size())
-    throw Unreadable{row.front().place, "this row has " + std::to_string(row.size()) + " cells, the first row has " +
-                                            std::to_string(header.size()) +
-                                            " (put a text that holds a comma in quotes)"};
+    throw ParseError{row.front().location, "this row has " + std::to_string(row.size()) + " cells, the first row has " +
+                                               std::to_string(header.size()) +
+                                               " (put a text that holds a comma in quotes)"};
   tree.clear();
-  const TreeNode* map = tree.open(TreeNode::map, row.front().place);
+  const TreeNode* map = tree.open(TreeNode::map, row.front().location);
   for (std::size_t i = 0; i < row.size(); ++i) {
     if (row[i].value.empty() && header[i].value != "prompt") continue;
-    tree.leaf(TreeNode::text, header[i].value, header[i].place);
-    tree.leaf(TreeNode::text, row[i].value, row[i].place);
+    tree.leaf(TreeNode::text, header[i].value, header[i].location);
+    tree.leaf(TreeNode::text, row[i].value, row[i].location);
   }
   return *map;
 }
 
 }  // namespace
 
-void read_csv_rows(const Source& source, Mistakes& mistakes, const RowReader& row) {
+void read_csv_rows(const Source& source, Diagnostics& diagnostics, const RowReader& row) {
   CsvReader reader(source);
   std::optional<Row> header;
   Tree tree;
@@ -109,9 +109,9 @@ void read_csv_rows(const Source& source, Mistakes& mistakes, const RowReader& ro
         row(as_map(*header, *cells, tree));
       else
         header = cells;
-    } catch (const Unreadable& mistake) {
-      mistakes.add(mistake.place, mistake.what);
-      if (!header) return;  // nothing can be read without the columns' names
+    } catch (const ParseError& error) {
+      diagnostics.add(error.location, error.what);
+      if (!header) return;  // no row can be read without the names of the columns
     }
   }
 }

@@ -1,4 +1,4 @@
-#include "jobs/mistakes.hpp"
+#include "jobs/list/diagnostics.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -6,35 +6,36 @@
 #include <tuple>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "jobs/utf8.hpp"
+#include "base/error.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
 
-std::string_view line_at(Place place) {
-  const std::string_view text = place.source->text;
-  const std::size_t before = place.offset == 0 ? std::string_view::npos : text.rfind('\n', place.offset - 1);
+std::string_view line_at(Location location) {
+  const std::string_view text = location.source->text;
+  const std::size_t before = location.offset == 0 ? std::string_view::npos : text.rfind('\n', location.offset - 1);
   const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
-  return text.substr(begin, text.find('\n', place.offset) - begin);
+  return text.substr(begin, text.find('\n', location.offset) - begin);
 }
 
-/// The bytes of the place's line that stand before it.
-std::string_view before(Place place) {
-  const std::string_view line = line_at(place);
-  const std::size_t line_begin = static_cast<std::size_t>(line.data() - place.source->text.data());
-  return line.substr(0, place.offset - line_begin);
+/// The part of the line before the location.
+std::string_view before(Location location) {
+  const std::string_view line = line_at(location);
+  const std::size_t line_begin = static_cast<std::size_t>(line.data() - location.source->text.data());
+  return line.substr(0, location.offset - line_begin);
 }
 
-/// The source line and a caret under the place, both indented by four. A long line is cut to what is around the place.
-std::string excerpt(Place place) {
-  constexpr std::size_t context = 60, most = 120;
-  std::string_view line = line_at(place);
-  const std::size_t column = utf8_length(before(place));
-  const std::size_t first = utf8_length(line) > most && column > context ? column - context : 0;
+/// The source line and, below it, a caret under the location, both indented by four. A long line is cut to the
+/// surroundings of the location.
+std::string excerpt(Location location) {
+  constexpr std::size_t context = 60, max_shown = 120;  // characters
+  std::string_view line = line_at(location);
+  const std::size_t column = utf8_length(before(location));
+  const std::size_t first = utf8_length(line) > max_shown && column > context ? column - context : 0;
   std::string shown = first ? "    ..." : "    ", caret = first ? "       " : "    ";
   for (std::size_t i = 0; !line.empty(); ++i) {
-    if (i == first + most) {
+    if (i == first + max_shown) {
       shown += "...";
       break;
     }
@@ -63,8 +64,8 @@ std::string hex(char byte) {
   return text;
 }
 
-/// Why nothing can be read from the source; the place of the first offending byte.
-std::pair<std::size_t, std::string> unreadable(const std::string& text) {
+/// The offset of the first byte that no reader can use and what is wrong with it; an empty text when all is well.
+std::pair<std::size_t, std::string> first_bad_byte(const std::string& text) {
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t size = utf8_size(std::string_view(text).substr(at));
     if (size == 0) return {at, "the byte " + hex(text[at]) + " is not UTF-8 (save the file as UTF-8)"};
@@ -78,46 +79,46 @@ std::pair<std::size_t, std::string> unreadable(const std::string& text) {
 
 }  // namespace
 
-std::size_t line_of(Place place) {
-  const auto begin = place.source->text.begin();
-  return 1 + static_cast<std::size_t>(std::count(begin, begin + static_cast<std::ptrdiff_t>(place.offset), '\n'));
+std::size_t line_of(Location location) {
+  const auto begin = location.source->text.begin();
+  return 1 + static_cast<std::size_t>(std::count(begin, begin + static_cast<std::ptrdiff_t>(location.offset), '\n'));
 }
 
-std::string to_string(Place place) {
-  return place.source->name + ":" + std::to_string(line_of(place)) + ":" +
-         std::to_string(utf8_length(before(place)) + 1);
+std::string to_string(Location location) {
+  return location.source->name + ":" + std::to_string(line_of(location)) + ":" +
+         std::to_string(utf8_length(before(location)) + 1);
 }
 
-bool Mistakes::Mistake::operator<(const Mistake& other) const {
-  return std::tie(place.source->number, place.offset, what) <
-         std::tie(other.place.source->number, other.place.offset, other.what);
+bool Diagnostics::Diagnostic::operator<(const Diagnostic& other) const {
+  return std::tie(location.source->number, location.offset, what) <
+         std::tie(other.location.source->number, other.location.offset, other.what);
 }
 
-const Source* Mistakes::open(std::string name, std::string_view bytes) {
+const Source* Diagnostics::open(std::string name, std::string_view bytes) {
   const Source& source = sources_.emplace_back(Source{std::move(name), normalised(bytes), sources_.size()});
-  auto [offset, why] = unreadable(source.text);
+  auto [offset, why] = first_bad_byte(source.text);
   if (why.empty()) return &source;
   add({&source, offset}, std::move(why));
   return nullptr;
 }
 
-void Mistakes::add(Place place, std::string what) {
-  Mistake mistake{{place.source, std::min(place.offset, place.source->text.size())}, std::move(what)};
-  if (kept_.size() < most_kept)
-    kept_.insert(std::move(mistake));
-  else if (!kept_.contains(mistake))
+void Diagnostics::add(Location location, std::string what) {
+  Diagnostic diagnostic{{location.source, std::min(location.offset, location.source->text.size())}, std::move(what)};
+  if (kept_.size() < max_kept)
+    kept_.insert(std::move(diagnostic));
+  else if (!kept_.contains(diagnostic))
     ++more_;
 }
 
-void Mistakes::throw_if_any() const {
+void Diagnostics::throw_if_any() const {
   if (kept_.empty()) return;
   std::string all;
   std::size_t shown = 0;
-  for (const Mistake& mistake : kept_) {
-    if (shown == most_shown) break;
+  for (const Diagnostic& diagnostic : kept_) {
+    if (shown == max_shown) break;
     if (shown++) all += "\n";
-    all += to_string(mistake.place) + ": " + mistake.what;
-    if (!line_at(mistake.place).empty()) all.append("\n").append(excerpt(mistake.place));
+    all += to_string(diagnostic.location) + ": " + diagnostic.what;
+    if (!line_at(diagnostic.location).empty()) all.append("\n").append(excerpt(diagnostic.location));
   }
   if (count() > shown) all.append("\n... and ").append(std::to_string(count() - shown)).append(" more mistakes");
   throw Error(Error::input, all);

@@ -1,4 +1,5 @@
-// jobs/mistakes.hpp: the texts of a user's files, places in them, and the mistakes found there, told all at once:
+// jobs/list/diagnostics.hpp: the texts of a user's files, locations in them, and what is wrong there, reported all at
+// once:
 //   prompts.yaml:12:11: frames must be 4k+1, got 80 (nearest: 77, 81)
 //       frames: 80
 //               ^
@@ -12,50 +13,52 @@
 
 namespace wf {
 
-/// A file's text as the readers get it: UTF-8 without BOM, lines ended by "\n", no control characters but tabs.
+/// A file's text as the readers get it: UTF-8 without a byte order mark, lines that end in "\n", no control characters
+/// but tabs.
 struct Source {
-  std::string name;  ///< as the user wrote it
+  std::string name;  ///< The file's name as the user wrote it.
   std::string text;
-  std::size_t number;  ///< counts up in the order of opening
+  std::size_t number;  ///< Number of sources opened before this one.
 };
 
 /// A byte of a source's text.
-struct Place {
+struct Location {
   const Source* source = nullptr;
-  std::size_t offset = 0;
+  std::size_t offset = 0;  ///< In bytes.
 };
 
-/// "prompts.yaml:12:7"; line and column are 1-based, the column counts characters.
-std::string to_string(Place place);
-/// 1-based.
-std::size_t line_of(Place place);
+/// The location as "prompts.yaml:12:7". Line and column are 1-based; the column counts characters, not bytes.
+std::string to_string(Location location);
+/// The 1-based line of the location.
+std::size_t line_of(Location location);
 
-class Mistakes {
+/// Collects what is wrong with a list and the files that it names. Not thread-safe.
+class Diagnostics {
  public:
-  /// Keeps a file's text for as long as the Mistakes live. Takes a BOM away, turns "\r\n" into "\n". Empty (and a
-  /// mistake noted) when the bytes are not UTF-8 or hold control characters: then nothing can be read from them.
+  /// Keeps a file's text for as long as this object lives, without its byte order mark and with "\r\n" as "\n". Null,
+  /// with a diagnostic added, when the bytes are not UTF-8 or hold control characters: then no reader can use them.
   const Source* open(std::string name, std::string_view bytes);
 
-  /// Notes one mistake; the same words at the same place are noted once. Above `most_kept` they are only counted.
-  void add(Place place, std::string what);
+  /// Adds a diagnostic. The same text at the same location is kept once; above `max_kept` diagnostics are only counted.
+  void add(Location location, std::string what);
 
   std::size_t count() const noexcept { return kept_.size() + more_; }
 
-  /// Throws Error(input) with all mistakes, sorted by place, at most `most_shown` of them in full.
+  /// Throws Error(input) with all diagnostics, sorted by location, at most `max_shown` of them in full.
   void throw_if_any() const;
 
-  static constexpr std::size_t most_shown = 50;
-  static constexpr std::size_t most_kept = 1000;
+  static constexpr std::size_t max_shown = 50;
+  static constexpr std::size_t max_kept = 1000;
 
  private:
-  struct Mistake {
-    Place place;
+  struct Diagnostic {
+    Location location;
     std::string what;
-    bool operator<(const Mistake& other) const;
+    bool operator<(const Diagnostic& other) const;
   };
-  std::deque<Source> sources_;
-  std::set<Mistake> kept_;
-  std::size_t more_ = 0;
+  std::deque<Source> sources_;  ///< A deque, because locations point to its elements.
+  std::set<Diagnostic> kept_;
+  std::size_t more_ = 0;  ///< Diagnostics that were counted but not kept.
 };
 
 }  // namespace wf

@@ -1,21 +1,21 @@
-#include "jobs/job_file.hpp"
+#include "jobs/list/job_list.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "jobs/prompt_file.hpp"
-#include "jobs/suggest.hpp"
-#include "jobs/utf8.hpp"
-#include "jobs/yaml_tree.hpp"
+#include "base/error.hpp"
+#include "jobs/list/prompt_file.hpp"
+#include "jobs/list/suggest.hpp"
+#include "jobs/list/utf8.hpp"
+#include "jobs/list/yaml_tree.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::size_t most_list_bytes = std::size_t{32} << 20;
-constexpr std::size_t most_jobs = 1'000'000;
+constexpr std::size_t max_list_bytes = std::size_t{32} << 20;
+constexpr std::size_t max_jobs = 1'000'000;
 
 using Keys = std::vector<std::string_view>;
 
@@ -24,25 +24,26 @@ Keys with_job_keys(Keys keys) {
   return keys;
 }
 
-/// One reading of a list: goes through the tree, notes mistakes and goes on.
+/// Reads one list: walks its tree, adds diagnostics and carries on, so that all of them are reported at once.
 class ListReader {
  public:
   ListReader(const Path& name, const JobSettings& flags) : name_(name), flags_(flags) {}
 
   JobList read(std::string_view yaml) {
-    if (yaml.size() > most_list_bytes)
+    if (yaml.size() > max_list_bytes)
       throw Error(Error::input,
                   name_.string() + ": larger than 32 MiB (move the prompts into a .txt, .jsonl or .csv file)");
     Tree tree;
-    const Source* source = mistakes_.open(name_.string(), yaml);
+    const Source* source = diagnostics_.open(name_.string(), yaml);
     if (source) {
-      const TreeNode* root = read_yaml(*source, tree, mistakes_);
+      const TreeNode* root = read_yaml(*source, tree, diagnostics_);
       if (root && root->kind != TreeNode::nothing)
         read_top(*root);
-      else if (mistakes_.count() == 0)
-        mistakes_.add({source, 0}, "the list is empty (write 'prompts:' and below it '- ' and a prompt on each line)");
+      else if (diagnostics_.count() == 0)
+        diagnostics_.add({source, 0},
+                         "the list is empty (write 'prompts:' and below it '- ' and a prompt on each line)");
     }
-    mistakes_.throw_if_any();
+    diagnostics_.throw_if_any();
     return std::move(list_);
   }
 
@@ -50,7 +51,7 @@ class ListReader {
   void read_top(const TreeNode& root) {
     static const Keys keys{"model", "output", "defaults", "prompts"};
     if (root.kind != TreeNode::map)
-      return mistakes_.add(root.place, "a list must be a map with 'prompts:', got " + describe(root));
+      return diagnostics_.add(root.location, "a list must be a map with 'prompts:', got " + describe(root));
     check_keys(root, keys);
     if (const TreeNode* model = find(root, "model")) list_.model = path(*model, "model");
     if (const TreeNode* output = find(root, "output")) list_.output = path(*output, "output");
@@ -58,26 +59,27 @@ class ListReader {
     if (const TreeNode* prompts = find(root, "prompts"))
       read_prompts(*prompts);
     else if (!misspelt(root, "prompts", keys))
-      mistakes_.add(root.place, "'prompts' is missing (write 'prompts:' and below it '- ' and a prompt on each line)");
+      diagnostics_.add(root.location,
+                       "'prompts' is missing (write 'prompts:' and below it '- ' and a prompt on each line)");
   }
 
-  /// Notes keys that are unknown, no texts, or given twice.
+  /// Reports keys that are unknown, not a text, or given twice.
   void check_keys(const TreeNode& map, const Keys& known) {
     std::unordered_map<std::string_view, const TreeNode*> seen;
     for (std::size_t i = 0; i + 1 < map.items.size(); i += 2) {
       const TreeNode& key = *map.items[i];
       if (key.kind != TreeNode::text) {
-        mistakes_.add(key.place, "a key must be a text, got " + describe(key));
+        diagnostics_.add(key.location, "a key must be a text, got " + describe(key));
       } else if (const auto [first, is_new] = seen.emplace(key.value, &key); !is_new) {
-        mistakes_.add(key.place, in_quotes(key.value) + " is given twice (first in line " +
-                                     std::to_string(line_of(first->second->place)) + ")");
+        diagnostics_.add(key.location, in_quotes(key.value) + " is given twice (first in line " +
+                                           std::to_string(line_of(first->second->location)) + ")");
       } else if (std::find(known.begin(), known.end(), key.value) == known.end()) {
-        mistakes_.add(key.place, unknown(key.value, known));
+        diagnostics_.add(key.location, unknown(key.value, known));
       }
     }
   }
 
-  /// Whether a key that was noted as unknown is likely to be this one: then its absence is no second mistake.
+  /// Whether one of the unknown keys is probably this one misspelt: then its absence is not reported as well.
   static bool misspelt(const TreeNode& map, std::string_view key, const Keys& known) {
     for (std::size_t i = 0; i + 1 < map.items.size(); i += 2) {
       const std::string& other = map.items[i]->value;
@@ -93,20 +95,20 @@ class ListReader {
     return "unknown key " + in_quotes(key) + " " + did_you_mean(key, known);
   }
 
-  /// Runs `check`, which throws Error(input) without a place, and notes its words at the node.
+  /// Runs a check that throws Error(input) without a location, and reports what it throws at this one.
   template <class Check>
-  void at(Place place, Check&& check) {
+  void report_errors(Location location, Check&& check) {
     try {
       check();
     } catch (const Error& error) {
-      mistakes_.add(place, error.what());
+      diagnostics_.add(location, error.what());
     }
   }
 
-  /// The value if it is a text, otherwise empty and noted.
+  /// The value if it is a text, otherwise null, and reported.
   const std::string* text(const TreeNode& node, std::string_view key, std::string_view must_be = "a text") {
     if (node.kind == TreeNode::text) return &node.value;
-    mistakes_.add(node.place, std::string(key) + " must be " + std::string(must_be) + ", got " + describe(node));
+    diagnostics_.add(node.location, std::string(key) + " must be " + std::string(must_be) + ", got " + describe(node));
     return nullptr;
   }
 
@@ -114,7 +116,7 @@ class ListReader {
     const std::string* value = text(node, key, "the path of a folder");
     if (!value) return {};
     if (!value->empty() && value->find('\0') == std::string::npos) return Path(*value);
-    mistakes_.add(node.place, std::string(key) + " must be the path of a folder, got " + in_quotes(*value));
+    diagnostics_.add(node.location, std::string(key) + " must be the path of a folder, got " + in_quotes(*value));
     return {};
   }
 
@@ -124,7 +126,8 @@ class ListReader {
       check_keys(node, keys);
       return read_settings(node);
     }
-    mistakes_.add(node.place, "defaults must be a map, such as {size: 832x480, frames: 81}, got " + describe(node));
+    diagnostics_.add(node.location,
+                     "defaults must be a map, such as {size: 832x480, frames: 81}, got " + describe(node));
     return {};
   }
 
@@ -136,7 +139,7 @@ class ListReader {
       if (setting.key == "guidance" && value->kind == TreeNode::map)
         settings.guidance = read_guidance(*value);
       else if (const std::string* written = text(*value, setting.key, setting.must_be))
-        at(value->place, [&] { setting.set(settings, *written); });
+        report_errors(value->location, [&] { setting.set(settings, *written); });
     }
     return settings;
   }
@@ -148,10 +151,10 @@ class ListReader {
     const auto read = [&](const std::string& key, double& scale) {
       const TreeNode* value = find(map, key);
       if (!value && !misspelt(map, key, keys))
-        mistakes_.add(map.place, "guidance needs both high and low, " + in_quotes(key) + " is missing");
+        diagnostics_.add(map.location, "guidance needs both high and low, " + in_quotes(key) + " is missing");
       if (!value) return;
       if (const std::string* written = text(*value, "guidance " + key, "a number >= 0"))
-        at(value->place, [&] { scale = parse_not_negative("guidance " + key, *written); });
+        report_errors(value->location, [&] { scale = parse_not_negative("guidance " + key, *written); });
     };
     read("high", guidance.high);
     read("low", guidance.low);
@@ -160,14 +163,14 @@ class ListReader {
 
   void read_prompts(const TreeNode& prompts) {
     if (prompts.kind != TreeNode::list)
-      return mistakes_.add(prompts.place,
-                           "prompts must be a list, one '- ' and a prompt a line, got " + describe(prompts));
-    if (prompts.items.empty()) mistakes_.add(prompts.place, "prompts must hold at least one prompt");
+      return diagnostics_.add(prompts.location,
+                              "prompts must be a list, one '- ' and a prompt a line, got " + describe(prompts));
+    if (prompts.items.empty()) diagnostics_.add(prompts.location, "prompts must hold at least one prompt");
     for (const TreeNode* prompt : prompts.items) {
       if (prompt->kind == TreeNode::map)
         find(*prompt, "file") ? read_file_entry(*prompt) : read_prompt(*prompt, defaults_);
       else if (prompt->kind == TreeNode::list)
-        mistakes_.add(prompt->place, "a prompt must be a text or a map, got a list");
+        diagnostics_.add(prompt->location, "a prompt must be a text or a map, got a list");
       else
         add_prompt(*prompt, nullptr, defaults_);
     }
@@ -176,13 +179,13 @@ class ListReader {
   void read_prompt(const TreeNode& map, const JobSettings& under) {
     static const Keys keys = with_job_keys({"prompt", "name"});
     static const Keys keys_in_list = with_job_keys({"prompt", "name", "file"});
-    const Keys& known = map.place.source->number == 0 ? keys_in_list : keys;
+    const Keys& known = map.location.source->number == 0 ? keys_in_list : keys;
     check_keys(map, known);
     const JobSettings own = read_settings(map);
     if (const TreeNode* prompt = find(map, "prompt"))
       add_prompt(*prompt, find(map, "name"), merged(own, under));
     else if (!misspelt(map, "prompt", known))
-      mistakes_.add(map.place, "'prompt' is missing");
+      diagnostics_.add(map.location, "'prompt' is missing");
   }
 
   void read_file_entry(const TreeNode& map) {
@@ -190,63 +193,63 @@ class ListReader {
     check_keys(map, keys);
     for (const std::string_view key : {"prompt", "name"})
       if (const TreeNode* value = find(map, key))
-        mistakes_.add(value->place,
-                      in_quotes(key) + " cannot stand beside 'file' (each prompt of the file has its own)");
+        diagnostics_.add(value->location,
+                         in_quotes(key) + " cannot stand beside 'file' (each prompt of the file has its own)");
     const JobSettings own = merged(read_settings(map), defaults_);
     const TreeNode& file = *find(map, "file");
     if (const std::string* written = text(file, "file", "the path of a .txt, .jsonl or .csv file"))
-      read_prompt_file(name_.parent_path() / *written, file.place, mistakes_,
+      read_prompt_file(name_.parent_path() / *written, file.location, diagnostics_,
                        [&](const TreeNode& row) { read_prompt(row, own); });
   }
 
   void add_prompt(const TreeNode& prompt, const TreeNode* name, const JobSettings& settings) {
     ++index_;
-    const std::size_t before = mistakes_.count();
+    const std::size_t before = diagnostics_.count();
     if (prompt.kind == TreeNode::nothing)
-      mistakes_.add(prompt.place, "the prompt is empty");
+      diagnostics_.add(prompt.location, "the prompt is empty");
     else if (const std::string* written = text(prompt, "prompt"))
-      at(prompt.place, [&] { check_prompt("prompt", *written); });
-    if (name && text(*name, "name")) at(name->place, [&] { check_name(name->value); });
-    if (mistakes_.count() != before) return;
+      report_errors(prompt.location, [&] { check_prompt("prompt", *written); });
+    if (name && text(*name, "name")) report_errors(name->location, [&] { check_name(name->value); });
+    if (diagnostics_.count() != before) return;
 
     const JobSettings all = merged(flags_, settings);
     Job job = apply(all);
     job.prompt = prompt.value;
     job.index = index_;
-    add_samples(job, name, all.samples.value_or(1), prompt.place);
+    add_samples(job, name, all.samples.value_or(1), prompt.location);
   }
 
-  void add_samples(const Job& job, const TreeNode* name, int samples, Place place) {
+  void add_samples(const Job& job, const TreeNode* name, int samples, Location location) {
     std::string pattern = name ? name->value : default_name(job.index, job.prompt, {});
     if (samples > 1 && !needs_seed(pattern)) pattern += "-s{seed}";
-    if (list_.jobs.size() + static_cast<std::size_t>(samples) > most_jobs)
-      return mistakes_.add(place, "the list asks for more than " + std::to_string(most_jobs) + " videos");
+    if (list_.jobs.size() + static_cast<std::size_t>(samples) > max_jobs)
+      return diagnostics_.add(location, "the list asks for more than " + std::to_string(max_jobs) + " videos");
     if (job.seed && *job.seed > std::numeric_limits<std::int64_t>::max() - (samples - 1))
-      return mistakes_.add(place, "the seeds of the samples would pass 2^63-1 (give a smaller seed)");
+      return diagnostics_.add(location, "the seeds of the samples would pass 2^63-1 (give a smaller seed)");
     for (int sample = 0; sample < samples; ++sample) {
       Job& clip = list_.jobs.emplace_back(job);
       if (clip.seed) *clip.seed += sample;
       clip.name = clip.seed ? with_seed(pattern, *clip.seed) : pattern;
-      claim(clip.name, name ? name->place : place);
+      claim(clip.name, name ? name->location : location);
     }
   }
 
-  /// Notes a name that another prompt has. Names that wait for a random seed differ once it is drawn.
-  void claim(const std::string& name, Place place) {
+  /// Reports a name that another prompt has. Names that contain {seed} will differ once the seeds are drawn.
+  void claim(const std::string& name, Location location) {
     if (needs_seed(name)) return;
-    const auto [other, is_new] = names_.emplace(name, place);
+    const auto [other, is_new] = names_.emplace(name, location);
     if (!is_new)
-      mistakes_.add(place, "the name " + in_quotes(name, 200) + " is taken already (by the prompt at " +
-                               to_string(other->second) + ")");
+      diagnostics_.add(location, "the name " + in_quotes(name, 200) + " is taken already (by the prompt at " +
+                                     to_string(other->second) + ")");
   }
 
   const Path name_;
   const JobSettings& flags_;
-  Mistakes mistakes_;
+  Diagnostics diagnostics_;
   JobSettings defaults_;
   JobList list_;
   int index_ = 0;
-  std::unordered_map<std::string, Place> names_;
+  std::unordered_map<std::string, Location> names_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// jobs/json_rows.cpp: JSON lines. Read through nlohmann's events, because its values forget repeated keys and places;
-// the place of a value is where the parser stood before it.
+// jobs/list/json_rows.cpp: reads JSON lines. It uses the events of nlohmann's parser, because its values forget
+// repeated keys and locations. The location of a value is where the parser was before it read the value.
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
@@ -8,14 +8,14 @@
 #include <string_view>
 #include <utility>
 
-#include "jobs/prompt_file.hpp"
+#include "jobs/list/prompt_file.hpp"
 
 namespace wf {
 namespace {
 
 using nlohmann::json;
 
-/// A pointer that tells how far the parser has read.
+/// An input iterator that records how far the parser has read.
 class Cursor {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -65,23 +65,23 @@ class RowBuilder : public nlohmann::json_sax<json> {
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool parse_error(std::size_t position, const std::string&, const json::exception& error) override {
-    // "[json.exception...] parse error at line 1, column 5: syntax error ...; last read: ..."; the last may be a whole
-    // line.
+    // The message is "[json.exception...] parse error at line 1, column 5: syntax error ...; last read: ...", where
+    // what was last read may be a whole line.
     std::string_view what = error.what();
     what.remove_prefix(std::min(what.size(), what.find(": ") + 2));
     what = what.substr(0, what.find("; last read"));
-    throw Unreadable{at(line_begin_ + std::max<std::size_t>(position, 1) - 1), "not JSON: " + std::string(what)};
+    throw ParseError{at(line_begin_ + std::max<std::size_t>(position, 1) - 1), "not JSON: " + std::string(what)};
   }
 
  private:
-  Place at(const char* place) const { return {&source_, static_cast<std::size_t>(place - source_.text.data())}; }
+  Location at(const char* byte) const { return {&source_, static_cast<std::size_t>(byte - source_.text.data())}; }
 
-  /// Where the value begins that the parser has just read.
-  Place begin() {
+  /// The beginning of the value that the parser has just read.
+  Location begin() {
     while (next_ != reached_ && std::string_view(" \t,:").find(*next_) != std::string_view::npos) ++next_;
-    const Place place = at(next_);
+    const Location location = at(next_);
     next_ = reached_;
-    return place;
+    return location;
   }
   bool leaf(TreeNode::Kind kind, std::string value) {
     tree_.leaf(kind, std::move(value), begin());
@@ -108,13 +108,14 @@ void read_line(const Source& source, std::string_view line, Tree& tree, const Ro
   RowBuilder builder(source, line, tree);
   builder.read(line);
   if (tree.root()->kind != TreeNode::map)
-    throw Unreadable{tree.root()->place, "each line must be a JSON object, such as {\"prompt\": \"Rain on a window\"}"};
+    throw ParseError{tree.root()->location,
+                     "each line must be a JSON object, such as {\"prompt\": \"Rain on a window\"}"};
   row(*tree.root());
 }
 
 }  // namespace
 
-void read_json_lines(const Source& source, Mistakes& mistakes, const RowReader& row) {
+void read_json_lines(const Source& source, Diagnostics& diagnostics, const RowReader& row) {
   Tree tree;
   const std::string_view text = source.text;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -123,8 +124,8 @@ void read_json_lines(const Source& source, Mistakes& mistakes, const RowReader& 
     tree.clear();
     try {
       if (line.find_first_not_of(" \t") != std::string_view::npos) read_line(source, line, tree, row);
-    } catch (const Unreadable& mistake) {
-      mistakes.add(mistake.place, mistake.what);
+    } catch (const ParseError& error) {
+      diagnostics.add(error.location, error.what);
     }
     begin = end + 1;
   }

@@ -1,20 +1,20 @@
-#include "jobs/name.hpp"
+#include "jobs/list/name.hpp"
 
 #include <array>
 #include <cstdio>
 #include <string_view>
 
-#include "cluster/error.hpp"
-#include "cluster/sha256.hpp"
-#include "jobs/utf8.hpp"
+#include "base/error.hpp"
+#include "base/sha256.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
 
 constexpr std::string_view seed_mark = "{seed}";
 
-/// The next run of ASCII letters and digits in lower case; apostrophes within it are left out (it's: its). Removes it
-/// from `text`.
+/// Removes the next run of ASCII letters and digits from `text` and returns it in lower case, without apostrophes
+/// (it's: its).
 std::string next_word(std::string_view& text) {
   std::string word;
   for (; !text.empty(); text.remove_prefix(1)) {
@@ -29,17 +29,17 @@ std::string next_word(std::string_view& text) {
   return word;
 }
 
-/// Whole words until they say enough.
+/// The first words of a prompt, as many as make a recognizable name.
 std::string slug(const std::string& prompt) {
-  constexpr std::size_t enough = 20, most = 40;
+  constexpr std::size_t enough = 20, max_size = 40;
   std::string result;
   bool letters = false;
   for (std::string_view rest = prompt; result.size() < enough;) {
     const std::string word = next_word(rest);
-    if (word.empty() || (!result.empty() && result.size() + 1 + word.size() > most)) break;
+    if (word.empty() || (!result.empty() && result.size() + 1 + word.size() > max_size)) break;
     letters = letters || word.find_first_not_of("0123456789") != std::string::npos;
     if (!result.empty()) result += '-';
-    result.append(word, 0, most);
+    result.append(word, 0, max_size);
   }
   return letters ? result : "clip-" + Sha256().update(prompt).hex().substr(0, 6);
 }
@@ -64,12 +64,12 @@ std::string with_seed(std::string name, std::int64_t seed) {
 bool needs_seed(const std::string& name) { return name.find(seed_mark) != std::string::npos; }
 
 void check_name(const std::string& name) {
-  constexpr std::size_t most_bytes = 200;  // of the 255 that file systems allow: endings and a seed come on top
+  constexpr std::size_t max_bytes = 200;  // of the 255 that file systems allow, the rest is for endings and a seed
   const auto refuse = [&](const std::string& what) {
     throw Error(Error::input, "name " + what + ", got " + in_quotes(name));
   };
   if (name.empty()) refuse("must not be empty");
-  if (name.size() > most_bytes) refuse("must be at most 200 bytes");
+  if (name.size() > max_bytes) refuse("must be at most 200 bytes");
   if (name[0] == '.' || name[0] == '-') refuse(std::string("must not begin with '") + name[0] + "'");
   for (const char c : name) {
     const bool control = static_cast<unsigned char>(c) < 0x20 || c == 0x7F;

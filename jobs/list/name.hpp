@@ -1,4 +1,4 @@
-// jobs/name.hpp: what a clip's files are called.
+// jobs/list/name.hpp: the names of clips, which are the names of their files without an ending.
 #pragma once
 
 #include <cstdint>
@@ -7,18 +7,18 @@
 
 namespace wf {
 
-/// "{index}-{slug}-s{seed}": 0001-two-anthropomorphic-cats-s42. The slug is ASCII, at most 40 characters, never empty:
-/// the prompt's first words, or "clip-" and six hex digits for a prompt without ASCII letters. Without a seed the name
-/// holds "{seed}" in its place.
+/// The name of a clip without a given one, "{index}-{slug}-s{seed}": 0001-two-anthropomorphic-cats-s42. The slug is
+/// ASCII, at most 40 characters and never empty: the prompt's first words, or "clip-" and six hex digits of a hash for
+/// a prompt without ASCII letters. Without a seed the name contains "{seed}" instead.
 std::string default_name(int index, const std::string& prompt, std::optional<std::int64_t> seed);
 
-/// The name with each "{seed}" in it replaced.
+/// The name with every "{seed}" replaced by the seed.
 std::string with_seed(std::string name, std::int64_t seed);
 
-/// Whether the name waits for a seed.
+/// Whether the name contains "{seed}".
 bool needs_seed(const std::string& name);
 
-/// Throws Error(input) when a name chosen by a user is not fit for files on every system.
+/// Throws Error(input) when a name chosen by a user cannot be a file name on every system.
 void check_name(const std::string& name);
 
 }  // namespace wf

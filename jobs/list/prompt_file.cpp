@@ -1,19 +1,19 @@
-#include "jobs/prompt_file.hpp"
+#include "jobs/list/prompt_file.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 
-#include "cluster/error.hpp"
-#include "jobs/utf8.hpp"
+#include "base/error.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::uintmax_t most_bytes = std::uintmax_t{1} << 30;
+constexpr std::uintmax_t max_bytes = std::uintmax_t{1} << 30;
 
-using Reader = void (*)(const Source&, Mistakes&, const RowReader&);
+using Reader = void (*)(const Source&, Diagnostics&, const RowReader&);
 
 Reader reader_for(const Path& file) {
   const std::string ending = file.extension().string();
@@ -23,7 +23,8 @@ Reader reader_for(const Path& file) {
   throw Error(Error::input, "file must end in .txt, .jsonl or .csv, got " + in_quotes(file.string(), 200));
 }
 
-/// Checked before opening: a pipe or a device would block or never end.
+/// The content of a regular file. Anything else is refused before it is opened: a pipe or a device could block or
+/// never end.
 std::string checked_content(const Path& file) {
   std::error_code error;
   const auto status = std::filesystem::status(file, error);
@@ -31,28 +32,29 @@ std::string checked_content(const Path& file) {
     throw Error(Error::input, "no such file: " + in_quotes(file.string(), 200) + " (relative to the list)");
   if (!std::filesystem::is_regular_file(status))
     throw Error(Error::input, in_quotes(file.string(), 200) + " is not a file");
-  if (std::filesystem::file_size(file) > most_bytes)
+  if (std::filesystem::file_size(file) > max_bytes)
     throw Error(Error::input, in_quotes(file.string(), 200) + " is larger than 1 GiB");
   return read_file(file);
 }
 
 }  // namespace
 
-void read_prompt_file(const Path& file, Place entry, Mistakes& mistakes, const RowReader& row) {
+void read_prompt_file(const Path& file, Location entry, Diagnostics& diagnostics, const RowReader& row) {
   try {
     const Reader read = reader_for(file);
-    const Source* source = mistakes.open(file.string(), checked_content(file));
+    const Source* source = diagnostics.open(file.string(), checked_content(file));
     if (!source) return;
     std::size_t rows = 0;
-    const std::size_t before = mistakes.count();
-    read(*source, mistakes, [&](const TreeNode& map) { ++rows, row(map); });
-    if (rows == 0 && mistakes.count() == before) mistakes.add(entry, "no prompts in " + in_quotes(file.string(), 200));
+    const std::size_t before = diagnostics.count();
+    read(*source, diagnostics, [&](const TreeNode& map) { ++rows, row(map); });
+    if (rows == 0 && diagnostics.count() == before)
+      diagnostics.add(entry, "no prompts in " + in_quotes(file.string(), 200));
   } catch (const std::exception& error) {
-    mistakes.add(entry, error.what());
+    diagnostics.add(entry, error.what());
   }
 }
 
-void read_text_lines(const Source& source, Mistakes&, const RowReader& row) {
+void read_text_lines(const Source& source, Diagnostics&, const RowReader& row) {
   Tree tree;
   const std::string_view text = source.text;
   for (std::size_t begin = 0; begin < text.size();) {
@@ -60,11 +62,11 @@ void read_text_lines(const Source& source, Mistakes&, const RowReader& row) {
     const std::string_view line = text.substr(begin, end - begin);
     const std::size_t first = line.find_first_not_of(" \t");
     if (first != std::string_view::npos && line[first] != '#') {
-      const Place place{&source, begin + first};
+      const Location location{&source, begin + first};
       tree.clear();
-      const TreeNode* map = tree.open(TreeNode::map, place);
-      tree.leaf(TreeNode::text, "prompt", place);
-      tree.leaf(TreeNode::text, std::string(line.substr(first, line.find_last_not_of(" \t") + 1 - first)), place);
+      const TreeNode* map = tree.open(TreeNode::map, location);
+      tree.leaf(TreeNode::text, "prompt", location);
+      tree.leaf(TreeNode::text, std::string(line.substr(first, line.find_last_not_of(" \t") + 1 - first)), location);
       row(*map);
     }
     begin = end + 1;

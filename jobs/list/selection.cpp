@@ -1,4 +1,4 @@
-#include "launcher/selection.hpp"
+#include "jobs/list/selection.hpp"
 
 #include <fnmatch.h>
 
@@ -6,14 +6,14 @@
 #include <optional>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "launcher/command.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wf {
 namespace {
 
-/// "3" and "2-5" as first and last place; empty for anything else.
-std::optional<std::pair<int, int>> places(const std::string& item) {
+/// First and last index of "3" or "2-5"; empty for anything else.
+std::optional<std::pair<int, int>> index_range(const std::string& item) {
   int first = 0, last = 0;
   const char* const end = item.data() + item.size();
   const auto begun = std::from_chars(item.data(), end, first);
@@ -26,7 +26,7 @@ std::optional<std::pair<int, int>> places(const std::string& item) {
 }
 
 bool selects(const std::string& item, const Job& job) {
-  if (const auto range = places(item)) return range->first <= job.index && job.index <= range->second;
+  if (const auto range = index_range(item)) return range->first <= job.index && job.index <= range->second;
   return ::fnmatch(item.c_str(), job.name.c_str(), 0) == 0;
 }
 
@@ -34,7 +34,7 @@ bool selects(const std::string& item, const Job& job) {
 
 std::vector<Job> select(const std::vector<Job>& jobs, const std::string& only, int limit) {
   std::vector<bool> taken(jobs.size(), only.empty());
-  for (const std::string& item : only.empty() ? std::vector<std::string>{} : split_names(only)) {
+  for (const std::string& item : only.empty() ? std::vector<std::string>{} : split_at_commas(only)) {
     bool any = false;
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       if (!selects(item, jobs[i])) continue;

@@ -1,4 +1,4 @@
-// launcher/selection.hpp: --only and --limit: a part of a list.
+// jobs/list/selection.hpp: the part of a list that --only and --limit select.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace wf {
 
-/// `only`: comma-separated places in the list (3), ranges (2-5) and names, with * and ? as in a shell; empty: all.
-/// `limit`: at most so many; 0: no limit. Throws input when an item selects nothing.
+/// The selected jobs, in the list's order. `only`: comma-separated indices (3), ranges of indices (2-5) and names, with
+/// * and ? as in a shell; empty selects all. `limit`: the number of jobs to keep, 0 for all. Throws Error(input) when
+/// an item of `only` selects no job.
 std::vector<Job> select(const std::vector<Job>& jobs, const std::string& only, int limit);
 
 }  // namespace wf

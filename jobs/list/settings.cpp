@@ -1,4 +1,4 @@
-#include "jobs/settings.hpp"
+#include "jobs/list/settings.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -6,14 +6,14 @@
 #include <limits>
 #include <vector>
 
-#include "cluster/error.hpp"
-#include "jobs/utf8.hpp"
+#include "base/error.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
 
-constexpr int most_pixels = 8192, most_frames = 10001;
-constexpr std::size_t most_characters = 10'000;
+constexpr int max_pixels = 8192, max_frames = 10001;
+constexpr std::size_t max_characters = 10'000;
 
 [[noreturn]] void refuse(const std::string& key, const std::string& must_be, const std::string& text,
                          const std::string& advice = "") {
@@ -21,10 +21,10 @@ constexpr std::size_t most_characters = 10'000;
               key + " must be " + must_be + ", got " + text + (advice.empty() ? "" : " (" + advice + ")"));
 }
 
-/// The whole text as a decimal number, or nothing. from_chars reads "inf" and "nan", so letters other than an exponent
-/// are out.
+/// The whole text as a decimal number, or nothing. Letters other than an exponent are refused first, because from_chars
+/// accepts "inf" and "nan".
 template <class Number>
-std::optional<Number> number(std::string_view text) {
+std::optional<Number> parse_number(std::string_view text) {
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
   if (digits.empty() || digits.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return {};
   if (digits.size() > 1 && digits[0] == '0' && '0' <= digits[1] && digits[1] <= '9')
@@ -35,8 +35,8 @@ std::optional<Number> number(std::string_view text) {
   return value;
 }
 
-/// What a number that was written with underscores, a plus or leading zeros should look like: "(write 10)", or nothing.
-std::string plainly(const std::string& text) {
+/// Advice for a number that was written with underscores, a plus or leading zeros: "write 10"; otherwise "".
+std::string advice_for(const std::string& text) {
   std::string digits;
   for (const char c : text)
     if (c != '_' && c != '+' && !(c == '0' && digits.empty())) digits += c;
@@ -44,10 +44,10 @@ std::string plainly(const std::string& text) {
   return "write " + digits;
 }
 
-/// How a number that was refused is shown: bare when it is one, in quotes otherwise.
-std::string shown(const std::string& text) { return number<double>(text) ? text : in_quotes(text); }
+/// A refused value as messages show it: bare when it is a number, otherwise in quotes.
+std::string shown(const std::string& text) { return parse_number<double>(text) ? text : in_quotes(text); }
 
-int most_of(const std::string& key) {
+int max_of(const std::string& key) {
   if (key == "steps") return 1000;
   if (key == "fps") return 240;
   if (key == "samples") return 10'000;
@@ -55,36 +55,36 @@ int most_of(const std::string& key) {
 }
 
 std::string nearest_multiple(int pixels) {
-  const int below = std::min(pixels / 16 * 16, most_pixels);
-  const int nearest = pixels % 16 < 8 || below == most_pixels ? below : below + 16;
+  const int below = std::min(pixels / 16 * 16, max_pixels);
+  const int nearest = pixels % 16 < 8 || below == max_pixels ? below : below + 16;
   return std::to_string(std::max(nearest, 16));
 }
 
-double positive(const std::string& key, const std::string& text, bool or_zero) {
-  const auto value = number<double>(text);
+double parse_finite(const std::string& key, const std::string& text, bool or_zero) {
+  const auto value = parse_number<double>(text);
   if (!value || !std::isfinite(*value) || *value < 0 || (*value == 0 && !or_zero))
     refuse(key, or_zero ? "a number >= 0" : "a number > 0", shown(text));
-  return *value + 0.0;  // -0 becomes 0: both are asked for as one
+  return *value + 0.0;  // turns -0 into 0, so that both give one fingerprint
 }
 
 }  // namespace
 
 JobSettings::Size parse_size(const std::string& text) {
   const std::size_t x = text.find_first_of("xX*");
-  const auto width = number<int>(std::string_view(text).substr(0, x));
-  const auto height = x == std::string::npos ? std::nullopt : number<int>(std::string_view(text).substr(x + 1));
+  const auto width = parse_number<int>(std::string_view(text).substr(0, x));
+  const auto height = x == std::string::npos ? std::nullopt : parse_number<int>(std::string_view(text).substr(x + 1));
   if (!width || !height || *width < 1 || *height < 1) refuse("size", "WIDTHxHEIGHT, such as 832x480", in_quotes(text));
   if (*width % 16 || *height % 16)
     refuse("size", "multiples of 16", text, "nearest: " + nearest_multiple(*width) + "x" + nearest_multiple(*height));
-  if (*width > most_pixels || *height > most_pixels)
-    refuse("size", "at most " + std::to_string(most_pixels) + " each way", text);
+  if (*width > max_pixels || *height > max_pixels)
+    refuse("size", "at most " + std::to_string(max_pixels) + " each way", text);
   return {*width, *height};
 }
 
 int parse_frames(const std::string& text) {
-  const auto frames = number<int>(text);
-  if (!frames) refuse("frames", "a whole number 4k+1, such as 81", shown(text), plainly(text));
-  if (*frames < 1 || *frames > most_frames) refuse("frames", "1 to " + std::to_string(most_frames), text);
+  const auto frames = parse_number<int>(text);
+  if (!frames) refuse("frames", "a whole number 4k+1, such as 81", shown(text), advice_for(text));
+  if (*frames < 1 || *frames > max_frames) refuse("frames", "1 to " + std::to_string(max_frames), text);
   if (*frames % 4 == 1) return *frames;
   const int below = (*frames - 1) / 4 * 4 + 1;
   refuse("frames", "4k+1", text, "nearest: " + std::to_string(below) + ", " + std::to_string(below + 4));
@@ -92,8 +92,8 @@ int parse_frames(const std::string& text) {
 
 JobSettings::Seed parse_seed(const std::string& text) {
   if (text == "random" || text == "-1") return {};
-  const auto seed = number<std::int64_t>(text);
-  if (!seed || *seed < 0) refuse("seed", "a whole number >= 0 or random", shown(text), plainly(text));
+  const auto seed = parse_number<std::int64_t>(text);
+  if (!seed || *seed < 0) refuse("seed", "a whole number >= 0 or random", shown(text), advice_for(text));
   return {*seed};
 }
 
@@ -114,17 +114,17 @@ SolverKind parse_solver(const std::string& text) {
   refuse("solver", "unipc or dpm++", in_quotes(text));
 }
 
-int parse_count(const std::string& key, const std::string& text, int least) {
-  const auto count = number<int>(text);
-  if (!count) refuse(key, "a whole number", shown(text), plainly(text));
-  const int most = most_of(key);
-  if (*count >= least && *count <= most) return *count;
-  const bool bounded = most != std::numeric_limits<int>::max();
-  refuse(key, std::to_string(least) + (bounded ? " to " + std::to_string(most) : " or more"), text);
+int parse_count(const std::string& key, const std::string& text, int min) {
+  const auto count = parse_number<int>(text);
+  if (!count) refuse(key, "a whole number", shown(text), advice_for(text));
+  const int max = max_of(key);
+  if (*count >= min && *count <= max) return *count;
+  const bool bounded = max != std::numeric_limits<int>::max();
+  refuse(key, std::to_string(min) + (bounded ? " to " + std::to_string(max) : " or more"), text);
 }
 
-double parse_positive(const std::string& key, const std::string& text) { return positive(key, text, false); }
-double parse_not_negative(const std::string& key, const std::string& text) { return positive(key, text, true); }
+double parse_positive(const std::string& key, const std::string& text) { return parse_finite(key, text, false); }
+double parse_not_negative(const std::string& key, const std::string& text) { return parse_finite(key, text, true); }
 
 void check_prompt(const std::string& key, const std::string& text) {
   if (key == "prompt" && text.find_first_not_of(" \t\r\n") == std::string::npos)
@@ -137,8 +137,8 @@ void check_prompt(const std::string& key, const std::string& text) {
       throw Error(Error::input, key + " must not hold control characters");
     at += size;
   }
-  if (const std::size_t length = utf8_length(text); length > most_characters)
-    throw Error(Error::input, key + " must be at most " + std::to_string(most_characters) + " characters, got " +
+  if (const std::size_t length = utf8_length(text); length > max_characters)
+    throw Error(Error::input, key + " must be at most " + std::to_string(max_characters) + " characters, got " +
                                   std::to_string(length));
 }
 

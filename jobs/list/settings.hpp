@@ -1,4 +1,4 @@
-// jobs/settings.hpp: the values of a job that a list or the command line can set, and how each is read from text.
+// jobs/list/settings.hpp: the values of a job that a list or the command line can set, and how each is parsed.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@
 
 namespace wf {
 
-/// What may stand in `defaults:`, in a prompt's own map, and on the command line. Empty: not given there.
+/// The job keys of `defaults:`, of a prompt's own map or of the command line. An empty value was not given there.
 struct JobSettings {
   struct Size {
-    int width, height;
+    int width, height;  ///< In pixels.
   };
   struct Seed {
-    std::optional<std::int64_t> value;  ///< empty: `random`
+    std::optional<std::int64_t> value;  ///< Empty for `random`.
   };
   std::optional<Size> size;
   std::optional<int> frames, fps, steps, samples, priority;
@@ -29,35 +29,36 @@ struct JobSettings {
   std::optional<std::string> negative_prompt;
 };
 
-/// Each parses one value as it stands in a list or on the command line and throws Error(input) saying what is allowed
-/// ("frames must be 4k+1, got 80 (nearest: 77, 81)"), without a place: the caller knows it. Numbers are decimal and
-/// written plainly: no leading zeros or '+', no 1_000, 0x10, inf or nan.
-JobSettings::Size parse_size(const std::string& text);  ///< 832x480 or 832*480; multiples of 16, at most 8192
-int parse_frames(const std::string& text);              ///< 4k+1, at most 10001
-JobSettings::Seed parse_seed(const std::string& text);  ///< N >= 0 or random (-1 is random too)
-Guidance parse_guidance(const std::string& text);       ///< G, or HIGH,LOW
-SolverKind parse_solver(const std::string& text);       ///< unipc or dpm++
-/// A decimal whole number >= least; steps at most 1000, fps 240, samples 10000.
-int parse_count(const std::string& key, const std::string& text, int least);
-double parse_positive(const std::string& key, const std::string& text);
-double parse_not_negative(const std::string& key, const std::string& text);
-/// Throws Error(input) when the text is not UTF-8, holds control characters other than tabs and line ends, is longer
-/// than 10,000 characters or (a prompt only) empty.
+// Parsers of one value each, as it is written in a list or on the command line. They throw Error(input) with what is
+// allowed ("frames must be 4k+1, got 80 (nearest: 77, 81)"), to which the caller adds the location. Numbers are plain
+// decimals: no leading zeros or '+', no 1_000, 0x10, inf or nan.
+
+JobSettings::Size parse_size(const std::string& text);  ///< 832x480 or 832*480; multiples of 16, at most 8192.
+int parse_frames(const std::string& text);              ///< 4k+1, at most 10001.
+JobSettings::Seed parse_seed(const std::string& text);  ///< N >= 0, or random (-1 means random, too).
+Guidance parse_guidance(const std::string& text);       ///< G for both experts, or HIGH,LOW.
+SolverKind parse_solver(const std::string& text);       ///< unipc or dpm++.
+/// A whole number >= min. `key` decides on the upper bound: steps 1000, fps 240, samples 10000.
+int parse_count(const std::string& key, const std::string& text, int min);
+double parse_positive(const std::string& key, const std::string& text);      ///< A finite number > 0.
+double parse_not_negative(const std::string& key, const std::string& text);  ///< A finite number >= 0.
+/// Throws Error(input) when the text is not UTF-8, contains control characters other than tabs and line ends, is longer
+/// than 10,000 characters or, for the key "prompt" only, is empty.
 void check_prompt(const std::string& key, const std::string& text);
 
-/// One key of a job as users write it.
+/// One job key as users write it.
 struct Setting {
   std::string_view key;
-  std::string_view must_be;  ///< in words, for a value of the wrong type
+  std::string_view must_be;  ///< What a value of the wrong type should have been, for messages.
   std::function<void(JobSettings&, const std::string& text)> set;
 };
-/// All of them, in the order of documentation.
+/// All job keys, in the order of the documentation.
 std::span<const Setting> all_settings();
 
-/// What `over` gives, else what `under` gives.
+/// The values of `over` where given, else those of `under`.
 JobSettings merged(const JobSettings& over, const JobSettings& under);
 
-/// A job with these settings, and the built-in values where they are empty (`samples` is the caller's).
+/// A job with these settings, and built-in values where they are empty. Ignores `samples`.
 Job apply(const JobSettings& settings);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "jobs/suggest.hpp"
+#include "jobs/list/suggest.hpp"
 
 #include <algorithm>
 #include <vector>
@@ -6,7 +6,8 @@
 namespace wf {
 namespace {
 
-/// Damerau's distance in its "optimal string alignment" form: insert, delete, replace, swap two neighbours.
+/// Damerau-Levenshtein distance in its "optimal string alignment" form: insertions, deletions, replacements and swaps
+/// of two neighbours.
 std::size_t slips(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
@@ -31,13 +32,13 @@ std::string lower(std::string_view text) {
 }  // namespace
 
 std::string_view nearest_word(std::string_view typed, std::span<const std::string_view> known) {
-  constexpr std::size_t longest = 40, least_beginning = 4;
-  if (typed.size() > longest) return "";
+  constexpr std::size_t max_size = 40, min_beginning = 4;
+  if (typed.size() > max_size) return "";
   const std::string word = lower(typed);
   std::string_view nearest;
   std::size_t fewest = std::max<std::size_t>(1, word.size() / 3) + 1;
   for (const std::string_view candidate : known) {
-    const bool beginning = std::min(word.size(), candidate.size()) >= least_beginning &&
+    const bool beginning = std::min(word.size(), candidate.size()) >= min_beginning &&
                            (word.starts_with(candidate) || candidate.starts_with(word));
     const std::size_t count = beginning ? std::min<std::size_t>(1, slips(word, candidate)) : slips(word, candidate);
     if (count < fewest) {

@@ -1,9 +1,9 @@
-#include "jobs/tree.hpp"
+#include "jobs/list/tree.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include "jobs/utf8.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 
@@ -27,13 +27,13 @@ const TreeNode* find(const TreeNode& map, std::string_view key) {
   return nullptr;
 }
 
-TreeNode& Tree::add(TreeNode::Kind kind, Place place) {
-  if (nodes_.size() == most_nodes)
-    throw Unreadable{place, "too long: more than " + std::to_string(most_nodes) +
-                                " values (move the prompts into a .txt, .jsonl or .csv file)"};
+TreeNode& Tree::add(TreeNode::Kind kind, Location location) {
+  if (nodes_.size() == max_nodes)
+    throw ParseError{location, "too long: more than " + std::to_string(max_nodes) +
+                                   " values (move the prompts into a .txt, .jsonl or .csv file)"};
   TreeNode& node = nodes_.emplace_back();
   node.kind = kind;
-  node.place = place;
+  node.location = location;
   if (open_.empty())
     root_ = &node;
   else
@@ -41,17 +41,17 @@ TreeNode& Tree::add(TreeNode::Kind kind, Place place) {
   return node;
 }
 
-const TreeNode* Tree::leaf(TreeNode::Kind kind, std::string value, Place place) {
-  TreeNode& node = add(kind, place);
+const TreeNode* Tree::leaf(TreeNode::Kind kind, std::string value, Location location) {
+  TreeNode& node = add(kind, location);
   node.value = std::move(value);
   if (!open_.empty()) ++open_.back()->size;
   return &node;
 }
 
-const TreeNode* Tree::open(TreeNode::Kind kind, Place place) {
-  if (open_.size() == most_depth)
-    throw Unreadable{place, "nested deeper than " + std::to_string(most_depth) + " levels"};
-  TreeNode& node = add(kind, place);
+const TreeNode* Tree::open(TreeNode::Kind kind, Location location) {
+  if (open_.size() == max_depth)
+    throw ParseError{location, "nested deeper than " + std::to_string(max_depth) + " levels"};
+  TreeNode& node = add(kind, location);
   open_.push_back(&node);
   return &node;
 }
@@ -62,10 +62,10 @@ void Tree::close() {
   if (!open_.empty()) open_.back()->size += size;
 }
 
-void Tree::repeat(const TreeNode* node, Place place) {
+void Tree::repeat(const TreeNode* node, Location location) {
   repeated_ += node->size;
-  if (repeated_ > most_repeated)
-    throw Unreadable{place, "aliases repeat more than " + std::to_string(most_repeated) + " values"};
+  if (repeated_ > max_repeated)
+    throw ParseError{location, "aliases repeat more than " + std::to_string(max_repeated) + " values"};
   if (open_.empty()) return;
   open_.back()->items.push_back(node);
   open_.back()->size += node->size;

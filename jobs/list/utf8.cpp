@@ -1,4 +1,4 @@
-#include "jobs/utf8.hpp"
+#include "jobs/list/utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,7 +17,7 @@ char32_t decode(std::string_view text, std::size_t size) noexcept {
   return code;
 }
 
-/// The blocks that terminals draw two columns wide (East Asian Wide and Fullwidth, in rough strokes).
+/// Whether terminals draw the character two columns wide: the blocks of East Asian Wide and Fullwidth, simplified.
 bool is_wide(char32_t code) noexcept {
   struct Range {
     char32_t first, last;
@@ -59,10 +59,10 @@ Printable first_printable(std::string_view text) {
   return {std::string(text.substr(0, size)), size, is_wide(code) ? std::size_t{2} : std::size_t{1}};
 }
 
-std::string in_quotes(std::string_view text, std::size_t most) {
+std::string in_quotes(std::string_view text, std::size_t max_characters) {
   std::string shown = "'";
   for (std::size_t count = 0; !text.empty(); ++count) {
-    if (count == most) return shown + "...'";
+    if (count == max_characters) return shown + "...'";
     const Printable next = first_printable(text);
     shown += text[0] == '\n' || text[0] == '\t' ? " " : next.text;
     text.remove_prefix(next.bytes);

@@ -1,13 +1,13 @@
-// jobs/yaml_tree.hpp: a YAML document as a tree. Read through yaml-cpp's events, not its nodes: those hide repeated
-// keys and lose places, and aliases in them explode when walked.
+// jobs/list/yaml_tree.hpp: reads a YAML document into a tree. It uses yaml-cpp's events instead of its nodes, which
+// hide repeated keys, lose locations and expand aliases without a limit.
 #pragma once
 
-#include "jobs/tree.hpp"
+#include "jobs/list/tree.hpp"
 
 namespace wf {
 
-/// The document's root, or null (and a mistake noted) when the text is not one YAML document. Refused with their place:
-/// a second document, tags, tabs as indentation, deep nesting, alias bombs.
-const TreeNode* read_yaml(const Source& source, Tree& tree, Mistakes& mistakes);
+/// The document's root, or null, with a diagnostic added, when the text is not a YAML document. A second document,
+/// tags, tabs as indentation, deep nesting and alias bombs are refused.
+const TreeNode* read_yaml(const Source& source, Tree& tree, Diagnostics& diagnostics);
 
 }  // namespace wf

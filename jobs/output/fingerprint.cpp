@@ -1,12 +1,12 @@
-#include "jobs/fingerprint.hpp"
+#include "jobs/output/fingerprint.hpp"
 
-#include <cassert>
 #include <limits>
 
-#include "cluster/error.hpp"
-#include "cluster/sha256.hpp"
-#include "jobs/job_json.hpp"
-#include "jobs/settings.hpp"
+#include "base/check.hpp"
+#include "base/error.hpp"
+#include "base/sha256.hpp"
+#include "jobs/list/settings.hpp"
+#include "jobs/output/job_json.hpp"
 
 namespace wf {
 
@@ -14,8 +14,8 @@ using Json = nlohmann::ordered_json;
 
 namespace {
 
-/// nlohmann's get<int>() would cut what does not fit.
-int small(const Json& json, const char* key) {
+/// An integer; throws Error(input) when it does not fit, where nlohmann's get<int>() would truncate it.
+int get_int(const Json& json, const char* key) {
   const auto value = json.at(key).get<std::int64_t>();
   if (!json.at(key).is_number_integer() || value < std::numeric_limits<int>::min() ||
       value > std::numeric_limits<int>::max())
@@ -25,7 +25,7 @@ int small(const Json& json, const char* key) {
 
 }  // namespace
 
-Json asked(const Job& job) {
+Json clip_values(const Job& job) {
   return {{"prompt", job.prompt},
           {"negative_prompt", job.negative_prompt},
           {"seed", job.seed ? Json(*job.seed) : Json("random")},
@@ -41,12 +41,12 @@ Json asked(const Job& job) {
 
 Json json_of(const Job& job) {
   Json all = {{"name", job.name}, {"index", job.index}};
-  all.update(asked(job));
+  all.update(clip_values(job));
   all["priority"] = job.priority;
   return all;
 }
 
-/// What is not asked for is not named: clips keep their fingerprints when a new choice is added.
+/// Leaves out choices with their default value, so that clips keep their fingerprints when a new choice is added.
 Json json_of(const Recipe& recipe) {
   Json json = {{"model_id", recipe.model_id}, {"precision", recipe.precision}};
   if (recipe.tf32) json["tf32"] = true;
@@ -57,22 +57,22 @@ Json json_of(const Recipe& recipe) {
 Job job_from(const Json& json) {
   Job job;
   job.name = json.at("name").get<std::string>();
-  job.index = small(json, "index");
+  job.index = get_int(json, "index");
   job.prompt = json.at("prompt").get<std::string>();
   job.negative_prompt = json.at("negative_prompt").get<std::string>();
   if (json.at("seed") != "random") {
     if (!json.at("seed").is_number_integer()) throw Error(Error::input, "seed is not a whole number");
     job.seed = json.at("seed").get<std::int64_t>();
   }
-  job.width = small(json, "width");
-  job.height = small(json, "height");
-  job.frames = small(json, "frames");
-  job.fps = small(json, "fps");
-  job.steps = small(json, "steps");
+  job.width = get_int(json, "width");
+  job.height = get_int(json, "height");
+  job.frames = get_int(json, "frames");
+  job.fps = get_int(json, "fps");
+  job.steps = get_int(json, "steps");
   job.shift = json.at("shift").get<double>();
   job.guidance = {json.at("guidance").at("high").get<double>(), json.at("guidance").at("low").get<double>()};
   job.solver = parse_solver(json.at("solver").get<std::string>());
-  job.priority = small(json, "priority");
+  job.priority = get_int(json, "priority");
   return job;
 }
 
@@ -82,12 +82,12 @@ Recipe recipe_from(const Json& json) {
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {
-  assert(job.seed);
-  return Sha256().update(Json{{"job", asked(job)}, {"recipe", json_of(recipe)}}.dump()).hex();
+  WF_CHECK(job.seed);
+  return Sha256().update(Json{{"job", clip_values(job)}, {"recipe", json_of(recipe)}}.dump()).hex();
 }
 
 std::string seedless_fingerprint(const Job& job) {
-  Json json = asked(job);
+  Json json = clip_values(job);
   json.erase("seed");
   return Sha256().update(json.dump()).hex();
 }

@@ -1,5 +1,5 @@
-// jobs/fingerprint.hpp: what was asked, as one hash. Equal fingerprints: the same clip; not how or where it was
-// rendered.
+// jobs/output/fingerprint.hpp: what was asked for, as one hash. Equal fingerprints mean the same clip, however and
+// wherever it was rendered.
 #pragma once
 
 #include <string>
@@ -8,23 +8,23 @@
 
 namespace wf {
 
-/// Everything but the job that decides on the pixels.
+/// Everything besides the job that decides on the pixels.
 struct Recipe {
   std::string model_id;
-  std::string precision;  ///< "reference" or "exact"
-  bool tf32 = false;
-  std::string noise = "cpu";  ///< whose generator draws it: "cpu", or the name of a GPU
+  std::string precision;      ///< "reference" or "exact".
+  bool tf32 = false;          ///< Whether TF32 is allowed in matrix products and convolutions.
+  std::string noise = "cpu";  ///< Whose random generator draws the noise: "cpu", or the name of a GPU.
   bool operator==(const Recipe&) const = default;
 };
 
-/// SHA-256 (hex) of the canonical JSON of all job values that reach the pixels or the file's timing (not name, index,
-/// priority), and the recipe. The job's seed must be drawn.
+/// SHA-256 (hex) of the canonical JSON of the recipe and of all job values that reach the pixels or the file's timing:
+/// not name, index and priority. The job's seed must be drawn, otherwise Error(internal).
 std::string fingerprint(const Job& job, const Recipe& recipe);
 
-/// SHA-256 (hex) of the same job values without seed and recipe: what a `random` seed belongs to.
+/// SHA-256 (hex) of the same job values without the seed and the recipe: the key under which a drawn seed is kept.
 std::string seedless_fingerprint(const Job& job);
 
-/// The job as JSON with every value resolved, keys in a fixed order: for fingerprints, sidecars and metadata.
+/// The job as JSON with every value resolved and keys in a fixed order, for video metadata and dry runs.
 std::string to_json(const Job& job);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "jobs/publish.hpp"
+#include "jobs/output/publish.hpp"
 
 #include <cstdio>
 #include <limits>
@@ -7,8 +7,8 @@
 #include <random>
 #include <unordered_map>
 
-#include "jobs/fingerprint.hpp"
-#include "jobs/name.hpp"
+#include "jobs/list/name.hpp"
+#include "jobs/output/fingerprint.hpp"
 
 namespace wf {
 namespace {
@@ -18,10 +18,10 @@ namespace fs = std::filesystem;
 using Seeds = std::map<std::string, std::int64_t>;
 
 Path hidden(const Path& output) { return output / ".wanfarm"; }
-Path word_file(const Path& output) { return hidden(output) / "word"; }
+Path nonce_file(const Path& output) { return hidden(output) / "word"; }
 
-/// The lock's file; the folders that the run needs are there.
-Path prepared(const Path& output) {
+/// Creates the folders that a run needs, and returns the file to lock.
+Path create_folders(const Path& output) {
   make_folder(output);
   make_folder(hidden(output) / "work");
   make_folder(hidden(output) / "store");
@@ -34,8 +34,8 @@ void remove_tree(const Path& path) {
   if (error) throw Error(Error::storage, path.string() + ": cannot be removed: " + error.message());
 }
 
-/// A CSV cell (RFC 4180): in quotes where it must be.
-std::string cell(const std::string& value) {
+/// A CSV cell (RFC 4180), quoted where necessary.
+std::string csv_cell(const std::string& value) {
   if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
   std::string quoted = "\"";
   for (const char c : value) quoted += c == '"' ? "\"\"" : std::string(1, c);
@@ -73,7 +73,7 @@ Seeds read_seeds(const Path& file) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(prepared(output)) {
+RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_folders(output)) {
   for (const auto& left : fs::directory_iterator(hidden(output) / "work")) remove_tree(left.path());
   const Path part = this->part("results.csv");
   write_file(part, "index,name,seed,status,seconds,video,error\n");
@@ -82,7 +82,7 @@ RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(prepared(
 }
 
 Path OutputFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
-Path OutputFolder::store(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
+Path OutputFolder::stored_state(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
 
 std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint) {
   const Path file = output / (job.name + ".json");
@@ -93,21 +93,21 @@ std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const s
     const bool complete = fs::file_size(output / sidecar.video_file, error) == sidecar.video_bytes && !error;
     if (complete && sidecar.fingerprint == fingerprint) return sidecar;
   } catch (const Error&) {
-    // broken: the clip is rendered again, and the sidecar replaced
+    // a broken sidecar: the clip is rendered again, and the sidecar replaced
   }
   return {};
 }
 
-std::string OutputFolder::leave_word() const {
+std::string OutputFolder::write_nonce() const {
   std::random_device random;
-  const std::string word = std::to_string(random()) + "-" + std::to_string(random());
-  write_file(word_file(output_), word);
-  return word;
+  const std::string nonce = std::to_string(random()) + "-" + std::to_string(random());
+  write_file(nonce_file(output_), nonce);
+  return nonce;
 }
 
-std::string OutputFolder::seen_word() const {
+std::string OutputFolder::read_nonce() const {
   std::error_code error;
-  const Path file = word_file(output_);
+  const Path file = nonce_file(output_);
   return fs::exists(file, error) ? read_file(file) : "";
 }
 
@@ -119,7 +119,7 @@ void OutputFolder::publish(const std::string& file) const {
   const Path from = part(file), to = output_ / file;
   const bool folder = fs::is_directory(from);
   remove_tree(output_ / ((folder ? Path(file) : Path(file).stem()).string() + ".json"));
-  if (folder) remove_tree(to);  // a rename replaces a file, but no folder with files in it
+  if (folder) remove_tree(to);  // rename() replaces files, but not folders that contain files
   publish_file(from, to);
 }
 
@@ -127,29 +127,29 @@ void OutputFolder::finish(const Sidecar& sidecar) const {
   const std::string file = sidecar.job.name + ".json";
   write_file(part(file), to_json(sidecar));
   publish_file(part(file), output_ / file);
-  remove_tree(store(sidecar.job.name));
+  remove_tree(stored_state(sidecar.job.name));
 }
 
 void RunFolder::record_failed(const Job& job, const Error& error) { add_line(job, "failed", 0, "", error.what()); }
 
 void RunFolder::add_line(const Job& job, const std::string& status, double seconds, const std::string& video,
                          const std::string& error) {
-  results_ << std::to_string(job.index) + "," + cell(job.name) + "," +
+  results_ << std::to_string(job.index) + "," + csv_cell(job.name) + "," +
                   (job.seed ? std::to_string(*job.seed) : "random") + "," + status + "," + rounded(seconds) + "," +
-                  cell(video) + "," + cell(error) + "\n"
+                  csv_cell(video) + "," + csv_cell(error) + "\n"
            << std::flush;
   if (!results_) throw Error(Error::storage, (output() / "results.csv").string() + ": cannot be written");
 }
 
-void RunFolder::settle_seeds(std::vector<Job>& jobs) const {
+void RunFolder::draw_seeds(std::vector<Job>& jobs) const {
   const Path file = hidden(output()) / "seeds.json";
   Seeds seeds = read_seeds(file);
   const std::size_t known = seeds.size();
-  std::unordered_map<std::string, int> met;
+  std::unordered_map<std::string, int> equal_jobs;
   for (Job& job : jobs) {
     if (job.seed) continue;
     const std::string key = seedless_fingerprint(job);
-    const auto [seed, is_new] = seeds.try_emplace(key + "-" + std::to_string(++met[key]), 0);
+    const auto [seed, is_new] = seeds.try_emplace(key + "-" + std::to_string(++equal_jobs[key]), 0);
     if (is_new) seed->second = draw_seed();
     job.seed = seed->second;
     job.name = with_seed(job.name, *job.seed);

@@ -1,7 +1,7 @@
-#include "jobs/sidecar.hpp"
+#include "jobs/output/sidecar.hpp"
 
-#include "cluster/error.hpp"
-#include "jobs/job_json.hpp"
+#include "base/error.hpp"
+#include "jobs/output/job_json.hpp"
 
 namespace wf {
 namespace {
@@ -40,7 +40,7 @@ std::string to_json(const Sidecar& sidecar) {
                {"frames_sha256", sidecar.frames_sha256}};
   for (const auto& [key, value] : sidecar.how) json["how"][key] = value;
   for (const auto& [stage, value] : sidecar.seconds) json["seconds"][stage] = value;
-  // A library's own words in `how` may be in any encoding: they must not cost the clip its sidecar.
+  // Texts of libraries in `how` may have any encoding, which must not prevent the sidecar from being written.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

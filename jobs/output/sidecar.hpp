@@ -1,4 +1,5 @@
-// jobs/sidecar.hpp: NAME.json beside NAME.mp4: what was asked, how it ran, and what came out. Its presence means: done.
+// jobs/output/sidecar.hpp: NAME.json next to NAME.mp4: what was asked for, how it was rendered, and what came out.
+// Where a sidecar exists, its clip is done.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +7,9 @@
 #include <optional>
 #include <string>
 
-#include "cluster/files.hpp"
-#include "jobs/fingerprint.hpp"
+#include "base/files.hpp"
 #include "jobs/job.hpp"
+#include "jobs/output/fingerprint.hpp"
 
 namespace wf {
 
@@ -16,19 +17,21 @@ struct Sidecar {
   Job job;
   Recipe recipe;
   std::string fingerprint;
-  std::string version;     ///< wanfarm's
-  std::string video_file;  ///< name only; lies beside the sidecar
+  std::string version;     ///< Version of wanfarm.
+  std::string video_file;  ///< Name without a folder: the video is in the sidecar's folder.
   std::uint64_t video_bytes = 0;
   std::string codec;
-  std::map<std::string, std::string> how;  ///< device, attention, threads, guidance mode, host, ...
-  std::map<std::string, double> seconds;   ///< by stage: text, high, low, decode, write
-  std::string latents_sha256;              ///< of the f32 bytes of [16,t,h,w]
-  std::string frames_sha256;               ///< of the raw rgb24 bytes, before encoding
+  std::map<std::string, std::string> how;  ///< Device, attention, threads, guidance mode, host name and so on.
+  std::map<std::string, double> seconds;   ///< By stage: text, high, low, decode, write.
+  std::string latents_sha256;              ///< Of the f32 bytes of the latents [16, t, h, w].
+  std::string frames_sha256;               ///< Of the raw rgb24 bytes of the frames, before encoding.
 };
 
-std::string to_json(const Sidecar& sidecar);  ///< pretty-printed, ends in a newline
-Sidecar sidecar_from(const std::string& json);  ///< throws input when it is none
-/// Throws input naming the file when it is not a sidecar.
+/// The sidecar as indented JSON that ends in a newline.
+std::string to_json(const Sidecar& sidecar);
+/// The inverse of to_json(). Throws Error(input) when the text is not a sidecar.
+Sidecar sidecar_from(const std::string& json);
+/// Reads a sidecar from its file. Throws Error(input) that names the file when its content is not a sidecar.
 Sidecar read_sidecar(const Path& file);
 
 }  // namespace wf

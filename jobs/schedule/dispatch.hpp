@@ -1,7 +1,9 @@
-// launcher/dispatch.hpp: which group does what next. Reports of groups come in, orders to groups go out. Pure: no
+// jobs/schedule/dispatch.hpp: which group does what next. Reports of groups come in, orders to groups go out. Pure: no
 // messages, no clock, no threads of its own.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <limits>
 #include <map>
@@ -11,132 +13,162 @@
 #include <variant>
 #include <vector>
 
-#include "jobs/queue.hpp"
-#include "launcher/forecast.hpp"
-#include "launcher/route.hpp"
+#include "jobs/schedule/forecast.hpp"
+#include "jobs/schedule/queue.hpp"
+#include "jobs/schedule/route.hpp"
 
 namespace wf {
 
-/// Stages first..last of a clip (an index into the jobs) for one group.
+/// Stages first to last (inclusive) of a clip for one group. `clip` is an index into the jobs.
 struct Assignment {
   std::size_t clip;
   Stage first, last;
-  int holder = -1;  ///< the group that holds what the clip's last leg made (its own number: no transfer); -1: nobody,
-                    ///< start the clip, or go on from its stored state
+  /// The group that keeps the state which the clip's last leg made; it may be the assigned group itself. -1: no group,
+  /// so the clip starts from its job, or continues from the state stored on disk.
+  int holder = -1;
 };
+/// The group loads the expert of this role, then asks for work.
 struct ChangeRole {
-  Role role;  ///< load that expert, then ask for work
+  Role role;
 };
-struct Release {
-  std::size_t clip;  ///< forget what is parked of it
+/// The group forgets the state that it keeps of this clip.
+struct ReleaseState {
+  std::size_t clip;
 };
-struct NothingMore {};  ///< the last order to a group. After a drain: store what is parked, it is work left
+/// The last order to a group. After stop() the group stores on disk the states that it keeps: they are work left.
+struct NoMoreWork {};
 struct Order {
   int group;
-  std::variant<Assignment, ChangeRole, Release, NothingMore> what;
+  std::variant<Assignment, ChangeRole, ReleaseState, NoMoreWork> what;
 };
 
 struct DispatchOptions {
   LightStages light = {};
-  int retries = 2;
-  int parked_per_group = 4;  ///< clips that a group keeps for the next one, of each stage that hands over; one group
-                             ///< alone changes its expert after so many (phased)
-  int parked_in_total = std::numeric_limits<int>::max();  ///< the same for all groups together
-  double change_seconds = 60;                             ///< to load an expert
-  double least_seconds_in_role = 600;
+  int retries = 2;  ///< Attempts after the first that a failing clip is given.
+  /// States that one group may keep for other groups, per stage after which clips are handed over. A group that is
+  /// alone (placement phased) takes this many clips through one expert before it loads the other.
+  int stashed_per_group = 4;
+  int stashed_in_total = std::numeric_limits<int>::max();  ///< The same bound for all groups together.
+  double change_seconds = 60;                              ///< Seconds that a group takes to load another expert.
+  double least_seconds_in_role = 600;                      ///< Seconds for which a group keeps a role at least.
 };
 
-/// Predicted seconds of one stage of a clip; 0 for high or low: the clip has no steps for that expert.
+/// Predicted seconds of one stage of a clip. 0 for `high` or `low` means that the clip has no steps for that expert.
 using Predicted = std::function<double(const Job&, Stage)>;
 
-/// Groups ask, and are answered when there is work for their role: by the queue's policy, as long as their parked clips
-/// stay below the bounds. Groups without work change their role when the other role's work is behind by more than the
-/// change costs. A group may ask again before its last clip is reported (its file is being written, or its state
-/// parked). Of each event, `now` is in seconds of any clock that does not go back. Each call takes O(log clips + log
-/// groups).
+/// The scheduler of a run: answers groups that ask for work.
+///
+/// A group that asks is given the first clip of the queue whose next leg fits the group's role, as long as the states
+/// kept for other groups stay within the bounds; until then its request waits. An idle group changes its role when the
+/// work of the other role is behind by more than the change costs. A group may ask again before it has reported its
+/// last clip, whose file may still be written or whose state may still be copied.
+///
+/// Groups are numbers from 0, clips are indices into the jobs. Each call takes O(log clips + log groups), lost() also
+/// the clips of that group. Not thread-safe. A report that does not fit the orders given (a clip that the group was not
+/// given, or has reported already) throws Error(internal) and leaves the schedule as it was.
 class Dispatch {
  public:
-  /// groups[i] is the role of group i at the start: all resident, or none (high, low or both).
+  /// groups[i] is the role of group i at the start: resident for all groups or for none.
   Dispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups, const Predicted& predicted,
            const DispatchOptions& options = {});
 
-  // Before the first order: what earlier runs left.
-  void finished_before(std::size_t clip);             ///< nothing is left to do
-  void stored_before(std::size_t clip, Stage stage);  ///< its state was stored in that stage: it goes on there
+  // ---- What earlier runs left; before the first order
 
-  // Reports. Only of clips that the group was given and has not reported yet.
+  /// Nothing is left to do for this clip.
+  void finished_before(std::size_t clip);
+  /// The clip's state was stored on disk during this stage, and the clip continues there.
+  void stored_before(std::size_t clip, Stage stage);
+
+  // ---- Reports of groups
+
+  /// The group wants work.
   void ask(int group);
-  void pulled(int group, std::size_t clip);  ///< the group has the clip's state; the holder may forget it
-  void handed_over(int group, std::size_t clip, const SecondsByStage& seconds);  ///< the leg is done, its state parked
-  void done(int group, std::size_t clip, const SecondsByStage& seconds);         ///< written and published
-  bool failed(int group, std::size_t clip, Error::Kind kind);                    ///< true: it will be tried again
-  void interrupted(int group, std::size_t clip, Stage stage);                    ///< by a drain; its state is stored
-  /// The group is gone, with what it parked. What it worked on counts as failed (it may be what killed it): the clips
-  /// that will not be tried again are returned. All others wait again where they were last kept.
+  /// The group has received the clip's state, so the holder's copy is no longer needed.
+  void fetched(int group, std::size_t clip);
+  /// The group has done its leg and keeps the clip's state for the next group.
+  void handed_over(int group, std::size_t clip, const SecondsByStage& seconds);
+  /// The group has published the clip.
+  void done(int group, std::size_t clip, const SecondsByStage& seconds);
+  /// The group's attempt has failed. True when the clip will be tried again.
+  bool failed(int group, std::size_t clip, Error::Kind kind);
+  /// The group has stopped in this stage, after stop(), and has stored the clip's state on disk.
+  void interrupted(int group, std::size_t clip, Stage stage);
+  /// The group is gone, with the states that it kept. The clips that it worked on count as failed, since one of them
+  /// may have caused the loss; those that will not be tried again are returned. All others wait again, from where their
+  /// state was last kept. A group that was lost before: nothing happens.
   std::vector<std::size_t> lost(int group);
-  void stop() { stopped_ = true; }  ///< drain: no more assignments
+  /// Ends the run early: no clip is assigned any more.
+  void stop() { stopped_ = true; }
 
-  /// What to send now, in this order; to be called after each event or some of them.
+  // ---- Orders to groups
+
+  /// Orders to send now, in this sequence. To be called after each report or after several. `now`: seconds of any clock
+  /// that does not go back.
   std::vector<Order> orders(double now);
-  /// The assignment that orders() would give the group if it asked now, `without` these clips; empty: none. Nothing
-  /// changes by it.
-  std::optional<Assignment> peek(int group, const std::set<std::size_t>& without = {}) const;
-  /// No clip is being worked on, and none will be.
+  /// The assignment that the group would get if it asked now and the excluded clips were not there. Changes nothing.
+  std::optional<Assignment> peek(int group, const std::set<std::size_t>& excluded = {}) const;
+  /// Whether no clip is being worked on, and none will be.
   bool over() const;
-
-  const Queue& queue() const { return queue_; }
+  /// The role that the group has, or is changing to.
   Role role(int group) const { return groups_.at(static_cast<std::size_t>(group)).role; }
-  /// Clips whose state after that stage is parked, or will be, at one group or at all.
-  int parked_at(int group, Stage last) const {
-    return groups_.at(static_cast<std::size_t>(group)).slots.at(index(last));
-  }
-  int parked(Stage last) const { return slots_.at(index(last)); }
 
  private:
-  struct Slot {  ///< room for one parked clip
-    int group = -1;
-    std::size_t stage = 0;  ///< the last that it has passed
+  /// Room for one clip's state at a group, counted under the last stage that the clip has passed.
+  struct Slot {
+    int group = -1;  ///< -1: no room is taken.
+    std::size_t stage = 0;
   };
   struct Clip {
     std::size_t shape = 0;
-    std::size_t leg = 0;      ///< of its shape's route: the one it waits for or is in
-    std::size_t durable = 0;  ///< the leg to go back to when what was computed is lost
-    std::size_t begun = 0;    ///< legs before this one are no longer in the forecast
-    int group = -1;           ///< that works on it
-    Slot parked, promised;    ///< where its state is; where it will be
-    bool bereft = false;      ///< running, but its state was lost before it was pulled
+    std::size_t leg = 0;          ///< Index in the shape's route of the leg that the clip waits for or is in.
+    std::size_t restart_leg = 0;  ///< The leg to continue with when the state made since then is lost.
+    std::size_t legs_begun = 0;   ///< Legs that the forecast no longer counts as work left.
+    int group = -1;               ///< The group that works on the clip; -1: none.
+    Slot stashed;                 ///< Where the clip's state is kept.
+    Slot reserved;                ///< Where its state will be kept after the leg that it is in.
+    bool state_lost = false;      ///< Whether its state was lost before the group that works on it had fetched it.
   };
   using Counts = std::array<int, all_stages.size()>;
   struct Group {
     Role role = Role::resident;
-    double since = -std::numeric_limits<double>::infinity();  ///< when it took the role
+    double since = -std::numeric_limits<double>::infinity();  ///< When the group took its role.
     bool alive = true, asks = false;
-    std::set<std::size_t> running, parked;
-    Counts slots = {};
+    std::set<std::size_t> running, stashed;  ///< Clips that it works on, and clips whose state it keeps.
+    Counts slots = {};                       ///< Slots taken or reserved at this group, by stage.
   };
-  /// Groups that ask, by what they may be given; among equals the longest in its role first.
-  using Kind = std::pair<Role, Queue::Lanes>;
+  /// What decides on the work that a group may be given. Groups of equal eligibility share one look into the queue.
+  struct Eligibility {
+    Role role;
+    Queue::Levels levels;  ///< Levels of the role, without those for which the group's own slots are all taken.
+    auto operator<=>(const Eligibility&) const = default;
+  };
+  /// Groups that ask: when each took its role, and its number. The longest in its role comes first.
   using Asking = std::set<std::pair<double, int>>;
 
-  Group& group(int number) { return groups_.at(static_cast<std::size_t>(number)); }
   static std::size_t index(Stage stage) { return static_cast<std::size_t>(stage); }
   static std::size_t index(Role role) { return static_cast<std::size_t>(role); }
-  int lane_of(const Clip& clip) const { return routes_[clip.shape][clip.leg]; }
+  Group& group(int number);
+  Clip& clip_of(int group, std::size_t clip);
+  const Route& route_of(const Clip& clip) const { return routes_[clip.shape]; }
+  int level_of(const Clip& clip) const { return route_of(clip)[clip.leg]; }
   std::size_t add_shape(const Job& job, const Predicted& predicted);
-  Queue::Lanes full(const Counts& slots, int most) const;
-  Kind kind(const Group& group) const;
-  Queue::Lanes open(const Kind& kind) const;
+
+  Queue::Levels full_levels(const Counts& slots, int bound) const;
+  Eligibility eligibility(const Group& group) const;
+  Queue::Levels open_levels(const Eligibility& eligibility) const;
   void set_asking(int number, bool asks);
-  void set_slot(Slot& slot, int number, std::size_t stage);
+  void take_slot(Slot& slot, int number, std::size_t stage);
   void free_slot(Slot& slot);
-  void forget_parked(std::size_t clip);
-  void set_begun(std::size_t clip, std::size_t leg);
-  void wait_again(std::size_t clip, std::size_t leg);
-  bool fail(std::size_t clip, Error::Kind kind);
-  Clip& report(int group, std::size_t clip);
+  void free_stashed(std::size_t clip);
+
+  void set_legs_begun(std::size_t clip, std::size_t legs);
+  void wait_for_leg(std::size_t clip, std::size_t leg);
+  void end_work(int group, std::size_t clip);
   void measure(const Clip& clip, const SecondsByStage& seconds);
-  Assignment assignment(std::size_t job) const;
-  void assign(int number, std::size_t job);
+  bool fail(std::size_t clip, Error::Kind kind);
+
+  Assignment assignment(std::size_t clip) const;
+  void assign(int number, std::size_t clip);
   void assign_all();
   bool change_pays(Role from, Role to) const;
   void change_roles(double now);
@@ -144,14 +176,14 @@ class Dispatch {
   DispatchOptions options_;
   Queue queue_;
   Forecast forecast_;
-  Lanes lanes_;
-  std::vector<std::vector<int>> routes_;  ///< by shape: lanes, in order
+  LegLevels levels_;
+  std::vector<Route> routes_;  ///< By shape.
   std::vector<Clip> clips_;
   std::vector<Group> groups_;
-  std::array<int, 3> members_ = {};  ///< living groups by role
-  Counts slots_ = {};                ///< over all groups
-  std::map<Kind, Asking> asking_;
-  std::vector<Order> outbox_;
+  std::array<int, 3> groups_in_role_ = {};  ///< Living groups, by role.
+  Counts slots_ = {};                       ///< Slots taken or reserved at all groups together, by stage.
+  std::map<Eligibility, Asking> asking_;
+  std::vector<Order> pending_orders_;
   bool stopped_ = false;
 };
 

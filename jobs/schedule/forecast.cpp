@@ -1,4 +1,4 @@
-#include "launcher/forecast.hpp"
+#include "jobs/schedule/forecast.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,8 @@ namespace {
 
 constexpr double newest_weight = 0.05;
 
-/// A plain average at first, then an exponential one; of logarithms, so that a group ten times slower than the others
-/// does not swing it. `samples` includes this value.
+/// Updates a geometric average: a plain one at first, then an exponential one. Geometric, so that a group ten times
+/// slower than the others does not dominate it. `samples` includes the newest value.
 void average(double& value, double newest, int samples) {
   value = samples == 1 ? newest : value * std::pow(newest / value, std::max(1.0 / samples, newest_weight));
 }
@@ -21,7 +21,7 @@ std::size_t Forecast::add_shape(const SecondsByStage& predicted, const std::arra
   return cells_.size() / all_stages.size() - 1;
 }
 
-void Forecast::count(const Cell& cell, Stage stage, long clips) {
+void Forecast::add_to_sum(const Cell& cell, Stage stage, long clips) {
   Sum& sum = sums_[static_cast<std::size_t>(cell.role)];
   sum.stages += clips;
   if (cell.samples > 0)
@@ -30,28 +30,22 @@ void Forecast::count(const Cell& cell, Stage stage, long clips) {
     sum.predicted[static_cast<std::size_t>(stage)] += static_cast<double>(clips) * cell.predicted;
 }
 
-void Forecast::add_left(std::size_t shape, Stage stage, int clips) {
+void Forecast::add_clips(std::size_t shape, Stage stage, int clips) {
   Cell& at = cell(shape, stage);
-  at.left += clips;
-  count(at, stage, clips);
+  at.clips += clips;
+  add_to_sum(at, stage, clips);
 }
 
-void Forecast::measured(std::size_t shape, Stage stage, double seconds) {
+void Forecast::add_measurement(std::size_t shape, Stage stage, double seconds) {
   Cell& at = cell(shape, stage);
-  count(at, stage, -at.left);
+  add_to_sum(at, stage, -at.clips);
   average(at.average, seconds, ++at.samples);
-  count(at, stage, at.left);
+  add_to_sum(at, stage, at.clips);
   const auto i = static_cast<std::size_t>(stage);
   if (at.predicted > 0) average(factor_[i], seconds / at.predicted, ++samples_[i]);
 }
 
-double Forecast::seconds(std::size_t shape, Stage stage) const {
-  const auto i = static_cast<std::size_t>(stage);
-  const Cell& at = cells_[shape * all_stages.size() + i];
-  return at.samples > 0 ? at.average : at.predicted * factor_[i];
-}
-
-double Forecast::left(Role role) const {
+double Forecast::seconds_left(Role role) const {
   const Sum& sum = sums_[static_cast<std::size_t>(role)];
   if (sum.stages == 0) return 0;
   double seconds = sum.measured;

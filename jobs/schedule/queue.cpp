@@ -1,135 +1,126 @@
-#include "jobs/queue.hpp"
+#include "jobs/schedule/queue.hpp"
 
 #include <algorithm>
 #include <bit>
-#include <cassert>
-#include <map>
 #include <numeric>
 #include <tuple>
+
+#include "base/check.hpp"
+#include "jobs/schedule/clip_shape.hpp"
 
 namespace wf {
 namespace {
 
-bool worth_another_try(Error::Kind kind) {
+bool is_retryable(Error::Kind kind) {
   return kind == Error::transient || kind == Error::resource || kind == Error::internal;
+}
+
+/// All clips in the order of work while none has begun.
+std::vector<std::size_t> work_order(const std::vector<Job>& jobs, const std::function<double(const Job&)>& work) {
+  const std::vector<std::size_t> groups = shape_groups(jobs);
+  std::vector<double> work_of(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) work_of[i] = groups[i] == i ? work(jobs[i]) : work_of[groups[i]];
+  const auto key = [&](std::size_t i) {
+    return std::tuple(-static_cast<long>(jobs[i].priority), -work_of[i], groups[i], i);
+  };
+  std::vector<std::size_t> order(jobs.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+  return order;
 }
 
 }  // namespace
 
-double predicted_work(const Job& job) noexcept {
-  // Tokens, and the count of them at which the DiT's attention (grows with the square) costs as much as its linear
-  // layers.
-  constexpr double even = 35'000;
-  const double tokens = (job.width / 16.0) * (job.height / 16.0) * ((job.frames - 1) / 4 + 1);
-  return job.steps * tokens * (even + tokens);
-}
-
-std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs) {
-  std::map<std::tuple<int, int, int, int, double>, std::size_t> first;
-  std::vector<std::size_t> groups;
-  groups.reserve(jobs.size());
-  for (const Job& job : jobs) {
-    const auto shape = std::tuple(job.width, job.height, job.frames, job.steps, job.shift);
-    groups.push_back(first.try_emplace(shape, groups.size()).first->second);
-  }
-  return groups;
-}
-
-Queue::Queue(const std::vector<Job>& jobs, int retries, const std::function<double(const Job&)>& work)
-    : order_(jobs.size()), entries_(jobs.size()), retries_(retries) {
-  const std::vector<std::size_t> groups = shape_groups(jobs);
-  std::vector<double> work_of(jobs.size());  // asked once a shape
-  for (std::size_t i = 0; i < jobs.size(); ++i) work_of[i] = groups[i] == i ? work(jobs[i]) : work_of[groups[i]];
-  const auto rank = [&](std::size_t i) {
-    return std::tuple(-static_cast<long>(jobs[i].priority), -work_of[i], groups[i], i);
-  };
-  std::iota(order_.begin(), order_.end(), std::size_t{0});
-  std::sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
-  for (std::size_t turn = 0; turn < order_.size(); ++turn) {
-    const std::size_t job = order_[turn];
-    entries_[job] = {.priority = jobs[job].priority, .turn = turn};
-    lanes_[0].insert(lanes_[0].end(), place(job));
+Queue::Queue(const std::vector<Job>& jobs, const std::function<double(const Job&)>& work, int retries)
+    : entries_(jobs.size()), next_retry_turn_(jobs.size()), retries_(retries) {
+  std::size_t turn = 0;
+  for (const std::size_t clip : work_order(jobs, work)) {
+    entries_[clip] = {.priority = jobs[clip].priority, .turn = turn++};
+    levels_[0].insert(levels_[0].end(), position(clip));
   }
   filled_ = jobs.empty() ? 0 : 1;
   counts_[static_cast<std::size_t>(State::waiting)] = jobs.size();
 }
 
-bool Queue::Place::operator<(const Place& other) const {
-  return std::tuple(again, -static_cast<long>(priority), turn) <
-         std::tuple(other.again, -static_cast<long>(other.priority), other.turn);
+bool Queue::Position::operator<(const Position& other) const {
+  return std::tuple(is_retry, -static_cast<long>(priority), turn) <
+         std::tuple(other.is_retry, -static_cast<long>(other.priority), other.turn);
 }
 
-Queue::Place Queue::place(std::size_t job) const {
-  const Entry& entry = entries_.at(job);
-  return {entry.again, entry.priority, entry.turn, job};
+Queue::Position Queue::position(std::size_t clip) const {
+  const Entry& entry = entries_.at(clip);
+  return {entry.is_retry, entry.priority, entry.turn, clip};
 }
 
-const Queue::Place* Queue::best(Lanes lanes, const std::set<std::size_t>& without) const {
-  const auto before = [](const Place& a, const Place& b) {
-    return std::tuple(a.again, -static_cast<long>(a.priority)) < std::tuple(b.again, -static_cast<long>(b.priority));
+/// The first of the first clips of the levels. Levels are searched from the highest down, so that among equals the clip
+/// nearest the end wins.
+const Queue::Position* Queue::first_in(Levels levels, const std::set<std::size_t>& excluded) const {
+  const auto before = [](const Position& a, const Position& b) {
+    return std::tuple(a.is_retry, -static_cast<long>(a.priority)) <
+           std::tuple(b.is_retry, -static_cast<long>(b.priority));
   };
-  const Place* best = nullptr;
-  for (lanes &= filled_; lanes != 0;) {  // from the end: of equals the first seen stays
-    const int lane = std::bit_width(lanes) - 1;
-    const std::set<Place>& waiting = lanes_[static_cast<std::size_t>(lane)];
-    const auto first =
-        std::find_if(waiting.begin(), waiting.end(), [&](const Place& place) { return !without.contains(place.job); });
+  const Position* best = nullptr;
+  for (levels &= filled_; levels != 0;) {
+    const int level = std::bit_width(levels) - 1;
+    const std::set<Position>& waiting = levels_[static_cast<std::size_t>(level)];
+    const auto first = std::find_if(waiting.begin(), waiting.end(),
+                                    [&](const Position& position) { return !excluded.contains(position.clip); });
     if (first != waiting.end() && (!best || before(*first, *best))) best = &*first;
-    lanes &= ~(Lanes{1} << lane);
+    levels &= ~(Levels{1} << level);
   }
   return best;
 }
 
-/// Takes the job out of its lane or puts it there, as the new state asks.
-void Queue::set(std::size_t job, State state) {
-  Entry& entry = entries_.at(job);
+/// Keeps the levels, the set of filled levels and the counts in step with the clip's state.
+void Queue::set_state(std::size_t clip, State state) {
+  Entry& entry = entries_.at(clip);
   --counts_[static_cast<std::size_t>(entry.state)];
   ++counts_[static_cast<std::size_t>(state)];
-  std::set<Place>& lane = lanes_.at(static_cast<std::size_t>(entry.lane));
+  std::set<Position>& level = levels_.at(static_cast<std::size_t>(entry.level));
   if (state == State::waiting)
-    lane.insert(place(job));
+    level.insert(position(clip));
   else if (entry.state == State::waiting)
-    lane.erase(place(job));
-  const Lanes bit = Lanes{1} << entry.lane;
-  filled_ = lane.empty() ? filled_ & ~bit : filled_ | bit;
+    level.erase(position(clip));
+  const Levels bit = Levels{1} << entry.level;
+  filled_ = level.empty() ? filled_ & ~bit : filled_ | bit;
   entry.state = state;
 }
 
-std::optional<std::size_t> Queue::peek(Lanes lanes, const std::set<std::size_t>& without) const {
-  const Place* const first = best(lanes, without);
-  return first ? std::optional(first->job) : std::nullopt;
+std::optional<std::size_t> Queue::peek(Levels levels, const std::set<std::size_t>& excluded) const {
+  const Position* const first = first_in(levels, excluded);
+  return first ? std::optional(first->clip) : std::nullopt;
 }
 
-std::optional<std::size_t> Queue::next(Lanes lanes) {
-  const Place* first = best(lanes);
+std::optional<std::size_t> Queue::next(Levels levels) {
+  const Position* first = first_in(levels);
   if (!first) return {};
-  const std::size_t job = first->job;
-  set(job, State::running);
-  entries_[job].again = false;  // once begun it is finished like any other
-  return job;
+  const std::size_t clip = first->clip;
+  set_state(clip, State::running);
+  entries_[clip].is_retry = false;  // its later legs wait among those of all other clips
+  return clip;
 }
 
-void Queue::wait_in(int lane, std::size_t job) {
-  assert(state(job) == State::running || state(job) == State::waiting);
-  if (state(job) == State::waiting) set(job, State::running);
-  entries_[job].lane = lane;
-  set(job, State::waiting);
+void Queue::requeue(std::size_t clip, int level) {
+  WF_CHECK(state(clip) == State::running || state(clip) == State::waiting);
+  if (state(clip) == State::waiting) set_state(clip, State::running);
+  entries_[clip].level = level;
+  set_state(clip, State::waiting);
 }
 
-void Queue::done(std::size_t job) {
-  assert(state(job) != State::failed);
-  set(job, State::done);
+void Queue::done(std::size_t clip) {
+  WF_CHECK(state(clip) != State::failed);
+  set_state(clip, State::done);
 }
 
-bool Queue::failed(std::size_t job, Error::Kind kind, int again_from) {
-  assert(state(job) == State::running);
-  if (!worth_another_try(kind) || entries_[job].attempts++ >= retries_) {
-    set(job, State::failed);
+bool Queue::failed(std::size_t clip, Error::Kind kind, int retry_level) {
+  WF_CHECK(state(clip) == State::running);
+  if (!is_retryable(kind) || entries_[clip].failures++ >= retries_) {
+    set_state(clip, State::failed);
     return false;
   }
-  entries_[job].turn = order_.size() + failures_++;
-  entries_[job].again = true;
-  wait_in(again_from, job);
+  entries_[clip].turn = next_retry_turn_++;
+  entries_[clip].is_retry = true;
+  requeue(clip, retry_level);
   return true;
 }
 

@@ -1,4 +1,4 @@
-// jobs/queue.hpp: which clip next. Pure policy: no clock, no files, no threads of its own.
+// jobs/schedule/queue.hpp: which clip comes next: a queue with priorities, levels of progress and retries.
 #pragma once
 
 #include <array>
@@ -9,71 +9,72 @@
 #include <set>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "jobs/job.hpp"
 
 namespace wf {
 
-/// Predicted work of one clip, in arbitrary units: what orders clips by length before anything was measured.
-double predicted_work(const Job& job) noexcept;
-
-/// For each job the first one of its shape (equal width, height, frames, steps and shift): one number per shape.
-std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs);
-
-/// Waiting clips stand in lanes: how far each is on its way, lane 0 untouched, the highest nearest the end. Where one
-/// worker takes clips from start to end, lane 0 is all there is.
-/// Order: priority, then the highest lane, then shape groups (clips of one shape back to back; the shape with the
-/// longest predicted clip first), then the list's order. A failed job is tried again when its error's kind allows,
-/// later than all untried ones. Each operation takes O(log n).
+/// A multi-level queue of clips. The level of a waiting clip is its progress: 0 is untouched, the highest is
+/// nearest the end.
+///
+/// Order of work: priority, then the higher level, then shape (clips of one shape back to back, the shape with the most
+/// work first), then the order of the list. A clip that failed is tried again when the kind of its error allows, after
+/// all clips that have not failed.
+///
+/// Clips are indices into `jobs`. Every operation takes O(log n); peek() takes O(n) at worst in the number of excluded
+/// clips. Not thread-safe. Calls that do not fit a clip's state throw Error(internal).
 class Queue {
  public:
   enum class State { waiting, running, done, failed };
-  using Lanes = std::uint32_t;  ///< a set of lanes: bit i is lane i
-  static constexpr Lanes all_lanes = ~Lanes{0};
+  using Levels = std::uint32_t;  ///< A set of levels: bit i stands for level i.
+  static constexpr Levels all_levels = ~Levels{0};
 
-  explicit Queue(const std::vector<Job>& jobs, int retries = 2,
-                 const std::function<double(const Job&)>& work = predicted_work);
-  /// The next clip to work on (an index into `jobs`) out of these lanes, now running; empty when none waits there.
-  std::optional<std::size_t> next(Lanes lanes = all_lanes);
-  /// What next() would give if `without` these clips; nothing changes by it.
-  std::optional<std::size_t> peek(Lanes lanes, const std::set<std::size_t>& without = {}) const;
-  bool waits_in(Lanes lanes) const { return best(lanes) != nullptr; }
-  void wait_in(int lane, std::size_t job);  ///< running or waiting -> waiting there, in its old turn
-  void done(std::size_t job);               ///< also for a clip found finished
-  /// True when it will be tried again, from lane `again_from` (transient, resource and internal errors, at most
-  /// `retries` times).
-  bool failed(std::size_t job, Error::Kind kind, int again_from = 0);
-  State state(std::size_t job) const { return entries_.at(job).state; }
-  int attempts(std::size_t job) const { return entries_.at(job).attempts; }  ///< how often it failed
+  /// All clips wait at level 0. `work` orders shapes by length, in any unit; it is called once per shape. A clip is
+  /// tried at most `retries` + 1 times.
+  Queue(const std::vector<Job>& jobs, const std::function<double(const Job&)>& work, int retries);
+
+  /// Takes the first clip that waits in one of the levels; it is running from then on. Empty when none waits there.
+  std::optional<std::size_t> next(Levels levels = all_levels);
+  /// The clip that next() would take if the excluded ones were not there. Changes nothing.
+  std::optional<std::size_t> peek(Levels levels, const std::set<std::size_t>& excluded = {}) const;
+  bool has_waiting(Levels levels) const { return first_in(levels) != nullptr; }
+
+  /// Lets a running or waiting clip wait at `level`, where it keeps its turn among the others.
+  void requeue(std::size_t clip, int level);
+  /// Ends a running clip, or a waiting one that was found finished.
+  void done(std::size_t clip);
+  /// Ends a running clip's attempt. True when it is tried again, from `retry_level` on: for transient, resource and
+  /// internal errors while retries are left. Otherwise the clip has failed for good.
+  bool failed(std::size_t clip, Error::Kind kind, int retry_level = 0);
+
+  State state(std::size_t clip) const { return entries_.at(clip).state; }
   std::size_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }
-  const std::vector<std::size_t>& order() const { return order_; }
 
  private:
   struct Entry {
     State state = State::waiting;
-    int lane = 0;
-    int attempts = 0;
-    bool again = false;  ///< waits for another try
+    int level = 0;
+    int failures = 0;
+    bool is_retry = false;  ///< Whether the clip waits to be tried again.
     int priority = 0;
-    std::size_t turn = 0;  ///< its place in order_; a failed one comes after all of them
+    std::size_t turn = 0;  ///< Rank in the order of work within a level; retries get turns after all others.
   };
-  /// Within a lane, what comes first is smaller.
-  struct Place {
-    bool again;
+  /// Sort key of a waiting clip within its level: smaller ones come first.
+  struct Position {
+    bool is_retry;
     int priority;
-    std::size_t turn, job;
-    bool operator<(const Place& other) const;
+    std::size_t turn, clip;
+    bool operator<(const Position& other) const;
   };
-  Place place(std::size_t job) const;
-  const Place* best(Lanes lanes, const std::set<std::size_t>& without = {}) const;
-  void set(std::size_t job, State state);
+  Position position(std::size_t clip) const;
+  const Position* first_in(Levels levels, const std::set<std::size_t>& excluded = {}) const;
+  void set_state(std::size_t clip, State state);
 
-  std::vector<std::size_t> order_;  ///< all jobs in the order of work
   std::vector<Entry> entries_;
-  std::array<std::set<Place>, 32> lanes_;
-  Lanes filled_ = 0;  ///< the lanes where a clip waits
+  std::array<std::set<Position>, 32> levels_;
+  Levels filled_ = 0;  ///< Levels where at least one clip waits.
   std::array<std::size_t, 4> counts_{};
-  std::size_t failures_ = 0;
+  std::size_t next_retry_turn_;
   int retries_;
 };
 

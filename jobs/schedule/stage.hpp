@@ -1,4 +1,4 @@
-// pipeline/stage.hpp: the stages of a clip, by name.
+// jobs/schedule/stage.hpp: the stages of a clip, by name.
 #pragma once
 
 #include <array>
@@ -7,7 +7,8 @@
 
 namespace wf {
 
-/// In the order in which a clip passes them. high and low: denoising by the high- and by the low-noise expert.
+/// Stages of a clip, in the order in which it passes them. `high` and `low` are the denoising steps of the high-noise
+/// and of the low-noise expert.
 enum class Stage { text, high, low, decode, write };
 inline constexpr std::array all_stages{Stage::text, Stage::high, Stage::low, Stage::decode, Stage::write};
 

@@ -1,5 +1,6 @@
-// launcher/bench/bench.hpp: what can be measured. Every figure comes from this run: the ceilings that a floor is made
-// of, too. A floor is the time that the necessary arithmetic and traffic would take at those ceilings.
+// launcher/bench/bench.hpp: what can be measured, and how a measurement is reported. Every figure is measured in the
+// run that shows it, and so are the ceilings that a floor is computed from: a floor is the time that the necessary
+// arithmetic and memory traffic would take at those ceilings.
 #pragma once
 
 #include <functional>
@@ -7,88 +8,112 @@
 #include <string>
 #include <vector>
 
+#include "base/table.hpp"
 #include "jobs/job.hpp"
-#include "launcher/bench/table.hpp"
-#include "launcher/flags.hpp"
-#include "pipeline/models.hpp"
-#include "pipeline/profile.hpp"
+#include "launcher/bench/profile.hpp"
+#include "launcher/options/run_options.hpp"
+#include "pipeline/stages/models.hpp"
 
 namespace wf {
 
-/// How much noise stands in for a clip.
+/// Extents of a clip's latents [16, frames, height, width]: frames/4, height/8 and width/8 of the video's.
 struct LatentSize {
-  std::int64_t frames, height, width;  ///< t, h and w
+  std::int64_t frames, height, width;
+  /// Tokens of the DiT: a patch is 1 x 2 x 2 latents.
   std::int64_t tokens() const { return frames * (height / 2) * (width / 2); }
-  std::int64_t pixels() const { return (4 * frames - 3) * 8 * height * 8 * width; }  ///< of all decoded frames
+  /// Pixels of all decoded frames.
+  std::int64_t pixels() const { return (4 * frames - 3) * 8 * height * 8 * width; }
 };
 
-/// What is measured, and how often.
+/// One measurement on one rank: the model, the clip, and how often it is repeated.
 struct Bench {
   Models& models;
-  const Job& job;  ///< size, frames, steps, shift, prompts
-  int runs = 3;    ///< after one that is not counted
+  const Job& job;  ///< Size, frames, steps, shift and prompts of the measured clip.
+  int runs = 3;    ///< Measured repetitions, after a first one that is not counted.
   RunOptions options = {};
 
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
   LatentSize latents() const { return {latent_frames(), job.height / 8, job.width / 8}; }
-  /// "bf16", "f32", or what f32 products are computed in: "TF32".
+  /// What products of this dtype are computed in: "bf16", "f32", or "TF32" where a GPU may round f32 to it.
   std::string arithmetic(at::ScalarType dtype, at::Device on) const;
 };
 
+/// The outcome of a measurement, for people and for JSON.
 struct Report {
   std::string title;
   std::vector<Table> tables;
-  double seconds = 0;     ///< of what was measured, to compare two reports by
-  std::string note = {};  ///< below the tables: what their figures mean
+  double seconds = 0;     ///< Time of what was measured; --mode both divides two of them.
+  std::string note = {};  ///< Text below the tables: what their figures mean.
 };
 
-/// One forward of an expert; then one more with the time of each kind of operation.
+/// One forward of the high-noise expert, then one more with the time of each kind of operation.
 Report bench_forward(const Bench& bench);
-/// Decoding random latents to frames on the host.
+
+/// Decoding of random latents to frames in host memory.
 Report bench_vae(const Bench& bench);
-/// Encoding the default prompts, and a text as long as the experts take.
+
+/// Encoding of the default prompts, and of a text as long as the experts take.
 Report bench_text(const Bench& bench);
-/// The figures that plans count with (launcher/planner/hardware.hpp), measured here and written to the user's
-/// calibration file: forwards of two lengths, decoding, both texts, copies. Those of links stay as they are.
+
+/// Measures the figures that plans count with (launcher/planner/hardware.hpp) and writes them to the user's calibration
+/// file: forwards of two lengths, decoding, both texts, copies. Figures of links between GPUs stay as they are. Throws
+/// input when the file is there and is no calibration, storage when it cannot be written.
 Report bench_calibrate(const Bench& bench);
-/// Whole clips from prompt to file, as a run makes them; the first one loads the model.
+
+/// Whole clips from prompt to file, as a run makes them. The first one loads the model.
 Report bench_clip(const Bench& bench);
 
-/// Least seconds of one forward of the high-noise expert: what others do on this machine is not in them.
+/// Seconds of one forward of the high-noise expert: the least of the runs, so that other work on the node does not
+/// count.
 double time_forward(const Bench& bench, const LatentSize& size);
-/// The same of decoding to frames on the host.
+
+/// Seconds of decoding to frames in host memory: the least of the runs.
 double time_decode(const Bench& bench, const LatentSize& size);
 
-/// Seconds of each run of `work` on the device, after one that is not counted.
+/// Seconds of each run of a measurement; at least one.
 struct Timing {
   std::vector<double> runs;
   double median() const;
   double least() const;
 };
+
+/// Times `runs` calls of `work` on the device, after one that is not counted.
 Timing time_runs(at::Device device, int runs, const std::function<void()>& work);
+
+/// The middle value, or the mean of the two in the middle. `values` is not empty.
 double median(std::vector<double> values);
 
-/// A device that is out of memory in `work` is an Error that says what takes less; what: "bench forward".
+/// Calls `work`. When the device runs out of memory in it, throws Error(resource) that says what takes less; `what`
+/// starts its text: "bench forward".
 void in_memory(const std::string& what, at::Device device, const std::function<void()>& work);
 
 inline constexpr double tera = 1e12, giga = 1e9, gibi = static_cast<double>(1ull << 30);
 
-/// What networks are made of, at its best here: operations a second of a matrix product, bytes a second of a copy.
+/// The best rates of this device for what networks are made of.
 struct Ceilings {
-  double matmul = 0, copy = 0;
+  double matmul = 0;  ///< Operations a second of a large matrix product.
+  double copy = 0;    ///< Bytes a second that a large copy reads and writes.
 };
 Ceilings measure_ceilings(at::Device device, at::ScalarType dtype);
+
+/// The table of ceilings. `kind`: what the products are computed in, as Bench::arithmetic() returns it.
 Table to_table(const Ceilings& ceilings, at::Device device, const std::string& kind);
 
-/// A line of such a table, and the table.
+/// The line of a table of ceilings for matrix products of `rate` operations a second.
 std::vector<Cell> matmul_line(double rate, at::Device device, const std::string& kind);
+
+/// A table of ceilings from lines of (what, value, unit).
 Table ceiling_table(std::vector<std::vector<Cell>> lines);
-/// One line for each kind of operation that matters, one for all others, one for what lies between them.
+
+/// One line for each kind of operation that takes 0.2 % of the time or more, one for all others, and one for the time
+/// between operations.
 Table operations_table(const Profile& profile);
-/// "1.0 GiB" as a number; nothing where bytes are not counted (0: a CPU).
+
+/// Bytes in GiB; an empty cell for 0, which is what a CPU reports.
 Cell in_gib(std::uint64_t bytes);
-/// By how many percent the first is more than the second; nothing where either is 0.
+
+/// By how many percent `measured` exceeds `predicted`; an empty cell where either is 0.
 Cell difference_percent(double measured, double predicted);
 
 }  // namespace wf

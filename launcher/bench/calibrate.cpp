@@ -6,19 +6,19 @@
 
 #include "cluster/node.hpp"
 #include "launcher/bench/bench.hpp"
+#include "launcher/options/version.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "launcher/planner/time_model.hpp"
-#include "launcher/version.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/ceilings.hpp"
-#include "pipeline/encode_text.hpp"
-#include "pipeline/tokenize.hpp"
+#include "pipeline/model/ceilings.hpp"
+#include "pipeline/stages/encode_text.hpp"
+#include "pipeline/stages/tokenize.hpp"
 
 namespace wf {
 namespace {
 
-/// Tokens at which the part of a forward that grows with L and the one that grows with L^2 take as many operations, or
-/// more: around there both can be told apart.
+/// A size with `factor` times as many tokens as make the terms a L and b L^2 of a forward take equally many operations,
+/// at least `least` tokens: around there both terms can be told apart.
 LatentSize balanced(const DitConfig& expert, double factor, std::int64_t least) {
   constexpr std::int64_t tokens_of_a_frame = 16 * 16;
   const double balance = static_cast<double>(3 * expert.dim + expert.ffn_dim);
@@ -26,15 +26,15 @@ LatentSize balanced(const DitConfig& expert, double factor, std::int64_t least) 
   return {std::max(frames, least / tokens_of_a_frame), 2 * 16, 2 * 16};
 }
 
-/// a and b of a L + b L^2 through two forwards. Where noise makes one negative, the other takes all.
+/// Fits a and b of a L + b L^2 to two forwards. Where noise would make one negative, the other takes nearly all.
 void measure_forwards(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
   const LatentSize small = balanced(bench.models.parts().expert, 1, 1024);
   const LatentSize large = balanced(bench.models.parts().expert, 2.5, 8192);
   const auto few = static_cast<double>(small.tokens()), many = static_cast<double>(large.tokens());
-  const double brief = time_forward(bench, small) / few, lengthy = time_forward(bench, large) / many;
-  const double pair = std::max((lengthy - brief) / (many - few), 1e-3 * lengthy / many);
+  const double per_small = time_forward(bench, small) / few, per_large = time_forward(bench, large) / many;
+  const double pair = std::max((per_large - per_small) / (many - few), 1e-3 * per_large / many);
   figures.pair_seconds = pair / work.pair;
-  figures.token_seconds = std::max(brief - pair * few, 1e-3 * brief) / work.token;
+  figures.token_seconds = std::max(per_small - pair * few, 1e-3 * per_small) / work.token;
 }
 
 void measure_decoding(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
@@ -47,7 +47,7 @@ void measure_decoding(const Bench& bench, const RelativeWork& work, GpuFigures& 
   use_tf32(bench.models.execution().tf32);
 }
 
-/// Both texts of the default clip.
+/// Times the encoding of the prompt and the negative prompt of the default clip.
 void measure_texts(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
   const Umt5Weights& weights = bench.models.text_encoder();
   const auto encode = [&] {
@@ -68,7 +68,7 @@ GpuFigures measure_figures(const Bench& bench) {
   measure_texts(bench, work, figures);
   measure_forwards(bench, work, figures);
   measure_decoding(bench, work, figures);
-  figures.f32_factor = 0;  // not measured: the built-in one stays
+  figures.f32_factor = 0;  // not measured, so the built-in factor stays
   figures.memory_rate = copy_rate(device) / (device.is_cpu() ? 2 : 1);
   figures.host_rate = upload_rate(device);
   if (device.is_cpu()) figures.threads = at::get_num_threads();

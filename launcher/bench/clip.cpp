@@ -8,24 +8,24 @@
 #include "launcher/bench/bench.hpp"
 #include "launcher/bench/folder.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/solver.hpp"
-#include "pipeline/stages.hpp"
+#include "pipeline/stages/solver.hpp"
+#include "pipeline/stages/stages.hpp"
 
 namespace wf {
 namespace {
 
-/// The clips differ in their prompts, as those of a list do, so that each has one to encode.
+/// The prompt of each run. They differ, as in a list, so that every clip has a prompt to encode.
 std::string prompt_of(const Job& job, int run) {
   return run == 0 ? job.prompt : fmt::format("{} ({})", job.prompt, run + 1);
 }
 
 struct Measured {
-  std::map<std::string, double> seconds;              ///< by stage
-  std::map<std::string, std::uint64_t> device_bytes;  ///< most by stage; none on a CPU
+  std::map<std::string, double> seconds;              ///< Seconds of each stage.
+  std::map<std::string, std::uint64_t> device_bytes;  ///< Peak of each stage; empty on a CPU.
 };
 
 Measured run_clip(const Bench& bench, const BenchFolder& folder, int run) {
-  const std::string codec = chosen_codec(bench.options);
+  const VideoCodec codec = bench.options.video.codec;
   Clip clip;
   clip.job = bench.job;
   clip.job.prompt = prompt_of(bench.job, run);
@@ -35,7 +35,7 @@ Measured run_clip(const Bench& bench, const BenchFolder& folder, int run) {
   return {clip.seconds, clip.device_bytes};
 }
 
-/// A text encoder that leaves after its use embeds all texts of a list at once: seconds and most bytes of that.
+/// Time and peak memory of embedding all texts of a list at once, which a text encoder does that is then unloaded.
 struct Embedding {
   double seconds = 0;
   std::uint64_t device_bytes = 0;
@@ -63,7 +63,7 @@ std::vector<Measured> run_clips(const Bench& bench) {
   return clips;
 }
 
-/// Seconds of a stage in the first clip, which loads the model, and in the others, which do not (their median).
+/// Seconds of a stage: in the first clip, which loads the model, and the median of the others, which do not.
 struct StageSeconds {
   double cold = 0;
   std::optional<double> warm;
@@ -95,12 +95,12 @@ std::vector<Cell> joined(std::vector<Cell> cells, const std::vector<Cell>& more)
   return cells;
 }
 
-/// What is predicted of a stage holds once every part is on the device that stays there: not in the first clip.
-bool all_there(const Bench& bench, const std::vector<Measured>& clips) {
+/// True when the last clip found all that stays on the device there, which predictions assume. The first one does not.
+bool all_is_loaded(const Bench& bench, const std::vector<Measured>& clips) {
   return clips.size() > 1 || bench.models.execution().residency == Residency::exchanged;
 }
 
-std::uint64_t needed(const Bench& bench, Stage stage) {
+std::uint64_t predicted_bytes(const Bench& bench, Stage stage) {
   return bytes_needed(bench.models.parts(), bench.models.execution(), stage, bench.job);
 }
 
@@ -112,7 +112,7 @@ std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& cl
   return joined({name, seconds.cold, cell(seconds.warm),
                  steps > 0 ? Cell(seconds.warm.value_or(seconds.cold) / static_cast<double>(steps)) : Cell()},
                 memory_cells(peak == clips.back().device_bytes.end() ? 0 : peak->second,
-                             all_there(bench, clips) ? needed(bench, stage) : 0));
+                             all_is_loaded(bench, clips) ? predicted_bytes(bench, stage) : 0));
 }
 
 std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const StageSeconds& whole) {
@@ -162,7 +162,7 @@ Report bench_clip(const Bench& bench) {
   const std::vector<Measured> clips = run_clips(bench);
   const StageSeconds whole = whole_seconds(clips);
   Report report{fmt::format("{} clip{} of {} steps from prompt to {} file; the first one loads the model", clips.size(),
-                            clips.size() == 1 ? "" : "s", bench.job.steps, chosen_codec(bench.options)),
+                            clips.size() == 1 ? "" : "s", bench.job.steps, to_string(bench.options.video.codec)),
                 {stages(bench, clips)},
                 whole.warm.value_or(whole.cold)};
   if (bench.models.exchanged().bytes > 0) report.tables.push_back(exchanges(bench.models.exchanged()));

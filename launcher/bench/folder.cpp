@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 

@@ -3,17 +3,17 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "launcher/bench/bench.hpp"
+#include "launcher/bench/profile.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/model/cost.hpp"
 #include "pipeline/model/dit.hpp"
-#include "pipeline/profile.hpp"
 
 namespace wf {
 namespace {
 
-/// What one forward takes: noise, a text of as many rows as the model has, and a timestep of the high-noise expert.
+/// Inputs of one forward of the high-noise expert: noise, a text, and the tables that depend on their shapes.
 struct Inputs {
-  at::Tensor x;
+  at::Tensor x;  ///< [batch, in_dim, t, h, w] f32
   TextContext text;
   at::Tensor rope;
   std::int64_t tokens, batch;
@@ -23,7 +23,7 @@ Inputs make_inputs(const Bench& bench, const DitWeights& expert, const LatentSiz
   const std::int64_t batch = bench.models.execution().guidance == GuidanceMode::batched ? 2 : 1;
   const at::TensorOptions options = at::TensorOptions(expert.device()).dtype(at::kFloat);
   const at::Tensor x = at::randn({1, expert.config.in_dim, size.frames, size.height, size.width}, options);
-  // One row less than there can be: on a CPU padding is one key more.
+  // One row less than there can be, because on a CPU padding counts as one more key.
   const at::Tensor rows = at::randn({expert.config.text_len - 1, expert.text_dim}, options).to(expert.dtype());
   const TokenGrid grid = token_grid(x);
   return {x.expand({batch, -1, -1, -1, -1}), embed_text(expert, std::vector<at::Tensor>(batch, rows)),
@@ -49,7 +49,7 @@ Table arithmetic(const DitFlops& flops, std::int64_t batch) {
 
 struct Measured {
   Timing timing;
-  std::uint64_t peak = 0, predicted = 0;  ///< bytes on the device
+  std::uint64_t peak = 0, predicted = 0;  ///< Bytes on the device.
 };
 
 Measured measure(const Bench& bench, const Inputs& inputs, const std::function<void()>& forward) {

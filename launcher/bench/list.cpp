@@ -5,13 +5,13 @@
 #include <algorithm>
 
 #include "cluster/node.hpp"
-#include "jobs/job_file.hpp"
-#include "jobs/sidecar.hpp"
+#include "jobs/list/job_list.hpp"
+#include "jobs/list/selection.hpp"
+#include "jobs/output/sidecar.hpp"
 #include "launcher/bench/folder.hpp"
-#include "launcher/model_choice.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "launcher/planner/predict.hpp"
-#include "launcher/run.hpp"
-#include "launcher/selection.hpp"
+#include "launcher/run/run.hpp"
 
 namespace wf {
 namespace {
@@ -22,7 +22,7 @@ Prediction predicted_of(const PlannedRun& run) { return predict(run.request, sha
 
 Column difference_column(const char* key = "difference_percent") { return {key, "difference %", 1}; }
 
-/// A figure that may be missing: 0.
+/// A number, or an empty cell for 0, which stands for a figure that is not known.
 Cell cell(double value) { return value > 0 ? Cell(value) : Cell(); }
 
 double value_at(const std::map<Stage, double>& values, Stage stage) {
@@ -30,7 +30,7 @@ double value_at(const std::map<Stage, double>& values, Stage stage) {
   return found == values.end() ? 0 : found->second;
 }
 
-/// Mean share of the groups from `first` on.
+/// Mean busy share of `groups` groups from group `first` on.
 double mean_share(const std::vector<double>& busy, std::size_t first, int groups) {
   double sum = 0;
   for (int i = 0; i < groups; ++i) sum += busy.at(first + static_cast<std::size_t>(i));
@@ -48,7 +48,7 @@ Table whole_list(const PlannedRun& run, const Prediction& predicted, const Timel
     table.rows.push_back({figure, unit, seen, cell(planned), difference_percent(seen, planned)});
   };
   const double clips = static_cast<double>(run.request.jobs.size());
-  const double list = predicted.makespan - predicted.start_seconds;  // the planner's without loading
+  const double list = predicted.makespan - predicted.start_seconds;  // the planner's figure without loading
   add("loading before the first stage", "s", measured.loading, predicted.start_seconds);
   add("loading within stages", "s", measured.loading_in_stages, 0);
   add("from the first stage to the last file", "s", measured.list, list);
@@ -63,17 +63,16 @@ Table whole_list(const PlannedRun& run, const Prediction& predicted, const Timel
   return table;
 }
 
-/// The planner's means of a stage over the list.
+/// The planner's sums of a stage over all clips of the list.
 struct PlannedStage {
-  double seconds = 0, steps = 0;  ///< of all clips
-  double clips = 0;
-  double of_clip() const { return seconds / clips; }
-  double of_step() const { return steps > 0 ? seconds / steps : 0; }
+  double seconds = 0, steps = 0, clips = 0;
+  double per_clip() const { return seconds / clips; }
+  double per_step() const { return steps > 0 ? seconds / steps : 0; }
 };
 
 PlannedStage planned_stage(const PlannedRun& run, Stage stage) {
   PlannedStage planned;
-  for (const ClipShape& shape : shapes_of(run.request.jobs)) {
+  for (const PlannedShape& shape : shapes_of(run.request.jobs)) {
     const StageSeconds seconds =
         stage_seconds(run.request.hardware, run.request.model, run.plan, shape, run.request.execution);
     const auto clips = static_cast<double>(shape.clips);
@@ -97,9 +96,9 @@ Table stages(const PlannedRun& run, const Timeline& measured) {
   for (const Stage stage : all_stages) {
     const PlannedStage planned = planned_stage(run, stage);
     const double clip = value_at(measured.stage, stage), step = value_at(measured.step, stage);
-    table.rows.push_back({std::string(to_string(stage)), cell(clip), cell(planned.of_clip()),
-                          difference_percent(clip, planned.of_clip()), cell(step), cell(planned.of_step()),
-                          difference_percent(step, planned.of_step())});
+    table.rows.push_back({std::string(to_string(stage)), cell(clip), cell(planned.per_clip()),
+                          difference_percent(clip, planned.per_clip()), cell(step), cell(planned.per_step()),
+                          difference_percent(step, planned.per_step())});
   }
   return table;
 }
@@ -110,8 +109,8 @@ std::size_t pool_of_group(const PlacementPlan& plan, int group) {
   return pool;
 }
 
-/// The last part is a margin for everything else.
-std::uint64_t in_tensors(const RankMemory& memory) { return memory.total() - memory.parts.back().bytes; }
+/// Predicted bytes in tensors: everything but the last part, which is a margin for all that is not in tensors.
+std::uint64_t bytes_in_tensors(const RankMemory& memory) { return memory.total() - memory.parts.back().bytes; }
 
 Table ranks(const PlannedRun& run, const Prediction& predicted, const Timeline& measured) {
   Table table{"ranks",
@@ -124,7 +123,7 @@ Table ranks(const PlannedRun& run, const Prediction& predicted, const Timeline& 
   const Groups groups = run.groups();
   for (std::size_t rank = 0; rank < run.hosts.size(); ++rank) {
     const std::size_t pool = pool_of_group(run.plan, groups.of(static_cast<int>(rank)));
-    const std::uint64_t peak = measured.peak[rank], planned = in_tensors(predicted.memory[pool]);
+    const std::uint64_t peak = measured.peak[rank], planned = bytes_in_tensors(predicted.memory[pool]);
     table.rows.push_back({std::to_string(rank), run.hosts[rank], run.plan.pools[pool].name, in_gib(peak),
                           in_gib(planned),
                           difference_percent(static_cast<double>(peak), static_cast<double>(planned))});
@@ -132,7 +131,7 @@ Table ranks(const PlannedRun& run, const Prediction& predicted, const Timeline& 
   return table;
 }
 
-/// As the first clip's sidecar says, and what was planned with.
+/// Settings from the sidecar of the first clip, and where the planner's figures come from.
 Json settings_of(const PlannedRun& run, const Path& output) {
   const Sidecar sidecar = read_sidecar(output / (run.request.jobs.front().name + ".json"));
   Json settings{{"model_id", run.request.model.id},
@@ -150,18 +149,18 @@ Json settings_of(const PlannedRun& run, const Path& output) {
 Report list_report(const PlannedRun& run, const Timeline& measured) {
   const Prediction predicted = predicted_of(run);
   const std::size_t clips = run.request.jobs.size();
-  return {
-      fmt::format("{} clip{} on {} rank{}: {}", clips, clips == 1 ? "" : "s", run.hosts.size(),
-                  run.hosts.size() == 1 ? "" : "s", describe(run.plan)),
-      {whole_list(run, predicted, measured), stages(run, measured), ranks(run, predicted, measured)},
-      measured.list,
-      "planned: the planner lets all be loaded before the first stage, and counts that into a list; here loading has\n"
-      "its own lines, and list, clips an hour and utilisation are without it. stages: without what was loaded in\n"
-      "them. GiB: in tensors, without the planner's margin for the rest. pool: at the start"};
+  return {fmt::format("{} clip{} on {} rank{}: {}", clips, clips == 1 ? "" : "s", run.hosts.size(),
+                      run.hosts.size() == 1 ? "" : "s", describe(run.plan)),
+          {whole_list(run, predicted, measured), stages(run, measured), ranks(run, predicted, measured)},
+          measured.list,
+          "planned: the planner assumes that all is loaded before the first stage, and counts that into a list; here "
+          "loading has\n"
+          "its own lines, and list, clips an hour and utilisation are without it. stages: without what was loaded in\n"
+          "them. GiB: in tensors, without the planner's margin for the rest. pool: at the start"};
 }
 
 RenderedList bench_list(const ListToRender& list, RunOptions options) {
-  std::optional<BenchFolder> folder;  // rank 0 alone knows its name, and tells it to the others
+  std::optional<BenchFolder> folder;  // made by rank 0 alone; the others learn it with the run
   if (rank_from(environment()).rank == 0) folder.emplace(options.output);
   const auto read = [&] {
     const JobList all = read_job_list(list.file, list.settings);
@@ -171,7 +170,7 @@ RenderedList bench_list(const ListToRender& list, RunOptions options) {
   };
   if (options.trace.empty()) options.trace = folder ? *folder / "trace.json" : Path("of rank 0");
   options.force = true;
-  options.json = false;  // not a line for each clip
+  options.json = false;  // which would print a line for each clip
   std::optional<PlannedRun> planned;
   RenderedList rendered;
   rendered.exit_code =

@@ -1,18 +1,19 @@
-// launcher/bench/list.hpp: a whole list rendered as `render` does, and what came of the plan that was made for it.
+// launcher/bench/list.hpp: bench list: a whole list rendered as `render` does, and compared with its plan.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "jobs/list/settings.hpp"
 #include "launcher/bench/bench.hpp"
 #include "launcher/bench/timeline.hpp"
-#include "launcher/farm/groups.hpp"
 #include "launcher/planner/planner.hpp"
+#include "launcher/run/groups.hpp"
 
 namespace wf {
 
-/// What a run was planned for, what was decided, and the machine of each rank.
+/// What a run was planned for, the plan, and the host name of each rank's node.
 struct PlannedRun {
   PlanRequest request;
   PlacementPlan plan;
@@ -21,24 +22,27 @@ struct PlannedRun {
   Groups groups() const { return make_groups(hosts, plan.group_size()); }
 };
 
-/// Measured beside predicted: the list, the pools, the stages, the memory of each rank. The planner lets all be loaded
-/// before the first clip; here loading is a line of its own, and neither its list nor its utilisation has it.
+/// Measured and predicted figures of the list, the pools, the stages, and the memory of each rank. The planner assumes
+/// that everything is loaded before the first clip and counts that into the list; here loading has lines of its own,
+/// and neither the time of the list nor utilisation includes it.
 Report list_report(const PlannedRun& run, const Timeline& measured);
 
-/// One list to render: the file, which of its clips, and the flags that win over its values.
+/// One list to render.
 struct ListToRender {
   Path file;
-  int limit = 0;  ///< the first so many; 0: all
-  const JobSettings& settings;
+  int limit = 0;                ///< How many clips of the list, from its first; 0: all.
+  const JobSettings& settings;  ///< Flags that win over the values of the list.
 };
 
-/// On every rank. What is measured, on rank 0 where all clips were rendered.
+/// How bench_list() ended on this rank. Only rank 0 has a report, and only when all clips were rendered.
 struct RenderedList {
   int exit_code = 0;
   std::optional<Report> report;
-  nlohmann::ordered_json settings;  ///< how it ran
+  nlohmann::ordered_json settings;  ///< The settings that the clips were rendered with.
 };
-/// Into options.output, all clips anew, or into a folder that is gone afterwards. Throws what run() throws.
+
+/// Collective over all ranks of a run. Renders every clip again, into options.output, or into a temporary folder when
+/// that is empty. Throws what run() throws.
 RenderedList bench_list(const ListToRender& list, RunOptions options);
 
 }  // namespace wf

@@ -4,15 +4,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "launcher/bench/bench.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/ceilings.hpp"
+#include "pipeline/model/ceilings.hpp"
 
 namespace wf {
 namespace {
 
-/// Operations that take less are shown as one line.
+/// Operations that take a smaller share of the time are shown as one line.
 constexpr double least_share = 0.002;
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "launcher/bench/together.hpp"
+#include "launcher/bench/multi_rank.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -6,38 +6,39 @@
 #include <iostream>
 
 #include "launcher/bench/team.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/model_choice.hpp"
-#include "launcher/plan.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "launcher/planner/placement.hpp"
+#include "launcher/planner/run_plan.hpp"
 #include "parallel/device.hpp"
 #include "parallel/mesh.hpp"
 #include "parallel/nccl_communicator.hpp"
+#include "parallel/node_reader.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// This rank's part of its machine, as a run gives it; `run` gets the mode's settings.
-Execution choose_execution(Team& team, RunOptions& run, const std::string& mode) {
+/// The device and threads that a run would give this rank; `run` gets the settings of the mode.
+Execution choose_execution(Team& team, RunOptions& run, BenchMode mode) {
   Execution execution;
   team.agree([&] {
     run = with_mode(run, mode);
     execution = own_share(run, team.process().place);
-    facts_of(execution, run);  // keeps to --gpu-memory
+    resources_of(execution, run.gpu_memory);  // limits this process to --gpu-memory
     if (execution.device.is_cuda() && nccl_library().empty())
-      throw Error(Error::environment, "this build has no NCCL, over which GPUs talk: --device cpu measures CPU ranks");
+      throw Error(Error::environment,
+                  "this build has no NCCL, which GPUs need to communicate: --device cpu measures CPU ranks");
   });
   const bool some_on_gpus = team.most(execution.device.is_cuda() ? 1 : 0) > 0;
   team.agree([&] {
     if (some_on_gpus && execution.device.is_cpu())
-      throw Error(Error::environment, "this rank sees no GPU, and others do; --device cpu makes them alike");
+      throw Error(Error::environment, "this rank sees no GPU, and others do; --device cpu makes all ranks use the CPU");
   });
   return execution;
 }
 
-/// Made once on each machine, if it has to be made, and found by all under the name that rank 0 has for it.
+/// A random model is written by one rank of each node; all ranks then read it under the name that rank 0 has for it.
 ModelParts read_parts(Team& team, const RunOptions& run, Precision precision) {
   std::string folder;
   team.agree([&] {
@@ -49,7 +50,7 @@ ModelParts read_parts(Team& team, const RunOptions& run, Precision precision) {
   return parts;
 }
 
-/// As in a run, each byte is read once on a machine.
+/// The ranks of a node share the reading, as in a run: each byte is read once on a node.
 void load_expert(Team& team, Models& models) {
   const std::vector<std::string>& hosts = team.process().hosts;
   std::vector<int> here;
@@ -58,43 +59,44 @@ void load_expert(Team& team, Models& models) {
   team.agree([&] {
     in_memory("bench forward", models.execution().device, [&] {
       if (here.size() == 1) return void(models.expert(Expert::high));
-      models.load_ahead(Part::high_expert, *team.world().node_reader(here));
+      NodeReader reader(team.world(), here);
+      models.load_ahead(Part::high_expert, reader);
     });
   });
 }
 
-/// Those of the flags; what is left of the ranks goes to Ulysses.
+/// The degrees of the flags. Ulysses 0 takes the ranks that guidance and ring leave.
 Degrees chosen_degrees(const PlacementChoices& choices) {
   return {.guidance = std::max(choices.guidance, 1), .ulysses = choices.ulysses, .ring = std::max(choices.ring, 1)};
 }
 
-/// Of a group's larger half, where they differ.
+/// The degrees of a mesh. Where its guidance branches differ, the first one is the larger.
 Degrees degrees_of(const Mesh& mesh) {
-  const Degrees half = mesh.halves.front();
-  return {.guidance = static_cast<int>(mesh.halves.size()), .ulysses = half.ulysses, .ring = half.ring};
+  const Degrees branch = mesh.branches.front();
+  return {.guidance = static_cast<int>(mesh.branches.size()), .ulysses = branch.ulysses, .ring = branch.ring};
 }
 
-Result forward(Team& team, const BenchOptions& options, const std::string& mode) {
+Result forward(Team& team, const BenchOptions& options, BenchMode mode) {
   RunOptions run = options.run;
   Execution execution = choose_execution(team, run, mode);
-  const Degrees degrees = chosen_degrees(run.degrees);
+  const Degrees degrees = chosen_degrees(run.planning.choices);
   const Degrees all_ranks = degrees_of(make_mesh(team.size(), degrees));
-  const std::string words = describe(all_ranks);
+  const std::string placement = describe(all_ranks);
   const Job job = make_job(official_prompt, options.job);
   const ModelParts parts = read_parts(team, run, execution.precision);
   execution.guidance = guidance_modes(execution.guidance, all_ranks, execution.device.is_cuda()).front();
   Team::Communicators all = team.communicators(execution.device);
   execution.ranks = std::make_shared<RankGroup>(std::move(all.host), degrees,
                                                 RankGroup::OnGpus{std::move(all.device), execution.device});
-  const std::string whose = degrees.ulysses > 0 ? "" : " (without --ulysses it takes what is left)";
+  const std::string how_chosen = degrees.ulysses > 0 ? "" : " (without --ulysses it takes what is left)";
   Result result;
   {
     Models models(parts, execution);
     load_expert(team, models);
-    const Report report = bench_forward(team, {models, job, options.runs, run}, words + whose);
+    const Report report = bench_forward(team, {models, job, options.runs, run}, placement + how_chosen);
     Json settings = settings_of(models, job);
     settings["ranks"] = team.size();
-    settings["placement"] = words;
+    settings["placement"] = placement;
     result = result_of(mode, report, settings);
   }
   release_cached_memory(execution.device);
@@ -103,9 +105,9 @@ Result forward(Team& team, const BenchOptions& options, const std::string& mode)
 
 Result comm(Team& team, const BenchOptions& options) {
   RunOptions run = options.run;
-  const at::Device device = choose_execution(team, run, "").device;
+  const at::Device device = choose_execution(team, run, BenchMode::flags).device;
   const Report report = bench_comm(team, device, options.runs);
-  return result_of("", report,
+  return result_of(BenchMode::flags, report,
                    {{"ranks", team.size()},
                     {"machines", team.process().place.nodes},
                     {"device", device.str()},
@@ -114,21 +116,21 @@ Result comm(Team& team, const BenchOptions& options) {
 }
 
 std::vector<Result> measure(Team& team, const BenchOptions& options) {
-  if (options.what == "comm") return {comm(team, options)};
+  if (options.what == BenchKind::comm) return {comm(team, options)};
   std::vector<Result> results;
-  for (const std::string& mode : modes_of(options.mode)) results.push_back(forward(team, options, mode));
+  for (const BenchMode mode : options.modes) results.push_back(forward(team, options, mode));
   return results;
 }
 
 }  // namespace
 
 void check_together(const BenchOptions& options, int ranks) {
-  if (options.what == "forward") make_mesh(ranks, chosen_degrees(options.run.degrees));
+  if (options.what == BenchKind::forward) make_mesh(ranks, chosen_degrees(options.run.planning.choices));
 }
 
 std::vector<Result> measure_together(const BenchOptions& options, const Rank& rank) {
   try {
-    Process process(rank);
+    RankProcess process(rank);
     try {
       Team team(process);
       return measure(team, options);

@@ -1,4 +1,4 @@
-// launcher/bench/together.hpp: what several ranks measure together: comm and forward.
+// launcher/bench/multi_rank.hpp: the measurements that need several ranks: bench comm, and bench forward with --ranks.
 #pragma once
 
 #include <vector>
@@ -8,11 +8,12 @@
 
 namespace wf {
 
-/// Throws input where degrees are asked for that do not fit so many ranks: two or more.
+/// Throws input when the requested parallel degrees do not fit `ranks`, which is 2 or more. Needs no MPI.
 void check_together(const BenchOptions& options, int ranks);
 
-/// On every rank that mpirun or srun has started; the results are rank 0's. A mistake that the ranks notice before they
-/// wait for each other is thrown on rank 0 alone; any later one ends all processes, and names its rank.
+/// Collective over the ranks that mpirun or srun has started. Returns the results on rank 0 and nothing on the others.
+/// An error that ranks agree on is thrown on rank 0 alone. Any other error ends all processes, after its rank has
+/// named itself on stderr, because the other ranks may be waiting inside a collective.
 std::vector<Result> measure_together(const BenchOptions& options, const Rank& rank);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "pipeline/op_cost.hpp"
+#include "launcher/bench/op_cost.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,27 +20,29 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, n>& nam
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// x [..., in], weight [out, in]
+/// Inputs: x [..., in], weight [out, in].
 OpCost linear(const Shapes& in) { return {text(in[1]), 2 * in[0].elements() * in[1].sizes.front(), 0}; }
 
-/// [..., n, k] times [..., k, m]; `first` is where the factors begin.
+/// [..., n, k] times [..., k, m]; `first` is the index of the first factor among the inputs.
 OpCost product(const Shapes& in, const Shapes& out, std::size_t first) {
   return {text(in[first]) + " " + text(in[first + 1]), 2 * out[0].elements() * in[first].sizes.back(), 0};
 }
 
-/// weight [out channels, in channels, kernel...]
+/// The weight is [out channels, in channels, kernel...].
 OpCost convolution(const Shapes& in, const Shapes& out) {
   return {text(in[1]), 2 * out[0].elements() / in[1].sizes.front() * in[1].elements(), 0};
 }
 
-/// q and k [..., rows, head_dim], or FA3's [batch, rows, heads, head_dim]
+/// q and k are [..., rows, head_dim], or FlashAttention-3's [batch, rows, heads, head_dim]; `rows_at` is the index of
+/// rows.
 OpCost attention(const Shapes& in, std::size_t rows_at) {
   const std::int64_t keys = in[1].sizes[rows_at];
   return {text(in[0]) + ", " + std::to_string(keys) + " keys", 4 * in[0].elements() * keys, 0};
 }
 
-/// x f32 or bf16, everything else bf16 but for the f32 sum of add_gated.
-OpCost of_ours(std::string_view name, const TensorShape& x) {
+/// Kernels of pipeline/kernels. x is f32 or bf16; what they write and the other inputs are bf16, but the sum of
+/// add_gated is f32.
+OpCost fused_kernel(std::string_view name, const TensorShape& x) {
   constexpr std::int64_t bf16 = 2, f32 = 4;
   std::int64_t bytes = 0;
   if (name == "wf::modulated_norm" || name == "wf::affine_norm") bytes = x.bytes() + x.elements() * bf16;
@@ -77,7 +79,7 @@ std::int64_t TensorShape::elements() const {
 
 OpCost op_cost(const std::string& name, const std::vector<TensorShape>& inputs,
                const std::vector<TensorShape>& outputs) {
-  if (name.starts_with("wf::") && !inputs.empty()) return of_ours(name, inputs[0]);
+  if (name.starts_with("wf::") && !inputs.empty()) return fused_kernel(name, inputs[0]);
   const std::size_t in = inputs.size();
   if (name == "aten::linear" && in >= 2) return linear(inputs);
   if (name == "fa3_fwd::fwd" && in >= 2) return attention(inputs, 1);

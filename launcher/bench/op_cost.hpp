@@ -1,4 +1,4 @@
-// pipeline/op_cost.hpp: what an operation costs, from its name and the shapes of its tensors.
+// launcher/bench/op_cost.hpp: arithmetic and memory traffic of an operation, from its name and its tensors' shapes.
 #pragma once
 
 #include <cstdint>
@@ -7,23 +7,26 @@
 
 namespace wf {
 
+/// What the cost of an operation depends on in one of its tensors.
 struct TensorShape {
   std::vector<std::int64_t> sizes;
-  std::int64_t element_size = 0;
-  const void* storage = nullptr;  ///< the same for a tensor and its views
+  std::int64_t element_size = 0;  ///< Bytes of an element.
+  const void* storage = nullptr;  ///< Identifies the storage, which a tensor shares with its views.
 
   std::int64_t elements() const;
   std::int64_t bytes() const { return elements() * element_size; }
 };
 
+/// The cost of one call of an operation.
 struct OpCost {
-  std::string shape;       ///< as OpTime has it
-  std::int64_t flops = 0;  ///< of a matrix product, convolution or attention
-  std::int64_t bytes = 0;  ///< of any other operation that is known
+  std::string shape;       ///< What tells it from calls with other shapes: see OpTime::shape.
+  std::int64_t flops = 0;  ///< Operations of a matrix product, convolution or attention; 0 for anything else.
+  std::int64_t bytes = 0;  ///< Bytes that any other known operation reads and writes; 0 for views.
 };
 
-/// name: with its namespace, "aten::linear". Operations of wf:: (kernels/fused.hpp) record their first input alone, so
-/// what they move is written down here.
+/// `name` includes the namespace: "aten::linear". A product of [m, k] and [k, n] counts 2 m k n operations, attention 4
+/// for each query, key and channel. Kernels of wf:: (pipeline/kernels/fused.hpp) record only their first input, so
+/// their traffic is derived from that and their name.
 OpCost op_cost(const std::string& name, const std::vector<TensorShape>& inputs,
                const std::vector<TensorShape>& outputs);
 

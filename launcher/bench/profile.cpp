@@ -1,4 +1,4 @@
-#include "pipeline/profile.hpp"
+#include "launcher/bench/profile.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
@@ -11,22 +11,22 @@
 #include <map>
 #include <optional>
 
+#include "launcher/bench/op_cost.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/op_cost.hpp"
 
 namespace wf {
 namespace {
 
-/// A moment in a device's queue; on a CPU, by the clock.
-class Moment {
+/// A point in the work of a device's current stream; on a CPU, a reading of the clock.
+class Timestamp {
  public:
-  explicit Moment(at::Device device) {
+  explicit Timestamp(at::Device device) {
     if (device.is_cpu()) return;
     event_.emplace(device.type(), c10::EventFlag::BACKEND_DEFAULT);
     event_->record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
   }
-  /// Both must have passed.
-  double until(const Moment& later) const {
+  /// Seconds from this timestamp to a later one. The device must have passed both.
+  double until(const Timestamp& later) const {
     if (event_) return event_->elapsedTime(*later.event_) / 1000.0;
     return std::chrono::duration<double>(later.time_ - time_).count();
   }
@@ -39,18 +39,19 @@ class Moment {
 struct Call {
   std::string name;
   std::vector<TensorShape> inputs;
-  Moment begin;
-  std::optional<Moment> end = {};
+  Timestamp begin;
+  std::optional<Timestamp> end = {};
   OpCost cost = {};
 };
 
 struct Recorder {
   at::Device device;
-  int depth = 0;  ///< of operations within operations
+  int depth = 0;  ///< How many operations deep the current one is.
   std::deque<Call> calls = {};
 };
 
-/// Callbacks are plain functions. LibTorch may hand them on to threads of its own, where there is no recorder.
+/// The recorder of this thread, for callbacks, which are plain functions. LibTorch also calls them on threads of its
+/// own, which have no recorder.
 thread_local Recorder* recorder = nullptr;
 
 struct CallContext : at::ObserverContext {
@@ -74,7 +75,7 @@ std::unique_ptr<at::ObserverContext> begin_op(const at::RecordFunction& function
   std::vector<TensorShape> inputs;
   for (const c10::IValue& value : function.inputs()) collect(value, inputs);
   return std::make_unique<CallContext>(
-      recorder->calls.emplace_back(Call{function.name(), std::move(inputs), Moment(recorder->device)}));
+      recorder->calls.emplace_back(Call{function.name(), std::move(inputs), Timestamp(recorder->device)}));
 }
 
 void end_op(const at::RecordFunction& function, at::ObserverContext* context) {
@@ -87,7 +88,7 @@ void end_op(const at::RecordFunction& function, at::ObserverContext* context) {
   call.cost = op_cost(call.name, call.inputs, outputs);
 }
 
-/// Observes this thread's operations while it lives.
+/// Records the operations of this thread during its lifetime.
 class Observation {
  public:
   explicit Observation(Recorder& into) {
@@ -131,12 +132,12 @@ std::vector<OpTime> summed(const std::deque<Call>& calls) {
 Profile profile(at::Device device, const std::function<void()>& work) {
   Recorder recorded{device};
   synchronize(device);
-  const Moment begin(device);
+  const Timestamp begin(device);
   {
     const Observation observation(recorded);
     work();
   }
-  const Moment end(device);
+  const Timestamp end(device);
   synchronize(device);
   return {begin.until(end), summed(recorded.calls)};
 }

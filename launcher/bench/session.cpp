@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <iostream>
 
-#include "launcher/model_choice.hpp"
-#include "launcher/version.hpp"
+#include "base/text.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/options/version.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -16,38 +17,34 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// As typed, but for quotes.
+/// The command line of this process, without the quotes that the shell removed.
 std::string command_line() {
-  std::string words = read_file("/proc/self/cmdline");  // each ends with a zero byte
-  std::replace(words.begin(), words.end(), '\0', ' ');
-  return words.substr(0, words.find_last_not_of(' ') + 1);
+  std::string line = read_file("/proc/self/cmdline");  // arguments that end with a zero byte each
+  std::replace(line.begin(), line.end(), '\0', ' ');
+  return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
-std::string in_words(const Json& settings) {
-  std::vector<std::string> words;
+std::string settings_text(const Json& settings) {
+  std::vector<std::string> texts;
   for (const auto& [key, value] : settings.items()) {
     if (key == "model_id" || key == "device") continue;
     std::string name = key;
     std::replace(name.begin(), name.end(), '_', ' ');
-    words.push_back(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
+    texts.push_back(fmt::format("{} {}", name, value.is_string() ? value.get<std::string>() : value.dump()));
   }
-  return join(words, ", ");
+  return join(texts, ", ");
 }
 
 }  // namespace
 
-std::vector<std::string> modes_of(const std::string& mode) {
-  return mode == "both" ? std::vector<std::string>{"baseline", "optimized"} : std::vector<std::string>{mode};
-}
-
-RunOptions with_mode(RunOptions run, const std::string& mode) {
-  if (mode.empty()) return run;
-  const bool baseline = mode == "baseline";
+RunOptions with_mode(RunOptions run, BenchMode mode) {
+  if (mode == BenchMode::flags) return run;
+  const bool baseline = mode == BenchMode::baseline;
   const bool gpu = !chosen_execution(run).device.is_cpu();
-  run.guidance_mode = baseline ? "two" : "auto";
-  run.attention = !baseline ? "auto" : gpu ? "cudnn" : "math";
+  run.guidance_mode = baseline ? GuidanceMode::two : GuidanceMode::automatic;
+  run.attention = !baseline ? AttentionBackend::automatic : gpu ? AttentionBackend::cudnn : AttentionBackend::math;
   run.tf32 = !baseline;
-  run.placement = baseline ? "swap" : "auto";
+  run.planning.choices.mode = baseline ? std::optional(PlacementMode::swap) : std::nullopt;
   return run;
 }
 
@@ -61,19 +58,20 @@ Json settings_of(const Models& models, const Job& job) {
           {"device", execution.device.str()},
           {"device_name", device_name(execution.device)},
           {"text_device", execution.text_device.str()},
-          {"precision", execution.precision == Precision::exact ? "exact" : "reference"},
+          {"precision", to_string(execution.precision)},
           {"attention", models.attention_name()},
           {"tf32", execution.tf32},
           {"placement", execution.residency == Residency::exchanged ? "swap" : "resident"},
           {"guidance_mode", to_string(execution.guidance)}};
 }
 
-Result result_of(const std::string& mode, const Report& report, const Json& settings) {
-  Result result{{{"mode", mode.empty() ? "flags" : mode}}, {}, report.seconds};
+Result result_of(BenchMode mode, const Report& report, const Json& settings) {
+  Result result{{{"mode", to_string(mode)}}, {}, report.seconds};
   result.json["settings"] = settings;
   result.json["measured"] = report.title;
   result.json["seconds"] = report.seconds;
-  result.text = fmt::format("{}{}{}\n{}\n", mode, mode.empty() ? "" : ": ", report.title, in_words(settings));
+  result.text = fmt::format("{}{}\n{}\n", mode == BenchMode::flags ? "" : fmt::format("{}: ", to_string(mode)),
+                            report.title, settings_text(settings));
   for (const Table& table : report.tables) {
     result.json[table.key] = to_json(table);
     result.text.append("\n").append(to_text(table));
@@ -82,8 +80,11 @@ Result result_of(const std::string& mode, const Report& report, const Json& sett
   return result;
 }
 
-void tell(const BenchOptions& options, const std::vector<Result>& results) {
-  Json json{{"bench", options.what}, {"command", command_line()}, {"wanfarm", version}, {"libtorch", TORCH_VERSION}};
+void print(const BenchOptions& options, const std::vector<Result>& results) {
+  Json json{{"bench", to_string(options.what)},
+            {"command", command_line()},
+            {"wanfarm", version},
+            {"libtorch", TORCH_VERSION}};
   std::string text = fmt::format("wanfarm {}, LibTorch {}\n", version, TORCH_VERSION);
   for (const Result& result : results) {
     json["results"].push_back(result.json);

@@ -1,4 +1,4 @@
-// launcher/bench/session.hpp: one call of `wanfarm bench`: what was asked for, and how its results are told.
+// launcher/bench/session.hpp: one call of `wanfarm bench`: what was asked for, and how its results are printed.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -6,40 +6,55 @@
 #include <string>
 #include <vector>
 
-#include "jobs/job_file.hpp"
+#include "jobs/list/job_list.hpp"
 #include "launcher/bench/bench.hpp"
-#include "launcher/flags.hpp"
+#include "launcher/options/run_options.hpp"
 
 namespace wf {
 
+/// What one call of bench measures.
+enum class BenchKind { forward, clip, list, comm, vae, text, calibrate };
+constexpr const char* to_string(BenchKind kind) {
+  constexpr const char* names[] = {"forward", "clip", "list", "comm", "vae", "text", "calibrate"};
+  return names[static_cast<int>(kind)];
+}
+
+/// Which settings are measured. `flags`: those of the command line. `baseline`: what the official code does on one GPU.
+/// `optimized`: the fastest settings that change the result by no more than rounding.
+enum class BenchMode { flags, baseline, optimized };
+constexpr const char* to_string(BenchMode mode) {
+  constexpr const char* names[] = {"flags", "baseline", "optimized"};
+  return names[static_cast<int>(mode)];
+}
+
+/// The command line of one call of bench.
 struct BenchOptions {
-  std::string what, mode;
+  BenchKind what = BenchKind::forward;
+  std::vector<BenchMode> modes = {BenchMode::flags};
   RunOptions run;
   JobSettings job;
-  int runs = 3;
-  std::optional<Path> save_results;
-  Path list;  ///< of bench list, and what of it
-  int limit = 0;
+  int runs = 3;                      ///< Measured repetitions, after a first one that is not counted.
+  std::optional<Path> save_results;  ///< Where the JSON results are written as well; empty: nowhere.
+  Path list;                         ///< The prompt list of bench list.
+  int limit = 0;                     ///< How many clips of the list are rendered; 0: all.
 };
 
-/// baseline, optimized, or the one that --mode names; "": what the flags say.
-std::vector<std::string> modes_of(const std::string& mode);
+/// `run` with the settings of a mode in place of the flags of the same names. Throws what chosen_execution() throws.
+RunOptions with_mode(RunOptions run, BenchMode mode);
 
-/// The settings of `--mode`, instead of the flags of the same names: what the official code does on one GPU, and the
-/// fastest that changes no more than roundings. Throws what chosen_execution() throws.
-RunOptions with_mode(RunOptions run, const std::string& mode);
-
-/// How the measured code ran.
+/// The settings that the measured code ran with, as JSON keys and values.
 nlohmann::ordered_json settings_of(const Models& models, const Job& job);
 
+/// One result of bench: a report in one mode, for JSON and for people.
 struct Result {
   nlohmann::ordered_json json;
   std::string text;
-  double seconds = 0;
+  double seconds = 0;  ///< Report::seconds
 };
-Result result_of(const std::string& mode, const Report& report, const nlohmann::ordered_json& settings);
+Result result_of(BenchMode mode, const Report& report, const nlohmann::ordered_json& settings);
 
-/// Tables or JSON on stdout, and the file of --save_results.
-void tell(const BenchOptions& options, const std::vector<Result>& results);
+/// Prints tables or JSON on stdout and writes the file of --save_results. Two results are those of `baseline` and
+/// `optimized`, whose speed-up is added. Throws storage when the file cannot be written.
+void print(const BenchOptions& options, const std::vector<Result>& results);
 
 }  // namespace wf

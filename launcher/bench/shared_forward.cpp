@@ -3,33 +3,35 @@
 #include <spdlog/fmt/fmt.h>
 
 #include "launcher/bench/team.hpp"
-#include "launcher/model_choice.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "launcher/planner/placement.hpp"
 #include "parallel/device.hpp"
 #include "parallel/device_span.hpp"
-#include "pipeline/denoise.hpp"
-#include "pipeline/start.hpp"
+#include "pipeline/stages/denoise.hpp"
+#include "pipeline/stages/start.hpp"
 #include "pipeline/weights/random_draw.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::int64_t timestep = 900;  ///< of the high-noise expert
+constexpr std::int64_t timestep = 900;  ///< A timestep of the high-noise expert.
 
-/// The same on every rank. One row less than there can be: on a CPU padding is one key more.
+/// A text embedding [rows - 1, text_dim] that is the same on every rank. One row less than there can be, because on a
+/// CPU padding counts as one more key.
 Embeddings draw_text(const DitWeights& expert, std::int64_t rows, std::uint64_t seed) {
   const at::Tensor drawn = at::randn({rows - 1, expert.text_dim}, seeded_generator(at::kCPU, seed), at::kFloat);
   return {drawn.to(expert.dtype())};
 }
 
+/// Guided velocities as one execution computes them.
 struct Measured {
-  std::function<void()> forwards;
+  std::function<void()> forwards;  ///< Computes one more velocity.
   Timing timing;
-  std::uint64_t peak = 0;  ///< bytes, of the fullest rank
-  at::Tensor velocity;
+  std::uint64_t peak = 0;  ///< Bytes on the device of the rank with most.
+  at::Tensor velocity;     ///< Of the first run.
 };
 
-/// alone: the ranks do not talk to each other, so one's failure is said before the others wait for it.
+/// `alone`: ranks do not communicate, so they can agree on a failure of one of them.
 Measured measure(Team& team, const Bench& bench, const Execution& execution, bool alone) {
   const DitWeights& expert = bench.models.expert(Expert::high);
   const at::Tensor x = start(bench.job, expert.config.in_dim, NoiseSource::cpu, execution.device).x;
@@ -67,8 +69,8 @@ Table times(const Measured& alone, const Measured& shared, int ranks) {
   return table;
 }
 
-/// What ranks send and wait for in one more velocity. The rank that waits least is the one that others wait for: what
-/// it waits for is transfers that nothing hides. Transfers to several ranks at once count several times.
+/// Time of transfers and waits in one more velocity. The other ranks wait for the one that waits least, so what that
+/// one waits for is transfers that no computation hides. Transfers to several ranks at once count several times.
 Table communication(Team& team, at::Device device, const Measured& shared) {
   const DeviceSpanSums sums;
   const double seconds = team.time_runs(device, 1, shared.forwards).least();
@@ -90,7 +92,7 @@ Table communication(Team& team, at::Device device, const Measured& shared) {
             ratio(100 * least, seconds), most}}};
 }
 
-/// Every rank compares its own two.
+/// Every rank compares its own two velocities; the largest difference of all ranks counts.
 Table differences(Team& team, const at::Tensor& alone, const at::Tensor& shared) {
   const double largest = team.most((alone - shared).abs().max().item<double>());
   const double value = team.most(alone.abs().max().item<double>());
@@ -109,14 +111,14 @@ Report bench_forward(Team& team, const Bench& bench, const std::string& degrees)
   const c10::InferenceMode no_autograd;
   Execution alone_execution = bench.models.execution();
   alone_execution.ranks.reset();
-  alone_execution.guidance = guidance_modes(chosen_guidance(bench.options.guidance_mode), {}, true).front();
+  alone_execution.guidance = guidance_modes(bench.options.guidance_mode, {}, true).front();
   const Measured alone = measure(team, bench, alone_execution, true);
   const Measured shared = measure(team, bench, bench.models.execution(), false);
   const at::Device device = bench.device();
   const Table waits = communication(team, device, shared);
   const Table operations = operations_table(profile(device, shared.forwards));
   return {fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
-                      team.words(), degrees),
+                      team.describe(), degrees),
           {times(alone, shared, team.size()), waits, differences(team, alone.velocity, shared.velocity), operations},
           shared.timing.median(),
           "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"

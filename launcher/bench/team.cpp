@@ -1,40 +1,50 @@
 #include "launcher/bench/team.hpp"
 
-#include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 
-#include "launcher/farm/groups.hpp"
+#include "launcher/run/groups.hpp"
 #include "parallel/device.hpp"
+#include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::int64_t fine = -1;
+/// Time for the others to do what one rank has done: one may be writing a model, or reading one from a slow disk.
+constexpr auto deadline = std::chrono::minutes(10);
 
-/// One of each rank, in their order.
-at::Tensor gather(Communicator& ranks, const at::Tensor& own) {
-  return ranks.all_gather(own, Counts(static_cast<std::size_t>(ranks.size()), 1));
-}
+constexpr int succeeded = -1;
 
-std::optional<Error> error_of(const std::function<void()>& part) {
+/// How a part went on one rank: the Error::Kind of its failure, or `succeeded`.
+struct Outcome {
+  int kind = succeeded;
+  std::string error;
+  bool failed() const { return kind != succeeded; }
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Outcome, kind, error)
+
+Outcome outcome_of(const std::function<void()>& part) {
   try {
     part();
     return {};
   } catch (const std::exception&) {
-    return current_error();
+    const Error error = current_error();
+    return {error.kind(), error.what()};
   }
 }
 
 }  // namespace
 
-Team::Team(Process& process) : process_(process), host_(process.world.value().communicator()) {}
+Team::Team(RankProcess& process)
+    : process_(process), rendezvous_(*process.transport), host_(mpi_communicator(process.world.value())) {}
 
-std::string Team::words() const {
-  const int machines = process_.place.nodes;
-  return fmt::format("{} ranks on {} machine{}", size(), machines, machines == 1 ? "" : "s");
+std::string Team::describe() const {
+  const int nodes = process_.place.nodes;
+  return fmt::format("{} ranks on {} machine{}", size(), nodes, nodes == 1 ? "" : "s");
 }
 
 Team::Communicators Team::communicators(at::Device device) const {
@@ -45,21 +55,24 @@ Team::Communicators Team::communicators(at::Device device) const {
 }
 
 void Team::agree(const std::function<void()>& part) {
-  const std::optional<Error> own = error_of(part);
-  const at::Tensor kinds = gather(*host_, at::full({1}, own ? std::int64_t{own->kind()} : fine, at::kLong));
-  const std::vector<std::int64_t> all(kinds.const_data_ptr<std::int64_t>(),
-                                      kinds.const_data_ptr<std::int64_t>() + size());
-  const auto failed = std::ranges::find_if(all, [](std::int64_t kind) { return kind != fine; });
-  if (failed == all.end()) return;
-  const auto first = static_cast<int>(failed - all.begin());
-  const std::string what = from(first, own ? own->what() : "");
+  const std::vector<Outcome> outcomes = rendezvous_.all_gather(outcome_of(part), deadline);
+  const auto first = std::ranges::find_if(outcomes, &Outcome::failed);
+  if (first == outcomes.end()) return;
   if (rank() != 0) throw Abandoned();
-  const std::string& host = process_.hosts[static_cast<std::size_t>(first)];
-  const std::string where = first == 0 ? "" : fmt::format("rank {} ({}): ", first, host);
-  throw Abandoned{Error(static_cast<Error::Kind>(*failed), where + what)};
+  const auto failed = static_cast<std::size_t>(first - outcomes.begin());
+  const std::string where = failed == 0 ? "" : fmt::format("rank {} ({}): ", failed, process_.hosts[failed]);
+  throw Abandoned{Error(static_cast<Error::Kind>(first->kind), where + first->error)};
 }
 
-double Team::most(double own) { return gather(*host_, at::full({1}, own, at::kDouble)).max().item<double>(); }
+double Team::most(double own) {
+  const std::vector<double> all = rendezvous_.all_gather(own, deadline);
+  const auto nan = std::ranges::find_if(all, [](double value) { return std::isnan(value); });
+  return nan == all.end() ? std::ranges::max(all) : *nan;
+}
+
+std::string Team::from(int rank, const std::string& own) {
+  return rendezvous_.all_gather(own, deadline).at(static_cast<std::size_t>(rank));
+}
 
 Timing Team::time_runs(at::Device device, int runs, const std::function<void()>& work) {
   Timing timing;
@@ -69,14 +82,6 @@ Timing Team::time_runs(at::Device device, int runs, const std::function<void()>&
     timing.runs.push_back(most(seconds_on(device, work)));
   }
   return timing;
-}
-
-std::string Team::from(int rank, std::string own) {
-  const at::Tensor size = at::full({1}, static_cast<std::int64_t>(own.size()), at::kLong);
-  host_->broadcast(size, rank);
-  own.resize(static_cast<std::size_t>(size.item<std::int64_t>()));
-  if (!own.empty()) host_->broadcast(at::from_blob(own.data(), {size.item<std::int64_t>()}, at::kByte), rank);
-  return own;
 }
 
 }  // namespace wf

@@ -7,58 +7,67 @@
 #include <string>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "cluster/rendezvous.hpp"
 #include "launcher/bench/bench.hpp"
-#include "launcher/process.hpp"
+#include "launcher/run/rank_process.hpp"
+#include "parallel/communicator.hpp"
 
 namespace wf {
 
-/// All ranks leave a measurement together: rank 0 has the error to say, the others have nothing to add.
+/// Thrown on all ranks when they leave a measurement together. Rank 0 has the error to report, the others have none.
 struct Abandoned {
   std::optional<Error> error;
 };
 
-/// Collective but for the simple questions: every rank calls, in one order.
+/// All ranks of one `wanfarm bench`, for one thread of each. agree(), most(), from(), communicators() and time_runs()
+/// are collective: every rank calls them, in the same order. A rank that does not come within ten minutes is an
+/// Error(resource) that names it. What ranks agree on goes through the transport of the process
+/// (cluster/rendezvous.hpp); collectives only start measurements together, or are what is measured.
 class Team {
  public:
-  /// Of the ranks of process.world, which is there and outlives it.
-  explicit Team(Process& process);
+  /// Collective. `process` has a world and outlives the team.
+  explicit Team(RankProcess& process);
 
-  int rank() const { return host_->rank(); }
-  int size() const { return host_->size(); }
-  const Process& process() const { return process_; }
+  int rank() const { return rendezvous_.rank(); }
+  int size() const { return rendezvous_.size(); }
+  const RankProcess& process() const { return process_; }
   World& world() { return *process_.world; }
-  Communicator& host() { return *host_; }  ///< for CPU tensors
   /// "2 ranks on 1 machine".
-  std::string words() const;
+  std::string describe() const;
 
-  /// All ranks in the order of a run's groups, machine by machine: theirs for CPU tensors, and for those of `device`,
-  /// where that is a GPU (else none).
+  /// Communicators over all ranks, in the order of a run's groups: node by node.
   struct Communicators {
-    std::unique_ptr<Communicator> host, device;
+    std::unique_ptr<Communicator> host;    ///< For CPU tensors.
+    std::unique_ptr<Communicator> device;  ///< For tensors on the GPU; null on a CPU.
   };
   Communicators communicators(at::Device device) const;
 
-  /// Does something in which the ranks do not talk to each other. Where it fails on one, Abandoned is thrown on all,
-  /// with the first one's error.
+  /// Calls `part`, in which ranks must not wait for each other. When it throws on some ranks, all throw Abandoned with
+  /// the error of the first of them.
   void agree(const std::function<void()>& part);
 
-  double most(double own);                      ///< of all ranks
-  std::string from(int rank, std::string own);  ///< what that rank says; the others' own does not matter
-  /// Seconds of each run of `work` on the device, of the slowest rank; all begin together.
+  /// The largest of all ranks' values; NaN when any of them is.
+  double most(double own);
+
+  /// The text of that rank; the texts that the others pass do not matter.
+  std::string from(int rank, const std::string& own);
+
+  /// Times of `runs` calls of `work` on the device, each begun together by all ranks and timed by the slowest of them.
   Timing time_runs(at::Device device, int runs, const std::function<void()>& work);
 
  private:
-  Process& process_;
+  RankProcess& process_;
+  Rendezvous rendezvous_;
   std::unique_ptr<Communicator> host_;
 };
 
-/// What the ranks of a team send each other: every collective in several sizes, beside the best that there is.
-/// `runs` rounds of each are measured after one that is not.
+/// Rates and latencies of the collectives that ranks use, in several sizes, and the best rate that this node reaches.
+/// Each time is the median of `runs` rounds after one that is not counted. Collective.
 Report bench_comm(Team& team, at::Device device, int runs);
 
-/// One guided velocity by each rank alone, all at once, and by all together with execution.ranks; then how far the two
-/// velocities are apart. `degrees`: in words.
+/// One guided velocity by each rank alone, all at once, then one by all together with execution.ranks, and how far the
+/// two results are apart. `degrees`: the parallel degrees, as text. Collective.
 Report bench_forward(Team& team, const Bench& bench, const std::string& degrees);
 
 }  // namespace wf

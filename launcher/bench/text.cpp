@@ -6,9 +6,9 @@
 
 #include "launcher/bench/bench.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/encode_text.hpp"
 #include "pipeline/model/cost.hpp"
-#include "pipeline/tokenize.hpp"
+#include "pipeline/stages/encode_text.hpp"
+#include "pipeline/stages/tokenize.hpp"
 
 namespace wf {
 namespace {
@@ -20,18 +20,18 @@ struct Text {
   Ids ids;
 };
 
-/// Repeated words, cut to so many tokens; the last one ends a text.
+/// Token ids of a text that is cut to `tokens` tokens, the last of which is the end of text.
 Ids long_text(const Tokenizer& tokenizer, std::int64_t tokens) {
-  std::string words;
-  for (std::int64_t i = 0; i < tokens; ++i) words += "boxing cats ";
-  Ids ids = tokenize(words, tokenizer);
+  std::string text;
+  for (std::int64_t i = 0; i < tokens; ++i) text += "boxing cats ";
+  Ids ids = tokenize(text, tokenizer);
   const std::int64_t end = ids.back();
   ids.resize(static_cast<std::size_t>(tokens - 1));
   ids.push_back(end);
   return ids;
 }
 
-/// Whichever takes longer: the arithmetic, or reading the weights.
+/// Least seconds of an encoding: those of the arithmetic or of reading the weights, whichever takes longer.
 double floor_of(const Umt5Weights& weights, std::int64_t tokens, const Ceilings& ceilings) {
   return std::max(static_cast<double>(umt5_flops(weights, tokens)) / ceilings.matmul,
                   static_cast<double>(umt5_bytes_read(weights, tokens)) / ceilings.copy);

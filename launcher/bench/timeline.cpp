@@ -6,13 +6,14 @@
 #include <optional>
 #include <string_view>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::json;
 
+/// A complete event of the trace. Times are in seconds.
 struct Span {
   std::string category, name;
   int rank = 0, thread = 0;
@@ -42,7 +43,7 @@ Span span_from(const Json& event) {
           std::stoull(peak)};
 }
 
-/// A line is an event: a long run's trace need not be in memory as a tree.
+/// Reads line by line, one event each, so that the trace of a long run is never in memory as a tree.
 std::vector<Span> spans_of(const std::string& trace) {
   std::vector<Span> spans;
   for (std::size_t begin = 0; begin < trace.size();) {
@@ -70,7 +71,7 @@ struct Mean {
   double value() const { return sum / count; }
 };
 
-/// Seconds of loading within each stage; what was loaded between stages is in none.
+/// Seconds of loading within each stage. What was loaded between stages counts in none.
 std::vector<double> loading_in(const std::vector<Span>& stages, const std::vector<Span>& loads) {
   std::vector<double> seconds;
   for (const Span& stage : stages) {
@@ -92,7 +93,7 @@ struct Spans {
   std::vector<Span> stages, steps, loads;
 };
 
-Spans sorted_out(std::vector<Span> all) {
+Spans by_category(std::vector<Span> all) {
   Spans spans;
   for (Span& span : all) {
     auto& kind = span.category == "stage" ? spans.stages : span.category == "step" ? spans.steps : spans.loads;
@@ -120,7 +121,7 @@ void add_stages(const Spans& spans, const Groups& groups, Timeline& timeline) {
     by_rank[span.rank] += loading[i];
     if (!stage || !leads(span.rank)) continue;
     stages[*stage].add(span.seconds() - loading[i]);
-    // Files are written beside the next clip.
+    // Not writing: a host thread does that while the group works on the next clip.
     if (*stage != Stage::write)
       timeline.busy.at(static_cast<std::size_t>(groups.of(span.rank))) += span.seconds() / timeline.list;
   }
@@ -135,7 +136,7 @@ void add_stages(const Spans& spans, const Groups& groups, Timeline& timeline) {
 }  // namespace
 
 Timeline timeline_of(const std::string& trace, const Groups& groups) {
-  const Spans spans = sorted_out(spans_of(trace));
+  const Spans spans = by_category(spans_of(trace));
   if (spans.stages.empty()) throw Error(Error::internal, "the trace of the run shows no stage");
   std::size_t ranks = 0;
   for (const std::vector<int>& group : groups.ranks) ranks += group.size();

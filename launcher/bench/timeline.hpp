@@ -1,4 +1,4 @@
-// launcher/bench/timeline.hpp: what the trace of a run (cluster/trace.hpp) says of its stages. Pure.
+// launcher/bench/timeline.hpp: times of stages and ranks from the trace of a run (base/trace.hpp). Pure functions.
 #pragma once
 
 #include <cstdint>
@@ -6,22 +6,23 @@
 #include <string>
 #include <vector>
 
-#include "launcher/farm/groups.hpp"
-#include "pipeline/stage.hpp"
+#include "jobs/schedule/stage.hpp"
+#include "launcher/run/groups.hpp"
 
 namespace wf {
 
-/// Seconds. Stages and steps are those of the groups' leaders, so that each counts once.
+/// Times of a run, in seconds. Stages and steps are those of group leaders, so that each counts once.
 struct Timeline {
-  double loading = 0;                   ///< from the ranks' common zero to the first stage
-  double loading_in_stages = 0;         ///< weights that were loaded only when a stage needed them, of the slowest rank
-  double list = 0;                      ///< from the begin of the first stage to the end of the last, writing included
-  std::map<Stage, double> stage, step;  ///< means, of a stage without such loading; none: there was none
-  std::vector<double> busy;             ///< of each group: the share of the list in which it was in a stage
-  std::vector<std::uint64_t> peak;      ///< of each rank: most bytes in tensors in a stage; 0 on a CPU
+  double loading = 0;  ///< From the ranks' common zero to the first stage.
+  double loading_in_stages =
+      0;            ///< Loading of weights inside stages that needed them, on the rank where it took longest.
+  double list = 0;  ///< From the begin of the first stage to the end of the last, writing included.
+  std::map<Stage, double> stage, step;  ///< Mean time without loading; a stage that did not occur is not there.
+  std::vector<double> busy;             ///< For each group, the share of `list` that it spent in stages, 0..1.
+  std::vector<std::uint64_t> peak;  ///< For each rank, the most bytes in tensors on its GPU in any stage; 0 on a CPU.
 };
 
-/// trace: the whole file of a run of these groups. Throws internal when no clip passed a stage in it.
+/// `trace` is the text of the whole file that a run of these groups wrote. Throws internal when it shows no stage.
 Timeline timeline_of(const std::string& trace, const Groups& groups);
 
 }  // namespace wf

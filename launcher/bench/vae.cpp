@@ -6,14 +6,15 @@
 
 #include "launcher/bench/bench.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/ceilings.hpp"
-#include "pipeline/decode.hpp"
+#include "pipeline/model/ceilings.hpp"
 #include "pipeline/model/cost.hpp"
+#include "pipeline/stages/decode.hpp"
 
 namespace wf {
 namespace {
 
-/// The decoder's convolutions are f32; one by the library alone, and the product of matrices that it amounts to.
+/// Best rates for the decoder, whose convolutions are f32, in operations a second: of one convolution by the library,
+/// and of a matrix product, which a convolution can be computed as.
 struct DecodeCeilings {
   double convolution, matmul;
   std::int64_t channels;

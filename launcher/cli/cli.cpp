@@ -1,13 +1,14 @@
-#include "launcher/cli.hpp"
+#include "launcher/cli/cli.hpp"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "cluster/node.hpp"
-#include "jobs/suggest.hpp"
-#include "launcher/version.hpp"
+#include "jobs/list/suggest.hpp"
+#include "launcher/options/version.hpp"
 
 namespace wf {
 namespace {
@@ -16,38 +17,43 @@ constexpr const char* summary =
     "wanfarm renders lists of prompts into videos with Wan 2.2 text-to-video models.\n"
     "Start with: wanfarm render examples/prompts.yaml";
 constexpr const char* exit_codes =
-    "Exit codes: 0 all done, 1 some clips failed, 2 input wrong, 3 environment (model, GPU, folder in use), 5 disk,\n"
+    "Exit codes: 0 all done, 1 some clips failed, 2 invalid input, 3 environment (model, GPU, folder in use), 5 disk,\n"
     "75 stopped with work left (run the same command again), 130/143 cut short by a second signal.";
 
-using Words = std::vector<std::string>;
+using Arguments = std::vector<std::string>;
 
-/// The name of the flag that was typed, for messages: a flag may have several.
-std::string typed_name(const Flag& flag, const Words& words) {
-  const Words names = split_names(flag.names);
+/// "--size=832x480" -> "--size"
+std::string name_of(const std::string& argument) { return argument.substr(0, argument.find('=')); }
+
+/// A flag may have several names; messages use the one that the user typed.
+std::string typed_name(const Flag& flag, const Arguments& arguments) {
+  const std::vector<std::string> names = split_at_commas(flag.names);
   for (const std::string& name : names) {
-    for (const std::string& word : words) {
-      if (word.substr(0, word.find('=')) == name) return name;
+    for (const std::string& argument : arguments) {
+      if (name_of(argument) == name) return name;
     }
   }
   return names.front();
 }
 
-/// The flag's name goes in front of what its setter complains about.
-void set_named(const Flag& flag, const Words& words, const std::string& value) {
+/// Sets the flag, putting its name in front of the setter's error.
+void set_named(const Flag& flag, const Arguments& arguments, const std::string& value) {
   try {
     flag.set(value);
   } catch (const Error& error) {
-    throw Error(error.kind(), typed_name(flag, words) + ": " + error.what());
+    throw Error(error.kind(), typed_name(flag, arguments) + ": " + error.what());
   }
 }
 
-void add_flag(CLI::App& app, const Flag& flag, const Words& words) {
+void add_flag(CLI::App& app, const Flag& flag, const Arguments& arguments) {
   CLI::Option* option = nullptr;
   if (is_switch(flag)) {
-    const auto set = [flag, words](std::int64_t count) { set_named(flag, words, count > 0 ? "true" : "false"); };
+    const auto set = [flag, arguments](std::int64_t count) {
+      set_named(flag, arguments, count > 0 ? "true" : "false");
+    };
     option = app.add_flag_function(flag.names, set, flag.help);
   } else {
-    const auto set = [flag, words](const std::string& value) { set_named(flag, words, value); };
+    const auto set = [flag, arguments](const std::string& value) { set_named(flag, arguments, value); };
     option = app.add_option_function<std::string>(flag.names, set, flag.help);
     option->type_name(flag.value)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   }
@@ -55,10 +61,10 @@ void add_flag(CLI::App& app, const Flag& flag, const Words& words) {
   option->group(is_argument(flag) ? "Positionals" : flag.group);
 }
 
-void add_command(CLI::App& app, const Command& command, const Words& words) {
+void add_command(CLI::App& app, const Command& command, const Arguments& arguments) {
   CLI::App& verb = *app.add_subcommand(command.name, command.summary);
   verb.footer("Examples:\n" + command.examples);
-  for (const Flag& flag : command.flags) add_flag(verb, flag, words);
+  for (const Flag& flag : command.flags) add_flag(verb, flag, arguments);
 }
 
 const Command* find(const std::vector<Command>& commands, const std::string& name) {
@@ -69,33 +75,34 @@ const Command* find(const std::vector<Command>& commands, const std::string& nam
 std::vector<std::string> flag_names(const Command& command) {
   std::vector<std::string> names{"--help", "-h"};
   for (const Flag& flag : command.flags) {
-    for (const std::string& name : split_names(flag.names)) names.push_back(name);
+    for (const std::string& name : split_at_commas(flag.names)) names.push_back(name);
   }
   return names;
 }
 
-[[noreturn]] void unknown(const std::string& what, const std::string& word, const std::vector<std::string>& known,
-                          const std::string& help) {
+/// what: "command" or "flag". help: the command whose output lists the known names.
+[[noreturn]] void throw_unknown(const std::string& what, const std::string& name, const std::vector<std::string>& known,
+                                const std::string& help) {
   const std::vector<std::string_view> views(known.begin(), known.end());
-  const std::string near(nearest_word(word, views));
-  throw Error(Error::input, "unknown " + what + " '" + word + "'" +
+  const std::string near(nearest_word(name, views));
+  throw Error(Error::input, "unknown " + what + " '" + name + "'" +
                                 (near.empty() ? "" : "; did you mean " + near + "?") + " (" + help + " lists them)");
 }
 
-/// CLI11 would only say that there is something it did not expect.
-void check_names(const std::vector<Command>& commands, const Words& words) {
-  if (words.empty() || words.front().starts_with("-")) return;
-  const Command* const command = find(commands, words.front());
+/// Throws Error(input) with the nearest known name; CLI11 only reports that an argument was not expected.
+void check_names(const std::vector<Command>& commands, const Arguments& arguments) {
+  if (arguments.empty() || arguments.front().starts_with("-")) return;
+  const Command* const command = find(commands, arguments.front());
   if (!command) {
     std::vector<std::string> verbs;
     for (const Command& known : commands) verbs.push_back(known.name);
-    unknown("command", words.front(), verbs, "wanfarm --help");
+    throw_unknown("command", arguments.front(), verbs, "wanfarm --help");
   }
   const std::vector<std::string> known = flag_names(*command);
-  for (std::size_t i = 1; i < words.size() && words[i] != "--"; ++i) {
-    const std::string name = words[i].substr(0, words[i].find('='));
+  for (std::size_t i = 1; i < arguments.size() && arguments[i] != "--"; ++i) {
+    const std::string name = name_of(arguments[i]);
     if (!name.starts_with("--") || std::find(known.begin(), known.end(), name) != known.end()) continue;
-    unknown("flag", name, known, "wanfarm " + command->name + " --help");
+    throw_unknown("flag", name, known, "wanfarm " + command->name + " --help");
   }
 }
 
@@ -104,9 +111,9 @@ int parse_and_run(const std::vector<Command>& commands, int argc, const char* co
   app.set_version_flag("--version", std::string("wanfarm ") + version);
   app.footer(exit_codes);
   app.require_subcommand(0, 1);
-  const Words words(argv + 1, argv + argc);
-  for (const Command& command : commands) add_command(app, command, words);
-  check_names(commands, words);
+  const Arguments arguments(argv + 1, argv + argc);
+  for (const Command& command : commands) add_command(app, command, arguments);
+  check_names(commands, arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help and --version
@@ -121,8 +128,8 @@ int parse_and_run(const std::vector<Command>& commands, int argc, const char* co
   return find(commands, app.get_subcommands().front()->get_name())->run();
 }
 
-/// A message of several lines (a list's mistakes) names its places itself, one a line. Many ranks make the same
-/// mistake.
+/// Only rank 0 prints, since all ranks usually fail in the same way. A message of several lines (the errors of a list)
+/// names the place of each error, so it gets no prefix.
 void print(const Error& error) {
   if (rank_from(environment()).rank != 0) return;
   const std::string what = error.what();

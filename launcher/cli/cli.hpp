@@ -1,14 +1,15 @@
-// launcher/cli.hpp: the command line: finds the verb, parses its flags, runs it, and turns errors into exit codes.
+// launcher/cli/cli.hpp: the command line: finds the verb, parses its flags, runs it, and turns errors into exit codes.
 #pragma once
 
 #include <vector>
 
-#include "launcher/command.hpp"
+#include "launcher/cli/command.hpp"
 
 namespace wf {
 
-/// Exit codes: the verb's own; 0 for help and version; 2 for a mistake on the command line, with the nearest name as a
-/// hint; otherwise the code of the error's kind, its message on stderr.
+/// Runs the verb that the command line names and returns the exit code: that of the verb; 0 for --help and --version; 2
+/// for an invalid command line, with the nearest valid name as a hint; otherwise the code of the error's kind. Errors
+/// are printed to stderr, by rank 0 only. Throws nothing.
 int run_command_line(const std::vector<Command>& commands, int argc, const char* const* argv);
 
 }  // namespace wf

@@ -1,41 +1,43 @@
-#include "launcher/completion.hpp"
+#include "launcher/cli/completion.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wf {
 namespace {
 
+/// "render generate plan ..."
 std::string verbs(const std::vector<Command>& commands) {
-  std::string words;
-  for (const Command& command : commands) words += (words.empty() ? "" : " ") + command.name;
-  return words;
+  std::vector<std::string> names;
+  for (const Command& command : commands) names.push_back(command.name);
+  return join(names, " ");
 }
 
-/// Within single quotes of a shell.
+/// Wraps a text in single quotes for a shell.
 std::string quoted(const std::string& text) {
   std::string result = "'";
   for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return result + "'";
 }
 
-std::string bash_words(const Command& command) {
-  std::string words = "--help";
+std::string bash_completions(const Command& command) {
+  std::string candidates = "--help";
   for (const Flag& flag : command.flags) {
     if (is_argument(flag) || flag.group.empty()) continue;
-    for (const std::string& name : split_names(flag.names)) words += " " + name;
+    for (const std::string& name : split_at_commas(flag.names)) candidates += " " + name;
   }
-  return words;
+  return candidates;
 }
 
-/// The cases that complete a value: `render:--precision) ...`.
+/// The cases of a bash `case` that complete a flag's value: `render:--precision) ...`.
 std::string bash_choices(const Command& command) {
   std::string cases;
   for (const Flag& flag : command.flags) {
     if (flag.choices.empty()) continue;
     std::vector<std::string> patterns;
-    for (const std::string& name : split_names(flag.names))
+    for (const std::string& name : split_at_commas(flag.names))
       patterns.push_back(command.name + ":" + (is_argument(flag) ? command.name : name));
     cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen -W " + quoted(join(flag.choices, " ")) +
              " -- \"$word\")); return ;;\n";
@@ -47,7 +49,7 @@ std::string bash(const std::vector<Command>& commands) {
   std::string choices, flags;
   for (const Command& command : commands) {
     choices += bash_choices(command);
-    flags += "    " + command.name + ") words=" + quoted(bash_words(command)) + " ;;\n";
+    flags += "    " + command.name + ") words=" + quoted(bash_completions(command)) + " ;;\n";
   }
   return "# bash completion of wanfarm. Use: source <(wanfarm completion bash)\n"
          "_wanfarm() {\n"
@@ -69,14 +71,14 @@ std::string bash(const std::vector<Command>& commands) {
          "complete -o filenames -F _wanfarm wanfarm\n";
 }
 
-/// What may follow a flag: nothing, one of some words, or a file.
+/// What may follow a flag in an _arguments spec: nothing, one of its choices, or a file.
 std::string zsh_value(const Flag& flag) {
   if (is_switch(flag)) return "";
   return fmt::format(":{}:{}", flag.names,
                      flag.choices.empty() ? "_files" : fmt::format("({})", join(flag.choices, " ")));
 }
 
-/// Brackets and colons have a meaning in _arguments.
+/// Escapes brackets and colons, which have a meaning in _arguments.
 std::string zsh_help(const std::string& help) {
   std::string text = "[";
   for (const char c : help) {
@@ -91,7 +93,7 @@ std::string zsh_arguments(const Command& command) {
   for (const Flag& flag : command.flags) {
     if (is_argument(flag)) specs.push_back(quoted(zsh_value(flag)));
     if (is_argument(flag) || flag.group.empty()) continue;
-    for (const std::string& name : split_names(flag.names))
+    for (const std::string& name : split_at_commas(flag.names))
       specs.push_back(quoted(name + zsh_help(flag.help) + zsh_value(flag)));
   }
   return join(specs, " ");
@@ -122,7 +124,7 @@ std::string zsh(const std::vector<Command>& commands) {
 std::string fish_flag(const Command& command, const Flag& flag) {
   std::string line = "complete -c wanfarm -n '__fish_seen_subcommand_from " + command.name + "'";
   if (!is_argument(flag)) {
-    for (const std::string& name : split_names(flag.names))
+    for (const std::string& name : split_at_commas(flag.names))
       line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     line += " -d " + quoted(flag.help);
   }
@@ -148,7 +150,7 @@ std::string completion_script(const std::string& shell, const std::vector<Comman
   if (shell == "bash") return bash(commands);
   if (shell == "zsh") return zsh(commands);
   if (shell == "fish") return fish(commands);
-  throw Error(Error::input, "there is no completion for '" + shell + "', only for bash, zsh and fish");
+  throw Error(Error::input, "no completion for '" + shell + "'; supported shells: bash, zsh, fish");
 }
 
 }  // namespace wf

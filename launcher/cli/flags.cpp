@@ -1,12 +1,11 @@
-#include "launcher/flags.hpp"
+#include "launcher/cli/flags.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <limits>
 
-#include "cluster/error.hpp"
-#include "pipeline/video/video_writer.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 
@@ -48,101 +47,121 @@ Setter into_bytes(std::uint64_t& target) {
 
 std::vector<Flag> job_flags(JobSettings& s) {
   std::vector<Flag> flags{
-      {"--size", "WIDTHxHEIGHT", "of the video in pixels, multiples of 16 (832x480)", into(s.size)},
-      {"--frames", "N", "4k+1 frames (81)", into_frames(s.frames)},
-      {"--fps", "N", "frames a second (16)", into_count("fps", s.fps, 1)},
+      {"--size", "WIDTHxHEIGHT", "video size in pixels, multiples of 16 (832x480)", into(s.size)},
+      {"--frames", "N", "number of frames, 4k+1 (81)", into_frames(s.frames)},
+      {"--fps", "N", "frames per second (16)", into_count("fps", s.fps, 1)},
       {"--steps", "N", "denoising steps (40)", into_count("steps", s.steps, 1)},
-      {"--shift", "X", "of the noise schedule (12)", into_positive("shift", s.shift)},
-      {"--guidance", "G|HIGH,LOW", "guidance scale, or one for each expert (4,3)", into(s.guidance)},
-      {"--solver", "unipc|dpm++", "(unipc)", into(s.solver), {"unipc", "dpm++"}},
-      {"--seed", "N|random", "of the first noise (42)", into(s.seed)},
-      {"--samples", "N", "videos of each prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
-      {"--negative-prompt", "TEXT", "what the video should not be like (the official one)", into(s.negative_prompt)},
-      {"--priority", "N", "higher is rendered first (0)",
+      {"--shift", "X", "shift of the noise schedule (12)", into_positive("shift", s.shift)},
+      {"--guidance", "G|HIGH,LOW", "guidance scale, one for both experts or one each (4,3)", into(s.guidance)},
+      {"--solver", "unipc|dpm++", "ODE solver (unipc)", into(s.solver), {"unipc", "dpm++"}},
+      {"--seed", "N|random", "seed of the initial noise (42)", into(s.seed)},
+      {"--samples", "N", "videos per prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
+      {"--negative-prompt", "TEXT", "what the video should not show (default: the official one)",
+       into(s.negative_prompt)},
+      {"--priority", "N", "clips of higher priority are rendered first (0)",
        into_count("priority", s.priority, std::numeric_limits<int>::min())},
   };
   for (Flag& flag : flags) flag.group = "Clips (win over the list's own values)";
   return flags;
 }
 
-std::vector<Flag> placement_flags(RunOptions& o) {
+std::vector<Flag> placement_flags(PlanningOptions& planning) {
+  PlacementChoices& forced = planning.choices;
+  const Choices<std::optional<PlacementMode>> modes{{"auto", {}},
+                                                    {"resident", PlacementMode::resident},
+                                                    {"pipeline", PlacementMode::pipeline},
+                                                    {"phased", PlacementMode::phased},
+                                                    {"swap", PlacementMode::swap}};
+  const Choices<std::optional<bool>> text_devices{{"auto", {}}, {"cpu", true}, {"cuda", false}};
   return {
-      choice_flag(
-          "--placement", {"auto", "resident", "pipeline", "phased", "swap"},
-          "of the two experts: both on each GPU, each on its own GPUs, or in turns with host memory, many clips "
-          "or one at a time; auto: what fits and ends first",
-          o.placement),
-      {"--cfg-parallel", "1|2", "ranks for the two forwards of a step", into(o.degrees.guidance, 1)},
-      {"--ulysses", "N", "ranks that share a clip by heads", into(o.degrees.ulysses, 1)},
-      {"--ring", "N", "ranks that share a clip by passing keys and values on", into(o.degrees.ring, 1)},
-      {"--high-ranks", "N", "of pipeline, for the high-noise expert", into(o.degrees.high_ranks, 1)},
-      {"--low-ranks", "N", "of pipeline, for the low-noise expert", into(o.degrees.low_ranks, 1)},
-      choice_flag("--text-device", {"auto", "cpu", "cuda"}, "of the text encoder; auto: the GPU if it fits",
-                  o.text_device),
-      {"--calibration", "FILE", "measured figures to plan with (those of bench calibrate, else built-in ones)",
-       into(o.calibration)},
+      choice_flag("--placement", modes,
+                  "resident: both experts on every GPU; pipeline: one expert per pool; phased, swap: offload one "
+                  "expert, per batch or per clip; auto: the fastest that fits",
+                  forced.mode),
+      {"--cfg-parallel", "1|2", "guidance (CFG) degree: ranks for the two forwards of a step",
+       into(forced.guidance, 1)},
+      {"--ulysses", "N", "Ulysses degree: ranks that split the attention heads of one clip", into(forced.ulysses, 1)},
+      {"--ring", "N", "ring-attention degree", into(forced.ring, 1)},
+      {"--high-ranks", "N", "ranks in the high-noise pool (--placement pipeline)", into(forced.high_ranks, 1)},
+      {"--low-ranks", "N", "ranks in the low-noise pool (--placement pipeline)", into(forced.low_ranks, 1)},
+      choice_flag("--text-device", text_devices, "where the text encoder runs; auto: the GPU if it fits",
+                  forced.text_on_cpu),
+      {"--calibration", "FILE", "measured figures to plan with (default: those of bench calibrate, else built-in ones)",
+       into(planning.calibration)},
   };
 }
 
-PlacementChoices chosen_placement(const RunOptions& options) {
-  PlacementChoices choices = options.degrees;
-  for (const PlacementMode mode :
-       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap})
-    if (options.placement == to_string(mode)) choices.mode = mode;
-  if (options.text_device != "auto") choices.text_on_cpu = options.text_device == "cpu";
-  return choices;
-}
+namespace {
 
-std::vector<Flag> run_flags(RunOptions& o) {
-  std::vector<Flag> flags{
-      {"--model", "FOLDER",
-       "checkpoint in the published layout (the list's, else models/shapes); random:a14b draws one of its size",
-       into(o.model)},
-      {"--output", "FOLDER", "where the videos go (renders)", into(o.output)},
-      choice_flag("--precision", {"reference", "exact", "auto"},
-                  "f32, or the official bf16 arithmetic; auto: reference on a CPU", o.precision),
-      choice_flag("--device", {"auto", "cpu", "cuda"}, "what computes", o.device),
-      choice_flag("--guidance-mode", {"auto", "two", "batched"},
-                  "two forwards a step, or one of batch 2; auto: batched where ranks of GPUs share a sequence",
-                  o.guidance_mode),
-      choice_flag("--attention", {"auto", "fa3", "cudnn", "math"}, "of the experts; auto: the fastest that fits here",
+/// Flags for the device and the arithmetic.
+std::vector<Flag> computing_flags(RunOptions& o) {
+  const Choices<DeviceChoice> devices{
+      {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
+  const Choices<std::optional<Precision>> precisions{
+      {"reference", Precision::reference}, {"exact", Precision::exact}, {"auto", {}}};
+  const Choices<GuidanceMode> guidance{
+      {"auto", GuidanceMode::automatic}, {"two", GuidanceMode::two}, {"batched", GuidanceMode::batched}};
+  const Choices<AttentionBackend> backends{{"auto", AttentionBackend::automatic},
+                                           {"fa3", AttentionBackend::fa3},
+                                           {"cudnn", AttentionBackend::cudnn},
+                                           {"math", AttentionBackend::math}};
+  return {
+      choice_flag("--precision", precisions,
+                  "reference: f32; exact: the official bf16 arithmetic; auto: reference on a CPU", o.precision),
+      choice_flag("--device", devices, "device to compute on; auto: the GPU if this build can use one", o.device),
+      choice_flag("--guidance-mode", guidance,
+                  "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence", o.guidance_mode),
+      choice_flag("--attention", backends, "attention backend of the experts; auto: the fastest available",
                   o.attention),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
-       into(o.tf32)},
-      {"--gpu-memory", "SIZE", "that may be used, as 48GiB (all of the GPU's)", into_bytes(o.gpu_memory)},
-      choice_flag("--noise", {"cpu", "device"},
-                  "whose generator draws it: cpu is the same on every machine, device the official draw on such a GPU",
-                  o.noise),
-      {"--ranks", "N", "processes that render together, one a GPU; started with mpirun, in a Slurm job with srun",
-       into(o.ranks, 1)},
-      {"--threads", "N", "of the computation; 0: all cores", into(o.threads, 0)},
-      {"--save-latents", "", "keep the final latents as NAME.h5", into(o.save_latents)},
-      {"--png", "", "keep every frame as a PNG file in NAME/", into(o.png)},
-      choice_flag("--codec", {"auto", "h264", "hevc", "ffv1", "y4m"}, "ffv1 is lossless; auto: h264", o.codec),
-      {"--crf", "0..51", "quality of h264 and hevc, less is better (10)", into(o.crf, 0)},
-      {"--preset", "WORD", "of the encoder: ultrafast ... veryslow (medium)", into(o.preset)},
-      {"--trace", "FILE", "what each rank did when, for ui.perfetto.dev (Chrome trace, JSON)", into(o.trace)},
-      {"--force", "", "render again what is finished", into(o.force)},
-      {"--json", "", "one JSON line a clip on stdout, then a summary", into(o.json)},
+       into(o.tf32)}};
+}
+
+/// Flags for the resources that a run may use.
+std::vector<Flag> resource_flags(RunOptions& o) {
+  const Choices<NoiseSource> sources{{"cpu", NoiseSource::cpu}, {"device", NoiseSource::device}};
+  return {{"--gpu-memory", "SIZE", "use at most this much of each GPU, e.g. 48GiB (default: all)",
+           into_bytes(o.gpu_memory)},
+          choice_flag("--noise", sources,
+                      "RNG for the initial noise: cpu (same on every machine) or device (matches the official code on "
+                      "that GPU)",
+                      o.noise),
+          {"--ranks", "N", "processes that render together, one per GPU; started with mpirun, or srun in a Slurm job",
+           into(o.ranks, 1)},
+          {"--threads", "N", "threads per rank; 0: all of its cores (0)", into(o.threads, 0)}};
+}
+
+std::vector<Flag> output_flags(RunOptions& o) {
+  Choices<VideoCodec> codecs{{"auto", default_codec()}};
+  for (const VideoCodec codec : all_codecs) codecs.emplace_back(to_string(codec), codec);
+  const Choices<LogLevel> levels{{"trace", LogLevel::trace}, {"debug", LogLevel::debug}, {"info", LogLevel::info},
+                                 {"warn", LogLevel::warn},   {"error", LogLevel::error}, {"off", LogLevel::off}};
+  return {
+      {"--save-latents", "", "also keep the final latents as NAME.h5", into(o.video.save_latents)},
+      {"--png", "", "also keep every frame as a PNG file in NAME/", into(o.video.png)},
+      choice_flag("--codec", codecs, "video codec; ffv1 is lossless; auto: h264, or y4m without FFmpeg", o.video.codec),
+      {"--crf", "0..51", "quality of h264 and hevc, lower is better (10)", into(o.video.crf, 0)},
+      {"--preset", "NAME", "encoder preset: ultrafast ... veryslow (medium)", into(o.video.preset)},
+      {"--trace", "FILE", "record what each rank did when (Chrome trace, for ui.perfetto.dev)", into(o.trace)},
+      {"--force", "", "render finished clips again", into(o.force)},
+      {"--json", "", "one JSON line per clip on stdout, then a summary", into(o.json)},
       {"--dry-run", "", "show every resolved value, write nothing", into(o.dry_run)},
       {"--quiet", "", "errors only", into(o.quiet)},
-      {"-v,--verbose", "", "more lines, as --log-level debug", into(o.verbose)},
-      choice_flag("--log-level", {"trace", "debug", "info", "warn", "error", "off"}, "lines on stderr (info)",
-                  o.log_level),
-  };
-  std::vector<Flag> placement = placement_flags(o);
-  const auto before_memory = std::ranges::find(flags, "--gpu-memory", &Flag::names);
-  flags.insert(before_memory, std::move_iterator(placement.begin()), std::move_iterator(placement.end()));
+      {"-v,--verbose", "", "show a line per rank, and debug messages", into(o.verbose)},
+      choice_flag("--log-level", levels, "lowest level shown on stderr (info)", o.log_level)};
+}
+
+}  // namespace
+
+std::vector<Flag> run_flags(RunOptions& o) {
+  std::vector<Flag> flags{{"--model", "FOLDER",
+                           "checkpoint in the published layout (default: the list's, else models/shapes); random:a14b "
+                           "makes random weights of the published size",
+                           into(o.model)},
+                          {"--output", "FOLDER", "where the videos go (renders)", into(o.output)}};
+  for (std::vector<Flag> group : {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o)})
+    std::ranges::move(group, std::back_inserter(flags));
   return flags;
-}
-
-std::string chosen_codec(const RunOptions& options) {
-  return options.codec == "auto" ? default_codec() : options.codec;
-}
-
-std::string log_level(const RunOptions& options) {
-  if (options.quiet) return "error";
-  return options.verbose ? "debug" : options.log_level;
 }
 
 }  // namespace wf

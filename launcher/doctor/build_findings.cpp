@@ -6,12 +6,13 @@
 #include <cstdlib>
 #include <nlohmann/detail/abi_macros.hpp>
 
-#include "cluster/error.hpp"
-#include "launcher/command.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cluster/gpu.hpp"
 #include "launcher/doctor/mpi_version.hpp"
 #include "launcher/doctor/own_findings.hpp"
-#include "launcher/machine.hpp"
-#include "launcher/version.hpp"
+#include "launcher/doctor/system_info.hpp"
+#include "launcher/options/version.hpp"
 #include "parallel/nccl_communicator.hpp"
 #include "pipeline/video/video_writer.hpp"
 
@@ -20,7 +21,7 @@ namespace {
 
 using Libraries = std::vector<LoadedLibrary>;
 
-/// "libhdf5" is also libhdf5_serial.
+/// The loaded library of this name, or of a variant of it: "libhdf5" also finds libhdf5_serial. Null: not loaded.
 const LoadedLibrary* find(const Libraries& libraries, const std::string& name) {
   const auto found = std::find_if(libraries.begin(), libraries.end(), [&](const LoadedLibrary& library) {
     return library.name == name || library.name.starts_with(name + "_");
@@ -41,7 +42,7 @@ Finding torch(const Libraries& libraries) {
 Finding flash_attention() {
   const char* const set = std::getenv("WANFARM_FA3");
   if (!set || !*set)
-    return {Finding::ok, "FlashAttention", "none; on H100 and H200 it is faster: ./wanfarm --with-fa3 fetches it"};
+    return {Finding::ok, "FlashAttention", "none; it is faster on H100 and H200: ./wanfarm --with-fa3 fetches it"};
   const Path file = std::filesystem::is_directory(set) ? Path(set) / "fa3_fwd/_C.abi3.so" : Path(set);
   const bool there = std::filesystem::exists(file);
   return {there ? Finding::ok : Finding::warn, "FlashAttention",
@@ -64,7 +65,7 @@ Findings cuda() {
   return findings;
 }
 
-/// What the program is linked with, file by file: a library's version stands in its file's name.
+/// The files of the libraries that the program is linked with; their names show the versions.
 Findings linked(const Libraries& libraries) {
   Findings findings;
   for (const char* name :
@@ -79,19 +80,19 @@ Findings linked(const Libraries& libraries) {
   return findings;
 }
 
-Finding encoder(const std::string& codec) {
+Finding encoder(VideoCodec codec) {
   try {
     check_format({.width = 64, .height = 64, .fps = 16, .codec = codec, .comment = ""});
-    return {Finding::ok, "encoder", codec};
+    return {Finding::ok, "encoder", to_string(codec)};
   } catch (const Error& error) {
     const bool needed = codec == default_codec();
-    return {needed ? Finding::missing : Finding::warn, "encoder", codec + ": " + error.what()};
+    return {needed ? Finding::missing : Finding::warn, "encoder", std::string(to_string(codec)) + ": " + error.what()};
   }
 }
 
 Findings encoders() {
   if (!have_ffmpeg()) return {{Finding::warn, "FFmpeg", "built without it: videos are written as Y4M"}};
-  return {encoder("h264"), encoder("hevc"), encoder("ffv1")};
+  return {encoder(VideoCodec::h264), encoder(VideoCodec::hevc), encoder(VideoCodec::ffv1)};
 }
 
 }  // namespace

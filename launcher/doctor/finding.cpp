@@ -10,21 +10,24 @@ namespace {
 
 constexpr const char* marks[] = {"ok", "warn", "missing"};
 
-/// Some have several lines: a model's missing files, a library's words.
-std::string in_column(const std::string& words) {
-  std::string lines;
-  for (const char letter : words) lines += letter == '\n' ? "\n" + std::string(24, ' ') : std::string(1, letter);
-  return lines;
+/// The text with its second and later lines indented to the column of the first.
+std::string in_column(const std::string& text) {
+  std::string indented;
+  for (const char character : text) {
+    indented += character;
+    if (character == '\n') indented += std::string(24, ' ');
+  }
+  return indented;
 }
 
 }  // namespace
 
 void Diagnosis::show(const Findings& findings) {
   for (const Finding& finding : findings) {
-    std::cout << fmt::format("{:<8}{:<16}{}\n", marks[finding.mark], finding.what, in_column(finding.words));
+    std::cout << fmt::format("{:<8}{:<16}{}\n", marks[finding.mark], finding.what, in_column(finding.text));
     something_missing_ |= finding.mark == Finding::missing;
   }
-  std::cout.flush();  // what comes next may take seconds
+  std::cout.flush();  // the next check may take seconds
 }
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// launcher/doctor/finding.hpp: what doctor says: one line for each thing it looked at.
+// launcher/doctor/finding.hpp: what doctor prints: one finding for each thing it looked at.
 #pragma once
 
 #include <string>
@@ -6,16 +6,17 @@
 
 namespace wf {
 
-/// missing: wanfarm cannot do its work so; warn: it can, but slower, or not all of it. Words of either say what to do.
+/// One line of doctor's report. `warn`: wanfarm works, but slower or not in full. `missing`: wanfarm cannot work like
+/// this, and doctor exits with 3. The text of a warning or of something missing says what to do about it.
 struct Finding {
   enum Mark { ok, warn, missing } mark = ok;
-  std::string what;  ///< up to 14 letters
-  std::string words;
+  std::string what;  ///< What was looked at, at most 14 characters: "GPU", "ulimit -l".
+  std::string text;  ///< What was found, perhaps in several lines.
   bool operator==(const Finding&) const = default;
 };
 using Findings = std::vector<Finding>;
 
-/// Shows findings on stdout as they come, and remembers the worst.
+/// Prints findings on stdout as they come, and remembers whether something was missing. Not for several threads.
 class Diagnosis {
  public:
   void show(const Findings& findings);

@@ -1,4 +1,4 @@
-// launcher/doctor/limit_findings.cpp: of rank_findings.hpp, what is true of a machine rather than of a rank.
+// launcher/doctor/limit_findings.cpp: those functions of rank_findings.hpp that are about nodes rather than ranks.
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <map>
 
-#include "launcher/command.hpp"
+#include "base/text.hpp"
 #include "launcher/doctor/rank_findings.hpp"
 #include "parallel/device.hpp"
 
@@ -16,19 +16,19 @@ namespace {
 constexpr std::uint64_t MiB = 1 << 20;
 constexpr std::uint64_t enough_locked = 1024 * MiB, enough_shared = 512 * MiB;
 
-std::string size_in_words(std::uint64_t bytes) {
+std::string size_text(std::uint64_t bytes) {
   if (bytes == std::numeric_limits<std::uint64_t>::max()) return "unlimited";
   if (bytes >= 1024 * MiB) return gibibytes(bytes);
   return bytes >= MiB ? fmt::format("{} MiB", bytes / MiB) : fmt::format("{} KiB", bytes / 1024);
 }
 
-/// What `look` finds in the reports of each machine; what is the same on several is said once.
-Findings of_machines(const RankReports& reports, const std::function<Findings(const RankReports&)>& look) {
-  std::map<std::string, RankReports> machines;
-  for (const RankReport& report : reports) machines[report.host].push_back(report);
+/// What `look` finds in the reports of each node. A finding that several nodes share appears once, with their names.
+Findings of_nodes(const RankReports& reports, const std::function<Findings(const RankReports&)>& look) {
+  std::map<std::string, RankReports> nodes;
+  for (const RankReport& report : reports) nodes[report.host].push_back(report);
   Findings findings;
-  std::vector<std::vector<std::string>> hosts;  // of each finding
-  for (const auto& [host, here] : machines) {
+  std::vector<std::vector<std::string>> hosts;  // the nodes that share each finding
+  for (const auto& [host, here] : nodes) {
     for (const Finding& finding : look(here)) {
       const auto same = std::find(findings.begin(), findings.end(), finding);
       if (same != findings.end()) {
@@ -39,48 +39,49 @@ Findings of_machines(const RankReports& reports, const std::function<Findings(co
       hosts.push_back({host});
     }
   }
-  for (std::size_t i = 0; i < findings.size() && machines.size() > 1; ++i)
-    findings[i].words =
-        (hosts[i].size() == machines.size() ? "every machine" : join(hosts[i], ", ")) + ": " + findings[i].words;
+  for (std::size_t i = 0; i < findings.size() && nodes.size() > 1; ++i)
+    findings[i].text =
+        (hosts[i].size() == nodes.size() ? "every machine" : join(hosts[i], ", ")) + ": " + findings[i].text;
   return findings;
 }
 
-std::string pairs_in_words(const std::vector<GpuPair>& pairs, std::size_t all) {
+std::string pairs_text(const std::vector<GpuPair>& pairs, std::size_t all) {
   if (pairs.size() == all && all > 1) return fmt::format("all {} pairs of GPUs", all);
-  std::vector<std::string> words;
-  for (const GpuPair& pair : pairs) words.push_back(fmt::format("GPU {} - GPU {}", pair.a, pair.b));
-  return join(words, ", ");
+  std::vector<std::string> texts;
+  for (const GpuPair& pair : pairs) texts.push_back(fmt::format("GPU {} - GPU {}", pair.a, pair.b));
+  return join(texts, ", ");
 }
 
-Findings links_of_machine(const RankReports& reports) {
+Findings links_of_node(const RankReports& reports) {
   const RankReport& widest = *std::max_element(reports.begin(), reports.end(),
                                                [](const auto& a, const auto& b) { return a.gpus_seen < b.gpus_seen; });
   const std::vector<GpuPair>& all = widest.pairs;
   const auto gpu_ranks =
       std::count_if(reports.begin(), reports.end(), [](const auto& report) { return report.gpu >= 0; });
   if (all.empty() && gpu_ranks > 1)
-    return {{Finding::ok, "GPU links",
-             "each rank sees its own GPU alone; where NCCL is slow, let all see all (srun --gpu-bind=none)"}};
+    return {
+        {Finding::ok, "GPU links",
+         "each rank sees its own GPU alone; where NCCL is slow, let every rank see all GPUs (srun --gpu-bind=none)"}};
   std::vector<GpuPair> direct, indirect;
   for (const GpuPair& pair : all) (pair.direct ? direct : indirect).push_back(pair);
   Findings findings;
   if (!direct.empty())
     findings.push_back(
-        {Finding::ok, "GPU links", pairs_in_words(direct, all.size()) + ": direct (NVLink or PCIe peer access)"});
+        {Finding::ok, "GPU links", pairs_text(direct, all.size()) + ": direct (NVLink or PCIe peer access)"});
   if (!indirect.empty())
     findings.push_back(
         {Finding::warn, "GPU links",
-         pairs_in_words(indirect, all.size()) +
-             ": through host memory, slow for ranks that share a clip (nvidia-smi topo -p2p r says why)"});
+         pairs_text(indirect, all.size()) +
+             ": through host memory, slow for ranks that share a clip (nvidia-smi topo -p2p r shows why)"});
   return findings;
 }
 
-Findings locked_on_machine(const RankReports& reports) {
+Findings locked_on_node(const RankReports& reports) {
   const RankReport& least = *std::min_element(reports.begin(), reports.end(),
                                               [](const auto& a, const auto& b) { return a.lockable < b.lockable; });
   const bool pinning_failed =
       std::any_of(reports.begin(), reports.end(), [](const auto& report) { return !report.pinning_problem.empty(); });
-  const std::string limit = size_in_words(least.lockable);
+  const std::string limit = size_text(least.lockable);
   if (least.lockable >= enough_locked) return {{Finding::ok, "ulimit -l", limit}};
   if (!least.infiniband && !pinning_failed)
     return {{Finding::ok, "ulimit -l", limit + ", enough: without InfiniBand nothing needs more"}};
@@ -94,24 +95,23 @@ Findings locked_on_machine(const RankReports& reports) {
                             : "perhaps, for memory could not be pinned")}};
 }
 
-Findings shm_of_machine(const RankReports& reports) {
+Findings shm_of_node(const RankReports& reports) {
   const RankReport& one = reports.front();
-  const std::string purpose = "; ranks of a machine, MPI and NCCL pass data through it and want 512 MiB: ";
+  const std::string purpose = "; MPI, NCCL and the ranks of a machine pass data through it and want 512 MiB: ";
   if (one.shm_bytes == 0) return {{Finding::warn, "/dev/shm", "not there" + purpose + "mount a tmpfs"}};
   if (one.shm_bytes < enough_shared)
-    return {
-        {Finding::warn, "/dev/shm",
-         size_in_words(one.shm_bytes) + purpose + "docker run --shm-size=1g, or mount -o remount,size=1g /dev/shm"}};
+    return {{Finding::warn, "/dev/shm",
+             size_text(one.shm_bytes) + purpose + "docker run --shm-size=1g, or mount -o remount,size=1g /dev/shm"}};
   if (one.shm_free < enough_shared)
     return {{Finding::warn, "/dev/shm",
-             size_in_words(one.shm_free) + " free of " + size_in_words(one.shm_bytes) + purpose +
-                 "remove what ended programs left (ls -l /dev/shm)"}};
-  return {{Finding::ok, "/dev/shm", size_in_words(one.shm_bytes)}};
+             size_text(one.shm_free) + " free of " + size_text(one.shm_bytes) + purpose +
+                 "remove what programs that have ended left there (ls -l /dev/shm)"}};
+  return {{Finding::ok, "/dev/shm", size_text(one.shm_bytes)}};
 }
 
 }  // namespace
 
-Findings gpu_links(const RankReports& reports) { return of_machines(reports, links_of_machine); }
+Findings gpu_links(const RankReports& reports) { return of_nodes(reports, links_of_node); }
 
 Findings pinned_memory(const RankReports& reports) {
   Findings findings;
@@ -130,10 +130,10 @@ Findings pinned_memory(const RankReports& reports) {
         {Finding::ok, "pinned memory",
          fmt::format("1 GiB {}to the GPU at {} GB/s", reports.size() > 1 ? "of each rank " : "", range)});
   }
-  for (Finding& finding : of_machines(reports, locked_on_machine)) findings.push_back(std::move(finding));
+  for (Finding& finding : of_nodes(reports, locked_on_node)) findings.push_back(std::move(finding));
   return findings;
 }
 
-Findings shared_memory(const RankReports& reports) { return of_machines(reports, shm_of_machine); }
+Findings shared_memory(const RankReports& reports) { return of_nodes(reports, shm_of_node); }
 
 }  // namespace wf

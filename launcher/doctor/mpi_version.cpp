@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "parallel/world.hpp"
+#include "cluster/world.hpp"
 
 namespace wf {
 namespace {
@@ -38,17 +38,17 @@ MpiVersion mpi_at_run_time() {
 }
 
 Finding mpi_finding(const MpiVersion& built, const MpiVersion& running) {
-  const std::string words = fmt::format("{}, MPI {}.{}", running.library, running.major, running.minor);
+  const std::string text = fmt::format("{}, MPI {}.{}", running.library, running.major, running.minor);
   const auto release = open_mpi_release(running.library), release_of_build = open_mpi_release(built.library);
   if (release && *release < Release{4, 1})
     return {Finding::missing, "MPI",
-            words + "; too old: install Open MPI 4.1 or newer, or load its module, and build with it"};
+            text + "; too old: install Open MPI 4.1 or newer, or load its module, and build with it"};
   if (Release{running.major, running.minor} < Release{3, 1})
-    return {Finding::missing, "MPI", words + "; too old: wanfarm needs MPI 3.1"};
+    return {Finding::missing, "MPI", text + "; too old: wanfarm needs MPI 3.1"};
   if (release_of_build && release != release_of_build)
     return {Finding::warn, "MPI",
-            words + fmt::format("; built with {}: load that one's module, or build with this one", built.library)};
-  return {Finding::ok, "MPI", words};
+            text + fmt::format("; built with {}: load that module, or build with this MPI", built.library)};
+  return {Finding::ok, "MPI", text};
 }
 
 }  // namespace wf

@@ -3,12 +3,13 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cluster/gpu.hpp"
+#include "cluster/launch/start_ranks.hpp"
 #include "cluster/node.hpp"
-#include "launcher/command.hpp"
 #include "launcher/doctor/own_findings.hpp"
-#include "launcher/front.hpp"
-#include "launcher/machine.hpp"
+#include "launcher/doctor/system_info.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
@@ -39,7 +40,7 @@ Finding disk() {
 
 Finding gpu(const Gpu& gpu, const CudaView& cuda) {
   const std::string driver = driver_version();
-  const bool old = gpu.capability < std::atoi(cuda.architectures.c_str());  // the first is the least
+  const bool old = gpu.capability < std::atoi(cuda.architectures.c_str());  // the first architecture is the lowest
   return {old ? Finding::warn : Finding::ok, "GPU",
           fmt::format("{}, {}, sm {}{}{}", gpu.name, gibibytes(gpu.memory_bytes), gpu.capability,
                       driver.empty() ? "" : ", driver " + driver, old ? "; no kernel was compiled for it" : "")};
@@ -58,7 +59,7 @@ Findings gpus() {
 
 }  // namespace
 
-Findings machine_findings() {
+Findings node_findings() {
   Findings findings{processor(), memory(), disk()};
   for (Finding& finding : gpus()) findings.push_back(std::move(finding));
   return findings;
@@ -66,7 +67,7 @@ Findings machine_findings() {
 
 Finding starter_finding() {
   try {
-    return {Finding::ok, "ranks", "started with " + launch_of(1, {}, environment()).words.front()};
+    return {Finding::ok, "ranks", "started with " + launch_of(1, {}, environment()).command.front()};
   } catch (const Error& error) {
     return {Finding::warn, "ranks", error.what()};
   }

@@ -1,18 +1,18 @@
-// launcher/doctor/own_findings.hpp: what one process finds out without others: its machine, its build, a model.
+// launcher/doctor/own_findings.hpp: what one process finds out without other ranks: its node, its build, a checkpoint.
 #pragma once
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 #include "launcher/doctor/finding.hpp"
 
 namespace wf {
 
-/// Processor, memory, disk, GPUs.
-Findings machine_findings();
+/// Processor, memory, disk and GPUs of this node.
+Findings node_findings();
 
-/// What --ranks would start: mpirun, or srun within a Slurm job.
+/// The launcher that --ranks would use: mpirun, or srun in a Slurm job.
 Finding starter_finding();
 
-/// What this program was built with, and what of that it has loaded.
+/// What this program was built with, and which of the libraries it has loaded.
 Findings build_findings();
 
 /// Whether the checkpoint in this folder is complete.

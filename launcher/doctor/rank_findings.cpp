@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "launcher/command.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -18,7 +18,7 @@ struct Column {
   std::size_t width = 0;
 };
 
-std::string memory_in_words(const RankReport& report) {
+std::string memory_text(const RankReport& report) {
   if (report.gpu < 0) return "";
   return fmt::format("{}, {} free", gibibytes(report.gpu_bytes), gibibytes(report.gpu_free));
 }
@@ -28,7 +28,7 @@ std::vector<Column> columns(const RankReports& reports) {
       {[](const auto& report) { return report.host; }},
       {[](const auto& report) { return report.gpu < 0 ? "CPU" : fmt::format("GPU {} at {}", report.gpu, report.pci); }},
       {[](const auto& report) { return report.gpu < 0 ? "" : report.device; }},
-      {memory_in_words},
+      {memory_text},
       {[](const auto& report) {
         return fmt::format("{} {}", report.threads, report.threads > 1 ? "threads" : "thread");
       }}};
@@ -40,12 +40,12 @@ std::vector<Column> columns(const RankReports& reports) {
 Finding line(const RankReport& report, const std::vector<Column>& columns) {
   Finding finding{Finding::ok, fmt::format("rank {}", report.rank), ""};
   for (const Column& column : columns)
-    if (column.width > 0) finding.words += fmt::format("{:<{}}  ", column.cell(report), column.width);
-  finding.words.erase(finding.words.find_last_not_of(' ') + 1);
+    if (column.width > 0) finding.text += fmt::format("{:<{}}  ", column.cell(report), column.width);
+  finding.text.erase(finding.text.find_last_not_of(' ') + 1);
   const std::uint64_t taken = report.gpu_bytes - std::min(report.gpu_free, report.gpu_bytes);
   if (taken > report.gpu_bytes / 10) {
     finding.mark = Finding::warn;
-    finding.words += fmt::format("; others hold {} of its memory: nvidia-smi names them", gibibytes(taken));
+    finding.text += fmt::format("; others hold {} of its memory: nvidia-smi names them", gibibytes(taken));
   }
   return finding;
 }
@@ -53,14 +53,15 @@ Finding line(const RankReport& report, const std::vector<Column>& columns) {
 Finding summary(const RankReports& reports) {
   std::map<std::string, int> on;
   for (const RankReport& report : reports) ++on[report.host];
-  std::vector<std::string> machines;
-  for (const auto& [host, ranks] : on) machines.push_back(fmt::format("{} ({})", host, ranks));
+  std::vector<std::string> nodes;
+  for (const auto& [host, ranks] : on) nodes.push_back(fmt::format("{} ({})", host, ranks));
   return {Finding::ok, "ranks",
           fmt::format("{} on {}: {}", reports.size(),
-                      on.size() == 1 ? "1 machine" : fmt::format("{} machines", on.size()), join(machines, ", "))};
+                      on.size() == 1 ? "1 machine" : fmt::format("{} machines", on.size()), join(nodes, ", "))};
 }
 
-using Place = std::pair<std::string, std::string>;  ///< host and Gpu::pci: of a GPU
+/// What identifies a GPU in the cluster: its host name and Gpu::pci.
+using Place = std::pair<std::string, std::string>;
 
 std::map<Place, RankReports> by_gpu(const RankReports& reports) {
   std::map<Place, RankReports> gpus;
@@ -76,21 +77,21 @@ std::vector<int> ranks_of(const RankReports& reports) {
 }
 
 /// Something that should be the same on all ranks.
-struct Fact {
+struct Property {
   std::string name;
-  std::string prefix;  ///< of its value, where that does not speak for itself
+  std::string prefix;  ///< Text before the value where it would not be understood alone.
   std::string RankReport::*value;
-  Finding::Mark mark;  ///< when it is not
+  Finding::Mark mark;  ///< Mark of the finding when ranks differ.
   std::string advice;
 };
 
-const std::vector<Fact>& facts() {
-  static const std::vector<Fact> all{
+const std::vector<Property>& properties() {
+  static const std::vector<Property> all{
       {"wanfarm", "wanfarm ", &RankReport::wanfarm, Finding::missing, "start the same build on every machine"},
-      {"LibTorch", "LibTorch ", &RankReport::torch, Finding::warn, "clips of different ranks may differ by roundings"},
+      {"LibTorch", "LibTorch ", &RankReport::torch, Finding::warn, "clips of different ranks may differ by rounding"},
       {"MPI", "", &RankReport::mpi, Finding::warn, "give every machine the same one"},
       {"NCCL", "NCCL ", &RankReport::nccl, Finding::missing, "NCCL refuses that: give every machine the same one"},
-      {"device", "", &RankReport::device, Finding::warn, "work is dealt out as if all were the slowest"},
+      {"device", "", &RankReport::device, Finding::warn, "work is scheduled as if all were the slowest"},
       {"driver", "driver ", &RankReport::driver, Finding::warn, "where a rank fails, compare this first"}};
   return all;
 }
@@ -125,7 +126,7 @@ Findings shared_gpus(const RankReports& reports) {
          fmt::format(
              "{} on {} take the same GPU, {} at {}, which NCCL refuses; start at most {} there, or let them see more "
              "GPUs (CUDA_VISIBLE_DEVICES, Slurm's --gpus-per-node)",
-             ranks_in_words(ranks_of(takers)), first.host, first.device, first.pci,
+             ranks_text(ranks_of(takers)), first.host, first.device, first.pci,
              std::max<std::int64_t>(here, first.gpus_seen))});
   }
   return findings;
@@ -134,18 +135,18 @@ Findings shared_gpus(const RankReports& reports) {
 Findings differences(const RankReports& reports) {
   Findings findings;
   std::vector<std::string> same;
-  for (const Fact& fact : facts()) {
+  for (const Property& property : properties()) {
     std::map<std::string, std::vector<int>> ranks;
-    for (const RankReport& report : reports) ranks[report.*fact.value].push_back(report.rank);
+    for (const RankReport& report : reports) ranks[report.*property.value].push_back(report.rank);
     if (ranks.size() == 1) {
-      if (const std::string& value = ranks.begin()->first; !value.empty()) same.push_back(fact.prefix + value);
+      if (const std::string& value = ranks.begin()->first; !value.empty()) same.push_back(property.prefix + value);
       continue;
     }
     std::vector<std::string> versions;
     for (const auto& [value, having] : ranks)
-      versions.push_back(fmt::format("{} on {}", value.empty() ? "none" : value, ranks_in_words(having)));
-    findings.push_back(
-        {fact.mark, "not the same", fmt::format("{}: {}; {}", fact.name, join(versions, ", "), fact.advice)});
+      versions.push_back(fmt::format("{} on {}", value.empty() ? "none" : value, ranks_text(having)));
+    findings.push_back({property.mark, "not the same",
+                        fmt::format("{}: {}; {}", property.name, join(versions, ", "), property.advice)});
   }
   findings.insert(findings.begin(), {Finding::ok, "on all ranks", join(same, ", ")});
   return findings;
@@ -157,17 +158,17 @@ bool can_use_nccl(const RankReports& reports) {
                       [](const auto& report) { return report.nccl.empty() || !report.problem.empty(); });
 }
 
-std::string ranks_in_words(const std::vector<int>& ranks) {
-  std::string words = ranks.size() == 1 ? "rank " : "ranks ";
+std::string ranks_text(const std::vector<int>& ranks) {
+  std::string text = ranks.size() == 1 ? "rank " : "ranks ";
   for (auto first = ranks.begin(); first != ranks.end();) {
     auto last = first;
     while (last + 1 != ranks.end() && *(last + 1) == *last + 1) ++last;
-    if (first != ranks.begin()) words += ", ";
-    words += std::to_string(*first);
-    if (last != first) words += (last == first + 1 ? ", " : "-") + std::to_string(*last);
+    if (first != ranks.begin()) text += ", ";
+    text += std::to_string(*first);
+    if (last != first) text += (last == first + 1 ? ", " : "-") + std::to_string(*last);
     first = last + 1;
   }
-  return words;
+  return text;
 }
 
 }  // namespace wf

@@ -1,5 +1,5 @@
-// launcher/doctor/rank_findings.hpp: what the reports of all ranks, side by side, say. Pure: no MPI, no GPU. One report
-// is a process alone; `reports` is in rank order and never empty.
+// launcher/doctor/rank_findings.hpp: what the reports of all ranks mean when they are compared. Pure functions without
+// MPI or GPU. `reports` is in rank order and never empty; a process alone has one report.
 #pragma once
 
 #include <string>
@@ -12,31 +12,31 @@ namespace wf {
 
 using RankReports = std::vector<RankReport>;
 
-/// How many there are where; then a line for each: its device, memory and threads.
+/// A summary of how many ranks each node has, then a line for each rank: its device, memory and threads.
 Findings rank_table(const RankReports& reports);
 
-/// What ranks could not find out.
+/// What individual ranks failed to find out.
 Findings problems(const RankReports& reports);
 
-/// GPUs that several ranks would take, which NCCL refuses: missing.
+/// GPUs that several ranks would use, which NCCL refuses: missing.
 Findings shared_gpus(const RankReports& reports);
 
-/// Versions and GPUs that are not the same on all ranks.
+/// Versions and GPU models that are not the same on all ranks.
 Findings differences(const RankReports& reports);
 
-/// Pairs of GPUs of a machine: whether they reach each other's memory.
+/// Which pairs of GPUs of a node can access each other's memory directly.
 Findings gpu_links(const RankReports& reports);
 
 /// Whether memory could be pinned, how fast it is copied to the GPU, and `ulimit -l`, which InfiniBand is subject to.
 Findings pinned_memory(const RankReports& reports);
 
-/// Whether /dev/shm has room for what the ranks of a machine share: 512 MiB.
+/// Whether /dev/shm has the 512 MiB that ranks of one node want to share.
 Findings shared_memory(const RankReports& reports);
 
-/// True when NCCL can be tried: a GPU of its own for each rank.
+/// True when NCCL can be tried: every rank has a GPU of its own and a complete report.
 bool can_use_nccl(const RankReports& reports);
 
 /// "rank 2", "ranks 0-3, 7".
-std::string ranks_in_words(const std::vector<int>& ranks);
+std::string ranks_text(const std::vector<int>& ranks);
 
 }  // namespace wf

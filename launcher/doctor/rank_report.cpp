@@ -8,17 +8,17 @@
 #include <filesystem>
 #include <limits>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "cluster/node.hpp"
-#include "launcher/process.hpp"
-#include "launcher/version.hpp"
+#include "launcher/options/version.hpp"
+#include "launcher/run/rank_process.hpp"
 #include "parallel/device.hpp"
 #include "parallel/nccl_communicator.hpp"
 
 namespace wf {
 namespace {
 
-void look_at_gpu(RankReport& report, at::Device device) {
+void add_gpu(RankReport& report, at::Device device) {
   const CudaView cuda = cuda_view();
   report.gpus_seen = static_cast<int>(cuda.gpus.size());
   report.pairs = gpu_pairs();
@@ -31,14 +31,15 @@ void look_at_gpu(RankReport& report, at::Device device) {
   report.gpu_free = free_memory(report.gpu);
 }
 
-/// As weights are uploaded, and experts exchanged.
+/// Pins memory and copies it to the GPU in the way in which weights are uploaded and experts exchanged.
 void try_pinned_memory(RankReport& report, at::Device device) {
   constexpr std::int64_t bytes = 1 << 30;
   if (device.is_cpu()) return;
   try {
-    const at::Tensor there = at::empty({bytes}, at::device(device).dtype(at::kByte));  // first: now the GPU is known
-    const at::Tensor here = at::zeros({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
-    const auto copy = [&] { there.copy_(here, /*non_blocking=*/true); };
+    const at::Tensor on_gpu =
+        at::empty({bytes}, at::device(device).dtype(at::kByte));  // first, so that pinning knows the GPU
+    const at::Tensor pinned = at::zeros({bytes}, at::TensorOptions(at::kByte).pinned_memory(true));
+    const auto copy = [&] { on_gpu.copy_(pinned, /*non_blocking=*/true); };
     copy();
     report.pinned_gb_per_s = static_cast<double>(bytes) / 1e9 / seconds_on(device, copy);
   } catch (const std::exception&) {
@@ -47,15 +48,15 @@ void try_pinned_memory(RankReport& report, at::Device device) {
   release_cached_memory(device);
 }
 
-void look_at_limits(RankReport& report) {
+void add_limits(RankReport& report) {
   rlimit locked{};
   ::getrlimit(RLIMIT_MEMLOCK, &locked);
   report.lockable = locked.rlim_cur == RLIM_INFINITY ? std::numeric_limits<std::uint64_t>::max() : locked.rlim_cur;
-  std::error_code none;
-  const std::filesystem::directory_iterator adapters("/sys/class/infiniband", none);
-  report.infiniband = !none && adapters != std::filesystem::directory_iterator();
-  const std::filesystem::space_info room = std::filesystem::space("/dev/shm", none);
-  if (!none) report.shm_bytes = room.capacity, report.shm_free = room.available;
+  std::error_code error;
+  const std::filesystem::directory_iterator adapters("/sys/class/infiniband", error);
+  report.infiniband = !error && adapters != std::filesystem::directory_iterator();
+  const std::filesystem::space_info room = std::filesystem::space("/dev/shm", error);
+  if (!error) report.shm_bytes = room.capacity, report.shm_free = room.available;
 }
 
 }  // namespace
@@ -64,19 +65,19 @@ RankReport own_report(int rank, const std::string& host, const NodePlace& place,
   RankReport report;
   report.rank = rank;
   report.host = host;
-  report.host_ranks = place.local_size;
+  report.ranks_on_node = place.local_size;
   try {
-    report.host_bytes = this_node().memory_bytes;
+    report.node_bytes = this_node().memory_bytes;
     report.wanfarm = version;
     report.torch = TORCH_VERSION;
     report.mpi = mpi_library();
     const std::string nccl = nccl_library();  // "NCCL 2.27.5"
     report.nccl = nccl.substr(nccl.find(' ') + 1);
     report.driver = driver_version();
-    look_at_limits(report);
+    add_limits(report);
     const at::Device device = own_share(options, place).device;
     report.threads = at::get_num_threads();
-    look_at_gpu(report, device);
+    add_gpu(report, device);
     try_pinned_memory(report, device);
   } catch (const std::exception&) {
     report.problem = current_error().what();

@@ -11,10 +11,12 @@
 #include <numeric>
 #include <set>
 
-#include "cluster/error.hpp"
-#include "launcher/command.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
+#include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
+#include "parallel/node_reader.hpp"
 
 namespace wf {
 namespace {
@@ -22,9 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t MiB = 1 << 20;
-constexpr auto deadline = 30s;
+constexpr auto deadline = 30s;  ///< For each step of a trial that waits for other ranks.
 
-/// The words of what `action` throws; empty: nothing.
+/// The text of the error that `action` throws; empty: it throws none.
 std::string problem_of(const std::function<void()>& action) {
   try {
     action();
@@ -34,9 +36,9 @@ std::string problem_of(const std::function<void()>& action) {
   }
 }
 
-/// As weights are read together.
+/// Shares memory in the way in which ranks of a node read weights together.
 void share_memory(World& world, const std::vector<int>& ranks) {
-  const auto reader = world.node_reader(ranks, {.deadline = deadline});
+  const auto reader = std::make_unique<NodeReader>(world, ranks, Waiting{.deadline = deadline});
   const auto write = [](std::uint64_t, std::span<std::byte> into) { std::memset(into.data(), 0x5a, into.size()); };
   const auto check = [](std::uint64_t, std::span<const std::byte> bytes) {
     if (std::any_of(bytes.begin(), bytes.end(), [](std::byte byte) { return byte != std::byte{0x5a}; }))
@@ -56,36 +58,36 @@ double seconds_of_all_to_all(Communicator& ranks, at::Device device, std::int64_
   repeat();
   ranks.barrier();
   const double seconds = seconds_on(device, repeat) / rounds;
-  ranks.barrier();  // throws what went wrong with the last ones
+  ranks.barrier();  // throws what went wrong in the last rounds
   return seconds;
 }
 
-/// For measuring: over the members, on the medium of the trial.
+/// Over the members, through NCCL or MPI as the trial asks for.
 std::unique_ptr<Communicator> communicator_of(World& world, const std::vector<int>& members, at::Device device,
                                               const Trial& trial) {
-  auto ranks = world.communicator({.deadline = deadline})->subgroup(members);
+  auto ranks = mpi_communicator(world, {.deadline = deadline})->subgroup(members);
   return trial.nccl ? nccl_communicator(std::move(ranks), device, {.deadline = deadline}, members) : std::move(ranks);
 }
 
-std::string problems_in_words(const std::vector<Tried>& tried) {
+std::string problems_text(const std::vector<TrialResult>& results) {
   constexpr std::size_t most = 3;
   std::map<std::string, std::vector<int>> ranks;
-  for (const Tried& one : tried)
+  for (const TrialResult& one : results)
     if (!one.problem.empty()) ranks[one.problem].push_back(one.rank);
-  std::vector<std::string> words;
+  std::vector<std::string> texts;
   for (const auto& [problem, with_it] : ranks)
-    if (words.size() < most) words.push_back(ranks_in_words(with_it) + ": " + problem);
-  if (ranks.size() > most) words.push_back(fmt::format("and {} more", ranks.size() - most));
-  return join(words, "; ");
+    if (texts.size() < most) texts.push_back(ranks_text(with_it) + ": " + problem);
+  if (ranks.size() > most) texts.push_back(fmt::format("and {} more", ranks.size() - most));
+  return join(texts, "; ");
 }
 
-double gb_per_s(const Trial& trial, const Tried& one) {
+double gb_per_s(const Trial& trial, const TrialResult& one) {
   return one.seconds > 0 ? static_cast<double>(trial.bytes) * one.peers / 1e9 / one.seconds : 0;
 }
 
-std::string rate_in_words(const Trial& trial, const std::vector<Tried>& tried) {
-  const Tried* slowest = nullptr;
-  for (const Tried& one : tried)
+std::string rate_text(const Trial& trial, const std::vector<TrialResult>& results) {
+  const TrialResult* slowest = nullptr;
+  for (const TrialResult& one : results)
     if (one.peers > 0 && (!slowest || gb_per_s(trial, one) < gb_per_s(trial, *slowest))) slowest = &one;
   return fmt::format("each rank sends {:.1f} GB/s, {:.3g} MiB to each of {} other{}", gb_per_s(trial, *slowest),
                      static_cast<double>(trial.bytes) / MiB, slowest->peers, slowest->peers > 1 ? "s" : "");
@@ -94,53 +96,54 @@ std::string rate_in_words(const Trial& trial, const std::vector<Tried>& tried) {
 }  // namespace
 
 std::vector<Trial> choose_trials(const RankReports& reports) {
-  std::set<std::string> machines;
-  for (const RankReport& report : reports) machines.insert(report.host);
+  std::set<std::string> nodes;
+  for (const RankReport& report : reports) nodes.insert(report.host);
   const auto peers = static_cast<std::int64_t>(reports.size()) - 1;
-  Trial all{.what = Trial::all, .nccl = can_use_nccl(reports)};
-  all.bytes = (all.nccl ? 64 : 16) * MiB;  // ranks on CPUs often are many on few cores
+  Trial all{.what = Trial::all_ranks, .nccl = can_use_nccl(reports)};
+  all.bytes = (all.nccl ? 64 : 16) * MiB;  // CPU ranks are often many on few cores
   for (const RankReport& report : reports) {
     const std::uint64_t room =
-        all.nccl ? report.gpu_free : report.host_bytes / static_cast<std::uint64_t>(report.host_ranks);
+        all.nccl ? report.gpu_free : report.node_bytes / static_cast<std::uint64_t>(report.ranks_on_node);
     all.bytes = std::min(all.bytes, std::min(1024 * MiB, static_cast<std::int64_t>(room / 8)) / peers);
   }
   all.bytes = std::max<std::int64_t>(all.bytes, 1);
-  if (machines.size() == reports.size()) return {all};
-  if (machines.size() == 1) return {{.what = Trial::sharing}, all};
-  return {{.what = Trial::sharing}, {.what = Trial::within, .nccl = all.nccl, .bytes = all.bytes}, all};
+  if (nodes.size() == reports.size()) return {all};
+  if (nodes.size() == 1) return {{.what = Trial::sharing}, all};
+  return {{.what = Trial::sharing}, {.what = Trial::within_nodes, .nccl = all.nccl, .bytes = all.bytes}, all};
 }
 
-Tried try_together(World& world, at::Device device, const Trial& trial) {
+TrialResult run_trial(World& world, at::Device device, const Trial& trial) {
   std::vector<int> members(static_cast<std::size_t>(world.size()));
   std::iota(members.begin(), members.end(), 0);
   const std::string& host = world.hosts()[static_cast<std::size_t>(world.rank())];
-  if (trial.what != Trial::all)
+  if (trial.what != Trial::all_ranks)
     std::erase_if(members, [&](int rank) { return world.hosts()[static_cast<std::size_t>(rank)] != host; });
-  Tried tried;
-  tried.rank = world.rank();
-  tried.peers = static_cast<int>(members.size()) - 1;
-  tried.host = host;
-  tried.problem = problem_of([&] {
+  TrialResult result;
+  result.rank = world.rank();
+  result.peers = static_cast<int>(members.size()) - 1;
+  result.host = host;
+  result.problem = problem_of([&] {
     if (trial.what == Trial::sharing) {
-      if (tried.peers > 0) share_memory(world, members);
+      if (result.peers > 0) share_memory(world, members);
     } else {
       const at::Device medium = trial.nccl ? device : at::Device(at::kCPU);
-      const auto ranks = communicator_of(world, members, medium, trial);  // collective, also for those who are alone
-      if (tried.peers > 0) tried.seconds = seconds_of_all_to_all(*ranks, medium, trial.bytes);
+      const auto ranks =
+          communicator_of(world, members, medium, trial);  // collective, so also for a rank that is alone on its node
+      if (result.peers > 0) result.seconds = seconds_of_all_to_all(*ranks, medium, trial.bytes);
     }
   });
-  return tried;
+  return result;
 }
 
-Finding trial_finding(const Trial& trial, const std::vector<Tried>& tried) {
-  const std::string problems = problems_in_words(tried);
+Finding trial_finding(const Trial& trial, const std::vector<TrialResult>& results) {
+  const std::string problems = problems_text(results);
   const Finding::Mark mark = problems.empty() ? Finding::ok : Finding::missing;
   if (trial.what == Trial::sharing)
     return {mark, "shared memory", problems.empty() ? "the ranks of a machine read what each other writes" : problems};
   return {mark, "all-to-all",
           fmt::format("{}, {}: {}", trial.nccl ? "NCCL" : "MPI on CPUs",
-                      trial.what == Trial::within ? "within a machine" : "over all ranks",
-                      problems.empty() ? rate_in_words(trial, tried) : problems)};
+                      trial.what == Trial::within_nodes ? "within a machine" : "over all ranks",
+                      problems.empty() ? rate_text(trial, results) : problems)};
 }
 
 }  // namespace wf

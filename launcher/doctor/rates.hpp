@@ -1,5 +1,5 @@
-// launcher/doctor/rates.hpp: what ranks try together: memory that a machine's ranks share, and how fast all send to
-// all.
+// launcher/doctor/rates.hpp: trials that ranks run together: sharing memory within a node, and the rate of an
+// all-to-all.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,40 +8,38 @@
 #include <string>
 #include <vector>
 
+#include "cluster/world.hpp"
 #include "launcher/doctor/finding.hpp"
 #include "launcher/doctor/rank_findings.hpp"
-#include "parallel/world.hpp"
 
 namespace wf {
 
-/// What rank 0 has all ranks try at the same time.
+/// What rank 0 has all ranks try at the same time. `sharing`: memory that the ranks of a node share; `within_nodes` and
+/// `all_ranks`: an all-to-all in each node, or over all ranks; `none`: there are no more trials.
 struct Trial {
-  enum What {
-    sharing,
-    within,
-    all,
-    none
-  } what = none;           ///< memory of a machine; all-to-all in each machine; of all ranks
-  bool nccl = false;       ///< all-to-all over NCCL, from GPU to GPU; else over MPI, from CPU to CPU
-  std::int64_t bytes = 0;  ///< to each other rank
+  enum What { sharing, within_nodes, all_ranks, none } what = none;
+  bool nccl = false;       ///< All-to-all over NCCL between GPUs, or else over MPI between CPUs.
+  std::int64_t bytes = 0;  ///< Bytes that a rank sends to each other rank.
 };
-/// Those that make sense: none of a machine's ranks where no machine has two. 64 MiB to each other rank over NCCL, 16
-/// over MPI, less where many of them or little memory ask for it.
+
+/// The trials that make sense for these ranks: none within nodes when no node has two of them. An all-to-all sends
+/// 64 MiB to each other rank over NCCL and 16 MiB over MPI, less where there are many ranks or little memory.
 std::vector<Trial> choose_trials(const RankReports& reports);
 
-/// How it went for one rank.
-struct Tried {
-  int rank = 0, peers = 0;  ///< peers: others that took part
+/// How a trial went on one rank.
+struct TrialResult {
+  int rank = 0;
+  int peers = 0;  ///< Other ranks that took part.
   std::string host;
-  double seconds = 0;   ///< of an all-to-all
-  std::string problem;  ///< empty: none
+  double seconds = 0;   ///< Time of one all-to-all.
+  std::string problem;  ///< Why the trial failed; empty: it did not.
 };
 
-/// Collective over the world. What goes wrong ends after 30 s (to make NCCL's communicators: a minute) and stands in
-/// the result; after that, MPI and NCCL are good for nothing but a quick end.
-Tried try_together(World& world, at::Device device, const Trial& trial);
+/// Collective over the world. Never throws: a failure, found after at most 30 s (a minute where NCCL communicators are
+/// made), is in the result. After a failure MPI and NCCL are unusable, and the process has to end without finalizing.
+TrialResult run_trial(World& world, at::Device device, const Trial& trial);
 
-/// The slowest rank counts, for it holds up the others.
-Finding trial_finding(const Trial& trial, const std::vector<Tried>& tried);
+/// The finding of a trial from the results of its ranks. The rate is that of the slowest rank, which holds up the rest.
+Finding trial_finding(const Trial& trial, const std::vector<TrialResult>& results);
 
 }  // namespace wf

@@ -1,10 +1,11 @@
-#include "launcher/machine.hpp"
+#include "launcher/doctor/system_info.hpp"
 
 #include <link.h>
 
 #include <algorithm>
-#include <fstream>
 #include <sstream>
+
+#include "cluster/proc_file.hpp"
 
 namespace wf {
 namespace {
@@ -18,17 +19,6 @@ int note_library(dl_phdr_info* info, std::size_t, void* out) {
   return 0;
 }
 
-/// The value of the first line "key : value" of a file in /proc.
-std::string value_of(const Path& file, const std::string& key) {
-  std::ifstream in(file);
-  for (std::string line; std::getline(in, line);) {
-    if (!line.starts_with(key)) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", line.find(':') + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
-
 }  // namespace
 
 std::vector<LoadedLibrary> loaded_libraries() {
@@ -37,10 +27,10 @@ std::vector<LoadedLibrary> loaded_libraries() {
   return libraries;
 }
 
-std::string cpu_name() { return value_of("/proc/cpuinfo", "model name"); }
+std::string cpu_name() { return proc_value("/proc/cpuinfo", "model name"); }
 
 std::string cpu_features() {
-  std::istringstream flags(value_of("/proc/cpuinfo", "flags"));
+  std::istringstream flags(proc_value("/proc/cpuinfo", "flags"));
   std::string found;
   for (std::string flag; flags >> flag;) {
     for (const char* wanted : {"avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"}) {
@@ -48,24 +38,6 @@ std::string cpu_features() {
     }
   }
   return found;
-}
-
-std::vector<std::string> gpus_of_driver() {
-  std::vector<std::string> names;
-  std::error_code error;
-  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error))
-    names.push_back(value_of(gpu.path() / "information", "Model"));
-  return names;
-}
-
-std::string driver_version() {
-  // "Kernel Module  580.82.07  Tue Aug ..." or "... Open Kernel Module for x86_64  580.82.07  Release Build ...".
-  std::istringstream words(value_of("/proc/driver/nvidia/version", "NVRM version"));
-  for (std::string word; words >> word;) {
-    const bool is_version = word.find_first_not_of("0123456789.") == std::string::npos;
-    if (is_version && word.find('.') != std::string::npos) return word;
-  }
-  return "";
 }
 
 }  // namespace wf

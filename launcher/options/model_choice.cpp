@@ -1,9 +1,9 @@
-#include "launcher/model_choice.hpp"
+#include "launcher/options/model_choice.hpp"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "cluster/node.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
@@ -12,26 +12,15 @@ namespace wf {
 namespace {
 
 const Path shapes = "models/shapes";
-constexpr std::string_view described = "random:";  ///< before a preset's name
+constexpr std::string_view random_prefix = "random:";  ///< Comes before the name of a preset.
 
-at::Device chosen_device(const std::string& word) {
+at::Device chosen_device(DeviceChoice choice) {
   const bool gpu = at::globalContext().hasCUDA();
-  if (word == "cuda" && !gpu)
+  if (choice == DeviceChoice::cuda && !gpu)
     throw Error(Error::environment,
-                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' says what it sees, --device cpu works "
+                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' shows what it sees, --device cpu works "
                 "everywhere");
-  return word == "cuda" || (word == "auto" && gpu) ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-}
-
-Precision chosen_precision(const std::string& word, at::Device device) {
-  if (word == "auto") return device.is_cpu() ? Precision::reference : Precision::exact;
-  return word == "exact" ? Precision::exact : Precision::reference;
-}
-
-AttentionBackend chosen_backend(const std::string& word) {
-  if (word == "fa3") return AttentionBackend::fa3;
-  if (word == "cudnn") return AttentionBackend::cudnn;
-  return word == "math" ? AttentionBackend::math : AttentionBackend::automatic;
+  return gpu && choice != DeviceChoice::cpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }
 
 bool has_weights(const Path& folder) { return std::filesystem::exists(folder / "high_noise_model"); }
@@ -54,25 +43,21 @@ Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& li
   return shipped_model();
 }
 
-bool is_random(const Path& model) { return model.string().starts_with(described); }
+bool is_random(const Path& model) { return model.string().starts_with(random_prefix); }
 
 Path ready_model(const Path& model) {
-  return is_random(model) ? random_model_folder(model.string().substr(described.size())) : model;
+  return is_random(model) ? random_model_folder(model.string().substr(random_prefix.size())) : model;
 }
 
-GuidanceMode chosen_guidance(const std::string& mode) {
-  for (const GuidanceMode known : {GuidanceMode::two, GuidanceMode::batched})
-    if (mode == to_string(known)) return known;
-  return GuidanceMode::automatic;
-}
+Precision default_precision(at::Device device) { return device.is_cpu() ? Precision::reference : Precision::exact; }
 
 Execution chosen_execution(const RunOptions& options) {
   Execution execution;
   execution.device = chosen_device(options.device);
-  execution.precision = chosen_precision(options.precision, execution.device);
-  execution.guidance = chosen_guidance(options.guidance_mode);
-  execution.noise = options.noise == "device" ? NoiseSource::device : NoiseSource::cpu;
-  execution.backend = chosen_backend(options.attention);
+  execution.precision = options.precision.value_or(default_precision(execution.device));
+  execution.guidance = options.guidance_mode;
+  execution.noise = options.noise;
+  execution.backend = options.attention;
   execution.tf32 = options.tf32;
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;
@@ -80,7 +65,7 @@ Execution chosen_execution(const RunOptions& options) {
 
 Recipe recipe_of(const std::string& model_id, const Execution& execution) {
   return {.model_id = model_id,
-          .precision = execution.precision == Precision::exact ? "exact" : "reference",
+          .precision = to_string(execution.precision),
           .tf32 = execution.tf32,
           .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu"};
 }

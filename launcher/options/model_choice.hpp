@@ -1,34 +1,36 @@
-// launcher/model_choice.hpp: which checkpoint a run takes, and how it computes with it.
+// launcher/options/model_choice.hpp: resolves the choices of RunOptions: the checkpoint, and how to compute with it.
 #pragma once
 
 #include <optional>
 
-#include "cluster/files.hpp"
-#include "jobs/fingerprint.hpp"
-#include "launcher/flags.hpp"
+#include "base/files.hpp"
+#include "jobs/output/fingerprint.hpp"
+#include "launcher/options/run_options.hpp"
 #include "pipeline/execution.hpp"
 
 namespace wf {
 
-/// The flag's folder, else the list's, else models/shapes, which comes with wanfarm: in the current folder, else beside
-/// or above the program, as in a clone, else where `cmake --install` puts it; throws environment when it is nowhere.
-/// "random:PRESET" is a name, not a folder yet.
+/// The folder of the flag, or else of the list, or else of models/shapes, which comes with wanfarm: looked for in the
+/// current folder, next to or above the program as in a clone, and where `cmake --install` puts it. The result may also
+/// be the name "random:PRESET", which ready_model() resolves. Throws environment when models/shapes is not found.
 Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list);
 
-/// "random:PRESET"
+/// True for a name like "random:PRESET".
 bool is_random(const Path& model);
 
-/// The folder of a chosen model. What "random:PRESET" stands for is made when it is not there yet.
+/// The folder of a chosen model. The one of "random:PRESET" is written when it is not there yet. Throws what
+/// random_model_folder() throws.
 Path ready_model(const Path& model);
 
-/// What --guidance-mode says.
-GuidanceMode chosen_guidance(const std::string& mode);
+/// What --precision auto stands for on a device: reference on a CPU, exact on a GPU.
+Precision default_precision(at::Device device);
 
-/// Device, precision and all that no plan decides (plan.hpp) by their flags; `auto` by what this build and machine
-/// have. Throws environment when a GPU is asked for and none can be used.
+/// Everything in an Execution that no plan decides (launcher/planner/run_plan.hpp), from flags, or where they say
+/// `auto` from what this build and node have. Also sets the number of LibTorch's threads. Throws environment when a GPU
+/// is asked for and none can be used.
 Execution chosen_execution(const RunOptions& options);
 
-/// What fingerprints and sidecars say of a model and of how it computes.
+/// What fingerprints and sidecars record of a model and of how it computes.
 Recipe recipe_of(const std::string& model_id, const Execution& execution);
 
 }  // namespace wf

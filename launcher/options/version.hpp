@@ -1,4 +1,4 @@
-// launcher/version.hpp: this program's version, as CMake knows it.
+// launcher/options/version.hpp: the version of this program, as CMakeLists.txt sets it.
 #pragma once
 
 namespace wf {

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -44,7 +44,7 @@ void set(GpuFigures& figures, const std::string& key, const Json& value) {
   wrong("unknown key " + key);
 }
 
-/// All of a file, checked but for the kinds themselves.
+/// The whole file as JSON. What it has for each kind is not checked yet.
 Json read_calibration(const Path& file) {
   Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object() || json.value("wanfarm_calibration", Json()) != 1 || !json.contains("gpus") ||

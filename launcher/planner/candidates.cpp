@@ -4,17 +4,17 @@
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "launcher/planner/time_model.hpp"
 
 namespace wf {
 namespace {
 
-constexpr int most_parked = 16;  ///< clips between the experts, for each group
+constexpr int most_stashed = 16;  ///< Most clips that a group of `phased` stashes between the experts.
 
 bool allowed(int forced, int degree) { return forced == 0 || forced == degree; }
 
-/// Of groups that fill the GPUs without a rest.
+/// Degrees of groups that use all GPUs, as far as the flags allow them.
 std::vector<Degrees> all_degrees(const PlanRequest& request) {
   const PlacementChoices& choices = request.choices;
   const int gpus = request.hardware.gpus();
@@ -38,14 +38,14 @@ std::vector<Degrees> all_degrees(const PlanRequest& request) {
 /// The share of a list's steps that the high-noise expert does.
 double high_share(const std::vector<Job>& jobs) {
   double high = 0, all = 0;
-  for (const ClipShape& shape : shapes_of(jobs)) {
+  for (const PlannedShape& shape : shapes_of(jobs)) {
     const double work = static_cast<double>(shape.clips) * static_cast<double>(shape.tokens);
     high += work * static_cast<double>(shape.high_steps), all += work * shape.job.steps;
   }
   return high / all;
 }
 
-/// Groups of the high pool.
+/// The possible numbers of groups in the high-noise pool.
 std::vector<int> splits(int groups, int group_size, const PlacementChoices& choices) {
   std::vector<int> all;
   for (int high = 1; high < groups; ++high)
@@ -72,8 +72,8 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
     if (request.choices.mode.value_or(mode) != mode) continue;
     PlacementPlan plan = base;
     plan.mode = mode;
-    if (mode == PlacementMode::phased) plan.parked = std::min(per_group, most_parked);
-    if (mode == PlacementMode::phased && plan.parked < 2 && !request.choices.mode) continue;  // that is swap
+    if (mode == PlacementMode::phased) plan.stashed = std::min(per_group, most_stashed);
+    if (mode == PlacementMode::phased && plan.stashed < 2 && !request.choices.mode) continue;  // same as swap
     if (mode == PlacementMode::pipeline) {
       for (const int high : splits(groups, base.group_size(), request.choices)) {
         plan.pools = two_pools(high, groups - high, share);
@@ -86,7 +86,7 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
   }
 }
 
-/// Says which of the flags cannot be obeyed.
+/// Throws input that says which flags cannot be obeyed.
 [[noreturn]] void refuse(const PlanRequest& request, bool no_degrees) {
   const PlacementChoices& c = request.choices;
   const int gpus = request.hardware.gpus();
@@ -94,13 +94,13 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
       fmt::format("{} {}{}", gpus, request.execution.device.is_cpu() ? "rank" : "GPU", gpus == 1 ? "" : "s");
   const std::int64_t heads = request.model.expert.num_heads;
   const int least = std::max(c.guidance, 1) * std::max(c.ulysses, 1) * std::max(c.ring, 1);
-  const auto input = [](const std::string& words) { return Error(Error::input, words); };
+  const auto input = [](const std::string& text) { return Error(Error::input, text); };
   if (c.guidance > 2) throw input(fmt::format("--cfg-parallel {}: a step has two forwards", c.guidance));
   if (c.ulysses > heads)
     throw input(fmt::format("--ulysses {}: the experts have {} heads, and a rank needs one", c.ulysses, heads));
   if (no_degrees)
     throw input(
-        fmt::format("{}: groups of {} (or of a multiple) do not fill {} without a rest", forced_words(c), least, all));
+        fmt::format("{}: groups of {} (or of a multiple) do not fill {} without a rest", describe(c), least, all));
   if (c.mode && *c.mode != PlacementMode::pipeline)
     throw input(fmt::format("--high-ranks and --low-ranks are for --placement pipeline, not {}", to_string(*c.mode)));
   if (c.high_ranks > 0 || c.low_ranks > 0) {
@@ -129,22 +129,22 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
   const std::optional<bool> text_on_cpu = cpu ? std::nullopt : request.choices.text_on_cpu;
   std::vector<PlacementPlan> variants;
-  for (const TextPlace text : {TextPlace::beside, TextPlace::before, TextPlace::cpu}) {
+  for (const TextPlace text : {TextPlace::resident, TextPlace::upfront, TextPlace::cpu}) {
     if (text_on_cpu && *text_on_cpu != (text == TextPlace::cpu)) continue;
-    if (cpu ? text == TextPlace::cpu : text == TextPlace::beside && exchanges) continue;
-    for (const bool leaves : {false, true}) {
-      if (leaves && (cpu || plan.mode == PlacementMode::resident)) continue;
+    if (cpu ? text == TextPlace::cpu : text == TextPlace::resident && exchanges) continue;
+    for (const bool offload : {false, true}) {
+      if (offload && (cpu || plan.mode == PlacementMode::resident)) continue;
       for (const GuidanceMode guidance : guidance_modes(request.execution.guidance, plan.degrees, !cpu)) {
         variants.push_back(plan);
         variants.back().text = text;
-        variants.back().expert_leaves = leaves;
+        variants.back().offload_expert_for_decode = offload;
         variants.back().guidance = guidance;
       }
     }
   }
-  // An expert that comes and goes, and a text encoder on the host, only where nothing else fits.
+  // Offloading an expert, or embedding texts on the host, comes last: it is for clips that fit in no other way.
   std::ranges::stable_sort(variants, {}, [](const PlacementPlan& p) {
-    return (p.text == TextPlace::cpu ? 2 : 0) + (p.expert_leaves ? 1 : 0);
+    return (p.text == TextPlace::cpu ? 2 : 0) + (p.offload_expert_for_decode ? 1 : 0);
   });
   return variants;
 }

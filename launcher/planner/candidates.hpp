@@ -1,5 +1,4 @@
-// launcher/planner/candidates.hpp: the placements that hardware, model and flags allow, before their memory is looked
-// at.
+// launcher/planner/candidates.hpp: the placements that hardware, model and flags allow, regardless of memory.
 #pragma once
 
 #include <vector>
@@ -8,13 +7,13 @@
 
 namespace wf {
 
-/// Equal groups that use every GPU: guidance 1 or 2, ulysses up to the heads, ring; each mode; for pipeline every split
-/// into two pools, one after the other. Text and memory are as in PlacementPlan's defaults. Never empty: throws input
-/// when the choices leave nothing, saying why.
+/// Every mode with every degree of guidance (1 or 2), Ulysses (up to the number of heads) and ring that makes equal
+/// groups of all GPUs; for pipeline every split of the groups into two pools, one after the other. Text encoder and
+/// decoder are as in PlacementPlan's defaults. Never empty: throws input that says why when the flags leave nothing.
 std::vector<PlacementPlan> candidates(const PlanRequest& request);
 
-/// The same placement with its texts and its decoder where they take less memory, best first. On a CPU there is no
-/// other place, but the text encoder may go before the experts come.
+/// The same placement with its text encoder and decoder where they take less memory, fastest first. On a CPU the only
+/// choice is whether the text encoder is unloaded before the experts are loaded.
 std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request);
 
 }  // namespace wf

@@ -1,15 +1,16 @@
-#include "launcher/farm/dispatch_setup.hpp"
+#include "launcher/planner/dispatch_setup.hpp"
 
 #include "launcher/planner/time_model.hpp"
 
 namespace wf {
 namespace {
 
-constexpr double slower_from_file = 10;  ///< an expert from its file, against one from host memory: estimated
-constexpr double changes_are_rare = 10;  ///< a role is kept for so many times what its change takes
+constexpr double slower_from_file =
+    10;  ///< How much longer an expert takes from its file than from host memory: estimated.
+constexpr double changes_are_rare = 10;  ///< A group keeps a role for this many times the cost of changing it.
 
 double exchange_seconds(const PlanRequest& request, const PlacementPlan& plan) {
-  const ClipShape shape = shapes_of({request.jobs.front()}).front();
+  const PlannedShape shape = shapes_of({request.jobs.front()}).front();
   return stage_seconds(request.hardware, request.model, plan, shape, request.execution).exchange;
 }
 
@@ -35,17 +36,17 @@ DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan
     options.least_seconds_in_role = changes_are_rare * options.change_seconds;
   }
   if (plan.mode == PlacementMode::phased) {
-    options.parked_per_group = plan.parked;
+    options.stashed_per_group = plan.stashed;
     options.change_seconds = exchange_seconds(request, plan);
     options.least_seconds_in_role = 0;
   }
-  options.parked_in_total = parked_in_total(request, plan);
+  options.stashed_in_total = stashed_in_total(request, plan);
   return options;
 }
 
 Predicted predicted_by(const PlanRequest& request, const PlacementPlan& plan) {
   return [request, plan](const Job& job, Stage stage) {
-    const ClipShape shape = shapes_of({job}).front();
+    const PlannedShape shape = shapes_of({job}).front();
     return seconds_in(stage_seconds(request.hardware, request.model, plan, shape, request.execution), stage);
   };
 }

@@ -1,19 +1,20 @@
-// launcher/farm/dispatch_setup.hpp: what Dispatch needs to know of a plan.
+// launcher/planner/dispatch_setup.hpp: what Dispatch (jobs/schedule/dispatch.hpp) needs from a plan.
 #pragma once
 
 #include <vector>
 
-#include "launcher/dispatch.hpp"
+#include "jobs/schedule/dispatch.hpp"
 #include "launcher/planner/planner.hpp"
 
 namespace wf {
 
-/// The role of each group at the start. phased: all begin with the high-noise expert.
+/// The role of each group at the start of the run. In `phased` all groups begin with the high-noise expert.
 std::vector<Role> roles_at_start(const PlacementPlan& plan);
 
+/// Limits of stashed clips and costs of role changes, in seconds, for this plan.
 DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan& plan);
 
-/// The planner's own times. `request` and `plan` are copied.
+/// The planner's time for a stage of a job, in seconds. The function holds copies of `request` and `plan`.
 Predicted predicted_by(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

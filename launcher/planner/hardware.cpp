@@ -4,28 +4,27 @@
 #include <cctype>
 #include <numeric>
 
-#include "cluster/error.hpp"
-#include "launcher/command.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wf {
 namespace {
 
-/// Public peak figures: dense bf16, TF32 and f32 TFLOP/s and TB/s from the makers' data sheets; attention is what
-/// published kernels reach there. node, world and host are GB/s that one can expect of the usual server.
+/// Public peak figures: GiB, dense bf16, TF32 and f32 TFLOP/s and TB/s from data sheets; attention in TFLOP/s as
+/// published kernels reach it. Host, node and world are links in GB/s as usual servers have them.
 struct Peak {
   const char* kind;
   double gibibytes, bf16, tf32, f32, bandwidth, attention, host, node, world;
 };
 constexpr Peak peaks[] = {
-    {"h200", 139.8, 989, 494, 67, 4.8, 660, 50, 290, 40},  // our own measurements replace what they cover
+    {"h200", 139.8, 989, 494, 67, 4.8, 660, 50, 290, 40},  // own measurements replace what they cover
     {"h100", 79.1, 989, 494, 67, 3.35, 660, 50, 290, 40},   {"a100", 79.1, 312, 156, 19.5, 2.04, 187, 24, 190, 20},
     {"l40s", 44.4, 362, 183, 91.6, 0.864, 217, 24, 20, 10}, {"rtx4090", 23.5, 165, 82.6, 82.6, 1.008, 99, 24, 20, 1},
     {"generic", 23.5, 100, 50, 20, 0.6, 60, 12, 10, 1},
 };
 
-/// docs/performance.md. a and b go through both forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens),
-/// 9.874 s at 1280x720 (75,600). Decoding: the mean of both sizes. Memory: a copy.
-/// Links: pinned memory to the GPU; all-to-all of two H200 of a node.
+/// From docs/performance.md. a and b fit two forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens) and
+/// 9.874 s at 1280x720 (75,600 tokens). Decoding is the mean of both sizes.
 GpuFigures measured_h200() {
   constexpr double small = 32760, large = 75600, small_seconds = 2.536, large_seconds = 9.874;
   GpuFigures h200{.kind = "h200", .source = "measured (docs/performance.md); link between nodes estimated"};
@@ -76,8 +75,9 @@ const GpuFigures& gpu_figures(const std::string& kind) {
   throw Error(Error::input, "'" + kind + "' is no GPU with known figures; there are " + join(kinds, ", "));
 }
 
-/// One thread of a recent server's core, at what LibTorch's f32 products, softmax by blocks and convolutions reach
-/// there; ranks of a node talk through its memory. `wanfarm bench calibrate` measures the machine at hand.
+/// Scaled from one thread on a core of a recent server, at the rates that LibTorch's f32 products, blockwise softmax
+/// and convolutions reach there. Ranks of a node communicate through its memory. `wanfarm bench calibrate` measures the
+/// actual node.
 GpuFigures cpu_figures(int threads) {
   GpuFigures cpu{.kind = "cpu", .source = "estimated from the number of cores"};
   cpu.token_seconds = 0.5, cpu.pair_seconds = 2e-5;
@@ -101,8 +101,8 @@ GpuFigures with_threads(GpuFigures figures, int threads) {
 
 std::string kind_of_device(const std::string& device_name) {
   std::string name;
-  for (const char letter : device_name)
-    if (letter != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  for (const char character : device_name)
+    if (character != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
   if (name == "cpu") return name;
   for (const GpuFigures& gpu : known_gpus())
     if (name.find(gpu.kind) != std::string::npos) return gpu.kind;

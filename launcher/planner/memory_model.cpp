@@ -14,12 +14,13 @@ std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
   return (static_cast<std::uint64_t>(tokens) + ranks - 1) / ranks;
 }
 
-/// Samples in a forward.
+/// Samples in one forward: 2 when both guidance branches are batched.
 int batch_of(const PlacementPlan& plan) {
   return plan.guidance == GuidanceMode::batched && plan.degrees.guidance == 1 ? 2 : 1;
 }
 
-/// What denoising takes on each rank of a group. The solver works on the whole clip.
+/// Bytes that denoising takes on each rank of a group. Rows of the DiT are sharded, but the solver works on the whole
+/// clip.
 std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
   const std::uint64_t rows = rows_of(plan, tokens);
   const std::uint64_t solver = 8 * 4 * static_cast<std::uint64_t>(4 * parts.expert.in_dim);
@@ -27,7 +28,8 @@ std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std
          (static_cast<std::uint64_t>(tokens) - rows) * solver / 4;
 }
 
-/// Ulysses sends and receives q, k and v packed; a ring holds two pairs of keys and values and an f32 mixture.
+/// Bytes of communication buffers: Ulysses sends and receives packed q, k and v; ring attention holds two pairs of keys
+/// and values and an f32 sum.
 std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
   const auto number = static_cast<std::uint64_t>(number_bytes(parts.precision));
   const std::uint64_t rows = rows_of(plan, tokens) * static_cast<std::uint64_t>(batch_of(plan));
@@ -37,21 +39,22 @@ std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, s
   return ulysses + ring;
 }
 
-/// Experts on the device in a stage. On a CPU one that went to host memory is still there, and one is being copied.
+/// Number of experts on the device in a stage. On a CPU an offloaded expert takes the same memory, and one more is
+/// being copied during an exchange.
 std::uint64_t experts_in(const PlacementPlan& plan, const Execution& execution, Stage stage) {
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
   if (plan.mode == PlacementMode::resident) return 2;
   if (exchanges && execution.device.is_cpu()) return 3;
-  return stage == Stage::decode && plan.expert_leaves ? 0 : 1;
+  return stage == Stage::decode && plan.offload_expert_for_decode ? 0 : 1;
 }
 
-/// What stays on the device through the stage, then what the stage itself takes.
+/// The parts that stay on the device during the stage, then those that the stage itself needs.
 std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool, Stage stage,
                                  const Job& job, const Execution& execution) {
   const auto has = [&](Stage each) { return std::ranges::find(pool.stages, each) != pool.stages.end(); };
   const std::uint64_t text = umt5_bytes_needed(parts.text_encoder, 0);
   const std::uint64_t text_work = umt5_bytes_needed(parts.text_encoder, parts.text_len) - text;
-  if (stage == Stage::text && plan.text == TextPlace::before)
+  if (stage == Stage::text && plan.text == TextPlace::upfront)
     return {{"text encoder", text}, {"work of text", text_work}};
   const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
   const std::int64_t tokens = token_count(job);
@@ -63,11 +66,11 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
                           : "an expert",
            experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
           {"VAE", has(Stage::decode) ? vae : 0},
-          {"text encoder", has(Stage::text) && plan.text == TextPlace::beside ? text : 0},
+          {"text encoder", has(Stage::text) && plan.text == TextPlace::resident ? text : 0},
           {"work of denoising", denoises ? work_bytes(parts, plan, tokens) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
-          {"work of text", stage == Stage::text && plan.text == TextPlace::beside ? text_work : 0}};
+          {"work of text", stage == Stage::text && plan.text == TextPlace::resident ? text_work : 0}};
 }
 
 }  // namespace
@@ -94,12 +97,12 @@ RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks) {
   if (execution.device.is_cpu()) return 0;
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  const std::uint64_t experts = exchanges ? 2 : plan.expert_leaves ? 1 : 0;
+  const std::uint64_t experts = exchanges ? 2 : plan.offload_expert_for_decode ? 1 : 0;
   return experts * static_cast<std::uint64_t>(ranks) * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
 }
 
-std::uint64_t parked_bytes(const ModelParts& parts, const Job& job) {
-  const std::int64_t latents = token_count(job) * 4 * parts.expert.out_dim;  // a token is 2 x 2 of them
+std::uint64_t stashed_bytes(const ModelParts& parts, const Job& job) {
+  const std::int64_t latents = token_count(job) * 4 * parts.expert.out_dim;  // a token is a patch of 2 x 2
   const std::int64_t texts = 2 * parts.text_len * parts.text_dim;
   return static_cast<std::uint64_t>(4 * latents * 4 + texts * number_bytes(parts.precision));
 }

@@ -1,5 +1,5 @@
-// launcher/planner/memory_model.hpp: what a rank's GPU has to hold, part by part. For one rank with both experts the
-// sum is peak_bytes_needed() (pipeline/model_parts.hpp) and the margin.
+// launcher/planner/memory_model.hpp: the memory that a rank's GPU needs, part by part. For one rank with both experts
+// the sum is peak_bytes_needed() (pipeline/experts/model_parts.hpp) plus the margin.
 #pragma once
 
 #include <cstdint>
@@ -7,39 +7,41 @@
 #include <vector>
 
 #include "launcher/planner/placement.hpp"
-#include "pipeline/model_parts.hpp"
+#include "pipeline/experts/model_parts.hpp"
 
 namespace wf {
 
-/// For what is not in tensors: CUDA's context, the libraries' workspaces, gaps between tensors.
+/// Bytes for all that is not in tensors: the CUDA context, workspaces of libraries, gaps between tensors.
 constexpr std::uint64_t margin_bytes = 2ull << 30;
-constexpr std::uint64_t cpu_margin_bytes = 512ull << 20;  ///< a process with its libraries
+/// Bytes of a CPU process and its libraries without any tensors.
+constexpr std::uint64_t cpu_margin_bytes = 512ull << 20;
 
+/// What one use of memory takes: "VAE", "work of denoising".
 struct MemoryPart {
   std::string name;
   std::uint64_t bytes = 0;
 };
 
-/// At the stage that takes most.
+/// Memory of a rank in the stage that needs most.
 struct RankMemory {
   std::string pool;
   Stage stage = Stage::high;
-  std::vector<MemoryPart> parts;  ///< none is 0 bytes; the margin is the last
-  std::uint64_t total() const;
+  std::vector<MemoryPart> parts;  ///< Never of 0 bytes; the last one is the margin.
+  std::uint64_t total() const;    ///< Bytes of all parts.
 };
 
-/// A rank of `pool`, for the job that takes most of it. On a CPU experts that come and go are in its memory as well.
+/// Memory of a rank of `pool` for the job that needs most. On a CPU offloaded experts are in the same memory and count.
 RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
                        const std::vector<Job>& jobs, const Execution& execution);
 
-/// Pinned host memory of so many ranks: there lie, for each of them, the experts that come and go. For decoding that
-/// is one of a pipeline's, of whatever pool: groups may change their role. 0 on CPUs.
+/// Bytes of pinned host memory that `ranks` ranks need for offloaded experts: two each where experts are exchanged, one
+/// where an expert is offloaded for decoding (in every pool, because groups may change their role). 0 on CPUs.
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks);
 
-/// Of a node's memory, what wanfarm may fill: the rest is the system's, and files are read through it.
+/// Share of a node's memory that wanfarm may fill. The rest is for the system and its page cache.
 constexpr double usable_host_share = 0.9;
 
-/// Bytes of a clip that waits between two stages: the sample, the corrected one, two predictions, and both texts.
-std::uint64_t parked_bytes(const ModelParts& parts, const Job& job);
+/// Bytes of a clip that is stashed between two stages: sample, corrected sample, two predictions and both texts.
+std::uint64_t stashed_bytes(const ModelParts& parts, const Job& job);
 
 }  // namespace wf

@@ -21,14 +21,14 @@ std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degr
 }
 
 std::string describe(const Degrees& degrees) {
-  std::string words;
+  std::string text;
   const auto add = [&](const char* name, int degree) {
-    if (degree > 1) words += fmt::format("{}{} {}", words.empty() ? "" : " x ", name, degree);
+    if (degree > 1) text += fmt::format("{}{} {}", text.empty() ? "" : " x ", name, degree);
   };
   add("guidance", degrees.guidance);
   add("ulysses", degrees.ulysses);
   add("ring", degrees.ring);
-  return words;
+  return text;
 }
 
 std::string describe(const PlacementPlan& plan) {
@@ -42,10 +42,10 @@ std::string describe(const PlacementPlan& plan) {
                      plan.group_size(), degrees);
 }
 
-std::string forced_words(const PlacementChoices& choices) {
-  std::string words;
+std::string describe(const PlacementChoices& choices) {
+  std::string text;
   const auto add = [&](const char* flag, const std::string& value) {
-    words += fmt::format("{}{} {}", words.empty() ? "" : ", ", flag, value);
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", flag, value);
   };
   if (choices.mode) add("--placement", to_string(*choices.mode));
   for (const auto& [flag, forced] : {std::pair{"--cfg-parallel", choices.guidance},
@@ -54,7 +54,7 @@ std::string forced_words(const PlacementChoices& choices) {
                                      {"--high-ranks", choices.high_ranks},
                                      {"--low-ranks", choices.low_ranks}})
     if (forced > 0) add(flag, std::to_string(forced));
-  return words;
+  return text;
 }
 
 }  // namespace wf

@@ -1,72 +1,85 @@
-// launcher/planner/placement.hpp: which groups of ranks play which roles, and with which degrees. Plain values.
+// launcher/planner/placement.hpp: which groups of ranks have which roles and parallel degrees. Plain values.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/files.hpp"
+#include "jobs/schedule/stage.hpp"
 #include "parallel/mesh.hpp"
-#include "pipeline/stage.hpp"
 #include "pipeline/types.hpp"
 
 namespace wf {
 
-/// resident: every group holds both experts. pipeline: two pools, an expert each, both at work on different clips.
-/// phased: every group takes several clips through one expert, then exchanges it and takes them through the other.
-/// swap: every group exchanges the experts within each clip. In the order in which they are preferred.
+/// Where the experts are. `resident`: every group holds both. `pipeline`: two pools hold one expert each and work on
+/// different clips. `phased`: every group takes several clips through one expert, then exchanges it and takes them
+/// through the other. `swap`: every group exchanges the experts within each clip. In order of preference.
 enum class PlacementMode { resident, pipeline, phased, swap };
 constexpr const char* to_string(PlacementMode mode) {
   constexpr const char* names[] = {"resident", "pipeline", "phased", "swap"};
   return names[static_cast<int>(mode)];
 }
 
-/// Where texts are embedded. beside: by an encoder that stays on the GPU. before: the list's texts first of all, then
-/// the encoder leaves. cpu: on the host.
-enum class TextPlace { beside, before, cpu };
+/// Where and when texts are embedded. `resident`: by an encoder that stays on the GPU. `upfront`: all texts of the list
+/// before the first clip, after which the encoder is unloaded. `cpu`: on the host.
+enum class TextPlace { resident, upfront, cpu };
+/// The names are those in the JSON of `wanfarm plan`.
 constexpr const char* to_string(TextPlace place) {
   constexpr const char* names[] = {"beside", "before", "cpu"};
   return names[static_cast<int>(place)];
 }
 
-/// Groups that share a role: "all", or "high" and "low". `stages` are those that need a GPU.
+/// Groups that share a role.
 struct Pool {
-  std::string name;
-  std::vector<Stage> stages;
-  int groups = 1;
+  std::string name;           ///< "all", or "high" and "low" of `pipeline`.
+  std::vector<Stage> stages;  ///< Stages that the pool computes; writing, which needs no GPU, is not among them.
+  int groups = 1;             ///< Number of groups.
 };
 
+/// A placement: all groups have the same degrees.
 struct PlacementPlan {
   PlacementMode mode = PlacementMode::resident;
   Degrees degrees;
   std::vector<Pool> pools;
   Precision precision = Precision::exact;
-  TextPlace text = TextPlace::beside;
+  TextPlace text = TextPlace::resident;
   GuidanceMode guidance = GuidanceMode::two;
-  bool expert_leaves = false;  ///< for decoding: its memory is taken, and it comes back from pinned host memory
-  int parked = 1;              ///< phased: clips that wait for the exchange
+  bool offload_expert_for_decode = false;  ///< Decoding takes the memory of the expert, which waits in pinned memory.
+  int stashed = 1;                         ///< `phased`: clips of a group that wait for the exchange.
 
+  /// Ranks that share the tokens of one forward.
   int sequence() const { return degrees.ulysses * degrees.ring; }
   int group_size() const { return degrees.guidance * sequence(); }
-  const Pool& pool_of(Stage stage) const;  ///< the first pool that has the stage
+  /// The first pool that has the stage, or the first pool when none has.
+  const Pool& pool_of(Stage stage) const;
 };
 
-/// What GuidanceMode `asked` may mean there, the preferred one first: one of batch 2 takes more memory.
+/// The guidance modes that `asked` allows for these degrees, the preferred one first. Where ranks share a forward on
+/// GPUs, a batch of 2 is preferred, but takes more memory.
 std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degrees, bool on_gpus);
 
-/// "guidance 2 x ulysses 4": those above 1.
+/// "guidance 2 x ulysses 4": the degrees above 1; empty when there is none.
 std::string describe(const Degrees& degrees);
+
 /// "pipeline 5:3, groups of 1"; "resident, 1 group of 8 (guidance 2 x ulysses 4)".
 std::string describe(const PlacementPlan& plan);
 
-/// What flags force; 0 or empty: the planner's choice.
+/// What flags force. 0 or empty leaves the choice to the planner.
 struct PlacementChoices {
   std::optional<PlacementMode> mode = {};
   int guidance = 0, ulysses = 0, ring = 0;
-  int high_ranks = 0, low_ranks = 0;  ///< of pipeline
-  std::optional<bool> text_on_cpu = {};
+  int high_ranks = 0, low_ranks = 0;     ///< Ranks of each pool of `pipeline`.
+  std::optional<bool> text_on_cpu = {};  ///< Whether texts are embedded on the host.
 };
 
-/// "--cfg-parallel 2, --ulysses 3": of degrees and pools, those that were forced, as flags.
-std::string forced_words(const PlacementChoices& choices);
+/// The user's choices that a plan is made with.
+struct PlanningOptions {
+  PlacementChoices choices = {};
+  std::optional<Path> calibration = {};  ///< File of measured figures; empty: the user's own file, if any.
+};
+
+/// "--cfg-parallel 2, --ulysses 3": the flags that force a mode, degrees or pools.
+std::string describe(const PlacementChoices& choices);
 
 }  // namespace wf

@@ -1,5 +1,5 @@
-// launcher/planner/planner.hpp: from hardware, model and list to the placement that finishes the list first. A pure
-// function: the same arguments give the same plan. docs/placement.md says how it decides.
+// launcher/planner/planner.hpp: finds the placement that finishes a list first on given hardware. Pure functions: the
+// same arguments give the same plan. docs/placement.md describes how the planner decides.
 #pragma once
 
 #include <string>
@@ -11,59 +11,63 @@
 
 namespace wf {
 
+/// What a plan is made for.
 struct PlanRequest {
   Hardware hardware;
   ModelParts model;
-  std::vector<Job> jobs;  ///< not empty
+  std::vector<Job> jobs;  ///< Not empty.
   PlacementChoices choices;
-  Execution execution;  ///< device (GPU or CPU), guidance mode and TF32 count; what lies where is the plan's to say
+  Execution execution;  ///< Device, guidance mode and TF32 are read; where experts and texts are is up to the plan.
 };
 
+/// How busy a pool is.
 struct PoolUse {
   std::string pool;
-  double utilisation = 0;  ///< share of the run in which its groups work, 0..1
+  double utilisation = 0;  ///< Share of the run in which its groups work, 0..1.
 };
 
+/// What a placement is expected to do with a list.
 struct Prediction {
-  double start_seconds = 0;  ///< before the first clip
-  double clip_seconds = 0;   ///< from text to frames in its groups, mean of the list; without waiting
-  double makespan = 0;       ///< of the whole list, start included
+  double start_seconds = 0;  ///< Time before the first clip begins.
+  double clip_seconds = 0;   ///< Mean time that groups work on a clip, from text to frames; waiting not included.
+  double makespan = 0;       ///< Seconds of the whole list, start included.
   double clips_per_hour = 0;
   std::vector<PoolUse> use;
-  std::vector<RankMemory> memory;       ///< of a rank of each pool
-  std::uint64_t pinned_bytes = 0;       ///< of host memory, all nodes together
-  std::uint64_t node_pinned_bytes = 0;  ///< of the node with most of it
+  std::vector<RankMemory> memory;       ///< Memory of a rank, for each pool.
+  std::uint64_t pinned_bytes = 0;       ///< Pinned host memory of all nodes together.
+  std::uint64_t node_pinned_bytes = 0;  ///< Pinned host memory of the node with most of it.
 };
 
-/// One placement that was looked at.
+/// One placement that the planner considered.
 struct Considered {
   PlacementPlan plan;
   Prediction predicted;
-  std::uint64_t shortage = 0;       ///< bytes that a rank's device lacks; 0: it fits
-  std::uint64_t host_shortage = 0;  ///< bytes that a node lacks for pinned memory
+  std::uint64_t shortage = 0;       ///< Bytes that a rank's device lacks; 0: it fits.
+  std::uint64_t host_shortage = 0;  ///< Bytes that a node lacks for pinned memory; 0: it fits.
   bool fits() const { return shortage == 0 && host_shortage == 0; }
-  const RankMemory& fullest() const;  ///< the rank that needs most
+  const RankMemory& fullest() const;  ///< Memory of the rank that needs most.
 };
 
+/// The chosen placement and its rivals.
 struct PlanResult {
-  std::vector<Considered> considered;  ///< the winner, the others that fit by makespan, those that do not by shortage
-  std::string reason;                  ///< why the winner, in one line
+  std::vector<Considered> considered;  ///< The winner, then those that fit by makespan, then the rest by shortage.
+  std::string reason;                  ///< Why the winner was chosen, in one line.
   const Considered& winner() const { return considered.front(); }
 };
 
-/// Of each mode and all degrees the fastest is looked for; those within this share of the fastest of all count as
-/// equally fast, and of them the first in the order of PlacementMode wins: machines of one kind differ by 3 %, and
-/// pinned host memory and late first clips are in no figure. So do splits into pools; there the best balanced wins.
+/// Placements whose makespan is within this share of the shortest count as equally fast, and the first of them in the
+/// order of PlacementMode wins: nodes of one kind differ by 3 %, and the makespan does not show the cost of pinned host
+/// memory or of a late first clip. The same share holds among splits into pools, where the best balanced one wins.
 constexpr double equally_fast = 0.05;
 
-/// Every placement that the choices leave. Throws input when they cannot be obeyed, saying why, and environment when
-/// nothing fits, naming what is short, where, by how much, and what would fit. CPUs are not refused: there the winner
-/// may lack memory, which is an estimate and has swap space behind it.
+/// Considers every placement that the choices allow. Throws input that says why when they cannot be obeyed, and
+/// environment when nothing fits, naming what is short, where, by how much, and what would fit. CPUs are not refused:
+/// there the winner may lack memory, because the figure is an estimate and there is swap space.
 PlanResult make_plan(const PlanRequest& request);
 
-/// Clips that may wait between two stages, of all groups together: what nodes have left beside pinned memory and the
-/// copy of one clip that each group of a pool fetches ahead. At least 1; as many as one likes where
-/// request.hardware.host_bytes is not known.
-int parked_in_total(const PlanRequest& request, const PlacementPlan& plan);
+/// How many clips all groups together may stash between two stages: those that fit into the host memory that pinned
+/// memory leaves, less one copy that each group of a pool prefetches. At least 1; INT_MAX where
+/// request.hardware.host_bytes is unknown.
+int stashed_in_total(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// launcher/planner/predict.hpp: what a placement would do with a list.
+// launcher/planner/predict.hpp: times, utilisation and memory that a placement is expected to have with a list.
 #pragma once
 
 #include "launcher/planner/planner.hpp"
@@ -7,14 +7,17 @@
 
 namespace wf {
 
-/// Times, use of the pools and memory: the list is simulated, with Dispatch's own decisions. Of long lists a part is,
-/// and the rest goes on at the pace that this part had in its middle. `shapes` are those of request.jobs.
-Prediction predict(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan);
+/// Predicts times, utilisation and memory by simulating the list with the decisions of Dispatch. Only an evenly spread
+/// part of a long list is simulated, and the rest is assumed to go on at the pace of the middle of that part. `shapes`
+/// are those of request.jobs.
+Prediction predict(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan);
 
-/// What is simulated. Refers to both.
-Staging staging_of(const PlanRequest& request, const PlacementPlan& plan);
+/// The setup of that simulation. It refers to `request` and `plan`, which have to outlive it.
+SimulationSetup simulation_setup(const PlanRequest& request, const PlacementPlan& plan);
 
-/// Memory alone, of groups that keep their roles. One that changes its role takes no more than the fullest of these.
-Prediction predict_memory(const PlanRequest& request, const std::vector<ClipShape>& shapes, const PlacementPlan& plan);
+/// Predicts memory only, for groups that keep their roles. A group that changes its role needs no more than the fullest
+/// of these.
+Prediction predict_memory(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
+                          const PlacementPlan& plan);
 
 }  // namespace wf

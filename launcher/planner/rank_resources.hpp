@@ -1,4 +1,4 @@
-// launcher/rank_facts.hpp: what one process of a run has, for the planner.
+// launcher/planner/rank_resources.hpp: the hardware that one rank of a run has, for the planner.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,13 @@
 
 namespace wf {
 
-struct RankFacts {
-  std::string host;
-  std::string device_name;         ///< "NVIDIA H200"; "cpu"
-  std::uint64_t memory_bytes = 0;  ///< that tensors may take on its GPU; 0 for a CPU
-  std::uint64_t host_bytes = 0;    ///< memory of its node
-  int threads = 1;                 ///< of its computation
+/// The hardware of one rank. Ranks send it to rank 0 before a run.
+struct RankResources {
+  std::string host;                ///< Host name of the rank's node.
+  std::string device_name;         ///< "NVIDIA H200", or "cpu".
+  std::uint64_t memory_bytes = 0;  ///< Memory that tensors may take on the rank's GPU; 0 for a CPU.
+  std::uint64_t host_bytes = 0;    ///< Memory of the rank's node.
+  int threads = 1;                 ///< Computing threads of the rank.
 };
 
 }  // namespace wf

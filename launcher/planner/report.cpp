@@ -4,9 +4,8 @@
 
 #include <algorithm>
 
-#include "launcher/bench/table.hpp"
-#include "launcher/command.hpp"
-#include "launcher/display.hpp"
+#include "base/table.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -17,7 +16,7 @@ using Json = nlohmann::ordered_json;
 constexpr std::size_t shown_placements = 10;
 
 /// "2 nodes with 8 GPUs of kind h200"; "3 nodes with 4, 4, 2 ranks of kind cpu".
-std::string machine(const Hardware& hardware) {
+std::string hardware_text(const Hardware& hardware) {
   const bool equal = std::ranges::count(hardware.nodes, hardware.nodes.front()) == std::ssize(hardware.nodes);
   std::vector<std::string> counts;
   for (const int gpus : hardware.nodes) counts.push_back(std::to_string(gpus));
@@ -29,15 +28,15 @@ std::string machine(const Hardware& hardware) {
 
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", machine(hardware), gibibytes(hardware.memory_bytes),
+  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", hardware_text(hardware), gibibytes(hardware.memory_bytes),
                      hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
                      request.model.precision == Precision::exact ? "exact" : "reference");
 }
 
-std::string use_in_words(const std::vector<PoolUse>& use) {
-  std::string words;
-  for (const PoolUse& pool : use) words += fmt::format("{}{:.0f} %", words.empty() ? "" : ", ", 100 * pool.utilisation);
-  return words;
+std::string use_text(const std::vector<PoolUse>& use) {
+  std::string text;
+  for (const PoolUse& pool : use) text += fmt::format("{}{:.0f} %", text.empty() ? "" : ", ", 100 * pool.utilisation);
+  return text;
 }
 
 std::string verdict(const Considered& each, bool first) {
@@ -59,7 +58,7 @@ std::string placements(const PlanResult& result) {
   for (std::size_t i = 0; i < shown; ++i) {
     const Considered& each = result.considered[i];
     table.rows.push_back({describe(each.plan), each.predicted.clip_seconds, each.predicted.clips_per_hour,
-                          duration_text(each.predicted.makespan), use_in_words(each.predicted.use),
+                          duration_text(each.predicted.makespan), use_text(each.predicted.use),
                           static_cast<double>(each.fullest().total()) / (1ull << 30), verdict(each, i == 0)});
   }
   const std::size_t more = result.considered.size() - shown;
@@ -78,12 +77,13 @@ std::string memory(const Considered& winner) {
   return text;
 }
 
-std::string conduct(const PlacementPlan& plan) {
-  const char* const text = plan.text == TextPlace::beside   ? "on GPUs, beside the experts"
-                           : plan.text == TextPlace::before ? "on GPUs, all before the first clip"
-                                                            : "on the host";
+std::string text_and_decode_text(const PlacementPlan& plan) {
+  const char* const text = plan.text == TextPlace::resident  ? "on GPUs, beside the experts"
+                           : plan.text == TextPlace::upfront ? "on GPUs, all before the first clip"
+                                                             : "on the host";
   return fmt::format("Texts are embedded {} (pool {}); pool {} decodes{}.\n", text, plan.pool_of(Stage::text).name,
-                     plan.pool_of(Stage::decode).name, plan.expert_leaves ? ", its expert leaving the GPU for it" : "");
+                     plan.pool_of(Stage::decode).name,
+                     plan.offload_expert_for_decode ? ", its expert leaving the GPU for it" : "");
 }
 
 Json json_of(const PlacementPlan& plan) {
@@ -101,8 +101,8 @@ Json json_of(const PlacementPlan& plan) {
           {"pools", pools},
           {"precision", plan.precision == Precision::exact ? "exact" : "reference"},
           {"text", to_string(plan.text)},
-          {"expert_leaves_for_decoding", plan.expert_leaves},
-          {"parked", plan.parked}};
+          {"expert_leaves_for_decoding", plan.offload_expert_for_decode},
+          {"parked", plan.stashed}};
 }
 
 Json json_of(const Considered& each) {
@@ -132,7 +132,7 @@ Json json_of(const Considered& each) {
 
 std::string to_text(const PlanRequest& request, const PlanResult& result) {
   return heading(request) + '\n' + placements(result) + '\n' + describe(result.winner().plan) + ": " + result.reason +
-         ".\n" + conduct(result.winner().plan) + memory(result.winner());
+         ".\n" + text_and_decode_text(result.winner().plan) + memory(result.winner());
 }
 
 Json to_json(const PlanRequest& request, const PlanResult& result) {

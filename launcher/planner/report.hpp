@@ -1,4 +1,4 @@
-// launcher/planner/report.hpp: a plan for people, and as JSON.
+// launcher/planner/report.hpp: a plan as text for people and as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,10 +8,10 @@
 
 namespace wf {
 
-/// What was planned for, the best ten placements, the winner's memory, and why it won.
+/// The hardware and list that were planned for, the ten best placements, the winner's memory, and why it won.
 std::string to_text(const PlanRequest& request, const PlanResult& result);
 
-/// {hardware, model, clips, winner, reason, considered: [...]}; sizes in bytes, times in seconds.
+/// {hardware, model, clips, winner, reason, considered: [...]}; sizes are in bytes, times in seconds.
 nlohmann::ordered_json to_json(const PlanRequest& request, const PlanResult& result);
 
 }  // namespace wf

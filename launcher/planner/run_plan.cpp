@@ -1,12 +1,13 @@
-#include "launcher/plan.hpp"
+#include "launcher/planner/run_plan.hpp"
 
 #include <ATen/Parallel.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "cluster/node.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "parallel/device.hpp"
@@ -17,10 +18,10 @@ namespace {
 
 bool on_cpu(const std::string& device_name) { return device_name == "cpu"; }
 
-void check_alike(const RankFacts& one, const RankFacts& other) {
+void check_alike(const RankResources& one, const RankResources& other) {
   if (on_cpu(one.device_name) == on_cpu(other.device_name)) return;
   throw Error(Error::environment,
-              fmt::format("a rank on {} computes with {}, one on {} with {}: --device cpu makes them alike, or no more "
+              fmt::format("a rank on {} computes with {}, one on {} with {}: use --device cpu for all, or no more "
                           "ranks on a node than it has GPUs",
                           one.host, one.device_name, other.host, other.device_name));
 }
@@ -30,37 +31,37 @@ bool slower(const std::string& device_name, const std::string& than) {
   return gpu_figures(kind_of_device(device_name)).token_seconds > gpu_figures(kind_of_device(than)).token_seconds;
 }
 
-/// Degrees and pools that were forced, and --ranks was forgotten.
+/// Throws input when flags force degrees or pools that need more ranks than there are: --ranks was probably forgotten.
 void check_enough_ranks(const PlacementChoices& choices, int ranks) {
   const int group = std::max(choices.guidance, 1) * std::max(choices.ulysses, 1) * std::max(choices.ring, 1);
   const bool pools = choices.mode == PlacementMode::pipeline || choices.high_ranks > 0 || choices.low_ranks > 0;
   const int needed = pools ? std::max(choices.high_ranks, group) + std::max(choices.low_ranks, group) : group;
   if (needed <= ranks) return;
   throw Error(Error::input, fmt::format("{}: that needs {} ranks at least, and this run has {}: --ranks {} starts them",
-                                        forced_words(choices), needed, ranks, needed));
+                                        describe(choices), needed, ranks, needed));
 }
 
-/// Without NCCL a clip on a GPU is one rank's.
+/// Without NCCL each clip is rendered by a single GPU. Throws input when flags ask for anything else.
 PlacementChoices without_shared_clips(PlacementChoices choices) {
   if (std::max({choices.guidance, choices.ulysses, choices.ring}) > 1)
-    throw Error(Error::input, forced_words(choices) +
+    throw Error(Error::input, describe(choices) +
                                   ": this build has no NCCL, over which GPUs share a clip; without these flags each "
                                   "GPU renders clips of its own");
   choices.guidance = choices.ulysses = choices.ring = 1;
   return choices;
 }
 
-std::string words(const PlacementPlan& plan) {
+std::string memory_text(const PlacementPlan& plan) {
   const char* const experts = plan.mode == PlacementMode::resident   ? "experts resident"
                               : plan.mode == PlacementMode::pipeline ? "an expert each"
                                                                      : "experts exchanged";
-  const char* const text = plan.text == TextPlace::cpu      ? "text encoder on the CPU"
-                           : plan.text == TextPlace::beside ? "text encoder beside them"
-                                                            : "text encoder before them";
+  const char* const text = plan.text == TextPlace::cpu        ? "text encoder on the CPU"
+                           : plan.text == TextPlace::resident ? "text encoder beside them"
+                                                              : "text encoder before them";
   return fmt::format("{}, {}", experts, text);
 }
 
-void tell(const PlanResult& result, const Ranks& ranks) {
+void log_plan(const PlanResult& result, const ClusterResources& ranks) {
   const Considered& winner = result.winner();
   const RankMemory& fullest = winner.fullest();
   const bool alone = ranks.on_node == std::vector<int>{1}, cpu = on_cpu(ranks.device_name);
@@ -69,7 +70,7 @@ void tell(const PlanResult& result, const Ranks& ranks) {
                  gibibytes(fullest.total()), alone ? "" : " a rank", gibibytes(ranks.memory_bytes));
   if (!alone) spdlog::info("placement: {}; {}", describe(winner.plan), result.reason);
   if (!cpu)
-    spdlog::info("{}: {}; the largest clip takes {} of {}", ranks.device_name, words(winner.plan),
+    spdlog::info("{}: {}; the largest clip takes {} of {}", ranks.device_name, memory_text(winner.plan),
                  gibibytes(fullest.total() - margin_bytes), gibibytes(ranks.memory_bytes));
 }
 
@@ -80,18 +81,18 @@ Residency residency_of(PlacementMode mode) {
 
 }  // namespace
 
-RankFacts facts_of(const Execution& execution, const RunOptions& options) {
-  if (options.gpu_memory > 0) limit_memory(execution.device, options.gpu_memory);
+RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory) {
+  if (gpu_memory > 0) limit_memory(execution.device, gpu_memory);
   const Node node = this_node();
   return {node.host, device_name(execution.device), memory_limit(execution.device), node.memory_bytes,
           at::get_num_threads()};
 }
 
-Ranks ranks_of(const std::vector<RankFacts>& facts) {
-  Ranks ranks{{}, facts.front().device_name, ~0ull, ~0ull, facts.front().threads};
+ClusterResources cluster_resources(const std::vector<RankResources>& resources) {
+  ClusterResources ranks{{}, resources.front().device_name, ~0ull, ~0ull, resources.front().threads};
   std::vector<std::string> hosts;
-  for (const RankFacts& each : facts) {
-    check_alike(each, facts.front());
+  for (const RankResources& each : resources) {
+    check_alike(each, resources.front());
     const auto host = static_cast<std::size_t>(std::ranges::find(hosts, each.host) - hosts.begin());
     if (host == hosts.size()) hosts.push_back(each.host), ranks.on_node.push_back(0);
     ++ranks.on_node[host];
@@ -106,9 +107,8 @@ Ranks ranks_of(const std::vector<RankFacts>& facts) {
 }
 
 PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
-                        const RunOptions& options, const Ranks& ranks) {
-  PlanRequest request{
-      .hardware = {}, .model = parts, .jobs = jobs, .choices = chosen_placement(options), .execution = base};
+                        const PlanningOptions& options, const ClusterResources& ranks) {
+  PlanRequest request{.hardware = {}, .model = parts, .jobs = jobs, .choices = options.choices, .execution = base};
   request.hardware.nodes = ranks.on_node;
   request.hardware.memory_bytes = ranks.memory_bytes;
   request.hardware.host_bytes = ranks.host_bytes;
@@ -116,30 +116,30 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
   return request;
 }
 
-PlanResult plan_run(PlanRequest request, const RunOptions& options, const Ranks& ranks) {
+PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
   if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
-  if (request.execution.device.is_cpu() && options.text_device == "cuda")
+  if (request.execution.device.is_cpu() && request.choices.text_on_cpu == false)
     throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
   check_enough_ranks(request.choices, request.hardware.gpus());
   PlanResult result = make_plan(request);
-  tell(result, ranks);
+  log_plan(result, ranks);
   return result;
 }
 
 Execution execution_for(const PlacementPlan& plan, Execution base) {
   base.residency = residency_of(plan.mode);
   base.guidance = plan.guidance;
-  base.expert_leaves = plan.expert_leaves;
+  base.offload_expert_for_decode = plan.offload_expert_for_decode;
   base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;
-  // An encoder on the host takes nothing of the GPU, and loading it twice would take long.
-  base.keep_text_encoder = plan.text != TextPlace::before;
+  // An encoder on the host takes no GPU memory, so it stays: loading it again would take long.
+  base.keep_text_encoder = plan.text != TextPlace::upfront;
   return base;
 }
 
 Execution plan_alone(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
-                     const RunOptions& options) {
-  const Ranks alone = ranks_of({facts_of(base, options)});
-  return execution_for(plan_run(request_for(parts, jobs, base, options, alone), options, alone).winner().plan, base);
+                     const PlanningOptions& options, std::uint64_t gpu_memory) {
+  const ClusterResources alone = cluster_resources({resources_of(base, gpu_memory)});
+  return execution_for(plan_run(request_for(parts, jobs, base, options, alone), alone).winner().plan, base);
 }
 
 }  // namespace wf

@@ -1,49 +1,50 @@
-// launcher/plan.hpp: the planner for a run: from what its processes have to how each of them works. A process alone is
-// a run of one rank.
+// launcher/planner/run_plan.hpp: the planner applied to a run: from the resources of its ranks to the execution of
+// each. A process alone is a run of one rank.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "jobs/job.hpp"
-#include "launcher/flags.hpp"
 #include "launcher/planner/planner.hpp"
-#include "launcher/rank_facts.hpp"
-#include "pipeline/model_parts.hpp"
+#include "launcher/planner/rank_resources.hpp"
+#include "pipeline/experts/model_parts.hpp"
 
 namespace wf {
 
-/// Of this process. Makes --gpu-memory the limit of its GPU, so to be called before anything is loaded, on each rank.
-RankFacts facts_of(const Execution& execution, const RunOptions& options);
+/// The resources of this process. Every rank calls this before it loads anything, because it also makes `gpu_memory`
+/// (bytes; 0: no limit) the limit of its GPU.
+RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory);
 
-/// What all of them have: where they differ, the least.
-struct Ranks {
-  std::vector<int> on_node = {1};  ///< ranks of each node
+/// The resources that every rank has: where ranks differ, the least of them. Sizes are in bytes.
+struct ClusterResources {
+  std::vector<int> on_node = {1};  ///< Ranks on each node.
   std::string device_name = "cpu";
-  std::uint64_t memory_bytes = 0;  ///< for a rank's tensors; of a CPU: its share of the node's memory
-  std::uint64_t host_bytes = 0;    ///< memory of a node
-  int threads = 1;
+  std::uint64_t memory_bytes = 0;  ///< For a rank's tensors; on a CPU the rank's share of the node's memory.
+  std::uint64_t host_bytes = 0;    ///< Memory of a node.
+  int threads = 1;                 ///< Computing threads of each rank.
 };
 
-/// facts: of each rank. Throws environment where some compute on GPUs and others on CPUs.
-Ranks ranks_of(const std::vector<RankFacts>& facts);
+/// Combines the resources of all ranks, given in rank order. Throws environment when some ranks compute on GPUs and
+/// others on CPUs.
+ClusterResources cluster_resources(const std::vector<RankResources>& resources);
 
-/// What the planner is asked for a run; its time and memory models take the same.
+/// The planner's request for a run. Throws what chosen_figures() throws.
 PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
-                        const RunOptions& options, const Ranks& ranks);
+                        const PlanningOptions& options, const ClusterResources& ranks);
 
-/// The placement that fits the largest of the request's jobs (not empty) and ends first, and all that were looked at.
-/// Obeys the flags. On CPUs memory is no reason to refuse: where the estimate is more than there is, the plan that
-/// takes least is returned, with a warning. Throws input when the flags cannot be obeyed (in a build without NCCL GPUs
-/// share no clip), environment when no placement fits the GPUs, saying what is needed, what there is, and what would
-/// help.
-PlanResult plan_run(PlanRequest request, const RunOptions& options, const Ranks& ranks);
+/// The placement that has room for the largest of the request's jobs and finishes first, with all that were considered.
+/// Obeys the flags and logs the decision. On CPUs memory is no reason to refuse: when the estimate exceeds it, the plan
+/// that needs least is returned, with a warning. Throws input when the flags cannot be obeyed (without NCCL in this
+/// build GPUs cannot share a clip), and environment when no placement fits the GPUs, saying what is needed, what is
+/// available, and what would help.
+PlanResult plan_run(PlanRequest request, const ClusterResources& ranks);
 
-/// How a rank of that placement works: where experts and text encoder lie. All else stays as in `base`.
+/// How a rank executes the plan: where experts and text encoder are, and the guidance mode. The rest is as in `base`.
 Execution execution_for(const PlacementPlan& plan, Execution base);
 
-/// All of it for a process alone.
+/// The execution of a process alone: all of the above in one call. Throws what plan_run() throws.
 Execution plan_alone(const ModelParts& parts, const std::vector<Job>& jobs, const Execution& base,
-                     const RunOptions& options);
+                     const PlanningOptions& options, std::uint64_t gpu_memory);
 
 }  // namespace wf

@@ -1,33 +1,35 @@
 #include "launcher/planner/simulate.hpp"
 
 #include <array>
-#include <cassert>
 #include <optional>
 #include <queue>
 #include <tuple>
 #include <utility>
 #include <variant>
 
+#include "base/check.hpp"
+#include "jobs/schedule/clip_shape.hpp"
+
 namespace wf {
 namespace {
 
-Predicted by_stage(const Staging& staging) {
-  return [&staging](const Job& job, Stage stage) { return seconds_in(staging.seconds(job), stage); };
+Predicted by_stage(const SimulationSetup& setup) {
+  return [&setup](const Job& job, Stage stage) { return seconds_in(setup.seconds(job), stage); };
 }
 
-/// The experts of one group, as pipeline/experts.hpp moves them: the first time that one leaves for host memory, room
-/// for it has to be pinned there.
+/// The experts that one group holds, moved as in pipeline/experts/experts.hpp: the first time that an expert is moved
+/// to host memory, memory has to be pinned for it.
 class HeldExperts {
  public:
-  HeldExperts(Role at_start, const Staging& staging) : staging_(&staging) {
-    both_ = at_start == Role::resident && !staging.exchanges;
+  HeldExperts(Role at_start, const SimulationSetup& setup) : setup_(&setup) {
+    both_ = at_start == Role::resident && !setup.exchanges;
     held_ = at_start == Role::low ? Role::low : Role::high;
-    on_host_[1] = staging.low_on_host;
+    on_host_[1] = setup.low_on_host;
   }
 
   double seconds_to_use(Role needed, const StageSeconds& seconds) {
     if (both_ || held_ == needed) return 0;
-    const double leaving = staging_->exchanges ? seconds_to_leave(seconds) : 0;
+    const double leaving = setup_->exchanges ? seconds_to_leave(seconds) : 0;
     held_ = needed;
     return leaving + seconds.exchange;
   }
@@ -35,7 +37,7 @@ class HeldExperts {
   double seconds_before(Stage stage, const StageSeconds& seconds) {
     if (stage == Stage::high && seconds.high > 0) return seconds_to_use(Role::high, seconds);
     if (stage == Stage::low && seconds.low > 0) return seconds_to_use(Role::low, seconds);
-    if (stage == Stage::decode && staging_->expert_leaves && !both_) return seconds_to_leave(seconds);
+    if (stage == Stage::decode && setup_->offload_expert_for_decode && !both_) return seconds_to_leave(seconds);
     return 0;
   }
 
@@ -46,46 +48,47 @@ class HeldExperts {
     return std::exchange(on_host, true) ? 0 : seconds.pin;
   }
 
-  const Staging* staging_;
+  const SimulationSetup* setup_;
   bool both_ = false;
   std::optional<Role> held_;
-  std::array<bool, 2> on_host_ = {};  ///< high, low
+  std::array<bool, 2> on_host_ = {};  ///< Whether memory for the high-noise and the low-noise expert has been pinned.
 };
 
 class Simulation {
  public:
-  Simulation(const std::vector<Job>& jobs, const Staging& staging)
-      : shapes_(shape_groups(jobs)), dispatch_(jobs, staging.groups, by_stage(staging), staging.dispatch) {
+  Simulation(const std::vector<Job>& jobs, const SimulationSetup& setup)
+      : shapes_(shape_groups(jobs)), dispatch_(jobs, setup.groups, by_stage(setup), setup.dispatch) {
     for (std::size_t i = 0; i < jobs.size(); ++i)
-      seconds_.push_back(shapes_[i] == i ? staging.seconds(jobs[i]) : StageSeconds{});
-    for (const Role role : staging.groups) experts_.emplace_back(role, staging);
+      seconds_.push_back(shapes_[i] == i ? setup.seconds(jobs[i]) : StageSeconds{});
+    for (const Role role : setup.groups) experts_.emplace_back(role, setup);
   }
 
-  std::vector<Stint> run() {
-    for (int group = 0; group < std::ssize(experts_); ++group) at(0, Asks{group});
+  std::vector<BusyInterval> run() {
+    for (int group = 0; group < std::ssize(experts_); ++group) at(0, GroupIdle{group});
     while (!events_.empty()) {
       const Event event = events_.top();
       events_.pop();
       now_ = event.time;
-      std::visit([this](const auto& what) { happens(what); }, event.what);
+      std::visit([this](const auto& what) { on(what); }, event.what);
       for (const Order& order : dispatch_.orders(now_)) carry_out(order);
     }
-    assert(dispatch_.over());
-    return std::move(stints_);
+    WF_CHECK(dispatch_.over());
+    return std::move(intervals_);
   }
 
  private:
-  struct Asks {
+  struct GroupIdle {
     int group;
   };
-  struct Pulled {  ///< from the group that held what the clip goes on from
+  /// A clip's state has arrived from the group that held it.
+  struct StateFetched {
     int group;
     Assignment work;
   };
-  using What = std::variant<Asks, Pulled, Stint>;  ///< a stint's end
+  using What = std::variant<GroupIdle, StateFetched, BusyInterval>;  ///< A BusyInterval is an event at its end.
   struct Event {
     double time;
-    std::size_t number;  ///< of those at one time the first comes first
+    std::size_t number;  ///< Orders events of the same time by when they were scheduled.
     What what;
     bool operator<(const Event& other) const { return std::tie(time, number) > std::tie(other.time, other.number); }
   };
@@ -94,33 +97,33 @@ class Simulation {
   const StageSeconds& seconds_of(std::size_t clip) const { return seconds_[shapes_[clip]]; }
   HeldExperts& experts_of(int group) { return experts_[static_cast<std::size_t>(group)]; }
 
-  void happens(const Asks& asks) { dispatch_.ask(asks.group); }
+  void on(const GroupIdle& idle) { dispatch_.ask(idle.group); }
 
-  void happens(const Pulled& pulled) {
-    dispatch_.pulled(pulled.group, pulled.work.clip);
-    compute(pulled.group, pulled.work);
+  void on(const StateFetched& fetched) {
+    dispatch_.fetched(fetched.group, fetched.work.clip);
+    compute(fetched.group, fetched.work);
   }
 
-  void happens(const Stint& stint) {
+  void on(const BusyInterval& interval) {
     SecondsByStage seconds = {};
     for (const Stage stage : all_stages)
-      if (stage >= stint.first && stage <= stint.last)
-        seconds[static_cast<std::size_t>(stage)] = seconds_in(seconds_of(stint.clip), stage);
-    if (stint.last == Stage::write)
-      dispatch_.done(stint.group, stint.clip, seconds);
+      if (stage >= interval.first && stage <= interval.last)
+        seconds[static_cast<std::size_t>(stage)] = seconds_in(seconds_of(interval.clip), stage);
+    if (interval.last == Stage::write)
+      dispatch_.done(interval.group, interval.clip, seconds);
     else
-      dispatch_.handed_over(stint.group, stint.clip, seconds);
-    dispatch_.ask(stint.group);
-    stints_.push_back(stint);
+      dispatch_.handed_over(interval.group, interval.clip, seconds);
+    dispatch_.ask(interval.group);
+    intervals_.push_back(interval);
   }
 
   void carry_out(const Order& order) {
     if (const auto* const work = std::get_if<Assignment>(&order.what)) {
       if (work->holder < 0) return compute(order.group, *work);
-      const bool is_far = work->holder != order.group && work->first > Stage::high;  // a text is small
-      at(now_ + (is_far ? seconds_of(work->clip).transfer : 0), Pulled{order.group, *work});
+      const bool is_far = work->holder != order.group && work->first > Stage::high;  // embeddings are small
+      at(now_ + (is_far ? seconds_of(work->clip).transfer : 0), StateFetched{order.group, *work});
     } else if (const auto* const change = std::get_if<ChangeRole>(&order.what)) {
-      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_.front()), Asks{order.group});
+      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_.front()), GroupIdle{order.group});
     }
   }
 
@@ -130,23 +133,23 @@ class Simulation {
     for (const Stage stage : all_stages)
       if (stage >= work.first && stage <= work.last)
         end += experts_of(group).seconds_before(stage, seconds) + seconds_in(seconds, stage);
-    at(end, Stint{group, work.clip, work.first, work.last, now_, end});
+    at(end, BusyInterval{group, work.clip, work.first, work.last, now_, end});
   }
 
   std::vector<std::size_t> shapes_;
-  std::vector<StageSeconds> seconds_;  ///< by the first clip of a shape
+  std::vector<StageSeconds> seconds_;  ///< At the index of the first clip of each shape; empty elsewhere.
   Dispatch dispatch_;
   std::vector<HeldExperts> experts_;
   std::priority_queue<Event> events_;
-  std::vector<Stint> stints_;
+  std::vector<BusyInterval> intervals_;
   std::size_t count_ = 0;
   double now_ = 0;
 };
 
 }  // namespace
 
-std::vector<Stint> simulate(const std::vector<Job>& jobs, const Staging& staging) {
-  return Simulation(jobs, staging).run();
+std::vector<BusyInterval> simulate(const std::vector<Job>& jobs, const SimulationSetup& setup) {
+  return Simulation(jobs, setup).run();
 }
 
 }  // namespace wf

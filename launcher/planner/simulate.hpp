@@ -1,35 +1,36 @@
-// launcher/planner/simulate.hpp: a list on a simulated clock. The Dispatch of a run says which group does what next, so
-// that a prediction has the run's order of work, its waiting, and its changes of roles.
+// launcher/planner/simulate.hpp: renders a list on a simulated clock. The Dispatch that a run uses decides which group
+// does what next, so a prediction has the order of work, the waiting and the changes of role of the run.
 #pragma once
 
 #include <functional>
 #include <vector>
 
-#include "launcher/dispatch.hpp"
+#include "jobs/schedule/dispatch.hpp"
 #include "launcher/planner/time_model.hpp"
 
 namespace wf {
 
-/// What groups have, and how long they take.
-struct Staging {
-  std::vector<Role> groups;       ///< at the start; resident ones that do not exchange hold both experts
-  DispatchOptions dispatch = {};  ///< what Dispatch counts with: a change of role takes seconds().exchange
-  std::function<StageSeconds(const Job&)> seconds = {};  ///< of a clip; one shape, one answer
-  bool exchanges = false;      ///< an expert that makes room for the other one goes to pinned host memory
-  bool expert_leaves = false;  ///< it goes there for decoding
-  bool low_on_host = false;    ///< the low-noise expert is there at the start
+/// The groups of a simulation and their times.
+struct SimulationSetup {
+  std::vector<Role> groups;  ///< Roles at the start. A resident group holds both experts, unless `exchanges` is set.
+  DispatchOptions dispatch = {};  ///< Options of Dispatch. A simulated change of role takes StageSeconds::exchange.
+  std::function<StageSeconds(const Job&)> seconds = {};  ///< Times of a clip; the same for clips of one shape.
+  bool exchanges = false;                                ///< An expert that is not in use is in pinned host memory.
+  bool offload_expert_for_decode = false;                ///< Decoding moves the expert to pinned host memory.
+  bool low_on_host = false;  ///< The low-noise expert is in pinned host memory at the start.
 };
 
-/// What a group does in a row.
-struct Stint {
+/// Consecutive stages of one clip in one group.
+struct BusyInterval {
   int group;
-  std::size_t clip;  ///< an index into the jobs
+  std::size_t clip;  ///< Index into the jobs.
   Stage first, last;
-  double begin, end;  ///< seconds since the first clip could be begun; exchanges of experts within it included
+  double begin, end;  ///< Seconds since the first clip could begin. Includes exchanges of experts between the stages.
   double seconds() const { return end - begin; }
 };
 
-/// All clips, from text to frames, in the order in which stints end. Takes O(clips x (log clips + log groups)).
-std::vector<Stint> simulate(const std::vector<Job>& jobs, const Staging& staging);
+/// Renders all jobs from text to frames; the intervals are in the order in which they end. Runs in O(clips x (log clips
+/// + log groups)).
+std::vector<BusyInterval> simulate(const std::vector<Job>& jobs, const SimulationSetup& setup);
 
 }  // namespace wf

@@ -1,34 +1,38 @@
 #include "launcher/planner/time_model.hpp"
 
 #include <algorithm>
-#include <tuple>
 
+#include "jobs/schedule/clip_shape.hpp"
 #include "pipeline/model/cost.hpp"
 #include "pipeline/model/dit.hpp"
-#include "pipeline/solver.hpp"
+#include "pipeline/stages/solver.hpp"
 
 namespace wf {
 namespace {
 
-constexpr double pin_rate = 1.93e9;        ///< pinning host memory, bytes a second: measured, 28.9 GB in 15 s
-constexpr double cpu_flops = 3e11;         ///< of a text encoder on the host: estimated
-constexpr std::int64_t text_tokens = 128;  ///< of both texts of a clip together: estimated
+constexpr double pin_rate = 1.93e9;  ///< Bytes of host memory that are pinned in a second: measured, 28.9 GB in 15 s.
+constexpr double cpu_flops = 3e11;   ///< Operations a second of a text encoder on the host: estimated.
+constexpr std::int64_t text_tokens = 128;  ///< Tokens of both texts of a clip together: estimated.
 
-/// The published experts, for which hardware figures are given.
+/// The published experts, for which hardware figures hold.
 constexpr DitConfig published{.dim = 5120, .ffn_dim = 13824, .num_heads = 40, .num_layers = 40};
 
-/// And its decoder and text encoder, counted by the functions below.
+/// Operations of the published decoder for a pixel and of its text encoder for a clip, as counted by the functions
+/// below.
 constexpr double published_pixel_flops = 8.512e6, published_text_flops = 1.192e12;
 
+/// whole / parts, rounded up.
 double up(std::int64_t whole, std::int64_t parts) { return static_cast<double>((whole + parts - 1) / parts); }
 
-/// Operations that grow with the tokens, and with their square.
+/// Operations of a forward for each token, without self-attention.
 double linear_flops(const DitConfig& config, std::int64_t text_len) {
   const DitFlops flops = dit_flops(config, 1, text_len);
   return static_cast<double>(flops.linears + flops.cross_attention);
 }
+/// Operations of self-attention for each pair of tokens.
 double pair_flops(const DitConfig& config) { return 4.0 * static_cast<double>(config.num_layers * config.dim); }
 
+/// Operations of decoding for each pixel of a frame.
 double pixel_flops(const VaeWeights& vae) {
   constexpr std::int64_t latent_frames = 21, height = 480, width = 832;
   constexpr double pixels = static_cast<double>((4 * latent_frames - 3) * height * width);
@@ -36,13 +40,13 @@ double pixel_flops(const VaeWeights& vae) {
 }
 double text_flops(const Umt5Weights& text) { return static_cast<double>(umt5_flops(text, text_tokens)); }
 
-/// Of `ranks` that follow each other: a group of them lies inside a node where their number divides the node's.
-double link(const Hardware& hardware, int ranks) {
+/// Rate, in bytes a second, of the link between `ranks` consecutive ranks, which may span nodes.
+double link_rate(const Hardware& hardware, int ranks) {
   return hardware.inside_a_node(ranks) ? hardware.gpu.node_rate : hardware.gpu.world_rate;
 }
 
-/// Sent by one rank in a forward: q, k, v and their mixture through the all-to-alls; keys and values around the ring,
-/// where each step's mixture is also merged into the sum (two f32 planes read, one written).
+/// Seconds of communication of one rank in a forward: q, k, v and the attention output go through all-to-alls; keys and
+/// values go around the ring, where each step also merges its output into the sum (two f32 planes read, one written).
 double communication_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                              std::int64_t tokens) {
   const DitConfig& config = parts.expert;
@@ -50,23 +54,23 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
   const double start = hardware.gpu.message_seconds;
   const double plane = static_cast<double>(config.dim * number_bytes(parts.precision));
   double layer = 0;
-  if (u > 1) layer += 4 * up(tokens, u * r) * plane * (u - 1) / u / link(hardware, u) + 2 * start;
+  if (u > 1) layer += 4 * up(tokens, u * r) * plane * (u - 1) / u / link_rate(hardware, u) + 2 * start;
   if (r > 1) {
     const double share = up(config.num_heads, u) / static_cast<double>(config.num_heads);
     const double merged = 12 * up(tokens, r) * static_cast<double>(config.dim) * share;
-    layer += (r - 1) *
-             (2 * up(tokens, r) * plane * share / link(hardware, u * r) + merged / hardware.gpu.memory_rate + start);
+    layer += (r - 1) * (2 * up(tokens, r) * plane * share / link_rate(hardware, u * r) +
+                        merged / hardware.gpu.memory_rate + start);
   }
   return layer * static_cast<double>(config.num_layers);
 }
 
-/// A step of a clip: its forwards, then the velocity is put together by all ranks of the group.
+/// Seconds of one step of a clip: its forwards, then the ranks of the group gather the velocity.
 double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens) {
   const double forward = forward_seconds(hardware, parts, degrees, tokens).total();
   const int ranks = degrees.guidance * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
-  const double together = ranks > 1 ? velocity / link(hardware, ranks) + hardware.gpu.message_seconds : 0;
-  return forward * 2 / degrees.guidance + together;
+  const double gathering = ranks > 1 ? velocity / link_rate(hardware, ranks) + hardware.gpu.message_seconds : 0;
+  return forward * 2 / degrees.guidance + gathering;
 }
 
 double expert_bytes(const ModelParts& parts) {
@@ -75,11 +79,11 @@ double expert_bytes(const ModelParts& parts) {
 
 }  // namespace
 
-std::vector<ClipShape> shapes_of(const std::vector<Job>& jobs) {
-  const auto key = [](const Job& j) { return std::tie(j.width, j.height, j.frames, j.steps, j.shift, j.solver); };
-  std::vector<ClipShape> shapes;
+std::vector<PlannedShape> shapes_of(const std::vector<Job>& jobs) {
+  std::vector<PlannedShape> shapes;
   for (const Job& job : jobs) {
-    const auto found = std::ranges::find_if(shapes, [&](const ClipShape& s) { return key(s.job) == key(job); });
+    const auto found =
+        std::ranges::find(shapes, shape_of(job), [](const PlannedShape& shape) { return shape_of(shape.job); });
     if (found != shapes.end()) {
       ++found->clips;
       continue;
@@ -111,7 +115,7 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 }
 
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
-                           const ClipShape& shape, const Execution& execution) {
+                           const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
   const double step = step_seconds(hardware, parts, plan.degrees, shape.tokens);
   const RelativeWork work = relative_work(parts);
@@ -124,7 +128,7 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.exchange = expert_bytes(parts) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : expert_bytes(parts) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
-  // x, the corrected sample and two data predictions: to the host there, and from the host here.
+  // Sample, corrected sample and two data predictions: to the host on one rank, and from the host on another.
   if (plan.mode == PlacementMode::pipeline)
     seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;
   return seconds;
@@ -141,7 +145,7 @@ double seconds_in(const StageSeconds& seconds, Stage stage) {
     case Stage::decode:
       return seconds.decode;
     case Stage::write:
-      return 0;  // on host threads, beside the next clip
+      return 0;  // on host threads, while the group computes the next clip
   }
   return 0;
 }

@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include "cluster/error.hpp"
-#include "launcher/command.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace wf {
 namespace {
@@ -16,7 +16,7 @@ constexpr std::int64_t latent_channels = 16, frequencies = 256, buckets = 32;
 void normal(Tensors& out, const std::string& name, const Shape& shape) { out.push_back({name, shape, 1.0, 0.1}); }
 void small(Tensors& out, const std::string& name, const Shape& shape) { out.push_back({name, shape, 0.0, 0.1}); }
 
-/// A weight whose rows take `fan_in` values each: the sum of them keeps their variance.
+/// A weight whose standard deviation is gain / sqrt(fan_in), so that with gain 1 outputs have the variance of inputs.
 void weight(Tensors& out, const std::string& name, const Shape& shape, double gain = 1.0) {
   double fan_in = 1;
   for (std::size_t i = 1; i < shape.size(); ++i) fan_in *= static_cast<double>(shape[i]);
@@ -55,7 +55,8 @@ void head(Tensors& out, const std::string& name, std::int64_t in, std::int64_t t
   layer(out, name + ".2", {to, in, 3, 3, 3});
 }
 
-/// Two residual blocks a level, then half the size; time is halved after the second and third level.
+/// The VAE encoder: two residual blocks at each level, then half the size. Time is halved after the second and the
+/// third level.
 void encoder(Tensors& out, std::int64_t c) {
   const std::int64_t widths[] = {c, 2 * c, 4 * c, 4 * c};
   layer(out, "encoder.conv1", {c, 3, 3, 3, 3});
@@ -74,7 +75,8 @@ void encoder(Tensors& out, std::int64_t c) {
   head(out, "encoder.head", 4 * c, 2 * latent_channels);
 }
 
-/// Three residual blocks a level, then twice the size at half the channels; time is doubled after the first two levels.
+/// The VAE decoder: three residual blocks at each level, then twice the size at half the channels. Time is doubled
+/// after the first two levels.
 void decoder(Tensors& out, std::int64_t c) {
   const std::int64_t widths[] = {4 * c, 4 * c, 2 * c, c};
   layer(out, "decoder.conv1", {4 * c, latent_channels, 3, 3, 3});
@@ -168,7 +170,7 @@ Tensors expert_tensors(const ModelSize& s) {
 Tensors text_encoder_tensors(const ModelSize& s) {
   Tensors out;
   out.push_back({"token_embedding.weight", {s.vocabulary, s.text_dim}, 0.0, 1.0});
-  // umT5 does not divide its scores by the root of the head size: the queries' weights do.
+  // umT5 does not divide scores by the root of the head size, so the weights of queries have to.
   const double query_gain = 1.0 / std::sqrt(static_cast<double>(s.text_dim / s.text_heads));
   for (std::int64_t i = 0; i < s.text_layers; ++i) {
     const std::string block = "blocks." + std::to_string(i);

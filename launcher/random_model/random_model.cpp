@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "launcher/random_model/tokenizer_json.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
@@ -69,7 +69,7 @@ void write_shards(const Path& folder, const RandomModel& model) {
              Json{{"metadata", {{"total_size", 4 * elements}}}, {"weight_map", places}}.dump(2) + "\n");
 }
 
-/// One file, STEM.safetensors or STEM.random.json.
+/// Writes one network to STEM.safetensors, or to STEM.random.json when the model is described.
 void write_network(const Path& stem, const Tensors& tensors, const RandomModel& model, const std::string& part,
                    DType dtype) {
   if (model.described)
@@ -112,7 +112,7 @@ void write_random_model(const Path& folder, const RandomModel& model) {
     const Error error = current_error();
     std::error_code ignored;
     std::filesystem::remove_all(part, ignored);
-    // Another process may have made the same model at the same time: then it is there.
+    // Another process may have written the same model at the same time.
     if (std::filesystem::exists(folder / "google/umt5-xxl/tokenizer.json")) return;
     throw Error(error.kind() == Error::internal ? Error::storage : error.kind(), error.what());
   }

@@ -12,7 +12,7 @@ constexpr const char* space = "\u2581";  // what the Metaspace pre-tokenizer wri
 
 constexpr std::array specials{"<pad>", "</s>", "<s>", "<unk>"};
 
-/// Most common first; each becomes a piece with a space in front.
+/// Common words, the most common ones first. Each becomes a piece with a space in front.
 constexpr std::array words{
     "a",       "the",      "of",       "and",       "in",        "on",       "with",      "to",      "is",
     "at",      "an",       "by",       "from",      "over",      "under",    "through",   "into",    "near",
@@ -37,8 +37,8 @@ constexpr std::array words{
 constexpr std::array endings{"s",  "ed", "ing", "er", "ly", "es", "th", "he",
                              "re", "on", "an",  "in", "st", "en", "al", "or"};
 
-/// Unigram picks the split with the largest sum of scores: one whole word must beat its letters.
-constexpr double best_word = -3.0, worst_word = -8.0, ending = -7.0, letter = -9.0;
+/// Scores of pieces. Unigram picks the split with the largest sum, so a whole word has to beat its characters.
+constexpr double best_word = -3.0, worst_word = -8.0, ending = -7.0, character = -9.0;
 
 void add(Json& vocabulary, const std::string& piece, double score) {
   for (const Json& known : vocabulary) {
@@ -51,7 +51,7 @@ Json vocabulary() {
   Json pieces = Json::array();
   for (const char* special : specials) add(pieces, special, 0.0);
   add(pieces, space, -4.0);
-  for (char c = '!'; c <= '~'; ++c) add(pieces, std::string(1, c), letter);
+  for (char c = '!'; c <= '~'; ++c) add(pieces, std::string(1, c), character);
   for (const char* piece : endings) add(pieces, piece, ending);
   for (std::size_t i = 0; i < words.size(); ++i)
     add(pieces, std::string(space) + words[i],

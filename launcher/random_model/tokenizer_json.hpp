@@ -1,5 +1,4 @@
-// launcher/random_model/tokenizer_json.hpp: a small tokenizer of our own for random models: ASCII and some common
-// words.
+// launcher/random_model/tokenizer_json.hpp: a small tokenizer for random models: ASCII and some common English words.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +6,14 @@
 
 namespace wf {
 
+/// A tokenizer in the format of Hugging Face.
 struct TokenizerJson {
-  std::string text;              ///< the file tokenizer.json
-  std::int64_t vocabulary_size;  ///< largest id + 1
+  std::string text;              ///< Content of the file tokenizer.json.
+  std::int64_t vocabulary_size;  ///< Largest token id + 1.
 };
 
-/// A Unigram model with the published special ids (pad 0, </s> 1, <s> 2, <unk> 3). Same bytes on every call.
+/// A Unigram model with the published ids of special tokens (pad 0, </s> 1, <s> 2, <unk> 3). Every call returns the
+/// same bytes.
 TokenizerJson small_tokenizer();
 
 }  // namespace wf

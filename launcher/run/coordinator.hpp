@@ -1,4 +1,5 @@
-// launcher/farm/control.hpp: rank 0's other half: hears all groups, lets Dispatch decide, sends its orders.
+// launcher/run/coordinator.hpp: on rank 0, between the groups and the scheduler: reports come in, Dispatch decides,
+// orders go out.
 #pragma once
 
 #include <atomic>
@@ -7,58 +8,59 @@
 #include <string>
 #include <vector>
 
-#include "launcher/dispatch.hpp"
-#include "launcher/farm/courier.hpp"
-#include "launcher/farm/groups.hpp"
+#include "jobs/schedule/dispatch.hpp"
+#include "launcher/run/groups.hpp"
+#include "launcher/run/rank_agent.hpp"
 
 namespace wf {
 
-/// Who is told what becomes of the clips.
-class Witness {
+/// Is told what becomes of the clips, on the coordinator's thread.
+class RunObserver {
  public:
-  virtual ~Witness() = default;
-  virtual void done(std::size_t clip, const std::string& sidecar) = 0;
+  virtual ~RunObserver() = default;
+  virtual void done(std::size_t clip, const std::string& sidecar) = 0;  ///< sidecar: JSON
   virtual void failed(std::size_t clip, const Error& error, bool tried_again) = 0;
-  virtual void at_work(const std::vector<Activity>& ranks) = 0;  ///< ten times a second
+  virtual void at_work(const std::vector<Activity>& ranks) = 0;  ///< about ten times a second
 };
 
-class Control {
+class Coordinator {
  public:
-  /// `dispatch` knows what earlier runs have finished.
-  Control(Dispatch& dispatch, const Groups& groups, Courier& courier, Witness& witness);
+  /// `dispatch` knows what earlier runs have finished. All arguments outlive the coordinator.
+  Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer);
 
-  /// Until every group has its last order, and the other ranks have said farewell. After a stop signal, or an error of
-  /// the disk or the machine that no clip would escape, groups end their step and keep what is computed.
+  /// Runs on a thread of its own until every group has its last order and the other ranks have said farewell. After a
+  /// stop signal, or an error of the disk or the node that no clip would escape, the groups end their step and keep
+  /// what is computed.
   void run();
 
-  /// For another thread: run() returns, whatever is left.
+  /// Makes run() return, whatever is left to do. For any thread.
   void abandon() { abandoned_ = true; }
 
-  /// The error of the disk or the machine that ended the run.
+  /// The error of the disk or the node that ended the run.
   const std::optional<Error>& fatal() const { return fatal_; }
-  /// What the other ranks have recorded of the run (cluster/trace).
+  /// trace::events() of the other ranks.
   const std::vector<std::string>& traces() const { return traces_; }
 
  private:
   bool over() const;
-  void hear_or_end(const Message& message);
-  void hear(const Message& message);
-  void end(const Error& error);
-  void hear_failure(const letter::Failed& failed);
-  int holder_of(const Assignment& assignment) const;  ///< its rank
-  letter::ChangeRole change(int group, Role role);
+  void handle(const Message& message);
+  void dispatch_report(const Message& message);
+  void on_failure(const message::Failed& failed);
+  void stop_for(const Error& error);
+  void stop();
+  int holder_of(const Assignment& assignment) const;
+  message::ChangeRole role_change(int group, Role role);
   void send_orders();
   void send_hints();
-  void stop();
 
   Dispatch& dispatch_;
   const Groups& groups_;
-  Courier& courier_;
-  Witness& witness_;
+  RankAgent& agent_;
+  RunObserver& observer_;
   std::optional<Error> fatal_;
   std::vector<std::string> traces_;
-  std::map<int, Role> ready_for_;                     ///< groups that have what this role needs
-  std::map<int, std::optional<std::size_t>> ending_;  ///< groups that will ask soon; the clip they were told of
+  std::map<int, Role> ready_for_;                          ///< groups that hold what this role needs
+  std::map<int, std::optional<std::size_t>> nearly_idle_;  ///< groups that will ask soon; the clip each was hinted at
   int groups_at_work_;
   bool stopped_ = false;
   std::atomic<bool> abandoned_ = false;

@@ -1,13 +1,13 @@
-#include "launcher/dry_run.hpp"
+#include "launcher/run/dry_run.hpp"
 
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
-#include "jobs/fingerprint.hpp"
-#include "jobs/publish.hpp"
-#include "launcher/model_choice.hpp"
+#include "base/error.hpp"
+#include "jobs/output/fingerprint.hpp"
+#include "jobs/output/publish.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
 namespace wf {
@@ -24,6 +24,13 @@ std::string model_id(const Path& model) {
   }
 }
 
+std::string text_device_of(const PlacementChoices& choices) {
+  if (!choices.text_on_cpu) return "auto";
+  return *choices.text_on_cpu ? "cpu" : "cuda";
+}
+
+std::string placement_of(const PlacementChoices& choices) { return choices.mode ? to_string(*choices.mode) : "auto"; }
+
 Json run_values(const Path& model, const Path& output, const RunOptions& options, const Execution& execution,
                 const Recipe& recipe) {
   return {{"model", model.string()},
@@ -31,17 +38,17 @@ Json run_values(const Path& model, const Path& output, const RunOptions& options
           {"output", output.string()},
           {"precision", recipe.precision},
           {"device", execution.device.str()},
-          {"text_device", options.text_device},
-          {"placement", options.placement},
-          {"guidance_mode", options.guidance_mode},
-          {"attention", options.attention},
+          {"text_device", text_device_of(options.planning.choices)},
+          {"placement", placement_of(options.planning.choices)},
+          {"guidance_mode", to_string(options.guidance_mode)},
+          {"attention", to_string(options.attention)},
           {"tf32", options.tf32},
           {"noise", recipe.noise},
-          {"codec", chosen_codec(options)},
-          {"crf", options.crf},
-          {"preset", options.preset},
-          {"save_latents", options.save_latents},
-          {"png", options.png}};
+          {"codec", to_string(options.video.codec)},
+          {"crf", options.video.crf},
+          {"preset", options.video.preset},
+          {"save_latents", options.video.save_latents},
+          {"png", options.video.png}};
 }
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }

@@ -1,12 +1,13 @@
-// launcher/dry_run.hpp: --dry-run: every resolved value, and what is done already. Writes nothing.
+// launcher/run/dry_run.hpp: --dry-run: shows every resolved value and which clips are finished. Writes nothing.
 #pragma once
 
-#include "launcher/run.hpp"
+#include "launcher/options/run_options.hpp"
+#include "launcher/run/run_request.hpp"
 #include "pipeline/execution.hpp"
 
 namespace wf {
 
-/// Text for people, or one JSON object a clip and one for the run (--json). Returns 0.
+/// Prints text for people, or with --json one object a clip and one for the run. Returns the exit code 0.
 int dry_run(const RunRequest& request, const RunOptions& options, const Execution& execution);
 
 }  // namespace wf

@@ -1,43 +1,49 @@
-// launcher/farm/group_work.hpp: what a rank does with clips, as the worker sees it: the pipeline's stages, or what a
-// test puts in their place.
+// launcher/run/group_work.hpp: what a rank computes, as the worker sees it: the pipeline's stages, or a test's
+// stand-in.
 #pragma once
 
 #include <functional>
 #include <string>
 
-#include "launcher/dispatch.hpp"
-#include "parallel/lender.hpp"
-#include "parallel/mail.hpp"
+#include "cluster/transport.hpp"
+#include "jobs/schedule/dispatch.hpp"
+#include "parallel/weight_lease.hpp"
 
 namespace wf {
 
-/// A clip that is complete, under its final names.
-struct Finished {
+/// A clip whose files are complete, under their final names.
+struct FinishedClip {
   SecondsByStage seconds = {};
   std::string sidecar;  ///< JSON
 };
 
-/// One clip at a time; clips are indices into the run's jobs. Errors are the clip's, unless a group's ranks are in a
-/// stage together.
+/// The clips of a rank, one at a time. Clips are indices into the run's jobs. An exception is the failure of the clip,
+/// unless the ranks of a group are in a stage together: then it is the group's. Called by the computing thread, but for
+/// lease() and the functions that stash() and finish() return.
 class GroupWork {
  public:
   virtual ~GroupWork() = default;
-  /// Loads what the role needs, after what made room for it has left. lender: of the machine, which may have it; null:
-  /// none is known.
-  virtual void take_role(Role role, const Lender* lender) = 0;
-  virtual Lent lend(Role role) = 0;  ///< what the role needs, if it is here now. For any thread
-  /// parcel: what the clip's earlier stages made, from park(); none: it begins, or goes on from its stored state.
-  virtual void begin(std::size_t clip, const Bytes* parcel) = 0;
-  /// One stage but write; high and low together with the group's other ranks. False: stopped on the way, and stored.
-  /// nearly_done: called once when the last step begins, or the stage where it has none; empty: nobody wants to know.
+  /// Loads what the role needs, after what makes room for it has left the device.
+  /// peer: a rank of the node that may hold the expert in its GPU's memory; null: none is known.
+  virtual void take_role(Role role, const WeightPeer* peer) = 0;
+  /// The role's expert, if this rank holds it now, for another rank to copy. May be called by any thread.
+  virtual WeightLease lease(Role role) = 0;
+  /// Begins a clip. state: what its earlier stages made, as stash() gave it; null: the clip starts from its prompt, or
+  /// from what an earlier run stored.
+  virtual void begin(std::size_t clip, const Bytes* state) = 0;
+  /// Computes one stage other than write; high and low together with the other ranks of the group. Returns false when a
+  /// stop was requested on the way, and the state is then on the disk.
+  /// nearly_done: called once when the last step begins, or the stage itself where it has no steps; may be empty.
   virtual bool advance(Stage stage, const std::function<void()>& nearly_done) = 0;
-  virtual SecondsByStage seconds() const = 0;  ///< of the stages that were passed here from start to end
-  /// What it has made, for begin() on any rank, to be called by any thread; the clip leaves.
-  virtual std::function<Bytes()> park() = 0;
-  /// The last stage and the final names, for any thread; the clip leaves.
-  virtual std::function<Finished()> finish() = 0;
-  /// Stores what is parked of a clip: a later run goes on from there.
-  virtual void store(std::size_t clip, const Bytes& parcel) = 0;
+  /// Seconds of the stages that this rank computed from start to end for the current clip.
+  virtual SecondsByStage seconds() const = 0;
+  /// Ends work on the clip. The function, which any thread may call, gives the clip's state as bytes for begin() on any
+  /// rank.
+  virtual std::function<Bytes()> stash() = 0;
+  /// Ends work on the clip. The function, which any thread may call, completes and publishes its files.
+  virtual std::function<FinishedClip()> finish() = 0;
+  /// Stores a stashed state on the disk, where a later run resumes the clip.
+  virtual void store(std::size_t clip, const Bytes& state) = 0;
 };
 
 }  // namespace wf

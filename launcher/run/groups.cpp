@@ -1,10 +1,10 @@
-#include "launcher/farm/groups.hpp"
+#include "launcher/run/groups.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <numeric>
 
-#include "parallel/world.hpp"
+#include "base/check.hpp"
+#include "cluster/world.hpp"
 
 namespace wf {
 
@@ -28,7 +28,7 @@ std::vector<int> Groups::neighbours(int group, const std::set<int>& others) cons
 }
 
 Groups make_groups(const std::vector<std::string>& hosts, int size) {
-  assert(size > 0 && std::ssize(hosts) % size == 0);
+  WF_CHECK(size > 0 && std::ssize(hosts) % size == 0);
   std::vector<int> order(hosts.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),

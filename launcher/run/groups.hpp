@@ -1,4 +1,4 @@
-// launcher/farm/groups.hpp: which ranks make which group. A pure value.
+// launcher/run/groups.hpp: which ranks make which group. A pure value.
 #pragma once
 
 #include <set>
@@ -7,20 +7,21 @@
 
 namespace wf {
 
-/// ranks[g]: those of group g, its leader first.
 struct Groups {
-  std::vector<std::vector<int>> ranks;
-  std::vector<std::string> hosts = {};  ///< by rank
+  std::vector<std::vector<int>> ranks;  ///< ranks[g]: the ranks of group g, its leader first
+  std::vector<std::string> hosts = {};  ///< host name of each rank
 
   int leader(int group) const { return ranks.at(static_cast<std::size_t>(group)).front(); }
   int count() const { return static_cast<int>(ranks.size()); }
-  int of(int rank) const;  ///< the group that has the rank
-  /// For each rank of the group one in the same place of one of the `others` that is on its machine; -1: there is none.
+  int of(int rank) const;  ///< the group that the rank belongs to
+  /// For each rank of the group, in its order, a rank on the same node that has the same place in one of the `others`;
+  /// -1 where there is none.
   std::vector<int> neighbours(int group, const std::set<int>& others) const;
 };
 
-/// Groups of `size` ranks that follow each other when ranks are sorted by machine, so that a group lies within one
-/// where it can, however the launcher dealt them out. hosts: of each rank. Rank 0 leads group 0.
+/// Cuts the ranks, sorted by node, into groups of `size`, so that a group lies within one node where that is possible,
+/// however the launcher dealt the ranks out. hosts: host name of each rank; their number must be a multiple of `size`.
+/// Rank 0 leads group 0.
 Groups make_groups(const std::vector<std::string>& hosts, int size);
 
 }  // namespace wf

@@ -1,13 +1,13 @@
-#include "launcher/farm/start.hpp"
+#include "launcher/run/handshake.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 #include <thread>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
-#include "launcher/model_choice.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -15,16 +15,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto network_disks_take = 5s;  ///< until what one machine has written is seen by another
+constexpr auto network_disk_delay = 5s;  ///< until a file written by one node is seen by another
 
 void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
   for (const Job& job : jobs)
     check_format({.width = job.width,
                   .height = job.height,
                   .fps = job.fps,
-                  .codec = chosen_codec(options),
-                  .crf = options.crf,
-                  .preset = options.preset,
+                  .codec = options.video.codec,
+                  .crf = options.video.crf,
+                  .preset = options.video.preset,
                   .comment = ""});
 }
 
@@ -33,50 +33,53 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
-/// Without "." and a slash at its end, as messages name it.
+/// The absolute path without "." and without a slash at its end, as messages show it.
 Path absolute_folder(const Path& path) {
   const Path whole = std::filesystem::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-/// As all ranks name it: its files are read together, by name. "random:a14b" is made by each machine for itself.
+/// The name by which all ranks open the model, since ranks of a node read its files together, by name. A random model
+/// is made by each node for itself.
 Path model_for_all(const Path& model) { return is_random(model) ? model : std::filesystem::absolute(model); }
 
-/// A report of that kind from every other rank. Nothing else comes now; the courier notices who never will.
-template <class Letter, class Take>
-void from_all_others(Courier& courier, const Take& take) {
-  for (int left = courier.size() - 1; left > 0;) {
-    const std::optional<Courier::Report> report = courier.next_report(1s);
+/// Takes one report of that kind from every other rank. No other reports come during the handshake, and the agent ends
+/// the run when a rank is lost.
+template <class Packet, class Take>
+void from_all_others(RankAgent& agent, const Take& take) {
+  for (int left = agent.size() - 1; left > 0;) {
+    const std::optional<RankAgent::Report> report = agent.next_report(1s);
     if (!report) continue;
-    const auto* const letter = std::get_if<Letter>(&report->message);
-    if (!letter) continue;
-    take(report->from, *letter);
+    const auto* const message = std::get_if<Packet>(&report->message);
+    if (!message) continue;
+    take(report->from, *message);
     --left;
   }
 }
 
-void tell_all_others(Courier& courier, const Message& message) {
-  for (int other = 1; other < courier.size(); ++other) courier.send(other, message);
+void send_to_all_others(RankAgent& agent, const Message& message) {
+  for (int other = 1; other < agent.size(); ++other) agent.send(other, message);
 }
 
-std::vector<RankFacts> facts_of_all(Courier& courier, const RankFacts& own) {
-  std::vector<RankFacts> facts(static_cast<std::size_t>(courier.size()), own);
-  from_all_others<letter::Hello>(
-      courier, [&](int from, const letter::Hello& hello) { facts[static_cast<std::size_t>(from)] = hello.facts; });
-  return facts;
+std::vector<RankResources> resources_of_all(RankAgent& agent, const RankResources& own) {
+  std::vector<RankResources> resources(static_cast<std::size_t>(agent.size()), own);
+  from_all_others<message::Hello>(agent, [&](int from, const message::Hello& hello) {
+    resources[static_cast<std::size_t>(from)] = hello.resources;
+  });
+  return resources;
 }
 
-/// Throws for the first that is not.
-void wait_until_all_are_ready(Courier& courier) {
+/// Throws the problem of the first rank that is not ready, naming the rank.
+void wait_until_all_are_ready(RankAgent& agent) {
   std::optional<Error> problem;
-  from_all_others<letter::Ready>(courier, [&](int from, const letter::Ready& ready) {
+  from_all_others<message::Ready>(agent, [&](int from, const message::Ready& ready) {
     if (ready.kind >= 0 && !problem)
-      problem.emplace(static_cast<Error::Kind>(ready.kind), courier.name(from) + ": " + ready.problem);
+      problem.emplace(static_cast<Error::Kind>(ready.kind), agent.name(from) + ": " + ready.problem);
   });
   if (problem) throw *problem;
 }
 
-/// The clips that earlier runs finished.
+/// The sidecars of the clips that earlier runs finished, by index into the jobs.
 std::map<std::size_t, Sidecar> find_finished(const RunFolder& folder, const std::vector<Job>& jobs,
                                              const Recipe& recipe) {
   std::map<std::size_t, Sidecar> finished;
@@ -86,7 +89,7 @@ std::map<std::size_t, Sidecar> find_finished(const RunFolder& folder, const std:
   return finished;
 }
 
-LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, const Execution& base,
+LedRun prepare(const RunRequest& request, const std::vector<RankResources>& resources, const Execution& base,
                const RunOptions& options) {
   check_video(request.jobs, options);
   LedRun led;
@@ -100,15 +103,15 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
         "{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
         model.string());
   std::vector<Job> jobs = request.jobs;
-  led.folder->settle_seeds(jobs);
-  const Ranks ranks = ranks_of(facts);
-  led.request = request_for(led.parts, jobs, base, options, ranks);
-  const PlanResult plan = plan_run(led.request, options, ranks);
+  led.folder->draw_seeds(jobs);
+  const ClusterResources ranks = cluster_resources(resources);
+  led.request = request_for(led.parts, jobs, base, options.planning, ranks);
+  const PlanResult plan = plan_run(led.request, ranks);
   led.run = {.jobs = std::move(jobs),
              .model = model,
              .output = output,
              .model_id = led.parts.id,
-             .word = led.folder->leave_word(),
+             .nonce = led.folder->write_nonce(),
              .plan = plan.winner().plan,
              .finished = {}};
   const Recipe recipe = recipe_of(led.parts.id, base);
@@ -117,61 +120,62 @@ LedRun prepare(const RunRequest& request, const std::vector<RankFacts>& facts, c
   return led;
 }
 
-/// Two machines may each have a folder of that name.
-void check_folder(const RunStart& run) {
+/// Throws Error(environment) unless this node sees what rank 0 wrote into the output folder: two nodes may each have a
+/// folder of that name on a disk of their own.
+void check_folder(const RunSpec& run) {
   const OutputFolder folder(run.output);
-  const auto end = std::chrono::steady_clock::now() + network_disks_take;
-  while (folder.seen_word() != run.word) {
+  const auto end = std::chrono::steady_clock::now() + network_disk_delay;
+  while (folder.read_nonce() != run.nonce) {
     if (std::chrono::steady_clock::now() >= end)
       throw Error(Error::environment, run.output.string() +
-                                          ": this machine does not see what rank 0 wrote there; the output folder has "
-                                          "to lie on a disk that all machines share");
+                                          ": this node does not see what rank 0 wrote there; the output folder has to "
+                                          "be on a disk that all nodes share");
     std::this_thread::sleep_for(50ms);
   }
 }
 
-ModelParts read_same_model(const RunStart& run, Precision precision) {
+ModelParts read_same_model(const RunSpec& run, Precision precision) {
   ModelParts parts = read_model(ready_model(run.model), precision);
   if (parts.id == run.model_id) return parts;
-  throw Error(Error::environment, run.model.string() + ": this machine sees another checkpoint there than rank 0 (" +
+  throw Error(Error::environment, run.model.string() + ": this node sees another checkpoint there than rank 0 (" +
                                       parts.id + ", not " + run.model_id + ")");
 }
 
 }  // namespace
 
-LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, Courier& courier) {
+LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, RankAgent& agent) {
   try {
-    const RankFacts own = facts_of(base, options);
-    const RunRequest request = read();  // most mistakes are here: known before the others are waited for
-    LedRun led = prepare(request, facts_of_all(courier, own), base, options);
-    tell_all_others(courier, letter::Start{to_json(led.run)});
-    wait_until_all_are_ready(courier);
-    tell_all_others(courier, letter::Begin{});
+    const RankResources own = resources_of(base, options.gpu_memory);
+    const RunRequest request = read();  // before waiting for the others, for most user errors are found here
+    LedRun led = prepare(request, resources_of_all(agent, own), base, options);
+    send_to_all_others(agent, message::Start{to_json(led.run)});
+    wait_until_all_are_ready(agent);
+    send_to_all_others(agent, message::Begin{});
     return led;
   } catch (const std::exception&) {
-    tell_all_others(courier, letter::Refused{});
+    send_to_all_others(agent, message::Refused{});
     throw;
   }
 }
 
-std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& options, Courier& courier) {
-  courier.send(0, letter::Hello{facts_of(base, options)});
-  const Message first = courier.next();
-  const auto* const start = std::get_if<letter::Start>(&first);
+std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& options, RankAgent& agent) {
+  agent.send(0, message::Hello{resources_of(base, options.gpu_memory)});
+  const Message first = agent.next();
+  const auto* const start = std::get_if<message::Start>(&first);
   if (!start) return std::nullopt;
   JoinedRun joined;
-  letter::Ready ready;
+  message::Ready ready;
   try {
-    joined.run = run_start_from(start->run);
+    joined.run = run_spec_from(start->run);
     check_folder(joined.run);
-    open_log_file(joined.run.output, courier.rank());
+    open_log_file(joined.run.output, agent.rank());
     joined.parts = read_same_model(joined.run, base.precision);
   } catch (const std::exception&) {
     const Error error = current_error();
     ready = {static_cast<int>(error.kind()), error.what()};
   }
-  courier.send(0, ready);
-  if (!std::holds_alternative<letter::Begin>(courier.next())) return std::nullopt;
+  agent.send(0, ready);
+  if (!std::holds_alternative<message::Begin>(agent.next())) return std::nullopt;
   return joined;
 }
 

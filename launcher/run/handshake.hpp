@@ -1,37 +1,39 @@
-// launcher/farm/start.hpp: the first conversation of a run. Every rank says what it has; rank 0 reads the list, plans,
-// and tells all; every rank makes sure that it sees the same folder and the same checkpoint; then all begin, or none.
+// launcher/run/handshake.hpp: how the ranks begin a run together. Every rank sends what its node has (Hello); rank 0
+// reads the list, plans, and sends the whole run (Start); every rank makes sure that it sees the same output folder and
+// the same checkpoint (Ready); then all begin (Begin), or none does (Refused).
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 
-#include "jobs/publish.hpp"
-#include "launcher/farm/courier.hpp"
-#include "launcher/farm/run_start.hpp"
-#include "launcher/plan.hpp"
-#include "launcher/run.hpp"
+#include "jobs/output/publish.hpp"
+#include "launcher/options/run_options.hpp"
+#include "launcher/planner/run_plan.hpp"
+#include "launcher/run/rank_agent.hpp"
+#include "launcher/run/run_request.hpp"
+#include "launcher/run/run_spec.hpp"
 
 namespace wf {
 
-/// A run that begins, as a rank other than 0 knows it.
+/// A run that begins, as every rank knows it.
 struct JoinedRun {
-  RunStart run;
+  RunSpec run;
   ModelParts parts;
 };
 
-/// The same on rank 0.
+/// What rank 0 knows in addition.
 struct LedRun : JoinedRun {
-  std::map<std::size_t, Sidecar> finished;  ///< of the clips in run.finished
+  std::map<std::size_t, Sidecar> finished;  ///< sidecars of the clips in run.finished
   PlanRequest request;                      ///< what the plan was made for
-  std::unique_ptr<RunFolder> folder;        ///< held
+  std::unique_ptr<RunFolder> folder;        ///< holds the lock on the output folder
 };
 
-/// On rank 0. Throws what is wrong with the list, the model, the folder or a rank (environment: it names the rank);
-/// then the others have been told that there is no run.
-LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, Courier& courier);
+/// Rank 0's side. Throws what is wrong with the list, the model, the folder or another rank (Error(environment) that
+/// names the rank); the other ranks have then been told that there is no run.
+LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, RankAgent& agent);
 
-/// On every other rank. Empty when there is no run.
-std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& options, Courier& courier);
+/// The side of every other rank. Empty when there is no run.
+std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& options, RankAgent& agent);
 
 }  // namespace wf

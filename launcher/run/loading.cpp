@@ -1,13 +1,15 @@
-#include "launcher/farm/loading.hpp"
+#include "launcher/run/loading.hpp"
 
 #include <algorithm>
+
+#include "parallel/node_reader.hpp"
 
 namespace wf {
 namespace {
 
-/// In the order of loading: the text encoder may have to leave again before the others come, and where experts take
-/// turns, the high-noise one is needed first.
-constexpr Part order[] = {Part::text_encoder, Part::vae, Part::low_expert, Part::high_expert};
+/// The order of loading: the text encoder first, for it may have to make room for the others, and the high-noise expert
+/// last, for it is the one that stays where experts take turns.
+constexpr Part loading_order[] = {Part::text_encoder, Part::vae, Part::low_expert, Part::high_expert};
 
 bool has_stage(const PlacementPlan& plan, int group, Stage stage) {
   int first = 0;
@@ -39,7 +41,7 @@ bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
                                        const std::vector<std::string>& hosts, int rank) {
   std::vector<SharedPart> parts;
-  for (const Part part : order) {
+  for (const Part part : loading_order) {
     SharedPart shared{part, {}};
     for (int other = 0; other < std::ssize(hosts); ++other) {
       const bool here = hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)];
@@ -54,8 +56,8 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,
                    World& world) {
   for (const SharedPart& shared : parts) {
-    const std::unique_ptr<NodeReader> reader = world.node_reader(shared.ranks);
-    models.load_ahead(shared.part, *reader);
+    NodeReader reader(world, shared.ranks);
+    models.load_ahead(shared.part, reader);
     if (shared.part == Part::text_encoder && !models.execution().keep_text_encoder) models.embed_ahead(texts);
   }
 }

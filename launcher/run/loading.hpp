@@ -1,33 +1,34 @@
-// launcher/farm/loading.hpp: what the ranks of a machine load before the first clip, each byte read by one of them.
+// launcher/run/loading.hpp: what the ranks of a node load together before the first clip, each byte read by one of
+// them.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "launcher/farm/groups.hpp"
+#include "cluster/world.hpp"
 #include "launcher/planner/placement.hpp"
-#include "parallel/world.hpp"
-#include "pipeline/models.hpp"
+#include "launcher/run/groups.hpp"
+#include "pipeline/stages/models.hpp"
 
 namespace wf {
 
-/// Whether a rank needs the part for its group's first role. Texts and frames are a group's leader's. Pure.
+/// Whether a rank needs the part for its group's first role. Only the leader of a group embeds texts and decodes. Pure.
 bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part part);
 
-/// A part of the model, and the ranks of one machine that begin with it.
+/// A part of the model that several ranks of one node begin with.
 struct SharedPart {
   Part part;
-  std::vector<int> ranks;  ///< two or more
+  std::vector<int> ranks;  ///< two or more, in ascending order
   bool operator==(const SharedPart&) const = default;
 };
 
-/// Those of the machine of `rank` that it takes part in, in the order of loading, which is the same for all ranks. What
-/// only one rank of a machine needs is not here: it is loaded when it is needed. Pure.
+/// The parts that `rank` loads together with other ranks of its node, in the order of loading, which is the same on all
+/// ranks. A part that only one rank of a node needs is not among them: that rank loads it on first use. Pure.
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
                                        const std::vector<std::string>& hosts, int rank);
 
-/// Loads them: every rank of `world` calls. Where the text encoder is to leave the device again, `texts` are embedded
-/// before it does.
+/// Loads the parts. Collective over all ranks of `world`. Where the text encoder does not stay on the device, `texts`
+/// are embedded before it leaves.
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,
                    World& world);
 

@@ -1,172 +1,193 @@
-// launcher/farm/letters.hpp: everything that ranks write to each other outside of a group's collectives, as values.
+// launcher/run/messages.hpp: every message that ranks send each other outside of a group's collectives, as values. Who
+// may send which message when: docs/architecture.md, "The story of a run".
 #pragma once
 
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "launcher/dispatch.hpp"
-#include "launcher/rank_facts.hpp"
-#include "parallel/mail.hpp"
+#include "cluster/transport.hpp"
+#include "jobs/schedule/dispatch.hpp"
+#include "launcher/planner/rank_resources.hpp"
 
 namespace wf {
 
-/// What a rank is at. Tells the user where the run stands, and what a rank was at when it fell silent.
+/// What a rank is doing, for the progress display and for the message about a rank that was lost.
 struct Activity {
-  std::string clip;  ///< its name; empty: none
+  std::string clip;  ///< name of the clip; empty: the rank waits for work
   Stage stage = Stage::text;
-  std::int64_t step = 0, steps = 1;
+  std::int64_t step = 0, steps = 1;  ///< steps done of this clip's schedule, and all of them; 0 of 1 outside denoising
   bool operator==(const Activity&) const = default;
 };
 /// "0003-a-red-kite-s42 high 12/40", "waiting".
-std::string words(const Activity& activity);
+std::string to_string(const Activity& activity);
 
-/// What the stages before `first` made of a clip, as a rank keeps it.
-struct Parked {
-  std::size_t clip = 0;
-  Stage first = Stage::text;
-  int holder = 0;  ///< the rank
-  bool operator==(const Parked&) const = default;
+/// A clip's state in the host memory of the rank that computed it, stashed there for the group that goes on with it.
+struct StashedState {
+  std::size_t clip = 0;       ///< index into the run's jobs
+  Stage first = Stage::text;  ///< the first stage that is not done yet
+  int holder = 0;             ///< the rank that stashed the state
+  bool operator==(const StashedState&) const = default;
 };
 
-namespace letter {
+namespace message {
 
-// ---- Of all ranks to rank 0, and of rank 0 to all
+// ---- Every rank to rank 0, and rank 0 to every rank: the agents' own
 
-/// Every second, and to rank 0 at each step, too: the sender lives.
-struct Beat {
+/// A sign of life, sent once a second, and to rank 0 also after each step.
+struct Heartbeat {
   Activity activity;
-  bool stop = false;  ///< the sender was asked to stop (a signal); rank 0 tells it to all
+  bool stop = false;  ///< the sender got a stop signal, or was told of one; rank 0 passes it on to all ranks
 };
-/// The run cannot go on: the receiver ends with this exit code.
+/// The run cannot go on: the receiver ends its process with this exit code.
 struct Abort {
   int exit_code = 1;
-  std::string why;  ///< empty: said already
+  std::string why;  ///< empty: the receiver has nothing to add to its log
 };
-/// The sender's work is done; it is not waited for any more.
+/// The sender has ended its part, so its silence is no failure from now on.
 struct Farewell {
-  std::string trace;  ///< its spans (cluster/trace)
+  std::string trace;  ///< trace::events() of the sender
 };
 
-// ---- At the start
+// ---- Handshake: Hello (others to rank 0), Start or Refused (rank 0 to others), Ready (others), Begin or Refused (rank
+// 0)
 
-/// What the sender has (launcher/plan.hpp).
+/// What the sender's node and GPU have, for the planner.
 struct Hello {
-  RankFacts facts;
+  RankResources resources;
 };
-/// From rank 0: what the run is (launcher/farm/run_start.hpp writes and reads the text).
+/// The run as rank 0 decided it, written and read by launcher/run/run_spec.hpp.
 struct Start {
-  std::string run;
+  std::string run;  ///< JSON of a RunSpec
 };
-/// From rank 0: there will be no run; it says why itself.
+/// There will be no run; rank 0 itself says why.
 struct Refused {};
-/// From rank 0: all are ready.
+/// Every rank is ready: the run begins.
 struct Begin {};
-/// A rank has what it needs, or says why not.
+/// The sender sees the same output folder and checkpoint as rank 0, or says what is wrong.
 struct Ready {
-  int kind = -1;  ///< Error::Kind; below 0: ready
-  std::string problem;
+  int kind = -1;        ///< Error::Kind of the problem; -1: the sender is ready
+  std::string problem;  ///< what() of that error
 };
 
-// ---- A group's leader to rank 0: Dispatch's reports
+// ---- Leader of a group to rank 0: reports, each an event of jobs/schedule/dispatch.hpp
 
-/// The group will ask in a moment: what it does last has begun.
-struct Ending {
+/// The group will request work soon, for its last step or stage has begun.
+struct NearlyIdle {
   int group = 0;
 };
-struct Ask {
+/// The group has nothing to compute.
+struct RequestWork {
   int group = 0;
 };
-struct Pulled {
+/// The group has its copy of the clip's stashed state; the holder may forget it.
+struct StateFetched {
   int group = 0;
   std::size_t clip = 0;
 };
+/// The assigned stages are done, and the clip's state is stashed for another group.
 struct HandedOver {
   int group = 0;
   std::size_t clip = 0;
   SecondsByStage seconds = {};
 };
+/// The clip is written and published.
 struct Done {
   int group = 0;
   std::size_t clip = 0;
   SecondsByStage seconds = {};
-  std::string sidecar;  ///< JSON
+  std::string sidecar;  ///< JSON of the clip's sidecar
 };
+/// The clip failed; the group goes on with other clips.
 struct Failed {
   int group = 0;
   std::size_t clip = 0;
   int kind = 0;  ///< Error::Kind
   std::string what;
 };
+/// A drain ended the clip in this stage, and its state is on the disk.
 struct Interrupted {
   int group = 0;
   std::size_t clip = 0;
   Stage stage = Stage::high;
 };
 
-// ---- Rank 0 to a leader: Dispatch's orders. A leader tells its group's other ranks Join, ChangeRole and NothingMore.
+// ---- Rank 0 to the leader of a group: orders. A leader passes ChangeRole and NoMoreWork on to the ranks of its group,
+// ---- and sends them JoinStage.
 
+/// Take the clip through the stages first..last.
 struct Assign {
   std::size_t clip = 0;
   Stage first = Stage::text, last = Stage::write;
-  int holder = -1;  ///< the rank that has what the clip has made so far; -1: nobody, as in Assignment
+  int holder = -1;  ///< rank that stashed the clip's state; -1: start the clip, or resume it from its stored state
 };
-/// The receiver will probably be given that clip next. It may fetch a copy; the holder keeps it for who is given it.
-struct Ahead {
-  Parked parked;
+/// The receiver will probably be assigned this clip next, so its agent fetches a copy of the state meanwhile. The
+/// holder keeps the state until the clip is assigned.
+struct PrefetchHint {
+  StashedState stashed;
 };
+/// Load what the role needs, then request work.
 struct ChangeRole {
   Role role = Role::resident;
-  std::vector<int> lenders = {};  ///< for each rank of the group one of its machine that may have the expert; -1: none
+  std::vector<int> peers = {};  ///< for each rank of the group a rank of its node that may hold that expert; -1: none
 };
-struct NothingMore {
-  bool keep_parked = false;  ///< store what is parked: it is work left
+/// The last order. The group ends when it has finished what it writes.
+struct NoMoreWork {
+  bool keep_stashed = false;  ///< the run was stopped: stashed states are work left, and go to the disk
 };
-struct Join {
+/// Take part in a stage that all ranks of the group compute together.
+struct JoinStage {
   std::size_t clip = 0;
   Stage stage = Stage::high;
 };
 
-// ---- Leader to leader: a parked clip, a piece at a time, as the receiver pulls them
+// ---- Agent of a leader to the agent of another: a stashed state, in chunks that the receiver requests
 
-struct Pull {
+/// Send the chunk of the clip's state that begins at this offset.
+struct FetchState {
   std::size_t clip = 0;
-  std::uint64_t number = 0, offset = 0;  ///< number: the receiver's own, for its answers
+  std::uint64_t number =
+      0;  ///< identifies the fetch: the answer carries it, so late answers to dropped fetches are known
+  std::uint64_t offset = 0;  ///< bytes
 };
-struct Piece {
-  std::uint64_t number = 0;
-  std::uint64_t offset = 0, total = 0;  ///< of the whole; total 0: it is not here
+/// Answers FetchState.
+struct StateChunk {
+  std::uint64_t number = 0;             ///< of the fetch
+  std::uint64_t offset = 0, total = 0;  ///< bytes; total 0: nothing is stashed of that clip
   Bytes bytes = {};
 };
-/// The receiver has it all (or, from rank 0: nobody will want it): it may be forgotten.
-struct Release {
+/// Nobody needs the stashed state any more. Sent by the rank that has fetched it, or by rank 0 for a clip that failed.
+struct ReleaseState {
   std::size_t clip = 0;
 };
 
-// ---- Rank to rank of one machine: an expert in the memory of a GPU, lent for a copy (launcher/farm/lending.hpp)
+// ---- Rank to rank of one node: an expert in GPU memory, leased for a copy (launcher/run/peer_weights.hpp)
 
-struct WantWeights {
-  std::uint64_t number = 0;  ///< the sender's own, for the answer
-  Role role = Role::high;    ///< whose expert
+/// Lease me the weights of that role's expert.
+struct RequestWeights {
+  std::uint64_t number = 0;  ///< identifies the request: the answer carries it
+  Role role = Role::high;
 };
-struct Weights {
-  std::uint64_t number = 0;
-  Bytes handles = {};  ///< of the memory (parallel/peer_tensors.hpp); empty: the sender has nothing to lend
+/// Answers RequestWeights.
+struct WeightHandles {
+  std::uint64_t number = 0;  ///< of the request
+  Bytes handles = {};        ///< handles of the memory (parallel/peer_tensors.hpp); empty: nothing to lease
 };
-/// The sender has its copy, or does without one.
-struct WeightsTaken {};
+/// Ends the lease: the sender has its copy, or loads the expert from its files.
+struct ReturnWeights {};
 
-}  // namespace letter
+}  // namespace message
 
 using Message =
-    std::variant<letter::Beat, letter::Abort, letter::Farewell, letter::Hello, letter::Start, letter::Refused,
-                 letter::Begin, letter::Ready, letter::Ending, letter::Ask, letter::Pulled, letter::HandedOver,
-                 letter::Done, letter::Failed, letter::Interrupted, letter::Assign, letter::Ahead, letter::ChangeRole,
-                 letter::NothingMore, letter::Join, letter::Pull, letter::Piece, letter::Release, letter::WantWeights,
-                 letter::Weights, letter::WeightsTaken>;
+    std::variant<message::Heartbeat, message::Abort, message::Farewell, message::Hello, message::Start,
+                 message::Refused, message::Begin, message::Ready, message::NearlyIdle, message::RequestWork,
+                 message::StateFetched, message::HandedOver, message::Done, message::Failed, message::Interrupted,
+                 message::Assign, message::PrefetchHint, message::ChangeRole, message::NoMoreWork, message::JoinStage,
+                 message::FetchState, message::StateChunk, message::ReleaseState, message::RequestWeights,
+                 message::WeightHandles, message::ReturnWeights>;
 
 Bytes to_bytes(const Message& message);
-/// Throws internal when they are no message's: ranks of different builds.
+/// Throws Error(internal) for bytes that are no message: ranks of different builds.
 Message to_message(const Bytes& bytes);
 
 }  // namespace wf

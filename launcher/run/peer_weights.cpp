@@ -1,53 +1,54 @@
-#include "launcher/farm/lending.hpp"
+#include "launcher/run/peer_weights.hpp"
 
 #include <utility>
 
-#include "cluster/log.hpp"
-#include "cluster/trace.hpp"
+#include "base/log.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 
-// ---- The lender
+// ---- The side that holds the weights
 
-void Lending::answer(int from, const letter::WantWeights& want) {
-  Lent lent;
+void PeerWeights::on_request(int requester, const message::RequestWeights& request) {
+  WeightLease lease;
   try {
-    const std::lock_guard lock(lend_mutex_);
-    if (lend_) lent = lend_(want.role);
-  } catch (const std::exception& error) {  // the other one can do without
-    spdlog::debug("nothing is lent to rank {}: {}", from, error.what());
+    const std::lock_guard lock(source_mutex_);
+    if (source_) lease = source_(request.role);
+  } catch (const std::exception& error) {  // the requester can do without
+    spdlog::debug("no weights for rank {}: {}", requester, error.what());
   }
-  if (!lent.handles.empty()) leases_[from] = std::move(lent.lease);
-  send_(from, letter::Weights{want.number, std::move(lent.handles)});
+  if (!lease.handles.empty()) leases_[requester] = std::move(lease.lease);
+  send_(requester, message::WeightHandles{request.number, std::move(lease.handles)});
 }
 
-void Lending::lend_by(Lend lend) {
-  const std::lock_guard lock(lend_mutex_);
-  lend_ = std::move(lend);
+void PeerWeights::serve_with(LeaseSource source) {
+  const std::lock_guard lock(source_mutex_);
+  source_ = std::move(source);
 }
 
-// ---- The borrower
+// ---- The side that requests them
 
-void Lending::hear(letter::Weights answer) {
+void PeerWeights::on_handles(message::WeightHandles answer) {
   const std::lock_guard lock(mutex_);
   if (answer.number != number_) return;
   answer_ = std::move(answer.handles);
   answered_.notify_one();
 }
 
-/// The lender reads what ends the lease after the question, however late: also where nobody waits for its answer.
-Lent Lending::borrow(int lender, Role role) {
+/// The peer reads ReturnWeights after the request, whenever it comes to it: so a lease that is granted too late, when
+/// nobody waits for the answer any more, ends as well.
+WeightLease PeerWeights::request(int peer, Role role) {
   const trace::Span waiting("wait", "weights");
   std::unique_lock lock(mutex_);
   answer_.reset();
-  send_(lender, letter::WantWeights{++number_, role});
-  const auto end = [this, lender](const void*) { send_(lender, letter::WeightsTaken{}); };
-  Lent lent{.lease = std::shared_ptr<const void>(this, end)};
+  send_(peer, message::RequestWeights{++number_, role});
+  const auto end = [this, peer](const void*) { send_(peer, message::ReturnWeights{}); };
+  WeightLease lease{.lease = std::shared_ptr<const void>(this, end)};
   if (answered_.wait_for(lock, patience_, [this] { return answer_.has_value(); }))
-    lent.handles = std::move(*answer_);
+    lease.handles = std::move(*answer_);
   else
-    spdlog::debug("rank {} does not answer", lender);
-  return lent;
+    spdlog::debug("rank {} does not answer a request for weights", peer);
+  return lease;
 }
 
 }  // namespace wf

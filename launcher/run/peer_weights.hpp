@@ -1,5 +1,5 @@
-// launcher/farm/lending.hpp: experts that ranks of one machine copy from each other's GPUs: who asks whom, and until
-// when what is lent has to stay.
+// launcher/run/peer_weights.hpp: experts that ranks of one node copy from each other's GPUs instead of from their
+// files.
 #pragma once
 
 #include <chrono>
@@ -10,41 +10,44 @@
 #include <mutex>
 #include <optional>
 
-#include "launcher/farm/letters.hpp"
-#include "parallel/lender.hpp"
+#include "launcher/run/messages.hpp"
+#include "parallel/weight_lease.hpp"
 
 namespace wf {
 
-/// Both sides of it, on every rank. The courier's thread answers while another one computes, or itself waits for an
-/// answer, so that ranks may ask each other at once.
-class Lending {
+/// Both sides of the protocol RequestWeights -> WeightHandles -> ReturnWeights, on every rank. The agent's thread
+/// answers requests at any time, also while the computing thread waits for an answer itself, so two ranks may request
+/// each other's experts at once.
+class PeerWeights {
  public:
   using Send = std::function<void(int to, const Message&)>;
-  using Lend = std::function<Lent(Role)>;
+  using LeaseSource = std::function<WeightLease(Role)>;
 
-  /// patience: how long an answer may take.
-  Lending(Send send, std::chrono::milliseconds patience) : send_(std::move(send)), patience_(patience) {}
+  /// patience: how long request() waits for an answer.
+  PeerWeights(Send send, std::chrono::milliseconds patience) : send_(std::move(send)), patience_(patience) {}
 
-  // For the courier's thread.
-  void answer(int from, const letter::WantWeights& want);
-  void hear(letter::Weights answer);
-  void end(int from) { leases_.erase(from); }
+  // For the agent's thread.
+  void on_request(int requester, const message::RequestWeights& request);
+  void on_handles(message::WeightHandles answer);
+  void on_return(int requester) { leases_.erase(requester); }
 
-  // For the thread that computes.
-  /// What others may have; empty: nothing from now on, and no call is in progress any more.
-  void lend_by(Lend lend);
-  /// What that rank lends, until the lease is let go; nothing also when there is no answer in time.
-  Lent borrow(int lender, Role role);
+  // For the computing thread.
+  /// Requests are answered with what `source` gives; an empty source answers "nothing", and no call of the earlier
+  /// source is in progress when this returns.
+  void serve_with(LeaseSource source);
+  /// The handles of that rank's expert; ends the lease when the result is destroyed. The handles are empty when the
+  /// peer has nothing or does not answer in time.
+  WeightLease request(int peer, Role role);
 
  private:
   const Send send_;
   const std::chrono::milliseconds patience_;
-  std::map<int, std::shared_ptr<const void>> leases_;  ///< by borrower, until it says that it is done
-  std::mutex lend_mutex_;
-  Lend lend_;
-  std::mutex mutex_;  ///< of all below
+  std::map<int, std::shared_ptr<const void>> leases_;  ///< by requester, until it returns the weights
+  std::mutex source_mutex_;
+  LeaseSource source_;
+  std::mutex mutex_;  ///< guards all members below
   std::condition_variable answered_;
-  std::uint64_t number_ = 0;  ///< of this rank's last question: answers to earlier ones may still come
+  std::uint64_t number_ = 0;  ///< of this rank's last request: answers to earlier ones may still come
   std::optional<Bytes> answer_;
 };
 

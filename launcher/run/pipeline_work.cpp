@@ -1,26 +1,27 @@
-#include "launcher/farm/pipeline_work.hpp"
+#include "launcher/run/pipeline_work.hpp"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "cluster/node.hpp"
-#include "launcher/model_choice.hpp"
-#include "launcher/version.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/options/version.hpp"
 #include "parallel/device.hpp"
 #include "parallel/host_copy.hpp"
-#include "pipeline/parcel.hpp"
-#include "pipeline/store.hpp"
+#include "pipeline/stages/clip_state.hpp"
+#include "pipeline/stages/store.hpp"
 
 namespace wf {
 namespace {
 
 constexpr std::size_t most_texts_ahead = 2000;
 
-/// The comment tag of the video: enough to make the clip again from the file alone.
+/// The comment tag of the video: enough to render the clip again from the file alone.
 std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
   return nlohmann::ordered_json{{"wanfarm", version},
                                 {"fingerprint", fingerprint},
@@ -31,15 +32,16 @@ std::string comment(const Job& job, const Recipe& recipe, const std::string& fin
 }
 
 struct FileNames {
-  std::string video, latents, frames;  ///< in the output folder; empty: not wanted
+  std::string video, latents, frames;  ///< names in the output folder; empty: not asked for
 };
 
 FileNames names_of(const Job& job, const RunOptions& options) {
-  return {job.name + "." + file_ending(chosen_codec(options)), options.save_latents ? job.name + ".h5" : "",
-          options.png ? job.name : ""};
+  return {job.name + "." + file_ending(options.video.codec), options.video.save_latents ? job.name + ".h5" : "",
+          options.video.png ? job.name : ""};
 }
 
-/// Of the given stages. Where steps came from a stored state, no denoising was passed from start to end.
+/// Seconds of the given stages. Those of denoising are left out where steps came from a stored state: they are not the
+/// seconds of a whole stage.
 SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
   SecondsByStage seconds = {};
   for (const Stage stage : stages) {
@@ -50,7 +52,7 @@ SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
   return seconds;
 }
 
-/// As its number in the schedule; 0 for a stage without steps.
+/// Number of the last step of a stage in the schedule; 0 for a stage without steps.
 std::int64_t last_step(const Job& job, Stage stage) {
   if (stage == Stage::low) return job.steps - 1;
   return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
@@ -65,18 +67,20 @@ PipelineWork::PipelineWork(Setting setting)
   prepare_host_copies(setting_.models.execution().device);
 }
 
-void PipelineWork::take_role(Role role, const Lender* lender) {
+void PipelineWork::take_role(Role role, const WeightPeer* peer) {
   if (role == Role::resident) return;
-  lender ? setting_.models.expert(expert_of(role), *lender) : setting_.models.expert(expert_of(role));
+  peer ? setting_.models.expert(expert_of(role), *peer) : setting_.models.expert(expert_of(role));
 }
 
-Lent PipelineWork::lend(Role role) { return role == Role::resident ? Lent{} : setting_.models.lend(expert_of(role)); }
+WeightLease PipelineWork::lease(Role role) {
+  return role == Role::resident ? WeightLease{} : setting_.models.lease(expert_of(role));
+}
 
-void PipelineWork::begin(std::size_t clip, const Bytes* parcel) {
+void PipelineWork::begin(std::size_t clip, const Bytes* state) {
   number_ = clip;
   clip_.emplace(start_clip(job(clip)));
   passed_.clear();
-  if (parcel) unpack(*parcel, *clip_, setting_.models.execution().device);
+  if (state) unpack(*state, *clip_, setting_.models.execution().device);
 }
 
 bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done) {
@@ -107,8 +111,8 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
   return true;
 }
 
-/// Where the text encoder leaves the device after its use, it is brought in for many texts at once: those of the list
-/// from this clip on.
+/// Where the text encoder leaves the device after its use, it is loaded for many texts at once: those of the list from
+/// this clip on.
 void PipelineWork::embed_texts_from(std::size_t first) {
   Models& models = setting_.models;
   if (models.execution().keep_text_encoder) return;
@@ -123,20 +127,20 @@ void PipelineWork::embed_texts_from(std::size_t first) {
 
 SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }
 
-/// The stages end when the device is done with them, so there is nothing for the copy to wait for.
-std::function<Bytes()> PipelineWork::park() {
+/// A stage ends only when the device is done with it, so the copy has no GPU work to wait for.
+std::function<Bytes()> PipelineWork::stash() {
   auto clip = std::make_shared<const Clip>(std::move(*clip_));
   clip_.reset();
   return [clip, device = setting_.models.execution().device] {
     return within("job " + clip->job.name, [&] {
-      const trace::Span span("communication", "park", {{"clip", clip->job.name}});
-      const StreamBeside beside(device);
+      const trace::Span span("communication", "stash", {{"clip", clip->job.name}});
+      const SideStream side_stream(device);
       return pack(*clip);
     });
   };
 }
 
-std::function<Finished()> PipelineWork::finish() {
+std::function<FinishedClip()> PipelineWork::finish() {
   auto clip = std::make_shared<Clip>(std::move(*clip_));
   clip_.reset();
   return [this, clip, passed = passed_] {
@@ -145,14 +149,14 @@ std::function<Finished()> PipelineWork::finish() {
       wf::advance(*clip, Stage::write, setting_.models);
       SecondsByStage seconds = seconds_of(*clip, passed);
       seconds[static_cast<std::size_t>(Stage::write)] = clip->seconds.at("write");
-      return Finished{seconds, to_json(publish(*clip))};
+      return FinishedClip{seconds, to_json(publish(*clip))};
     });
   };
 }
 
-void PipelineWork::store(std::size_t number, const Bytes& parcel) {
+void PipelineWork::store(std::size_t number, const Bytes& state) {
   Clip clip = start_clip(job(number));
-  unpack(parcel, clip, at::kCPU);
+  unpack(state, clip, at::kCPU);
   if (!clip.state.x.defined()) return;  // a text is embedded again in no time
   store_denoising(clip.files.state, clip.state, clip.fingerprint);
   spdlog::info("{}: stopped between the experts, its state is kept", clip.job.name);
@@ -165,18 +169,18 @@ Clip PipelineWork::start_clip(const Job& job) const {
   const FileNames names = names_of(job, setting_.options);
   const auto part = [&](const std::string& name) { return name.empty() ? Path() : setting_.folder.part(name); };
   clip.fingerprint = fingerprint(job, recipe_);
-  clip.files = {part(names.video), part(names.latents), part(names.frames), setting_.folder.store(job.name)};
+  clip.files = {part(names.video), part(names.latents), part(names.frames), setting_.folder.stored_state(job.name)};
   clip.format = {.width = job.width,
                  .height = job.height,
                  .fps = job.fps,
-                 .codec = chosen_codec(setting_.options),
-                 .crf = setting_.options.crf,
-                 .preset = setting_.options.preset,
+                 .codec = setting_.options.video.codec,
+                 .crf = setting_.options.video.crf,
+                 .preset = setting_.options.video.preset,
                  .comment = comment(job, recipe_, clip.fingerprint)};
   return clip;
 }
 
-/// The sidecar comes last: a clip without one is not finished.
+/// Publishes the sidecar last, for a clip without one is not finished.
 Sidecar PipelineWork::publish(const Clip& clip) const {
   const FileNames names = names_of(clip.job, setting_.options);
   for (const std::string& name : {names.latents, names.frames, names.video}) {
@@ -188,7 +192,7 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
                         .version = version,
                         .video_file = names.video,
                         .video_bytes = std::filesystem::file_size(setting_.folder.output() / names.video),
-                        .codec = clip.format.codec,
+                        .codec = to_string(clip.format.codec),
                         .how = how(clip),
                         .seconds = clip.seconds,
                         .latents_sha256 = clip.latents_sha256,

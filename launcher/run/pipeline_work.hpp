@@ -1,5 +1,5 @@
-// launcher/farm/pipeline_work.hpp: a rank's work on clips: the stages of the pipeline, and the files of the output
-// folder.
+// launcher/run/pipeline_work.hpp: the real work of a rank on clips: the stages of the pipeline, and the files in the
+// output folder.
 #pragma once
 
 #include <memory>
@@ -8,40 +8,40 @@
 #include <string>
 #include <vector>
 
-#include "cluster/trace.hpp"
-#include "jobs/publish.hpp"
-#include "launcher/farm/group_work.hpp"
-#include "launcher/farm/letters.hpp"
-#include "launcher/flags.hpp"
-#include "pipeline/stages.hpp"
+#include "base/trace.hpp"
+#include "jobs/output/publish.hpp"
+#include "launcher/options/run_options.hpp"
+#include "launcher/run/group_work.hpp"
+#include "launcher/run/messages.hpp"
+#include "pipeline/stages/stages.hpp"
 
 namespace wf {
 
-/// Told before each step what the rank is at; false asks for a stop.
+/// Called before each step with what the rank is doing; returning false requests a stop.
 using Gate = std::function<bool(const Activity&)>;
 
 class PipelineWork final : public GroupWork {
  public:
-  /// What all clips of the run share. `placement` and `ranks` ("0-3", of this group) are for sidecars.
+  /// What all clips of the run share. The references outlive the work.
   struct Setting {
     const std::vector<Job>& jobs;
     Models& models;
     OutputFolder folder;
     const RunOptions& options;
-    std::string placement, ranks;
-    bool leads = true;  ///< the group: its other ranks neither see files nor stages of their own
+    std::string placement, ranks;  ///< for sidecars: "pipeline 5:3, groups of 1", and "0-3", the ranks of this group
+    bool leads = true;             ///< this rank leads its group: only leaders see files and stages that are not shared
     Gate gate;
   };
   explicit PipelineWork(Setting setting);
 
-  void take_role(Role role, const Lender* lender) override;
-  Lent lend(Role role) override;
-  void begin(std::size_t clip, const Bytes* parcel) override;
+  void take_role(Role role, const WeightPeer* peer) override;
+  WeightLease lease(Role role) override;
+  void begin(std::size_t clip, const Bytes* state) override;
   bool advance(Stage stage, const std::function<void()>& nearly_done) override;
   SecondsByStage seconds() const override;
-  std::function<Bytes()> park() override;
-  std::function<Finished()> finish() override;
-  void store(std::size_t clip, const Bytes& parcel) override;
+  std::function<Bytes()> stash() override;
+  std::function<FinishedClip()> finish() override;
+  void store(std::size_t clip, const Bytes& state) override;
 
  private:
   const Job& job(std::size_t clip) const { return setting_.jobs.at(clip); }
@@ -52,10 +52,10 @@ class PipelineWork final : public GroupWork {
 
   Setting setting_;
   Recipe recipe_;
-  std::size_t number_ = 0;    ///< of the clip at work
-  std::optional<Clip> clip_;  ///< at work
-  std::set<Stage> passed_;    ///< by it, here
-  std::optional<trace::Span> step_;
+  std::size_t number_ = 0;           ///< index of the current clip
+  std::optional<Clip> clip_;         ///< the current clip
+  std::set<Stage> passed_;           ///< stages of it that this rank has computed
+  std::optional<trace::Span> step_;  ///< the current denoising step
 };
 
 }  // namespace wf

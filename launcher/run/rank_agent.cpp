@@ -1,24 +1,24 @@
-#include "launcher/farm/courier.hpp"
+#include "launcher/run/rank_agent.hpp"
 
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
-#include "cluster/signals.hpp"
-#include "cluster/trace.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/match.hpp"
+#include "base/signals.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto rest = 1ms;          ///< between two looks into an empty mailbox
-constexpr auto news_every = 100ms;  ///< as the bar is drawn
-constexpr auto last_words = 500ms;  ///< for what has to leave before the end
+constexpr auto idle_pause = 1ms;    ///< between two looks into an empty transport
+constexpr auto news_every = 100ms;  ///< steps are reported no more often than the progress bar is drawn
+constexpr auto flush_time = 500ms;  ///< for what has to leave before the process ends
 
 template <class... Kinds>
 bool is_one_of(const Message& message) {
@@ -26,49 +26,49 @@ bool is_one_of(const Message& message) {
 }
 
 bool is_order(const Message& message) {
-  return is_one_of<letter::Start, letter::Refused, letter::Begin, letter::Assign, letter::Join, letter::ChangeRole,
-                   letter::NothingMore>(message);
+  return is_one_of<message::Start, message::Refused, message::Begin, message::Assign, message::JoinStage,
+                   message::ChangeRole, message::NoMoreWork>(message);
 }
 
 }  // namespace
 
-Courier::Courier(Mail& mail, CourierOptions options)
-    : mail_(mail),
+RankAgent::RankAgent(Transport& transport, RankAgentOptions options)
+    : transport_(transport),
       options_(std::move(options)),
-      incoming_([this](int holder, const letter::Pull& pull) { send(holder, pull); }, options_.piece),
-      lending_([this](int to, const Message& message) { send(to, message); }, options_.patience),
-      activities_(static_cast<std::size_t>(mail.size())),
-      watch_(options_.silence) {
-  for (int rank = 0; rank < size(); ++rank)
-    if (rank != this->rank() && (rank == 0 || this->rank() == 0)) watch_.begin(rank, now());
+      fetch_([this](int holder, const message::FetchState& request) { send(holder, request); }, options_.chunk),
+      peer_weights_([this](int to, const Message& message) { send(to, message); }, options_.patience),
+      activities_(static_cast<std::size_t>(transport.size())),
+      detector_(options_.timeout) {
+  for (int other = 0; other < size(); ++other)
+    if (other != rank() && (other == 0 || rank() == 0)) detector_.watch(other, now());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-Courier::~Courier() {
+RankAgent::~RankAgent() {
   thread_.request_stop();
   thread_.join();
-  mail_.flush(last_words);
+  transport_.flush(flush_time);
 }
 
-std::string Courier::name(int rank) const {
+std::string RankAgent::name(int rank) const {
   const auto i = static_cast<std::size_t>(rank);
   return fmt::format("rank {}{}", rank, i < options_.hosts.size() ? " (node " + options_.hosts[i] + ")" : "");
 }
 
-// ---- The courier's own thread
+// ---- The agent's thread
 
-void Courier::run(const std::stop_token& stop) {
-  trace::name_thread("courier");
+void RankAgent::run(const std::stop_token& stop) {
+  trace::name_thread("agent");
   try {
     while (!stop.stop_requested()) {
       bool idle = true;
-      while (std::optional<Letter> letter = mail_.receive()) {
-        handle(std::move(*letter));
+      while (const std::optional<Packet> packet = transport_.receive()) {
+        handle(*packet);
         idle = false;
       }
-      beat();
-      look_for_silent();
-      if (idle && !mail_.is_carrying()) std::this_thread::sleep_for(rest);
+      send_heartbeat_if_due();
+      abort_if_a_rank_is_lost();
+      if (idle && !transport_.is_carrying()) std::this_thread::sleep_for(idle_pause);
     }
   } catch (...) {
     const Error error = current_error();
@@ -76,158 +76,167 @@ void Courier::run(const std::stop_token& stop) {
   }
 }
 
-void Courier::handle(Letter letter) {
+/// Any message counts as a sign of life.
+void RankAgent::handle(const Packet& packet) {
   {
     const std::lock_guard lock(mutex_);
-    watch_.heard(letter.from, now());
+    detector_.heard(packet.from, now());
   }
-  Message message = to_message(letter.bytes);
-  if (const auto* const beat = std::get_if<letter::Beat>(&message)) return hear(letter.from, *beat);
-  if (const auto* const abort = std::get_if<letter::Abort>(&message)) return hear(*abort);
-  if (const auto* const pull = std::get_if<letter::Pull>(&message)) return answer(letter.from, *pull);
-  if (const auto* const release = std::get_if<letter::Release>(&message)) return void(unpark(release->clip));
-  if (const auto* const piece = std::get_if<letter::Piece>(&message)) return incoming_.hear(*piece);
-  if (const auto* const ahead = std::get_if<letter::Ahead>(&message)) return incoming_.begin(ahead->parked);
-  if (const auto* const want = std::get_if<letter::WantWeights>(&message)) return lending_.answer(letter.from, *want);
-  if (auto* const weights = std::get_if<letter::Weights>(&message)) return lending_.hear(std::move(*weights));
-  if (std::holds_alternative<letter::WeightsTaken>(message)) return lending_.end(letter.from);
-  if (const auto* const assign = std::get_if<letter::Assign>(&message)) fetch_for(*assign);
+  Message message = to_message(packet.bytes);
+  if (handle_here(packet.from, message)) return;
+  if (const auto* const assign = std::get_if<message::Assign>(&message)) prefetch_for(*assign);
   if (is_order(message)) return orders_.put(std::move(message));
-  if (std::holds_alternative<letter::Farewell>(message)) {
+  if (std::holds_alternative<message::Farewell>(message)) {
     const std::lock_guard lock(mutex_);
-    watch_.end(letter.from);
+    detector_.forget(packet.from);
   }
-  reports_.put({letter.from, std::move(message)});
+  reports_.put({packet.from, std::move(message)});
 }
 
-void Courier::hear(int from, const letter::Beat& beat) {
-  if (beat.stop) told_to_stop_ = true;
+/// False for a message that another thread waits for.
+bool RankAgent::handle_here(int from, Message& message) {
+  return std::visit(Match{[&](const message::Heartbeat& m) { return on_heartbeat(from, m), true; },
+                          [&](const message::Abort& m) { return on_abort(m), true; },
+                          [&](const message::FetchState& m) { return send_chunk(from, m), true; },
+                          [&](const message::ReleaseState& m) { return take_stashed(m.clip), true; },
+                          [&](const message::StateChunk& m) { return fetch_.on_chunk(m), true; },
+                          [&](const message::PrefetchHint& m) { return fetch_.begin(m.stashed), true; },
+                          [&](const message::RequestWeights& m) { return peer_weights_.on_request(from, m), true; },
+                          [&](message::WeightHandles& m) { return peer_weights_.on_handles(std::move(m)), true; },
+                          [&](const message::ReturnWeights&) { return peer_weights_.on_return(from), true; },
+                          [](const auto&) { return false; }},
+                    message);
+}
+
+void RankAgent::on_heartbeat(int from, const message::Heartbeat& heartbeat) {
+  if (heartbeat.stop) stop_requested_ = true;
   const std::lock_guard lock(mutex_);
-  activities_[static_cast<std::size_t>(from)] = beat.activity;
+  activities_[static_cast<std::size_t>(from)] = heartbeat.activity;
 }
 
-void Courier::hear(const letter::Abort& abort) {
+void RankAgent::on_abort(const message::Abort& abort) {
   if (!abort.why.empty()) spdlog::error("the run ends: {}", abort.why);
   options_.end_process(abort.exit_code);
 }
 
-/// Before the thread that computes sees the order.
-void Courier::fetch_for(const letter::Assign& order) {
-  if (order.holder < 0 || order.holder == rank()) return incoming_.drop();
-  incoming_.begin({order.clip, order.first, order.holder});
+/// Called before the computing thread sees the order, so that the state is on its way when that thread asks for it.
+void RankAgent::prefetch_for(const message::Assign& order) {
+  if (order.holder < 0 || order.holder == rank()) return fetch_.drop();
+  fetch_.begin({order.clip, order.first, order.holder});
 }
 
-void Courier::answer(int from, const letter::Pull& pull) {
-  std::shared_ptr<const Bytes> parcel;
+void RankAgent::send_chunk(int to, const message::FetchState& request) {
+  std::shared_ptr<const Bytes> state;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = parked_.find(pull.clip); found != parked_.end()) parcel = found->second;
+    if (const auto found = stashed_.find(request.clip); found != stashed_.end()) state = found->second;
   }
-  letter::Piece piece{.number = pull.number, .offset = pull.offset};
-  if (parcel && pull.offset <= parcel->size()) {
-    piece.total = parcel->size();
-    const auto begin = parcel->begin() + static_cast<std::ptrdiff_t>(pull.offset);
-    const std::size_t size = std::min<std::size_t>(options_.piece, parcel->size() - pull.offset);
-    piece.bytes.assign(begin, begin + static_cast<std::ptrdiff_t>(size));
+  message::StateChunk chunk{.number = request.number, .offset = request.offset};
+  if (state && request.offset <= state->size()) {
+    chunk.total = state->size();
+    const auto begin = state->begin() + static_cast<std::ptrdiff_t>(request.offset);
+    const std::size_t size = std::min<std::size_t>(options_.chunk, state->size() - request.offset);
+    chunk.bytes.assign(begin, begin + static_cast<std::ptrdiff_t>(size));
   }
-  send(from, piece);
+  send(to, chunk);
 }
 
-void Courier::beat() {
-  letter::Beat beat;
-  beat.stop = stop_requested();
+/// Due is a heartbeat when its time has come, when a stop was requested, and for rank 0 to hear of a new step.
+void RankAgent::send_heartbeat_if_due() {
+  message::Heartbeat heartbeat;
+  heartbeat.stop = stop_requested();
   {
     const std::lock_guard lock(mutex_);
-    beat.activity = activities_[static_cast<std::size_t>(rank())];
+    heartbeat.activity = activities_[static_cast<std::size_t>(rank())];
   }
-  const auto since = Clock::now() - last_beat_;
-  const bool has_news = rank() != 0 && beat.activity != said_.activity && since >= news_every;
-  if (since < options_.beat && beat.stop == said_.stop && !has_news) return;
-  last_beat_ = Clock::now();
-  said_ = beat;
-  if (rank() != 0) return send(0, beat);
-  for (int other = 1; other < size(); ++other) send(other, beat);
+  const auto since = Clock::now() - sent_at_;
+  const bool has_news = rank() != 0 && heartbeat.activity != last_heartbeat_.activity && since >= news_every;
+  if (since < options_.heartbeat && heartbeat.stop == last_heartbeat_.stop && !has_news) return;
+  sent_at_ = Clock::now();
+  last_heartbeat_ = heartbeat;
+  if (rank() != 0) return send(0, heartbeat);
+  for (int other = 1; other < size(); ++other) send(other, heartbeat);
 }
 
-void Courier::look_for_silent() {
-  std::vector<int> silent;
-  std::string was_at;
+void RankAgent::abort_if_a_rank_is_lost() {
+  std::vector<int> lost;
+  std::string activity;
   {
     const std::lock_guard lock(mutex_);
-    silent = watch_.silent(now());
-    if (silent.empty()) return;
-    was_at = rank() == 0 ? "; it was at: " + words(activities_[static_cast<std::size_t>(silent.front())]) : "";
+    lost = detector_.timed_out(now());
+    if (lost.empty()) return;
+    if (rank() == 0) activity = "; it was at: " + to_string(activities_[static_cast<std::size_t>(lost.front())]);
   }
   abort(1, fmt::format("{} has not been heard of for {:.0f} s: it died, or hangs{}. The same command goes on with what "
                        "is not finished",
-                       name(silent.front()), options_.silence, was_at));
+                       name(lost.front()), options_.timeout, activity));
 }
 
-// ---- For any thread
+// ---- Any thread
 
-bool Courier::stop_requested() const { return told_to_stop_ || wf::stop_requested(); }
+bool RankAgent::stop_requested() const { return stop_requested_ || wf::stop_requested(); }
 
-void Courier::set_activity(const Activity& activity) {
+void RankAgent::set_activity(const Activity& activity) {
   const std::lock_guard lock(mutex_);
   activities_[static_cast<std::size_t>(rank())] = activity;
 }
 
-std::vector<Activity> Courier::activities() const {
+std::vector<Activity> RankAgent::activities() const {
   const std::lock_guard lock(mutex_);
   return activities_;
 }
 
-void Courier::abort(int exit_code, const std::string& why) {
+void RankAgent::abort(int exit_code, const std::string& why) {
   if (!why.empty()) spdlog::error("the run ends: {}", why);
   try {
     for (int other = 0; other < size(); ++other)
-      if (other != rank()) send(other, letter::Abort{exit_code, why});
-    mail_.flush(last_words);
+      if (other != rank()) send(other, message::Abort{exit_code, why});
+    transport_.flush(flush_time);
   } catch (const std::exception& error) {
-    spdlog::error("the others could not be told: {}", error.what());
+    spdlog::error("the other ranks could not be told: {}", error.what());
   }
   options_.end_process(exit_code);
 }
 
-// ---- For the thread that computes
+// ---- The computing thread
 
-Message Courier::next() {
+Message RankAgent::next() {
   const trace::Span waiting("wait", "order");
   for (;;)
     if (std::optional<Message> order = orders_.take(1h)) return std::move(*order);
 }
 
-void Courier::park(std::size_t clip, Bytes parcel) {
-  auto shared = std::make_shared<const Bytes>(std::move(parcel));
+void RankAgent::stash(std::size_t clip, Bytes state) {
+  auto shared = std::make_shared<const Bytes>(std::move(state));
   const std::lock_guard lock(mutex_);
-  parked_[clip] = std::move(shared);
+  stashed_[clip] = std::move(shared);
 }
 
-std::shared_ptr<const Bytes> Courier::unpark(std::size_t clip) {
+std::shared_ptr<const Bytes> RankAgent::take_stashed(std::size_t clip) {
   const std::lock_guard lock(mutex_);
-  const auto parked = parked_.extract(clip);
-  return parked ? parked.mapped() : nullptr;
+  const auto state = stashed_.extract(clip);
+  return state ? state.mapped() : nullptr;
 }
 
-std::vector<std::size_t> Courier::parked() const {
+std::vector<std::size_t> RankAgent::stashed() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::size_t> clips;
-  for (const auto& [clip, parcel] : parked_) clips.push_back(clip);
+  for (const auto& [clip, state] : stashed_) clips.push_back(clip);
   return clips;
 }
 
-Bytes Courier::pull(const letter::Assign& order) {
-  std::optional<Bytes> parcel = incoming_.take();
-  if (!parcel)
-    throw Error(Error::transient, fmt::format("{} has nothing parked of clip {}", name(order.holder), order.clip));
-  send(order.holder, letter::Release{order.clip});
-  return std::move(*parcel);
+Bytes RankAgent::fetch(const message::Assign& order) {
+  std::optional<Bytes> state = fetch_.take();
+  if (!state)
+    throw Error(Error::transient, fmt::format("{} has nothing stashed of clip {}", name(order.holder), order.clip));
+  send(order.holder, message::ReleaseState{order.clip});
+  return std::move(*state);
 }
 
-void Courier::say_farewell(std::string trace) {
-  send(0, letter::Farewell{std::move(trace)});
+void RankAgent::say_farewell(std::string trace) {
+  send(0, message::Farewell{std::move(trace)});
   const std::lock_guard lock(mutex_);
-  watch_.end(0);
+  detector_.forget(0);
 }
 
 }  // namespace wf

@@ -1,11 +1,9 @@
-// launcher/farm/courier.hpp: a rank's mail, carried by a thread of its own while another one computes: letters go to
-// who waits for them, parked clips are handed out, ranks that fall silent are noticed.
+// launcher/run/rank_agent.hpp: the agent of a rank: a thread that sends and receives the rank's messages while other
+// threads compute, serves stashed states to other ranks, and notices ranks that are lost.
 #pragma once
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -16,121 +14,105 @@
 #include <thread>
 #include <vector>
 
-#include "launcher/farm/incoming.hpp"
-#include "launcher/farm/lending.hpp"
-#include "launcher/farm/letters.hpp"
-#include "launcher/farm/watch.hpp"
+#include "cluster/failure_detector.hpp"
+#include "launcher/run/inbox.hpp"
+#include "launcher/run/messages.hpp"
+#include "launcher/run/peer_weights.hpp"
+#include "launcher/run/state_fetch.hpp"
 
 namespace wf {
 
-/// What threads of one process leave for each other.
-template <class T>
-class Inbox {
- public:
-  void put(T item) {
-    {
-      const std::lock_guard lock(mutex_);
-      items_.push_back(std::move(item));
-    }
-    filled_.notify_one();
-  }
-  /// Empty when nothing came within that time.
-  std::optional<T> take(std::chrono::milliseconds most) {
-    std::unique_lock lock(mutex_);
-    if (!filled_.wait_for(lock, most, [this] { return !items_.empty(); })) return std::nullopt;
-    T item = std::move(items_.front());
-    items_.pop_front();
-    return item;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable filled_;
-  std::deque<T> items_;
-};
-
-/// The run ends at once, everywhere.
+/// Ends this process at once, without waiting for other ranks. Whoever calls it has logged the reason.
 using EndProcess = std::function<void(int exit_code)>;
 
-struct CourierOptions {
-  std::vector<std::string> hosts;  ///< of the ranks, for messages
-  std::chrono::milliseconds beat = std::chrono::seconds(1);
-  double silence = 8;      ///< seconds after which a rank counts as lost
-  EndProcess end_process;  ///< ends this process without waiting for anyone; what is said is said already
-  std::size_t piece = std::size_t{16} << 20;                     ///< bytes of a parked clip in one letter
-  std::chrono::milliseconds patience = std::chrono::seconds(5);  ///< with a rank that is asked for an expert
+struct RankAgentOptions {
+  std::vector<std::string> hosts;                                 ///< host name of each rank, for messages to the user
+  std::chrono::milliseconds heartbeat = std::chrono::seconds(1);  ///< between two heartbeats
+  double timeout = 8;  ///< seconds without a message after which a rank counts as lost
+  EndProcess end_process;
+  std::size_t chunk = std::size_t{16} << 20;                     ///< bytes of a stashed state in one message
+  std::chrono::milliseconds patience = std::chrono::seconds(5);  ///< with a rank that is asked for an expert's weights
 };
 
-/// Every rank beats: to rank 0, and rank 0 to all. A rank that rank 0 has not heard of ends the run, named, with what
-/// it was at; so does a silent rank 0, for the others.
-class Courier {
+/// Each rank sends heartbeats to rank 0, and rank 0 to all ranks. A rank that rank 0 has not heard from for `timeout`
+/// ends the run, named with what it was doing; so does a silent rank 0, for the others.
+class RankAgent {
  public:
   struct Report {
-    int from;
+    int from;  ///< the rank that sent it
     Message message;
   };
 
-  /// Starts the thread. `mail` is its alone from now on, but for send().
-  Courier(Mail& mail, CourierOptions options);
-  /// Ends it. What was sent has left, or will never.
-  ~Courier();
-  Courier(const Courier&) = delete;
-  Courier& operator=(const Courier&) = delete;
+  /// Starts the thread. From now on the agent alone receives from `transport`, which outlives it; any thread may send.
+  RankAgent(Transport& transport, RankAgentOptions options);
+  /// Ends the thread, and waits half a second for what was sent to leave.
+  ~RankAgent();
+  RankAgent(const RankAgent&) = delete;
+  RankAgent& operator=(const RankAgent&) = delete;
 
-  int rank() const { return mail_.rank(); }
-  int size() const { return mail_.size(); }
+  int rank() const { return transport_.rank(); }
+  int size() const { return transport_.size(); }
   std::string name(int rank) const;  ///< "rank 3 (node n2)"
 
   // For any thread.
-  void send(int to, const Message& message) { mail_.send(to, to_bytes(message)); }
-  /// A signal came here or to another rank: finish the step, keep what is computed.
+  void send(int to, const Message& message) { transport_.send(to, to_bytes(message)); }
+  /// True once a stop signal came to this rank or to another one: finish the step and keep what is computed.
   bool stop_requested() const;
-  void stop_all() { told_to_stop_ = true; }  ///< on rank 0: its next beat says so
+  /// On rank 0: asks all ranks to stop, with the next heartbeat.
+  void stop_all() { stop_requested_ = true; }
   void set_activity(const Activity& activity);
-  /// Says why, tells all ranks to end, and ends this one.
+  /// Logs the reason, sends Abort to all ranks, and ends this process.
   void abort(int exit_code, const std::string& why);
 
-  // For the thread that computes.
-  Message next();  ///< the next order, also Start and Refused; waits for it
-  void park(std::size_t clip, Bytes parcel);
-  std::shared_ptr<const Bytes> unpark(std::size_t clip);  ///< what was parked here; null: nothing
-  std::vector<std::size_t> parked() const;
-  /// What the last order's clip goes on from, which is on its way here since that order came, or longer; the holder
-  /// forgets it then. Throws transient when it is not there.
-  Bytes pull(const letter::Assign& order);
-  Lending& lending() { return lending_; }
-  void say_farewell(std::string trace);  ///< to rank 0; from now on nobody watches the other
+  // For the computing thread.
+  /// The next order or answer of the handshake (Start, Refused, Begin, Assign, JoinStage, ChangeRole, NoMoreWork);
+  /// waits for it.
+  Message next();
+  /// Keeps a clip's state in host memory for the rank that fetches it.
+  void stash(std::size_t clip, Bytes state);
+  /// Removes the state that was stashed here, and returns it; null: there is none.
+  std::shared_ptr<const Bytes> take_stashed(std::size_t clip);
+  std::vector<std::size_t> stashed() const;  ///< the clips whose state is stashed here
+  /// The state that an assigned clip starts from, from the rank that holds it, which forgets it. The agent has been
+  /// fetching it since the order came, or since a hint. Throws Error(transient) when it is not there.
+  Bytes fetch(const message::Assign& order);
+  PeerWeights& peer_weights() { return peer_weights_; }
+  /// Tells rank 0 that this rank has ended its part; neither counts the other as lost from now on.
+  void say_farewell(std::string trace);
 
-  // For rank 0.
-  std::optional<Report> next_report(std::chrono::milliseconds most) { return reports_.take(most); }
-  std::vector<Activity> activities() const;  ///< of all ranks, as last heard
+  // For the coordinator, on rank 0.
+  /// The next report of any rank; empty when none came within `timeout`.
+  std::optional<Report> next_report(std::chrono::milliseconds timeout) { return reports_.take(timeout); }
+  std::vector<Activity> activities() const;  ///< of each rank, as in its last heartbeat
 
  private:
   using Clock = std::chrono::steady_clock;
   static double now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+  // On the agent's thread:
   void run(const std::stop_token& stop);
-  void handle(Letter letter);
-  void hear(int from, const letter::Beat& beat);
-  void hear(const letter::Abort& abort);
-  void fetch_for(const letter::Assign& order);
-  void answer(int from, const letter::Pull& pull);
-  void beat();  ///< when it is time, or there is news for rank 0
-  void look_for_silent();
+  void handle(const Packet& packet);
+  bool handle_here(int from, Message& message);
+  void on_heartbeat(int from, const message::Heartbeat& heartbeat);
+  void on_abort(const message::Abort& abort);
+  void prefetch_for(const message::Assign& order);
+  void send_chunk(int to, const message::FetchState& request);
+  void send_heartbeat_if_due();
+  void abort_if_a_rank_is_lost();
 
-  Mail& mail_;
-  CourierOptions options_;
-  Inbox<Message> orders_;
-  Inbox<Report> reports_;
-  Incoming incoming_;
-  Lending lending_;
-  mutable std::mutex mutex_;  ///< of all below
-  std::map<std::size_t, std::shared_ptr<const Bytes>> parked_;
-  std::vector<Activity> activities_;
-  Watch watch_;
-  std::atomic<bool> told_to_stop_ = false;
-  letter::Beat said_;  ///< in the last beat
-  Clock::time_point last_beat_ = {};
-  std::jthread thread_;  ///< last: it uses all of the above
+  Transport& transport_;
+  RankAgentOptions options_;
+  Inbox<Message> orders_;  ///< for the computing thread
+  Inbox<Report> reports_;  ///< for the coordinator
+  StateFetch fetch_;
+  PeerWeights peer_weights_;
+  mutable std::mutex mutex_;                                     ///< guards the next three members
+  std::map<std::size_t, std::shared_ptr<const Bytes>> stashed_;  ///< by clip
+  std::vector<Activity> activities_;                             ///< by rank
+  FailureDetector detector_;
+  std::atomic<bool> stop_requested_ = false;
+  message::Heartbeat last_heartbeat_;  ///< as it was sent
+  Clock::time_point sent_at_ = {};     ///< when the last heartbeat left
+  std::jthread thread_;                ///< last, for it uses all members above
 };
 
 }  // namespace wf

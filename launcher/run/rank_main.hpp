@@ -1,34 +1,36 @@
-// launcher/farm/take_part.hpp: a rank's part in a run that has begun: its group, its models, its work.
+// launcher/run/rank_main.hpp: what a rank does in a run that has begun: it joins its group, loads its models, and
+// computes; rank 0 coordinates as well.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "launcher/farm/start.hpp"
-#include "launcher/results.hpp"
-#include "parallel/world.hpp"
+#include "cluster/world.hpp"
+#include "launcher/run/handshake.hpp"
+#include "launcher/run/results.hpp"
 
 namespace wf {
 
-/// What a rank brings.
-struct Member {
-  const Execution& base;
+/// What a rank brings into a run. All that is referred to outlives the run.
+struct RankContext {
+  const Execution& base;  ///< how this rank computes, but for what the plan decides
   const RunOptions& options;
-  const std::vector<std::string>& hosts;  ///< of all ranks
-  World* world;                           ///< none: a process alone
-  Courier& courier;
+  const std::vector<std::string>& hosts;  ///< host name of each rank
+  World* world;                           ///< null: the process is alone
+  RankAgent& agent;
 };
 
-/// Rank 0: works like the others, and hands out the clips.
 struct Outcome {
   Summary summary;
-  std::optional<Error> fatal;  ///< of the disk or the machine: what ended the run
+  std::optional<Error> fatal;  ///< the error of the disk or the node that ended the run
 };
-Outcome lead_run(LedRun& led, const Member& member);
 
-/// Until nothing is left to do. Both throw what goes wrong with a group or with this rank: then the others have to be
-/// told.
-void follow_run(const JoinedRun& joined, const Member& member);
+/// Rank 0's part: computes with its group, and coordinates all groups on a thread of its own. Throws what goes wrong
+/// with this rank or its group, and nobody has told the other ranks then.
+Outcome lead_run(LedRun& led, const RankContext& rank);
+
+/// The part of every other rank; returns when no work is left. Throws as lead_run() does.
+void follow_run(const JoinedRun& joined, const RankContext& rank);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "launcher/process.hpp"
+#include "launcher/run/rank_process.hpp"
 
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
@@ -7,15 +7,16 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "cluster/error.hpp"
-#include "launcher/front.hpp"
-#include "launcher/machine.hpp"
-#include "launcher/model_choice.hpp"
+#include "base/error.hpp"
+#include "cluster/gpu.hpp"
+#include "cluster/launch/start_ranks.hpp"
+#include "cluster/mpi_transport.hpp"
+#include "launcher/options/model_choice.hpp"
 
 namespace wf {
 namespace {
 
-/// A launcher whose MPI is not the one that this program is linked with starts worlds of one rank each.
+/// A launcher of another MPI than the one this program is linked with starts as many worlds of one rank each.
 void check_size(int started, int in_world) {
   if (started != in_world)
     throw Error(
@@ -27,8 +28,8 @@ void check_size(int started, int in_world) {
 
 }  // namespace
 
-Process::Process(const Rank& rank)
-    : by_mpirun(environment().contains("OMPI_COMM_WORLD_SIZE")),  // asked before MPI is: it sets this, too
+RankProcess::RankProcess(const Rank& rank)
+    : by_mpirun(environment().contains("OMPI_COMM_WORLD_SIZE")),  // asked before MPI_Init, which sets it as well
       hosts{this_node().host} {
   if (rank.size > 1) {
     world.emplace();
@@ -36,10 +37,10 @@ Process::Process(const Rank& rank)
     hosts = world->hosts();
     place = world->place();
   }
-  mail = world ? world->mail() : local_mail();
+  transport = world ? mpi_transport(*world) : local_transport();
 }
 
-void Process::end(int exit_code) {
+void RankProcess::end(int exit_code) {
   leave_exit_code(exit_code);
   std::cout.flush();
   spdlog::default_logger()->flush();

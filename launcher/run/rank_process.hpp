@@ -1,4 +1,5 @@
-// launcher/process.hpp: this process among those of a run: their MPI, its mail, and its share of the machine.
+// launcher/run/rank_process.hpp: this process as one rank of a run: its MPI world, its transport, its share of the
+// node.
 #pragma once
 
 #include <memory>
@@ -7,30 +8,33 @@
 #include <vector>
 
 #include "cluster/node.hpp"
-#include "launcher/flags.hpp"
-#include "parallel/mail.hpp"
-#include "parallel/world.hpp"
+#include "cluster/transport.hpp"
+#include "cluster/world.hpp"
+#include "launcher/options/run_options.hpp"
 #include "pipeline/execution.hpp"
 
 namespace wf {
 
-/// Alone, it needs no MPI, and starts none.
-struct Process {
-  /// Collective over the ranks that mpirun or srun started. Throws environment when they have not become one world.
-  explicit Process(const Rank& rank);
+/// A process that was started alone is a run of one rank: its transport leads back to itself, and no MPI is started.
+/// All other code is the same for one rank and for a thousand, so that what a laptop runs is what a cluster runs.
+struct RankProcess {
+  /// Collective over the ranks that mpirun or srun started. Throws Error(environment) when they have not become one
+  /// world.
+  explicit RankProcess(const Rank& rank);
 
-  /// Leaves at once, with nothing finalized, when ranks are lost or hang, and takes care that the others end as well.
+  /// Ends this process at once, with nothing finalized, and makes sure that the other ranks end as well: for when ranks
+  /// are lost or hang.
   [[noreturn]] void end(int exit_code);
 
-  bool by_mpirun = false;  ///< which ends all ranks when one has left with a code; srun need not
-  std::optional<World> world;
-  std::unique_ptr<Mail> mail;      ///< goes before the world does
-  std::vector<std::string> hosts;  ///< the machine of each rank
+  bool by_mpirun = false;                ///< mpirun ends all ranks when one exits with a code; srun need not
+  std::optional<World> world;            ///< empty: the process is alone
+  std::unique_ptr<Transport> transport;  ///< destroyed before the world
+  std::vector<std::string> hosts;        ///< host name of each rank
   NodePlace place;
 };
 
-/// The cores and the GPUs of a machine are dealt out to its ranks: what chosen_execution() says, on this rank's own
-/// GPU. Settles options.threads.
+/// The device and threads of this rank: chosen_execution() with the cores and GPUs of the node dealt out to its ranks.
+/// Sets options.threads.
 Execution own_share(RunOptions& options, const NodePlace& place);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "launcher/results.hpp"
+#include "launcher/run/results.hpp"
 
 #include <nlohmann/json.hpp>
 

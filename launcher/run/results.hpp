@@ -1,23 +1,26 @@
-// launcher/results.hpp: what a run says about its clips: the JSON lines of --json, and the summary.
+// launcher/run/results.hpp: the JSON lines of --json, one a clip, and the summary of a run.
 #pragma once
 
 #include <cstddef>
 #include <string>
 
-#include "cluster/error.hpp"
-#include "jobs/sidecar.hpp"
+#include "base/error.hpp"
+#include "jobs/output/sidecar.hpp"
 
 namespace wf {
 
 struct Summary {
-  std::size_t done = 0, skipped = 0, failed = 0, left = 0;  ///< skipped: found finished
-  double seconds = 0;
+  std::size_t done = 0;     ///< rendered by this run
+  std::size_t skipped = 0;  ///< found finished
+  std::size_t failed = 0;   ///< failed for good
+  std::size_t left = 0;     ///< neither of these: the run was stopped
+  double seconds = 0;       ///< wall time of the run
 };
 
-/// 0 all done, 1 some failed, 75 stopped with work left.
+/// The exit code of a run: 0 all done, 1 some clips failed, 75 stopped with work left.
 int exit_code(const Summary& summary);
 
-/// One line each, without a newline at the end.
+// Each is one line without a newline at its end.
 std::string done_line(const Sidecar& sidecar);
 std::string skipped_line(const Sidecar& sidecar);
 std::string failed_line(const Job& job, const Error& error);

@@ -1,20 +1,18 @@
-#include "launcher/run.hpp"
-
-#include <spdlog/fmt/fmt.h>
+#include "launcher/run/run.hpp"
 
 #include <iostream>
 #include <optional>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/signals.hpp"
+#include "base/trace.hpp"
 #include "cluster/node.hpp"
-#include "cluster/signals.hpp"
-#include "cluster/trace.hpp"
-#include "launcher/dry_run.hpp"
-#include "launcher/farm/start.hpp"
-#include "launcher/farm/take_part.hpp"
-#include "launcher/model_choice.hpp"
-#include "launcher/process.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/run/dry_run.hpp"
+#include "launcher/run/handshake.hpp"
+#include "launcher/run/rank_main.hpp"
+#include "launcher/run/rank_process.hpp"
 
 namespace wf {
 namespace {
@@ -26,48 +24,51 @@ void report(const Summary& summary, const Path& output, const RunOptions& option
   if (summary.left > 0) spdlog::warn("stopped with work left: the same command goes on with it");
 }
 
-/// What goes wrong with one rank now would keep the others waiting for ever.
+/// Runs this rank's part. An exception aborts the run on all ranks, which would else wait for this one for ever.
 template <class Part>
-auto or_end_all(Courier& courier, Part&& part) {
+auto or_abort_all(RankAgent& agent, Part&& part) {
   try {
     return part();
   } catch (const std::exception&) {
     const Error error = current_error();
-    if (courier.size() > 1) courier.abort(exit_code(error.kind()), courier.name(courier.rank()) + ": " + error.what());
+    if (agent.size() > 1) agent.abort(exit_code(error.kind()), agent.name(agent.rank()) + ": " + error.what());
     throw error;
   }
 }
 
-int lead(const ReadRequest& read, const Member& member, const HearPlan& hear) {
-  LedRun led = start_run(read, member.base, member.options, member.courier);
-  if (hear) hear(led.request, led.run.plan, member.hosts);
-  const Outcome outcome = or_end_all(member.courier, [&] { return lead_run(led, member); });
+/// Rank 0: begins the run, computes like every rank, and coordinates.
+int lead(const ReadRequest& read, const RankContext& rank, const PlanObserver& on_plan) {
+  LedRun led = start_run(read, rank.base, rank.options, rank.agent);
+  if (on_plan) on_plan(led.request, led.run.plan, rank.hosts);
+  const Outcome outcome = or_abort_all(rank.agent, [&] { return lead_run(led, rank); });
   if (outcome.fatal) throw *outcome.fatal;
-  report(outcome.summary, led.run.output, member.options);
+  report(outcome.summary, led.run.output, rank.options);
   return exit_code(outcome.summary);
 }
 
-int follow(const Member& member) {
-  const std::optional<JoinedRun> joined = join_run(member.base, member.options, member.courier);
-  if (joined) or_end_all(member.courier, [&] { follow_run(*joined, member); });
+/// Every other rank.
+int follow(const RankContext& rank) {
+  const std::optional<JoinedRun> joined = join_run(rank.base, rank.options, rank.agent);
+  if (joined) or_abort_all(rank.agent, [&] { follow_run(*joined, rank); });
   return 0;
 }
 
 }  // namespace
 
-int run(const ReadRequest& read, RunOptions options, const HearPlan& hear) {
+int run(const ReadRequest& read, RunOptions options, const PlanObserver& on_plan) {
   const Rank rank = rank_from(environment());
-  open_log(log_level(options), rank.rank);
+  open_log(options.shown_level(), rank.rank);
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
-  if (!options.trace.empty()) trace::start(rank.rank);
+  if (!options.trace.empty()) trace::start(rank.rank, this_node().host);
   trace::name_thread("computing");
-  Process process(rank);
+  RankProcess process(rank);
   const Execution base = own_share(options, process.place);
   World* const world = process.world ? &*process.world : nullptr;
-  Courier courier(*process.mail, {.hosts = process.hosts, .end_process = [&process](int code) { process.end(code); }});
-  const Member member{base, options, process.hosts, world, courier};
-  return rank.rank == 0 ? lead(read, member, hear) : follow(member);
+  RankAgent agent(*process.transport,
+                  {.hosts = process.hosts, .end_process = [&process](int code) { process.end(code); }});
+  const RankContext context{base, options, process.hosts, world, agent};
+  return rank.rank == 0 ? lead(read, context, on_plan) : follow(context);
 }
 
 }  // namespace wf

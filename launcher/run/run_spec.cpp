@@ -1,7 +1,7 @@
-#include "launcher/farm/run_start.hpp"
+#include "launcher/run/run_spec.hpp"
 
-#include "cluster/error.hpp"
-#include "jobs/job_json.hpp"
+#include "base/error.hpp"
+#include "jobs/output/job_json.hpp"
 
 namespace wf {
 
@@ -9,32 +9,28 @@ using Json = nlohmann::ordered_json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Degrees, guidance, ulysses, ring)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance, expert_leaves,
-                                   parked)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance,
+                                   offload_expert_for_decode, stashed)
 
-std::string to_json(const RunStart& start) {
+std::string to_json(const RunSpec& start) {
   Json jobs = Json::array();
   for (const Job& job : start.jobs) jobs.push_back(json_of(job));
-  return Json{{"jobs", std::move(jobs)},
-              {"model", start.model.string()},
-              {"output", start.output.string()},
-              {"model_id", start.model_id},
-              {"word", start.word},
-              {"plan", nlohmann::json(start.plan)},
+  return Json{{"jobs", std::move(jobs)},    {"model", start.model.string()}, {"output", start.output.string()},
+              {"model_id", start.model_id}, {"word", start.nonce},           {"plan", nlohmann::json(start.plan)},
               {"finished", start.finished}}
       .dump();
 }
 
-RunStart run_start_from(const std::string& text) {
+RunSpec run_spec_from(const std::string& text) {
   try {
     const Json json = Json::parse(text);
-    RunStart start{.jobs = {},
-                   .model = json.at("model").get<std::string>(),
-                   .output = json.at("output").get<std::string>(),
-                   .model_id = json.at("model_id"),
-                   .word = json.at("word"),
-                   .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>(),
-                   .finished = json.at("finished")};
+    RunSpec start{.jobs = {},
+                  .model = json.at("model").get<std::string>(),
+                  .output = json.at("output").get<std::string>(),
+                  .model_id = json.at("model_id"),
+                  .nonce = json.at("word"),
+                  .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>(),
+                  .finished = json.at("finished")};
     for (const Json& job : json.at("jobs")) start.jobs.push_back(job_from(job));
     return start;
   } catch (const Json::exception& error) {

@@ -1,25 +1,26 @@
-// launcher/farm/run_start.hpp: what rank 0 tells the others at the start: the run, decided to the last value.
+// launcher/run/run_spec.hpp: what rank 0 sends to the other ranks at the start: the run, decided to the last value.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 #include "jobs/job.hpp"
 #include "launcher/planner/placement.hpp"
 
 namespace wf {
 
-struct RunStart {
-  std::vector<Job> jobs;  ///< seeds drawn
+struct RunSpec {
+  std::vector<Job> jobs;  ///< with their seeds drawn
   Path model, output;     ///< absolute
-  std::string model_id;   ///< every rank has to find the same
-  std::string word;       ///< that stands in the output folder: every rank has to see it (OutputFolder::leave_word)
+  std::string model_id;   ///< every rank has to find this checkpoint under `model`
+  std::string nonce;      ///< stands in the output folder, where every rank has to see it (OutputFolder::write_nonce)
   PlacementPlan plan;
-  std::vector<std::size_t> finished;  ///< clips that earlier runs finished
+  std::vector<std::size_t> finished;  ///< clips that earlier runs finished, in ascending order
 };
 
-std::string to_json(const RunStart& start);
-RunStart run_start_from(const std::string& json);  ///< throws internal when it is none
+std::string to_json(const RunSpec& run);
+/// Throws Error(internal) when the text is no RunSpec.
+RunSpec run_spec_from(const std::string& json);
 
 }  // namespace wf

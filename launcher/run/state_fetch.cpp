@@ -1,4 +1,4 @@
-#include "launcher/farm/incoming.hpp"
+#include "launcher/run/state_fetch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -9,60 +9,60 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto deadline = 10min;         ///< for what the computing thread waits for
-constexpr std::size_t pieces_ahead = 2;  ///< asked for before the first of them has come
+constexpr auto deadline = 10min;         ///< for a state that the computing thread waits for
+constexpr std::size_t chunks_ahead = 2;  ///< requested before the first of them has come, to hide the round trip
 
 }  // namespace
 
-void Incoming::begin(const Parked& what) {
+void StateFetch::begin(const StashedState& state) {
   const std::lock_guard lock(mutex_);
-  if (state_ != State::none && what == what_) return;
-  end(State::coming);
-  what_ = what;
-  ++number_;
-  asked_ = come_ = 0;
-  span_.emplace("communication", "pull");
-  ask_next();  // one alone: its answer says how many there are
-}
-
-void Incoming::drop() {
-  const std::lock_guard lock(mutex_);
-  end(State::none);
-}
-
-void Incoming::ask_next() {
-  ask_(what_.holder, {what_.clip, number_, asked_});
-  asked_ += piece_;
-}
-
-void Incoming::end(State state) {
+  if (progress_ != Progress::none && state == state_) return;
+  set(Progress::fetching);
   state_ = state;
+  ++number_;
+  requested_ = received_ = 0;
+  span_.emplace("communication", "fetch");
+  request_next();  // a single chunk, for only its answer says how many there are
+}
+
+void StateFetch::drop() {
+  const std::lock_guard lock(mutex_);
+  set(Progress::none);
+}
+
+void StateFetch::request_next() {
+  request_(state_.holder, {state_.clip, number_, requested_});
+  requested_ += chunk_;
+}
+
+void StateFetch::set(Progress progress) {
+  progress_ = progress;
   span_.reset();
-  if (state != State::here) bytes_ = {};
+  if (progress != Progress::complete) bytes_ = {};
   changed_.notify_all();
 }
 
-void Incoming::hear(const letter::Piece& piece) {
+void StateFetch::on_chunk(const message::StateChunk& chunk) {
   const std::lock_guard lock(mutex_);
-  if (state_ != State::coming || piece.number != number_) return;
-  if (piece.total == 0) return end(State::none);
-  bytes_.resize(piece.total);
-  std::copy(piece.bytes.begin(), piece.bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(piece.offset));
-  come_ += piece.bytes.size();
-  if (come_ == piece.total) return end(State::here);
-  while (asked_ < piece.total && asked_ < come_ + pieces_ahead * piece_) ask_next();
+  if (progress_ != Progress::fetching || chunk.number != number_) return;
+  if (chunk.total == 0) return set(Progress::none);
+  bytes_.resize(chunk.total);
+  std::copy(chunk.bytes.begin(), chunk.bytes.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(chunk.offset));
+  received_ += chunk.bytes.size();
+  if (received_ == chunk.total) return set(Progress::complete);
+  while (requested_ < chunk.total && requested_ < received_ + chunks_ahead * chunk_) request_next();
 }
 
-std::optional<Bytes> Incoming::take() {
+std::optional<Bytes> StateFetch::take() {
   std::unique_lock lock(mutex_);
-  if (state_ == State::coming) {
-    const trace::Span waiting("wait", "pull");
-    changed_.wait_for(lock, deadline, [this] { return state_ != State::coming; });
+  if (progress_ == Progress::fetching) {
+    const trace::Span waiting("wait", "fetch");
+    changed_.wait_for(lock, deadline, [this] { return progress_ != Progress::fetching; });
   }
-  std::optional<Bytes> all;
-  if (state_ == State::here) all = std::move(bytes_);
-  end(State::none);
-  return all;
+  std::optional<Bytes> state;
+  if (progress_ == Progress::complete) state = std::move(bytes_);
+  set(Progress::none);
+  return state;
 }
 
 }  // namespace wf

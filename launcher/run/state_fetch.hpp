@@ -1,4 +1,4 @@
-// launcher/farm/incoming.hpp: a parked clip on its way here from the rank that holds it, a piece at a time.
+// launcher/run/state_fetch.hpp: fetches the stashed state of a clip from the rank that holds it, chunk by chunk.
 #pragma once
 
 #include <condition_variable>
@@ -6,41 +6,44 @@
 #include <mutex>
 #include <optional>
 
-#include "cluster/trace.hpp"
-#include "launcher/farm/letters.hpp"
+#include "base/trace.hpp"
+#include "launcher/run/messages.hpp"
 
 namespace wf {
 
-/// One at most: what the clip that comes next goes on from, as far as that is known. The courier's thread fetches a
-/// copy while another thread computes, which takes it when it needs it.
-class Incoming {
+/// One fetch at a time: of the clip that is assigned, or will probably be assigned next. The agent's thread requests
+/// and receives the chunks while the computing thread works; the computing thread takes the complete state.
+class StateFetch {
  public:
-  using Ask = std::function<void(int holder, const letter::Pull&)>;
-  /// piece: bytes in one letter, on all ranks alike.
-  Incoming(Ask ask, std::size_t piece) : ask_(std::move(ask)), piece_(piece) {}
+  using SendRequest = std::function<void(int holder, const message::FetchState&)>;
+  /// chunk: bytes of one StateChunk, the same on all ranks.
+  StateFetch(SendRequest request, std::size_t chunk) : request_(std::move(request)), chunk_(chunk) {}
 
-  // For the courier's thread.
-  void begin(const Parked& what);  ///< nothing to do when that is on its way, or here; what else there was is dropped
+  // For the agent's thread.
+  /// Starts to fetch that state and drops any other one. Does nothing when this state is being fetched or is here.
+  void begin(const StashedState& state);
+  /// Forgets what was fetched.
   void drop();
-  void hear(const letter::Piece& piece);
+  void on_chunk(const message::StateChunk& chunk);
 
-  // For the thread that computes.
-  /// Of what was begun last: waits until all of it is here. Empty when the holder has nothing, or does not answer.
+  // For the computing thread.
+  /// The bytes of the state that begin() was called for last; waits until they are complete. Empty when the holder has
+  /// nothing of the clip, or does not answer within 10 minutes.
   std::optional<Bytes> take();
 
  private:
-  enum class State { none, coming, here };
-  void ask_next();
-  void end(State state);
+  enum class Progress { none, fetching, complete };
+  void request_next();
+  void set(Progress progress);
 
-  const Ask ask_;
-  const std::size_t piece_;
-  std::mutex mutex_;  ///< of all below
+  const SendRequest request_;
+  const std::size_t chunk_;
+  std::mutex mutex_;  ///< guards all members below
   std::condition_variable changed_;
-  State state_ = State::none;
-  Parked what_;
-  std::uint64_t number_ = 0;  ///< of this fetch: pieces of one that was dropped still come
-  std::uint64_t asked_ = 0, come_ = 0;
+  Progress progress_ = Progress::none;
+  StashedState state_;
+  std::uint64_t number_ = 0;                    ///< of the current fetch
+  std::uint64_t requested_ = 0, received_ = 0;  ///< bytes
   Bytes bytes_;
   std::optional<trace::Span> span_;
 };

@@ -1,124 +1,126 @@
-#include "launcher/farm/worker.hpp"
+#include "launcher/run/worker.hpp"
 
 #include <algorithm>
 #include <memory>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
-#include "cluster/trace.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 namespace {
 
-/// high and low are the group's, all other stages its leader's.
+/// All ranks of a group compute high and low together; its leader alone does the other stages.
 bool is_shared(Stage stage) { return stage == Stage::high || stage == Stage::low; }
 
-/// After it the leader asks for more: write is done beside the next clip.
-bool is_last(Stage stage, const letter::Assign& order) {
+/// True for the stage after which the leader requests more work: write goes on in the background of the next clip.
+bool is_last(Stage stage, const message::Assign& order) {
   return stage == order.last || (stage == Stage::decode && order.last == Stage::write);
 }
 
 }  // namespace
 
-Worker::Worker(const Groups& groups, Courier& courier, GroupWork& work)
+Worker::Worker(const Groups& groups, RankAgent& agent, GroupWork& work)
     : groups_(groups),
-      courier_(courier),
+      agent_(agent),
       work_(work),
-      number_(groups.of(courier.rank())),
+      number_(groups.of(agent.rank())),
       group_(groups.ranks[static_cast<std::size_t>(number_)]) {
-  courier_.lending().lend_by([this](Role role) { return work_.lend(role); });
+  agent_.peer_weights().serve_with([this](Role role) { return work_.lease(role); });
 }
 
 void Worker::run() { leads() ? lead() : follow(); }
 
-void Worker::take_role(const letter::ChangeRole& change) {
+void Worker::take_role(const message::ChangeRole& change) {
   const trace::Span span("load", change.role == Role::high ? "high-noise expert" : "low-noise expert");
   spdlog::debug("takes the {}-noise expert", change.role == Role::high ? "high" : "low");
-  const auto place = std::ranges::find(group_, courier_.rank()) - group_.begin();
-  const int other = change.lenders.at(static_cast<std::size_t>(place));
-  const Lender lender{other, [&] { return courier_.lending().borrow(other, change.role); }};
-  work_.take_role(change.role, other < 0 ? nullptr : &lender);
+  const auto place = std::ranges::find(group_, agent_.rank()) - group_.begin();
+  const int other = change.peers.at(static_cast<std::size_t>(place));
+  const WeightPeer peer{other, [&] { return agent_.peer_weights().request(other, change.role); }};
+  work_.take_role(change.role, other < 0 ? nullptr : &peer);
 }
 
 // ---- The leader
 
 void Worker::lead() {
   for (;;) {
-    report(letter::Ask{number_});
-    const Message order = courier_.next();
-    if (const auto* const assign = std::get_if<letter::Assign>(&order)) {
+    report(message::RequestWork{number_});
+    const Message order = agent_.next();
+    if (const auto* const assign = std::get_if<message::Assign>(&order)) {
       carry_out(*assign);
-    } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
-      tell_group(order);
+    } else if (const auto* const change = std::get_if<message::ChangeRole>(&order)) {
+      send_to_group(order);
       take_role(*change);
-    } else if (const auto* const end = std::get_if<letter::NothingMore>(&order)) {
-      finish_all();
-      if (end->keep_parked) store_parked();
-      return tell_group(order);
+    } else if (const auto* const end = std::get_if<message::NoMoreWork>(&order)) {
+      wait_for_background();
+      if (end->keep_stashed) store_stashed();
+      return send_to_group(order);
     }
   }
 }
 
-/// An error is the clip's, unless the others of the group wait in a stage for this rank.
-void Worker::carry_out(const letter::Assign& order) {
+/// An error fails the clip alone, unless the other ranks of the group wait for this one in a shared stage.
+void Worker::carry_out(const message::Assign& order) {
   try {
     pass_stages(order);
   } catch (const std::exception&) {
     const Error error = current_error();
-    if (std::exchange(together_, false)) throw error;
+    if (std::exchange(in_shared_stage_, false)) throw error;
     report_failure(order.clip, error);
   }
-  courier_.set_activity({});
+  agent_.set_activity({});
 }
 
-void Worker::pass_stages(const letter::Assign& order) {
+void Worker::pass_stages(const message::Assign& order) {
   begin(order);
   for (const Stage stage : all_stages) {
     if (stage < order.first || stage > order.last) continue;
     if (stage == Stage::write) return finish(order.clip);
-    if (!advance(order, stage)) return report(letter::Interrupted{number_, order.clip, stage});
+    if (!advance(order, stage)) return report(message::Interrupted{number_, order.clip, stage});
   }
-  park(order.clip);
+  stash(order.clip);
 }
 
-void Worker::begin(const letter::Assign& order) {
+void Worker::begin(const message::Assign& order) {
   if (order.holder < 0) return work_.begin(order.clip, nullptr);
-  const std::shared_ptr<const Bytes> parcel = order.holder == courier_.rank()
-                                                  ? courier_.unpark(order.clip)
-                                                  : std::make_shared<const Bytes>(courier_.pull(order));
-  if (!parcel) throw Error(Error::transient, "what was parked of the clip is gone");
-  report(letter::Pulled{number_, order.clip});
-  work_.begin(order.clip, parcel.get());
+  const std::shared_ptr<const Bytes> state = order.holder == agent_.rank()
+                                                 ? agent_.take_stashed(order.clip)
+                                                 : std::make_shared<const Bytes>(agent_.fetch(order));
+  if (!state) throw Error(Error::transient, "the stashed state of the clip is gone");
+  report(message::StateFetched{number_, order.clip});
+  work_.begin(order.clip, state.get());
 }
 
-bool Worker::advance(const letter::Assign& order, Stage stage) {
+bool Worker::advance(const message::Assign& order, Stage stage) {
   std::function<void()> nearly_done;
-  if (is_last(stage, order)) nearly_done = [this] { report(letter::Ending{number_}); };
-  together_ = is_shared(stage) && group_.size() > 1;
-  if (together_) tell_group(letter::Join{order.clip, stage});
+  if (is_last(stage, order)) nearly_done = [this] { report(message::NearlyIdle{number_}); };
+  in_shared_stage_ = is_shared(stage) && group_.size() > 1;
+  if (in_shared_stage_) send_to_group(message::JoinStage{order.clip, stage});
   const bool passed = work_.advance(stage, nearly_done);
-  together_ = false;
+  in_shared_stage_ = false;
   return passed;
 }
 
 void Worker::finish(std::size_t clip) {
-  beside(finishing_, "finishing", clip, [this, clip, finish = work_.finish()] {
-    const Finished finished = finish();
-    return letter::Done{number_, clip, finished.seconds, finished.sidecar};
+  in_background(finishing_, "finishing", clip, [this, clip, finish = work_.finish()] {
+    const FinishedClip finished = finish();
+    return message::Done{number_, clip, finished.seconds, finished.sidecar};
   });
 }
 
-void Worker::park(std::size_t clip) {
+void Worker::stash(std::size_t clip) {
   const SecondsByStage seconds = work_.seconds();
-  beside(parking_, "parking", clip, [this, clip, seconds, park = work_.park()] {
-    courier_.park(clip, park());
-    return letter::HandedOver{number_, clip, seconds};
+  in_background(stashing_, "stashing", clip, [this, clip, seconds, stash = work_.stash()] {
+    agent_.stash(clip, stash());
+    return message::HandedOver{number_, clip, seconds};
   });
 }
 
-/// While this is done for one clip the next is computed, but not the one after that: a clip that waits takes memory.
-void Worker::beside(std::jthread& thread, std::string_view name, std::size_t clip, std::function<Message()> work) {
+/// Runs `work` on `thread` and reports what comes of it. Waits for the thread's last clip first: each clip in the
+/// background takes memory, so there is one of each kind at most.
+void Worker::in_background(std::jthread& thread, std::string_view name, std::size_t clip,
+                           std::function<Message()> work) {
   if (thread.joinable()) thread.join();
   thread = std::jthread([this, name, clip, work = std::move(work)] {
     trace::name_thread(name);
@@ -130,38 +132,38 @@ void Worker::beside(std::jthread& thread, std::string_view name, std::size_t cli
   });
 }
 
-void Worker::finish_all() {
-  for (std::jthread* const thread : {&finishing_, &parking_})
+void Worker::wait_for_background() {
+  for (std::jthread* const thread : {&finishing_, &stashing_})
     if (thread->joinable()) thread->join();
 }
 
-/// What another group has just pulled is that group's to store.
-void Worker::store_parked() {
-  for (const std::size_t clip : courier_.parked())
-    if (const auto parcel = courier_.unpark(clip)) work_.store(clip, *parcel);
+/// A state that another group has just fetched is no longer stashed here: that group stores it.
+void Worker::store_stashed() {
+  for (const std::size_t clip : agent_.stashed())
+    if (const auto state = agent_.take_stashed(clip)) work_.store(clip, *state);
 }
 
-void Worker::tell_group(const Message& message) {
+void Worker::send_to_group(const Message& message) {
   for (const int rank : group_)
-    if (rank != courier_.rank()) courier_.send(rank, message);
+    if (rank != agent_.rank()) agent_.send(rank, message);
 }
 
 void Worker::report_failure(std::size_t clip, const Error& error) {
-  report(letter::Failed{number_, clip, static_cast<int>(error.kind()), error.what()});
+  report(message::Failed{number_, clip, static_cast<int>(error.kind()), error.what()});
 }
 
-// ---- The others
+// ---- The other ranks of the group
 
 void Worker::follow() {
   for (;;) {
-    const Message order = courier_.next();
-    if (const auto* const join = std::get_if<letter::Join>(&order)) {
+    const Message order = agent_.next();
+    if (const auto* const join = std::get_if<message::JoinStage>(&order)) {
       work_.begin(join->clip, nullptr);
       work_.advance(join->stage, {});
-      courier_.set_activity({});
-    } else if (const auto* const change = std::get_if<letter::ChangeRole>(&order)) {
+      agent_.set_activity({});
+    } else if (const auto* const change = std::get_if<message::ChangeRole>(&order)) {
       take_role(*change);
-    } else if (std::holds_alternative<letter::NothingMore>(order)) {
+    } else if (std::holds_alternative<message::NoMoreWork>(order)) {
       return;
     }
   }

@@ -1,4 +1,4 @@
-// launcher/farm/worker.hpp: the loop of one rank: what its group is given, it does.
+// launcher/run/worker.hpp: the loop of a rank's computing thread: it carries out the orders that its group gets.
 #pragma once
 
 #include <functional>
@@ -6,50 +6,51 @@
 #include <thread>
 #include <vector>
 
-#include "launcher/farm/courier.hpp"
-#include "launcher/farm/group_work.hpp"
-#include "launcher/farm/groups.hpp"
+#include "launcher/run/group_work.hpp"
+#include "launcher/run/groups.hpp"
+#include "launcher/run/rank_agent.hpp"
 
 namespace wf {
 
-/// A group's leader asks rank 0 for work and leads the others through the stages that they share. Beside the next clip
-/// threads complete the file of one that is finished, or park one that another group goes on with; one of each at a
-/// time.
+/// The leader of a group requests work from rank 0, computes it, and tells the other ranks which shared stages to join.
+/// While it computes the next clip, one thread completes the files of a finished clip and another one stashes the state
+/// of a clip that another group goes on with.
 class Worker {
  public:
-  Worker(const Groups& groups, Courier& courier, GroupWork& work);
-  ~Worker() { courier_.lending().lend_by({}); }
+  /// groups, agent and work outlive the worker. From now on the agent serves the weights of `work` to other ranks.
+  Worker(const Groups& groups, RankAgent& agent, GroupWork& work);
+  ~Worker() { agent_.peer_weights().serve_with({}); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  /// Until nothing is left to do. Throws what goes wrong with the group or the machine, not with a clip.
+  /// Returns when no work is left. Throws what goes wrong with the group or the node; a clip's error is reported.
   void run();
 
  private:
-  bool leads() const { return group_.front() == courier_.rank(); }
-  void take_role(const letter::ChangeRole& change);
+  bool leads() const { return group_.front() == agent_.rank(); }
+  void take_role(const message::ChangeRole& change);
   void lead();
   void follow();
-  void carry_out(const letter::Assign& order);
-  void pass_stages(const letter::Assign& order);
-  void begin(const letter::Assign& order);
-  bool advance(const letter::Assign& order, Stage stage);
+  void carry_out(const message::Assign& order);
+  void pass_stages(const message::Assign& order);
+  void begin(const message::Assign& order);
+  bool advance(const message::Assign& order, Stage stage);
   void finish(std::size_t clip);
-  void park(std::size_t clip);
-  void beside(std::jthread& thread, std::string_view name, std::size_t clip, std::function<Message()> work);
-  void finish_all();
-  void store_parked();
-  void tell_group(const Message& message);
-  void report(const Message& message) { courier_.send(0, message); }
+  void stash(std::size_t clip);
+  void in_background(std::jthread& thread, std::string_view name, std::size_t clip, std::function<Message()> work);
+  void wait_for_background();
+  void store_stashed();
+  void send_to_group(const Message& message);
+  void report(const Message& message) { agent_.send(0, message); }
   void report_failure(std::size_t clip, const Error& error);
 
   const Groups& groups_;
-  Courier& courier_;
+  RankAgent& agent_;
   GroupWork& work_;
-  int number_;              ///< of the group
-  std::vector<int> group_;  ///< its ranks, the leader first
-  bool together_ = false;   ///< the group's ranks are in a stage together
-  std::jthread finishing_, parking_;
+  int number_;                    ///< of this rank's group
+  std::vector<int> group_;        ///< the ranks of that group, the leader first
+  bool in_shared_stage_ = false;  ///< the other ranks of the group wait for this one
+  std::jthread finishing_, stashing_;
 };
 
 }  // namespace wf

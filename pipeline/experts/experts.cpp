@@ -1,4 +1,4 @@
-#include "pipeline/experts.hpp"
+#include "pipeline/experts/experts.hpp"
 
 #include <ATen/ATen.h>
 #include <spdlog/stopwatch.h>
@@ -6,14 +6,15 @@
 #include <thread>
 #include <utility>
 
-#include "cluster/log.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
 namespace {
 
-/// Hands out parts of large pinned blocks. LibTorch's own pinned allocator rounds each request up to a power of two,
-/// which for the weights of an expert would take nearly twice their size.
+/// Allocates tensors in large pinned blocks. LibTorch's pinned allocator rounds each request up to a power of two,
+/// which would take nearly twice the size of an expert's weights.
 class PinnedBlocks {
  public:
   at::Tensor like(const at::Tensor& tensor) {
@@ -47,12 +48,12 @@ DitWeights to_host(const DitWeights& weights) {
   });
 }
 
-/// For what others have of it: the last of them sets its memory free.
-void wait_for_borrowers(const std::shared_ptr<const DitWeights>& lent, std::chrono::milliseconds patience) {
+/// Waits until this is the only reference, so that releasing it frees the memory.
+void wait_for_leases(const std::shared_ptr<const DitWeights>& leased, std::chrono::milliseconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
-  while (lent.use_count() > 1) {
+  while (leased.use_count() > 1) {
     if (std::chrono::steady_clock::now() > end)
-      return spdlog::warn("an expert leaves the device while it is lent: its memory stays taken for now");
+      return spdlog::warn("an expert that has to leave the device is still leased: its memory stays taken for now");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -60,10 +61,10 @@ void wait_for_borrowers(const std::shared_ptr<const DitWeights>& lent, std::chro
 }  // namespace
 
 Experts::~Experts() {
-  for (Place& each : places_) wait_for_borrowers(take(each), patience_);
+  for (Place& each : places_) wait_for_leases(take(each), patience_);
 }
 
-const DitWeights& Experts::use(Expert which, NodeReader* together, const Lender* lender) {
+const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightPeer* peer) {
   Place& wanted = place(which);
   if (!wanted.device) {
     Place& other = place(which == Expert::high ? Expert::low : Expert::high);
@@ -73,12 +74,12 @@ const DitWeights& Experts::use(Expert which, NodeReader* together, const Lender*
     if (wanted.host)
       enter(wanted);
     else
-      put(wanted, load_(which, together, lender));
+      put(wanted, load_(which, together, peer));
   }
   return *wanted.device;
 }
 
-std::shared_ptr<const DitWeights> Experts::lend(Expert which) const {
+std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
   const std::lock_guard lock(mutex_);
   return place(which).device;
 }
@@ -89,7 +90,7 @@ void Experts::put(Place& place, DitWeights weights) {
   place.device = std::move(device);
 }
 
-/// From now on it is not lent to anyone else.
+/// Takes the expert out of its place, so that no new lease of it begins.
 std::shared_ptr<const DitWeights> Experts::take(Place& place) {
   const std::lock_guard lock(mutex_);
   return std::exchange(place.device, nullptr);
@@ -113,7 +114,7 @@ void Experts::copy_to_host(Place& place) {
 
 void Experts::leave(Place& leaving) {
   if (!leaving.device) return;
-  wait_for_borrowers(take(leaving), patience_);
+  wait_for_leases(take(leaving), patience_);
   release_cached_memory(device_);
 }
 

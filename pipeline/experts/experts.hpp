@@ -1,4 +1,4 @@
-// pipeline/experts.hpp: the two experts, where the placement keeps them.
+// pipeline/experts/experts.hpp: the two experts of a model, loaded when used and kept where the placement says.
 #pragma once
 
 #include <array>
@@ -14,37 +14,44 @@
 namespace wf {
 
 class NodeReader;
-struct Lender;
+struct WeightPeer;
 
+/// The expert for high noise (timesteps of at least 875) and the one for low noise.
 enum class Expert { high, low };
 
-/// Loads an expert when it is first used, and keeps the two as the residency says. What leaves the device for pinned
-/// host memory is copied there once, and comes back from the copy. What is lent leaves once it has been returned.
+/// Loads each expert at its first use and keeps the two as the residency says. An expert that leaves the device for
+/// pinned host memory is copied there once and later uploaded from that copy. An expert that is leased to a peer leaves
+/// the device once the lease has been returned.
+///
+/// Threads: one thread owns the object; any other thread may call lease(), and keep and release what it returns.
 class Experts {
  public:
-  /// Onto the device; together: with other ranks of the machine, or none; lender: of them, to be asked first, or none.
-  using Load = std::function<DitWeights(Expert, NodeReader* together, const Lender* lender)>;
+  /// Loads an expert onto the device. together: ranks of the node that load the same files at the same time; null:
+  /// none. peer: a rank of the node that may have the expert on its GPU and is asked for a copy first; null: nobody is
+  /// asked.
+  using Load = std::function<DitWeights(Expert, NodeReader* together, const WeightPeer* peer)>;
 
-  /// patience: how long an expert that has to leave the device stays because it is lent.
+  /// patience: how long an expert that has to leave the device waits for its leases to be returned. After that its
+  /// memory stays taken until they are, and a warning is logged.
   Experts(Residency residency, at::Device device, Load load,
           std::chrono::milliseconds patience = std::chrono::seconds(5))
       : residency_(residency), device_(device), load_(std::move(load)), patience_(patience) {}
-  ~Experts();  ///< waits for what is lent, as long as that
+  ~Experts();  ///< waits for leases, for at most `patience` per expert
   Experts(const Experts&) = delete;
   Experts& operator=(const Experts&) = delete;
 
-  /// The reference stays valid until the other expert is used (but with both), or until free_device(). What makes room
-  /// for an expert has left when it is loaded, so that two ranks may borrow each other's without waiting for each
-  /// other.
-  const DitWeights& use(Expert which, NodeReader* together = nullptr, const Lender* lender = nullptr);
+  /// Brings an expert onto the device if it is not there. The reference stays valid until free_device() or, unless both
+  /// are resident, until the other expert is used. The other expert has left the device before this one is requested
+  /// from a peer, so that two ranks that exchange experts do not wait for each other's lease. Throws what Load throws.
+  const DitWeights& use(Expert which, NodeReader* together = nullptr, const WeightPeer* peer = nullptr);
 
-  /// The expert on the device, which stays as it is while this is kept; null: it is not there. For any thread.
-  std::shared_ptr<const DitWeights> lend(Expert which) const;
+  /// The expert if it is on the device, else null. It stays there unchanged while the pointer is kept.
+  std::shared_ptr<const DitWeights> lease(Expert which) const;
 
-  /// Takes the expert that is there off the device, keeping a copy in host memory. both: nothing.
+  /// Takes the expert on the device, if any, off it and keeps it in host memory. Does nothing with Residency::both.
   void free_device();
 
-  /// Bytes that went to the device in exchanges, and the seconds they took.
+  /// All uploads of experts from host memory so far: bytes, and the seconds that they took.
   struct Traffic {
     std::uint64_t bytes = 0;
     double seconds = 0;
@@ -52,9 +59,10 @@ class Experts {
   const Traffic& traffic() const noexcept { return traffic_; }
 
  private:
+  /// Where copies of one expert are.
   struct Place {
-    std::shared_ptr<const DitWeights> device;  ///< changes under the mutex, in put() and take()
-    std::optional<DitWeights> host;
+    std::shared_ptr<const DitWeights> device;  ///< null: not on the device; changes under the mutex alone
+    std::optional<DitWeights> host;            ///< in pinned memory if the device is a GPU
   };
   Place& place(Expert which) { return places_[which == Expert::high ? 0 : 1]; }
   const Place& place(Expert which) const { return places_[which == Expert::high ? 0 : 1]; }
@@ -69,7 +77,7 @@ class Experts {
   Load load_;
   std::chrono::milliseconds patience_;
   mutable std::mutex mutex_;
-  std::array<Place, 2> places_;
+  std::array<Place, 2> places_;  ///< of the high-noise and the low-noise expert
   Traffic traffic_;
 };
 

@@ -1,24 +1,24 @@
-#include "pipeline/model_parts.hpp"
+#include "pipeline/experts/model_parts.hpp"
 
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/model/dit.hpp"
 
 namespace wf {
 namespace {
 
-void check_text_width(const Path& text_encoder, std::int64_t made, const Path& expert, std::int64_t taken) {
-  if (made != taken)
+void check_text_width(const Path& text_encoder, std::int64_t output, const Path& expert, std::int64_t input) {
+  if (output != input)
     throw Error(Error::environment,
                 fmt::format("{} makes embeddings of width {}, {} takes {}: they are of different models",
-                            text_encoder.string(), made, expert.string(), taken));
+                            text_encoder.string(), output, expert.string(), input));
 }
 
-/// Both experts are looked at; sizes are those of the high-noise one.
+/// Checks both experts. The high-noise one comes last, so that its sizes are kept.
 void read_experts(ModelParts& parts) {
   const ModelFolder& folder = parts.folder;
   for (const Path& path : {folder.low_expert, folder.high_expert}) {
@@ -35,12 +35,12 @@ std::uint64_t expert_bytes(const ModelParts& parts) {
   return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
 }
 
-/// The expert that is there makes room for decoding.
-std::uint64_t left_bytes(const ModelParts& parts, const Execution& execution) {
-  return execution.expert_leaves && execution.residency != Residency::both ? expert_bytes(parts) : 0;
+/// Bytes that the expert on the device frees for decoding.
+std::uint64_t offloaded_bytes(const ModelParts& parts, const Execution& execution) {
+  return execution.offload_expert_for_decode && execution.residency != Residency::both ? expert_bytes(parts) : 0;
 }
 
-/// What stays on the device through all stages of a run of several clips.
+/// Weights that stay on the device through all stages, from one clip to the next.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
   return (execution.residency == Residency::both ? 2 : 1) * expert_bytes(parts) +
@@ -50,7 +50,7 @@ std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
 std::uint64_t text_bytes(const ModelParts& parts, const Execution& execution) {
   if (execution.text_device != execution.device) return 0;
   const std::uint64_t whole = umt5_bytes_needed(parts.text_encoder, parts.text_len);
-  if (!execution.keep_text_encoder) return whole;  // it was first on the device, or the others made room
+  if (!execution.keep_text_encoder) return whole;  // the experts are not loaded yet, or have left the device for it
   return kept_bytes(parts, execution) + whole - umt5_bytes_needed(parts.text_encoder, 0);
 }
 
@@ -73,8 +73,9 @@ std::int64_t token_count(const Job& job) {
 
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
                                   std::int64_t width) {
-  const bool library_copies = !execution.tf32 && !execution.device.is_cpu();
-  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, library_copies);
+  const ConvolutionCopies copies =
+      convolution_copies(execution.device, parts.vae.decoder_in.weight.scalar_type(), execution.tf32);
+  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, copies);
 }
 
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {
@@ -86,7 +87,7 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
     case Stage::low:
       return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, token_count(job), batch);
     case Stage::decode:
-      return kept_bytes(parts, execution) - left_bytes(parts, execution) +
+      return kept_bytes(parts, execution) - offloaded_bytes(parts, execution) +
              decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);
     case Stage::write:
       return 0;

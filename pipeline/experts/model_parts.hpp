@@ -1,49 +1,51 @@
-// pipeline/model_parts.hpp: what is known of a checkpoint from its headers alone, and how much memory its stages take.
+// pipeline/experts/model_parts.hpp: what the headers of a checkpoint tell about a model, and the memory that its stages
+// need.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
 #include "jobs/job.hpp"
+#include "jobs/schedule/stage.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/model/umt5.hpp"
 #include "pipeline/model/vae.hpp"
-#include "pipeline/stage.hpp"
 #include "pipeline/weights/dit_config.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
 namespace wf {
 
-/// Weights here have shapes and dtypes but no data (device meta).
+/// A model without its data: the weights have shapes and dtypes only (device meta).
 struct ModelParts {
   ModelFolder folder;
-  std::string id;  ///< model_id
+  std::string id;  ///< identity() of the folder, the model_id of fingerprints and sidecars
   Precision precision = Precision::reference;
   Umt5Weights text_encoder;
-  VaeWeights vae;
-  DitConfig expert;           ///< both experts have the same sizes
+  VaeWeights vae;             ///< the decoder, which is all that rendering loads
+  DitConfig expert;           ///< sizes of the high-noise expert; the low-noise one has the same
   std::int64_t text_dim = 0;  ///< width of an embedding
-  std::int64_t text_len = 0;  ///< tokens of a text that both experts take
+  std::int64_t text_len = 0;  ///< most tokens of a text that both experts accept
 
   std::int64_t head_dim() const { return expert.dim / expert.num_heads; }
 };
 
-/// Reads headers alone, of all parts: a missing, truncated or wrongly shaped tensor, or parts that do not fit each
-/// other, throw environment before any clip is begun.
+/// Reads the headers of all parts, and no weights. A tensor that is missing, truncated or of the wrong shape, or parts
+/// that do not fit each other, throw environment, so that a broken checkpoint is found before the first clip.
 ModelParts read_model(const Path& folder, Precision precision);
 
-/// Tokens of a forward of a job's clip: t h/2 w/2 of its latents.
+/// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);
 
-/// Bytes of tensors on execution.device in one stage of a clip: the weights that the placement keeps there by then, and
-/// the stage's own tensors. 0 for `write`, and for a text encoder that runs elsewhere.
+/// Most bytes of tensors on execution.device during one stage of the job's clip, computed by this rank alone: the
+/// weights that the placement keeps there in a run of several clips, and the stage's own tensors. 0 for `write`, and
+/// for `text` where the text encoder runs on another device.
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job);
 
-/// Of the VAE alone: its weights, and what decoding frames of this size takes.
+/// Most bytes of tensors that decoding frames of height x width pixels takes, the VAE decoder's weights included.
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
                                   std::int64_t width);
 
-/// The largest of all stages.
+/// The largest bytes_needed() of all stages.
 std::uint64_t peak_bytes_needed(const ModelParts& parts, const Execution& execution, const Job& job);
 
 }  // namespace wf

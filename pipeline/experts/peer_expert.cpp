@@ -1,4 +1,4 @@
-#include "pipeline/peer_expert.hpp"
+#include "pipeline/experts/peer_expert.hpp"
 
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
@@ -7,15 +7,16 @@
 #include <chrono>
 #include <vector>
 
-#include "cluster/log.hpp"
-#include "cluster/trace.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "base/trace.hpp"
 #include "parallel/device.hpp"
 #include "parallel/peer_tensors.hpp"
 
 namespace wf {
 namespace {
 
-/// Both sides have the same program, so the same order.
+/// The tensors in the order in which both ranks, running the same program, visit them.
 std::vector<at::Tensor> tensors_of(DitWeights expert) {
   std::vector<at::Tensor> tensors;
   for_each_tensor(expert, [&](const at::Tensor& tensor) { tensors.push_back(tensor); });
@@ -40,18 +41,18 @@ void log_speed(const std::string& name, const std::string& from, const DitWeight
 
 Bytes share_expert(const DitWeights& expert) { return share_tensors(tensors_of(expert)); }
 
-std::optional<DitWeights> borrow_expert(const Lender& lender, const DitWeights& like, at::Device own,
-                                        const std::string& name) {
-  const std::string from = fmt::format("rank {}", lender.rank);
+std::optional<DitWeights> copy_peer_expert(const WeightPeer& peer, const DitWeights& like, at::Device own,
+                                           const std::string& name) {
+  const std::string from = fmt::format("rank {}", peer.rank);
   try {
-    const Lent lent = lender.borrow();
-    if (lent.handles.empty()) {
-      spdlog::debug("{}: {} lends none", name, from);
+    const WeightLease leased = peer.request();
+    if (leased.handles.empty()) {
+      spdlog::debug("{}: {} leases none", name, from);
       return std::nullopt;
     }
     const trace::Span span("load", name, {{"from", from}});
     const spdlog::stopwatch watch;
-    DitWeights expert = copy_expert(lent.handles, like, own);
+    DitWeights expert = copy_expert(leased.handles, like, own);
     log_speed(name, from, expert, std::chrono::duration<double>(watch.elapsed()).count());
     return expert;
   } catch (const std::exception& error) {

@@ -10,6 +10,7 @@
 namespace wf {
 namespace {
 
+/// Limit for the scores of one block of rows on a GPU.
 constexpr std::int64_t most_score_bytes = 512ll << 20;
 
 AttentionResult blocked_on_cpu(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
@@ -17,7 +18,7 @@ AttentionResult blocked_on_cpu(const at::Tensor& q, const at::Tensor& k, const a
   return {out, lse};
 }
 
-/// All scores of some rows at once.
+/// Attention of some rows, with all their scores in memory at once. keys, values: f32.
 AttentionResult rows_of_scores(const at::Tensor& q, const at::Tensor& keys, const at::Tensor& values) {
   const double scale = 1.0 / std::sqrt(static_cast<double>(q.size(-1)));
   at::Tensor scores = at::matmul(q.to(at::kFloat).mul_(scale), keys.transpose(-2, -1));

@@ -1,5 +1,5 @@
-// pipeline/kernels/attention_fa3.cpp: FlashAttention-3 as an operator that a shared library registers with LibTorch
-// when it is loaded. Looked up by name at run time: the program is built, and starts, without it.
+// pipeline/kernels/attention_fa3.cpp: FlashAttention-3. Its shared library registers an operator with LibTorch when it
+// is loaded at run time, and the operator is looked up by name, so the program can be built and started without it.
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <dlfcn.h>
@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/kernels/attention.hpp"
 
@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* how_to_get = "./wanfarm --with-fa3 fetches it, --attention cudnn does without";
 
+/// The library file that $WANFARM_FA3 names; empty when it is not set.
 fs::path library() {
   const char* const set = std::getenv("WANFARM_FA3");
   if (!set || !*set) return {};
@@ -29,8 +30,8 @@ void load(const fs::path& file, int flags) {
   throw Error(Error::environment, std::string("FlashAttention-3 cannot be loaded: ") + ::dlerror() + "; " + how_to_get);
 }
 
-/// The library asks for libtorch.so by its bare name. Programs like this one link its parts alone, so it is loaded by
-/// its path first, from where they lie.
+/// Loads libtorch.so, which the FlashAttention-3 library depends on by its bare name. This program links only the
+/// libraries that libtorch.so is made of; it is loaded from their folder.
 void load_libtorch() {
   Dl_info info{};
   if (::dladdr(reinterpret_cast<const void*>(&at::globalContext), &info) == 0 || !info.dli_fname) return;
@@ -49,7 +50,7 @@ c10::OperatorHandle find_operator() {
   throw Error(Error::environment, file.string() + " does not hold FlashAttention-3's fa3_fwd::fwd; " + how_to_get);
 }
 
-/// The arguments by name, the schema's defaults for all others.
+/// The operator's arguments: q, k, v and num_splits by name, the schema's defaults for all others.
 torch::jit::Stack arguments(const c10::FunctionSchema& schema, const at::Tensor& q, const at::Tensor& k,
                             const at::Tensor& v) {
   torch::jit::Stack stack;
@@ -61,7 +62,7 @@ torch::jit::Stack arguments(const c10::FunctionSchema& schema, const at::Tensor&
     else if (argument.name() == "v")
       stack.emplace_back(v);
     else if (argument.name() == "num_splits")
-      stack.emplace_back(1);  // never split: the same sums whatever the shape
+      stack.emplace_back(1);  // never split: the order of sums does not depend on the shape
     else
       stack.push_back(argument.default_value().value_or(c10::IValue()));
   }
@@ -73,7 +74,7 @@ torch::jit::Stack arguments(const c10::FunctionSchema& schema, const at::Tensor&
 Attention fa3_attention() {
   const c10::OperatorHandle op = find_operator();
   return [op](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool) -> AttentionResult {
-    // It takes [batch, rows, heads, head_dim].
+    // The operator takes [batch, rows, heads, head_dim].
     torch::jit::Stack stack = arguments(op.schema(), q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
     op.callBoxed(stack);
     return {stack[0].toTensor().transpose(1, 2), stack[1].toTensor()};

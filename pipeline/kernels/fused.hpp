@@ -1,4 +1,5 @@
-// pipeline/kernels/fused.hpp: one-pass GPU kernels behind norm.hpp and heads.hpp, which say what they compute.
+// pipeline/kernels/fused.hpp: the one-pass GPU kernels behind norm.hpp and heads.hpp, which document the formulas,
+// shapes and dtypes of the functions of the same names.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +8,10 @@
 
 namespace wf::fused {
 
-/// Whether these kernels compute on rows of x: on a GPU, a bf16 result, rows of a multiple of 8 values.
-bool take(const at::Tensor& x, at::ScalarType result);
+/// Whether these kernels can compute on the rows of x [batch, rows, d]: x is on a GPU and not empty, the result is
+/// bf16, and d is a multiple of 8, at most 40960. The functions below require it; they throw Error(internal) when
+/// another argument has a dtype or stride that they do not take.
+bool supports(const at::Tensor& x, at::ScalarType result);
 
 at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps);
 at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps);

@@ -1,26 +1,27 @@
-// pipeline/kernels/fused_cuda.cpp: tensors in, pointers and a stream out, to fused_cuda.cu.
+// pipeline/kernels/fused_cuda.cpp: checks tensors and passes their pointers, and the current stream, to fused_cuda.cu.
 #include <ATen/ATen.h>
 #include <ATen/record_function.h>
 #include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
+#include "base/check.hpp"
 #include "pipeline/kernels/fused.hpp"
 #include "pipeline/kernels/fused_launch.hpp"
 
 namespace wf::fused {
 namespace {
 
-constexpr std::int64_t most_columns = 40960;  // what a block of 1024 threads holds in registers
+constexpr std::int64_t most_columns = 40960;  ///< columns that a block of 1024 threads holds in registers
 
 Element element(const at::Tensor& x) { return x.scalar_type() == at::kFloat ? Element::f32 : Element::bf16; }
 
-/// x [batch, rows, d]
+/// The rows of x [batch, rows, d].
 Shape shape_of(const at::Tensor& x) { return {x.size(0) * x.size(1), x.size(1), static_cast<int>(x.size(2))}; }
 
-/// [d], or [1 or batch, 1, d] with a stride of its own between samples.
+/// values: [d], or [1 or batch, 1, d] f32 with any stride between samples.
 PerColumn per_column(const at::Tensor& values) {
-  TORCH_INTERNAL_ASSERT(values.scalar_type() == at::kFloat && values.stride(-1) == 1);
+  WF_CHECK(values.scalar_type() == at::kFloat && values.stride(-1) == 1);
   const bool shared = values.dim() == 1 || values.size(0) == 1;
   return {values.const_data_ptr<float>(), shared ? 0 : values.stride(0)};
 }
@@ -29,10 +30,10 @@ at::Tensor bf16_like(const at::Tensor& x, at::IntArrayRef sizes) {
   return at::empty(sizes, x.options().dtype(at::kBFloat16));
 }
 
-/// Rows of x are dense within a sample: some of a longer sequence will do.
+/// x [batch, rows, d], dense within a sample; it may be some rows of a longer sequence.
 at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_is_offset, const at::Tensor& shift,
                          double eps) {
-  TORCH_INTERNAL_ASSERT(x.stride(2) == 1 && x.stride(1) == x.size(2));
+  WF_CHECK(x.stride(2) == 1 && x.stride(1) == x.size(2));
   const c10::cuda::CUDAGuard on_device(x.device());
   const at::Tensor out = bf16_like(x, x.sizes());
   layer_norm(x.const_data_ptr(), element(x), x.stride(0), per_column(gain), gain_is_offset, per_column(shift),
@@ -42,12 +43,12 @@ at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_
 }
 
 void check_weight(const at::Tensor& weight) {
-  TORCH_INTERNAL_ASSERT(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
+  WF_CHECK(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
 }
 
 }  // namespace
 
-bool take(const at::Tensor& x, at::ScalarType result) {
+bool supports(const at::Tensor& x, at::ScalarType result) {
   return x.is_cuda() && x.dim() == 3 && result == at::kBFloat16 && x.size(2) % 8 == 0 && x.size(2) <= most_columns &&
          x.numel() > 0;
 }
@@ -62,10 +63,10 @@ at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::
   return layer_norm_of(x, weight, /*gain_is_offset=*/false, bias, eps);
 }
 
-/// z's rows may lie apart (a part of a joined projection): its last dimension alone must be dense.
+/// Only the last dimension of z has to be dense: it may be a part of a joined projection.
 at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
   RECORD_FUNCTION("wf::rms_norm", std::vector<c10::IValue>{z});
-  TORCH_INTERNAL_ASSERT(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
+  WF_CHECK(z.stride(2) == 1 && z.stride(1) % 8 == 0 && z.stride(0) == z.size(1) * z.stride(1));
   check_weight(weight);
   const c10::cuda::CUDAGuard on_device(z.device());
   const at::Tensor out = bf16_like(z, z.sizes());
@@ -78,8 +79,8 @@ at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
 void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles, const HeadBlocks& blocks,
                  std::int64_t first_row) {
   RECORD_FUNCTION("wf::write_heads", std::vector<c10::IValue>{z});
-  TORCH_INTERNAL_ASSERT(z.is_contiguous() && blocks.own[0][0].is_contiguous());
-  TORCH_INTERNAL_ASSERT(angles.is_contiguous() && angles.scalar_type() == at::kComplexFloat);
+  WF_CHECK(z.is_contiguous() && blocks.own[0][0].is_contiguous());
+  WF_CHECK(angles.is_contiguous() && angles.scalar_type() == at::kComplexFloat);
   check_weight(norms.q);
   check_weight(norms.k);
   const c10::cuda::CUDAGuard on_device(z.device());
@@ -94,8 +95,8 @@ void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& 
                           .heads = shape.columns / head_dim,
                           .head_dim = head_dim,
                           .ranks = static_cast<int>(blocks.heads.size()),
-                          .own_first = static_cast<int>(blocks.own_heads().begin),
-                          .own_heads = static_cast<int>(blocks.own_heads().size)};
+                          .rank = blocks.rank,
+                          .own_heads = blocks.own_heads()};
   write_heads(z.const_data_ptr(), norms.q.const_data_ptr(), norms.k.const_data_ptr(),
               static_cast<const float*>(angles.const_data_ptr()), static_cast<float>(norms.eps), places, shape,
               c10::cuda::getCurrentCUDAStream());
@@ -104,7 +105,7 @@ void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& 
 
 at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
   RECORD_FUNCTION("wf::add_gated", std::vector<c10::IValue>{x});
-  TORCH_INTERNAL_ASSERT(x.is_contiguous() && y.is_contiguous() && y.scalar_type() == at::kBFloat16);
+  WF_CHECK(x.is_contiguous() && y.is_contiguous() && y.scalar_type() == at::kBFloat16);
   const c10::cuda::CUDAGuard on_device(x.device());
   const at::Tensor out = x.scalar_type() == at::kFloat ? x : at::empty(x.sizes(), x.options().dtype(at::kFloat));
   add_gated(x.const_data_ptr(), element(x), y.const_data_ptr(),

@@ -1,16 +1,18 @@
-// pipeline/kernels/fused_cuda.cu: the steps between the matrix products of a block, each in one pass over memory. They
-// are bound by bandwidth: 16-byte accesses, a row stays in registers between its sum and its use, one block a row.
+// pipeline/kernels/fused_cuda.cu: the kernels between the matrix products of a DiT block, each in one pass over memory.
+// They are bound by bandwidth: accesses of 16 bytes, one thread block per row, and a row stays in registers between its
+// sum and its use.
 #include <cuda_bf16.h>
 
 #include <algorithm>
 
+#include "parallel/shard.hpp"
 #include "pipeline/kernels/fused_launch.hpp"
 
 namespace wf::fused {
 namespace {
 
 constexpr int kVector = 8;   ///< values that a thread loads at once
-constexpr int kVectors = 5;  ///< vectors a thread holds: 128 threads hold the 5120 columns of the published model
+constexpr int kVectors = 5;  ///< vectors that a thread holds: 128 threads hold the 5120 columns of the published model
 constexpr int kWarp = 32;
 
 struct Values {
@@ -50,11 +52,12 @@ __device__ void store(__nv_bfloat16* to, const Values& values) {
 
 __device__ float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
 
-/// The sum over all threads of the block, in every thread; always in the same order.
+/// The sum over all threads of the block, returned to every thread. The order of additions is fixed, so two runs give
+/// the same bits.
 __device__ float block_sum(float value) {
   __shared__ float of_warp[kWarp];
   for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
-  __syncthreads();  // the sum before this one may still be read
+  __syncthreads();  // other warps may still read the previous sum
   if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
   __syncthreads();
   float sum = 0;
@@ -62,7 +65,7 @@ __device__ float block_sum(float value) {
   return sum;
 }
 
-/// A block's row: vector i of this thread begins at column(i).
+/// The row of a thread block. Vector i of this thread begins at column(i).
 struct Row {
   std::int64_t index, sample, in_sample;
   int columns;
@@ -77,7 +80,7 @@ struct Row {
   __device__ bool has(int i) const { return column(i) < columns; }
 };
 
-/// Loads this thread's part of a row; what lies past its end is 0 and adds nothing to a sum.
+/// Loads this thread's part of a row. Values past the row's end are 0 and add nothing to a sum.
 template <class T>
 __device__ void load_row(Values (&values)[kVectors], const T* row_start, const Row& row) {
 #pragma unroll
@@ -119,9 +122,9 @@ __global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, PerColumn g
   }
 }
 
-/// Turns the channel pairs (2j, 2j+1) by their angles.
+/// Rotates the channel pairs (2j, 2j+1) by their angles, given as cosine and sine of each pair.
 __device__ void rotate(Values& values, const float* angles) {
-  const Values turns = load(angles);  // cos, sin of 4 pairs
+  const Values turns = load(angles);  // cosines and sines of 4 pairs
 #pragma unroll
   for (int j = 0; j < kVector; j += 2) {
     const float re = values.at[j], im = values.at[j + 1], cosine = turns.at[j], sine = turns.at[j + 1];
@@ -130,7 +133,7 @@ __device__ void rotate(Values& values, const float* angles) {
   }
 }
 
-/// values * rsqrt(mean(row^2) + eps), rounded, times the weights, rounded.
+/// Replaces values by bf16(bf16(values * rsqrt(mean(row^2) + eps)) * weight).
 __device__ void rms_norm_row(Values (&values)[kVectors], const __nv_bfloat16* weight, float eps, const Row& row) {
   float squares = 0;
 #pragma unroll
@@ -157,29 +160,25 @@ __global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, c
     if (row.has(i)) store(out + row.index * row.columns + row.column(i), values[i]);
 }
 
-/// Where a head of a row goes, of q, k or v (part 0, 1, 2).
+/// Where a head of a row of q, k or v (part 0, 1, 2) goes.
 __device__ __nv_bfloat16* place(const HeadPlaces& places, int part, std::int64_t sample, std::int64_t row_in_sample,
                                 int head) {
-  // All ranks have as many heads, but for the first ones, which may have one more.
-  const int few = places.heads / places.ranks, of_the_longer = places.heads % places.ranks * (few + 1);
-  const bool longer = head < of_the_longer;
-  const int count = longer ? few + 1 : few;
-  const int first = longer ? head / count * count : of_the_longer + (head - of_the_longer) / count * count;
+  const int rank = part_with(places.heads, places.ranks, head);
+  const Range heads = share_of(places.heads, places.ranks, rank);
   const std::int64_t plane = part * places.batch + sample, row_in_block = places.first_row + row_in_sample;
-  const std::int64_t in_plane = (row_in_block * count + head - first) * places.head_dim;
-  if (first == places.own_first && places.own_heads > 0)
-    return static_cast<__nv_bfloat16*>(places.own) + plane * places.own_stride + in_plane;
-  const int before = first - (first > places.own_first ? places.own_heads : 0);
-  const std::int64_t of_a_head = 3 * places.batch * places.rows * places.head_dim;
-  const std::int64_t of_a_plane = places.rows * count * places.head_dim;
-  return static_cast<__nv_bfloat16*>(places.others) + before * of_a_head + plane * of_a_plane + in_plane;
+  const std::int64_t in_plane = (row_in_block * heads.size + head - heads.begin) * places.head_dim;
+  if (rank == places.rank) return static_cast<__nv_bfloat16*>(places.own) + plane * places.own_stride + in_plane;
+  const std::int64_t head_size = 3 * places.batch * places.rows * places.head_dim;
+  const std::int64_t plane_size = places.rows * heads.size * places.head_dim;
+  return static_cast<__nv_bfloat16*>(places.others) + heads_before(heads, places.own_heads) * head_size +
+         plane * plane_size + in_plane;
 }
 
-/// One block for a row of q, one for that of k, and one for that of v. Their heads' places are worked out once a block:
-/// that takes divisions.
+/// A thread block for each row of q, one for that of k and one for that of v. Each computes the places of its heads
+/// once, because they take divisions.
 __global__ void write_heads_kernel(const __nv_bfloat16* z, const __nv_bfloat16* weight_q, const __nv_bfloat16* weight_k,
                                    const float* angles, float eps, HeadPlaces places, Shape shape) {
-  extern __shared__ __nv_bfloat16* place_of[];  // of each head
+  extern __shared__ __nv_bfloat16* place_of[];  // by head
   const Row row(shape);
   const int part = static_cast<int>(blockIdx.y);
   Values values[kVectors];
@@ -216,7 +215,7 @@ __global__ void add_gated_kernel(const T* x, const __nv_bfloat16* y, PerColumn g
   }
 }
 
-/// Just enough warps for one row.
+/// The fewest threads, in whole warps, that hold one row.
 int threads_for(const Shape& shape) {
   const int vectors = shape.columns / kVector;
   const int threads = (vectors + kVectors - 1) / kVectors;

@@ -1,5 +1,5 @@
-// pipeline/kernels/fused_none.cpp: fused.hpp in a build without CUDA: it takes nothing, so nothing is ever called.
-#include "cluster/error.hpp"
+// pipeline/kernels/fused_none.cpp: fused.hpp in a build without CUDA. It supports nothing, so no kernel is ever called.
+#include "base/error.hpp"
 #include "pipeline/kernels/fused.hpp"
 
 namespace wf::fused {
@@ -9,7 +9,7 @@ namespace {
 
 }  // namespace
 
-bool take(const at::Tensor&, at::ScalarType) { return false; }
+bool supports(const at::Tensor&, at::ScalarType) { return false; }
 at::Tensor modulated_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
 at::Tensor affine_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
 at::Tensor rms_norm(const at::Tensor&, const at::Tensor&, double) { never(); }

@@ -8,16 +8,17 @@
 namespace wf {
 namespace {
 
-/// [..., head_dim] -> [..., head_dim / 2] complex64; a view where x is f32.
+/// x [..., head_dim] as complex numbers [..., head_dim / 2] complex64; a view when x is f32.
 at::Tensor in_pairs(const at::Tensor& x) { return at::view_as_complex(x.to(at::kFloat).unflatten(-1, {-1, 2})); }
 
+/// Writes rotate(z, angles) to `out`, without a copy in between when both are f32.
 void rotate_into(const at::Tensor& out, const at::Tensor& z, const at::Tensor& angles) {
   if (out.scalar_type() != at::kFloat || out.numel() == 0) {
     out.copy_(rotate(z, angles));
     return;
   }
-  at::Tensor turned = in_pairs(out);
-  at::mul_out(turned, in_pairs(z), angles.unsqueeze(1));
+  at::Tensor rotated = in_pairs(out);
+  at::mul_out(rotated, in_pairs(z), angles.unsqueeze(1));
 }
 
 }  // namespace
@@ -29,8 +30,8 @@ at::Tensor rotate(const at::Tensor& z, const at::Tensor& angles) {
 void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles, const HeadBlocks& blocks,
                  std::int64_t first_row) {
   const std::vector<at::Tensor> parts = z.chunk(3, -1);
-  // A vector of 8 values must not reach into the next head.
-  if (fused::take(parts[0], z.scalar_type()) && blocks.head_dim() % 8 == 0)
+  // The kernel's vectors of 8 values must not reach into the next head.
+  if (fused::supports(parts[0], z.scalar_type()) && blocks.head_dim() % 8 == 0)
     return fused::write_heads(z, norms, angles, blocks, first_row);
   const auto split_heads = [&](const at::Tensor& x) { return x.unflatten(-1, {-1, blocks.head_dim()}); };
   const at::Tensor q = split_heads(rms_norm(parts[0], norms.q, norms.eps));

@@ -8,7 +8,7 @@ namespace wf {
 
 at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps,
                           at::ScalarType result) {
-  if (fused::take(x, result)) return fused::modulated_norm(x, shift, scale, eps);
+  if (fused::supports(x, result)) return fused::modulated_norm(x, shift, scale, eps);
   const std::int64_t d = x.size(-1);
   const at::Tensor gain = scale + 1;
   if (x.scalar_type() == at::kFloat && scale.numel() == d)  // one pass: the modulation is an affine LayerNorm's
@@ -19,12 +19,12 @@ at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at
 
 at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps,
                        at::ScalarType result) {
-  if (fused::take(x, result)) return fused::affine_norm(x, weight, bias, eps);
+  if (fused::supports(x, result)) return fused::affine_norm(x, weight, bias, eps);
   return at::layer_norm(x, {x.size(-1)}, weight, bias, eps).to(result);
 }
 
 at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
-  if (fused::take(z, z.scalar_type())) return fused::rms_norm(z, weight, eps);
+  if (fused::supports(z, z.scalar_type())) return fused::rms_norm(z, weight, eps);
   const at::Tensor wide = z.to(at::kFloat);
   // The vector norm reads z once and makes no copy of its squares.
   const at::Tensor norm = at::linalg_vector_norm(wide, 2, at::IntArrayRef{-1}, /*keepdim=*/true);
@@ -33,7 +33,7 @@ at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {
 }
 
 at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate) {
-  if (fused::take(y, y.scalar_type())) return fused::add_gated(x, y, gate);
+  if (fused::supports(y, y.scalar_type())) return fused::add_gated(x, y, gate);
   if (!gate.defined()) return x.scalar_type() == at::kFloat ? x.add_(y) : at::add(x.to(at::kFloat), y);
   if (x.scalar_type() != at::kFloat) return at::addcmul(x.to(at::kFloat), y.to(at::kFloat), gate);
   return x.addcmul_(y.to(at::kFloat), gate);

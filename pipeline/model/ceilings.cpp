@@ -1,4 +1,4 @@
-#include "pipeline/ceilings.hpp"
+#include "pipeline/model/ceilings.hpp"
 
 #include <ATen/ATen.h>
 
@@ -11,7 +11,8 @@
 namespace wf {
 namespace {
 
-/// Of the best of five rounds of 0.1 s: a GPU reaches its clocks, and keeps them only as long as its power lasts.
+/// Seconds of one run of `work`, in the best of five rounds of 0.1 s each: a GPU needs time to reach its clocks, and
+/// lowers them again when its power limit is reached.
 double seconds_each(at::Device device, const std::function<void()>& work) {
   work();
   const double once = std::max(seconds_on(device, work), 1e-6);

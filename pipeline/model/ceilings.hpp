@@ -1,5 +1,5 @@
-// pipeline/ceilings.hpp: what this device reaches in the simplest work of each kind, measured now: the ground for
-// saying how far a network is from what is possible here.
+// pipeline/model/ceilings.hpp: the rates that a device reaches in the simplest work of each kind, measured when called.
+// A benchmark compares a network with them. Each call takes about a second; nothing else should use the device.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -10,22 +10,23 @@
 
 namespace wf {
 
-/// n of the n x n matrices that matmul_rate() multiplies: 8192; on a CPU 1024.
+/// n of the n x n matrices that matmul_rate() multiplies: 8192 on a GPU, 1024 on a CPU.
 std::int64_t matmul_size(at::Device device);
 
-/// Operations a second of a product of two matrices of random numbers. f32 in TF32 where the process allows it.
+/// FLOP/s of a product of two random matrices, a multiply-add being two operations. f32 is computed in TF32 where
+/// use_tf32() allows it.
 double matmul_rate(at::Device device, at::ScalarType dtype);
 
-/// Operations a second of one 3x3x3 f32 convolution of the VAE's kind, `channels` to as many.
+/// FLOP/s of a 3x3x3 f32 convolution as in the VAE, from `channels` to `channels` channels.
 double convolution_rate(at::Device device, std::int64_t channels);
 
-/// Bytes a second, read and written, of a copy within the device's memory: 1 GiB; on a CPU 256 MiB.
+/// Bytes/s, reads and writes added, of a copy within the device's memory: of 1 GiB on a GPU, 256 MiB on a CPU.
 double copy_rate(at::Device device);
 
-/// Bytes a second from pinned host memory to the device: 1 GiB; on a CPU those of a copy of 256 MiB.
+/// Bytes/s of a copy of 1 GiB from pinned host memory to a GPU. On a CPU: of a copy of 256 MiB.
 double upload_rate(at::Device device);
 
-/// Bytes a second of a copy of 1 GiB from one GPU to another that this process sees, while no other copies.
+/// Bytes/s of a copy of 1 GiB from one GPU to another. This process must see both.
 double peer_rate(at::Device from, at::Device to);
 
 }  // namespace wf

@@ -10,7 +10,7 @@ namespace {
 
 using namespace vae;
 
-/// Decoding as a walk through the layers, with the sizes of the whole clip's features.
+/// Counts the operations of decoding layer by layer, tracking the sizes of the whole clip's features.
 struct DecodeWalk {
   std::int64_t frames, area;  ///< area: rows x columns
   VaeFlops flops;

@@ -17,18 +17,18 @@ at::Tensor apply(const Linear& linear, const at::Tensor& x) {
   return at::linear(x.to(linear.weight.scalar_type()), linear.weight, linear.bias);
 }
 
-/// [B, rows, d] -> [B, rows, heads, head_dim]
+/// [B, rows, d] to [B, rows, heads, head_dim].
 at::Tensor split_heads(const at::Tensor& x, std::int64_t heads) {
   return x.view({x.size(0), x.size(1), heads, x.size(2) / heads});
 }
 
-/// [B, heads, rows, head_dim] -> [B, rows, d]
+/// [B, heads, rows, head_dim] to [B, rows, d].
 at::Tensor join_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2); }
 
 /// Row i of [B, n, d] as [B, 1, d], which broadcasts over tokens.
 at::Tensor row(const at::Tensor& m, std::int64_t i) { return m.narrow(1, i, 1); }
 
-/// cos and sin of t w_i, w_i = 10000^(-i/half), in double, cosines first: [B, freq_dim] f32.
+/// Cosines, then sines, of t w_i with w_i = 10000^(-i/half), computed in double: [B, freq_dim] f32.
 at::Tensor sinusoid(const std::vector<std::int64_t>& timesteps, std::int64_t freq_dim, at::Device device) {
   const std::int64_t half = freq_dim / 2;
   const at::Tensor exponent = at::arange(half, at::kDouble) / static_cast<double>(-half);
@@ -36,12 +36,13 @@ at::Tensor sinusoid(const std::vector<std::int64_t>& timesteps, std::int64_t fre
   return at::cat({angles.cos(), angles.sin()}, 1).to(at::kFloat).to(device);
 }
 
-/// Rows of all texts brought to one number of keys: [B, keys, d], and the bias that makes them count right.
+/// The texts of a batch, padded to one number of keys.
 struct PaddedRows {
-  at::Tensor rows, bias;
+  at::Tensor rows;  ///< [B, keys, d], after the text MLP
+  at::Tensor bias;  ///< [B, 1, 1, keys], as TextContext::bias
 };
 
-/// As the official code: text_len rows, zeros where a text ends.
+/// Pads every text with zeros to text_len rows, as the official code does.
 PaddedRows pad_fully(const DitWeights& weights, const std::vector<at::Tensor>& texts) {
   std::vector<at::Tensor> rows;
   for (const at::Tensor& text : texts)
@@ -50,8 +51,8 @@ PaddedRows pad_fully(const DitWeights& weights, const std::vector<at::Tensor>& t
   return {at::stack(rows), {}};
 }
 
-/// The text's rows and one padded row for all equal ones; in a batch, rows that no softmax sees (-inf) fill up the
-/// shorter.
+/// Appends to every text one row that stands for all rows of padding. In a batch, the shorter texts are filled up with
+/// rows whose bias, -inf, excludes them from the softmax.
 PaddedRows pad_once(const DitWeights& weights, const std::vector<at::Tensor>& texts) {
   std::int64_t keys = 0;
   for (const at::Tensor& text : texts) keys = std::max(keys, text.size(0) + 1);
@@ -122,11 +123,14 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
                           const at::Tensor& rope, SequenceAttention& attention) {
   const double eps = weights.config.eps;
-  {  // what attention does not need is freed before it
+  // Where ranks exchange heads, the rows are projected in chunks: while one chunk travels to the other ranks, the next
+  // one is computed, and only the last chunk's transfer is waited for. On a rank alone there is one chunk, and send()
+  // does nothing.
+  {  // The scope frees what attention does not need.
     const HeadBlocks blocks = attention.begin(x, weights.dtype(), weights.config.num_heads, weights.head_dim());
-    for (const Range& rows : attention.portions(x.size(1))) {
-      const at::Tensor portion = x.narrow(1, rows.begin, rows.size);
-      const at::Tensor normed = modulated_norm(portion, row(m, 0), row(m, 1), eps, weights.dtype());
+    for (const Range& rows : attention.chunks(x.size(1))) {
+      const at::Tensor chunk = x.narrow(1, rows.begin, rows.size);
+      const at::Tensor normed = modulated_norm(chunk, row(m, 0), row(m, 1), eps, weights.dtype());
       write_heads(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size),
                   blocks, rows.begin);
       attention.send();
@@ -170,16 +174,16 @@ at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const Tim
                        const SequenceGroup* ranks) {
   const TokenGrid grid = token_grid(x);
   const Range rows = ranks ? ranks->own_rows(grid.tokens()) : Range{0, grid.tokens()};
-  SequenceAttention whole_sequence =
+  SequenceAttention sequence_attention =
       ranks ? SequenceAttention(*ranks, grid.tokens(), attention) : SequenceAttention(attention);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
   at::Tensor stream = embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
   for (std::size_t i = 0; i < weights.blocks.size(); ++i)
     stream =
-        run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, whole_sequence);
+        run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, sequence_attention);
   const at::Tensor tokens = run_head(weights, stream, time.e);
   const at::Tensor velocity = unpatchify(ranks ? ranks->gather(tokens, grid.tokens()) : tokens, grid);
-  // The official einsum of this last step is on autocast's bf16 list.
+  // Autocast computes the official code's last operation, an einsum, in bf16.
   return weights.precision == Precision::exact ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
 }
 

@@ -1,8 +1,12 @@
-// pipeline/model/dit.hpp: one expert: latents, a timestep and a text become the velocity of the flow.
-// Source: Wan 2.2 wan/modules/model.py (WanModel, t2v). d = dim, L = tokens, B = batch. In `exact`, rounding happens
-// where the official code under bf16 autocast with bf16 weights rounds: GEMMs and attention in bf16, the residual
-// stream, norms, modulation, time embedding and head in f32 (of bf16-rounded weights), the velocity rounded to bf16 at
-// the end.
+// pipeline/model/dit.hpp: one expert, a diffusion transformer: latents, a timestep and a text become the velocity of
+// the flow. Source: WanModel (t2v) in Wan 2.2's wan/modules/model.py. Below, d = dim, L = tokens, B = batch.
+//
+// In `exact`, values are rounded where the official code rounds them under bf16 autocast with bf16 weights: GEMMs and
+// attention are bf16; the residual stream, norms, modulation, time embedding and head are f32 (of weights rounded to
+// bf16); the velocity is rounded to bf16 at the end.
+//
+// Functions run under the caller's c10::InferenceMode, and on the device of the weights. Shapes are not checked again:
+// load_dit() checks those of the weights, and the sizes of a job are checked when it is read.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,10 +24,12 @@
 
 namespace wf {
 
+/// A linear layer with bias.
 struct Linear {
   at::Tensor weight, bias;  ///< [out, in], [out]
 };
 
+/// One transformer block. Tensors without a stated dtype have the GEMMs' one.
 struct DitBlock {
   at::Tensor modulation;                          ///< [6, d] f32: shift, scale, gate of self-attention, then of the FFN
   Linear qkv, out;                                ///< self-attention; q, k and v in one GEMM: [3d, d]
@@ -34,6 +40,7 @@ struct DitBlock {
   Linear ffn_up, ffn_down;                        ///< [ffn_dim, d], [d, ffn_dim]
 };
 
+/// All weights of an expert.
 struct DitWeights {
   DitConfig config;
   std::int64_t text_dim = 0;
@@ -47,75 +54,85 @@ struct DitWeights {
 
   std::int64_t head_dim() const { return config.dim / config.num_heads; }
   at::Device device() const { return patch_embedding.weight.device(); }
-  at::ScalarType dtype() const { return patch_embedding.weight.scalar_type(); }  ///< of GEMMs: f32 or bf16
+  at::ScalarType dtype() const { return patch_embedding.weight.scalar_type(); }  ///< of the GEMMs: f32 or bf16
 };
 
-/// Every tensor of the checkpoint is taken and checked. Throws environment naming file and tensor.
+/// Loads an expert onto `device`; on the device `meta` it has shapes but no data. Throws environment naming file and
+/// tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
 DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device);
 
-/// Every tensor of the weights, in a fixed order.
+/// Calls `visit` for every tensor of the weights, each once and always in the same order.
 void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit);
 
-/// The embedded time of one step: the same for all tokens, so it is computed once and not, as officially, per token.
+/// The embedding of a step's timestep. It is the same for all tokens and computed once; the official code computes it
+/// per token.
 struct TimeEmbedding {
-  at::Tensor e;   ///< [B, d] f32: for the head
-  at::Tensor e0;  ///< [B, 6, d] f32: for the blocks
+  at::Tensor e;   ///< [B, d] f32, for the head
+  at::Tensor e0;  ///< [B, 6, d] f32, for the blocks
 };
+/// Embeds B timesteps, integers from 0 to 1000.
 TimeEmbedding embed_time(const DitWeights& weights, const std::vector<std::int64_t>& timesteps);
 
-/// Keys and values of a text in every block: they do not change from step to step, so they are made once a clip.
-/// The official code pads the embeddings with zero rows to text_len and attends to all of them. On a CPU the equal
-/// padded keys are kept as one, whose score gets ln(their number) added: the same softmax with fewer keys.
+/// Keys and values of the texts for the cross-attention of every block. They do not depend on the step, so they are
+/// computed once per clip and expert. The official code pads the embeddings with zero rows to text_len and attends to
+/// all of them. On a CPU the padded keys, which are all equal, are kept as one key, to whose score ln(their number) is
+/// added: the same softmax over fewer keys.
 struct TextContext {
   struct Block {
     at::Tensor k, v;  ///< [B, heads, keys, head_dim]
   };
   std::vector<Block> blocks;
-  at::Tensor bias;  ///< [B, 1, 1, keys] f32, added to the scores; undefined: none
+  at::Tensor bias;  ///< [B, 1, 1, keys] f32, added to the scores; undefined where nothing is added
 };
-/// texts: B embeddings [n_i <= text_len, text_dim].
+/// Computes the context of B texts, embeddings of [n_i <= text_len, text_dim] on the weights' device.
 TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>& texts);
 
-/// x [B, in_dim, t, h, w] f32 -> velocity [B, out_dim, t, h, w] f32. rope: rope_table() of x's grid. time of batch 1 or
-/// B.
-/// With `ranks`, a collective: every rank of the group has the same x, computes its own rows of tokens, and gets the
-/// whole velocity; `attention` is then what one rank computes.
+/// One forward: x [B, in_dim, t, h, w] f32 to the velocity [B, out_dim, t, h, w] f32. `time` has batch 1 or B; `rope`
+/// is rope_table() of x's token grid. With `ranks` it is collective: every rank of the group passes the same arguments,
+/// computes its own rows of tokens and gets the whole velocity; `attention` is then the part of a single rank, and must
+/// return its lse where the group has a ring.
 at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
                        const TextContext& text, const at::Tensor& rope, const Attention& attention,
                        const SequenceGroup* ranks = nullptr);
 
-/// The grid of tokens of latents [..., t, h, w].
+/// The token grid of latents [..., t, h, w]: t x h/2 x w/2.
 TokenGrid token_grid(const at::Tensor& x);
 
-// ---- The steps of a forward, for tests and for ranks that own a part of the rows ----
+// ---- The steps of a forward, for tests. L may be some of the tokens, those that a rank owns. ----
 
-/// Latents to tokens, [B, L, in_dim * 4] f32, and tokens to latents.
+/// Latents [B, in_dim, t, h, w] to tokens [B, L, in_dim * 4], the features of a token in the order (c, ph, pw).
 at::Tensor patchify(const at::Tensor& x);
+/// Tokens [B, L, out_dim * 4] to latents [B, out_dim, t, h, w], the features of a token in the order (ph, pw, c).
 at::Tensor unpatchify(const at::Tensor& tokens, const TokenGrid& grid);
-/// [B, L, in_dim * 4] -> [B, L, d] in the GEMMs' dtype.
+/// [B, L, in_dim * 4] to [B, L, d] in the GEMMs' dtype.
 at::Tensor embed_patches(const DitWeights& weights, const at::Tensor& patches);
-/// Rows of text after the text MLP, [n, d]; of an empty text the one row that stands for padding.
+/// The text MLP: embeddings [n, text_dim] to [n, d] in the GEMMs' dtype. A row of zeros becomes a row of padding.
 at::Tensor embed_text_rows(const DitWeights& weights, const at::Tensor& text);
-/// What self-attention, cross-attention and the FFN add to x [B, L, d] (before the gate). m: modulation + e0, [B, 6, d]
-/// f32.
+
+// The three branches of a block: what each adds to the residual stream x [B, L, d] f32, before the gate, in the GEMMs'
+// dtype. m: the block's modulation plus e0, [B, 6, d] f32.
+
+/// Self-attention. Where ranks share the sequence, collective over them; `rope` has the rows of x.
 at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
                           const at::Tensor& rope, SequenceAttention& attention);
+/// Cross-attention to the text; `bias` is TextContext::bias.
 at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
                            const TextContext::Block& text, const at::Tensor& bias);
+/// The feed-forward network.
 at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m);
-/// The residual stream through one block; x may be changed in place.
+/// The residual stream x [B, L, d] after one block; x may be overwritten.
 at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
                      const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
                      SequenceAttention& attention);
-/// [B, L, d] -> [B, L, 4 * out_dim] f32.
+/// The head: the residual stream [B, L, d] to tokens [B, L, 4 * out_dim] f32. e is TimeEmbedding::e.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 
-/// What an expert's weights take, in bytes.
+/// Bytes of an expert's weights.
 std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision);
 
-/// What denoising one clip of so many tokens takes beside the weights, in bytes: the tensors alive at the widest point
-/// of a forward of batch B (the residual stream, q, k, v and their mixture), keys and values of both texts, the rotary
-/// table, and the solver's state.
+/// Bytes that denoising a clip of `tokens` tokens on one rank takes in addition to the weights: the tensors alive at
+/// the widest point of a forward of this batch (the residual stream, q, k, v and the output of attention), keys and
+/// values of both texts, the rotary table, and the solver's state.
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch);
 
 }  // namespace wf

@@ -1,16 +1,18 @@
-// pipeline/model/dit_weights.cpp: an expert's tensors by their published names (1095 of them at full size).
+// pipeline/model/dit_weights.cpp: loads an expert's tensors by their published names (1095 of them at full size) and
+// counts the bytes that they and a forward take.
 #include <ATen/ATen.h>
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/model/weight_reader.hpp"
 
 namespace wf {
 namespace {
 
-/// Takes tensors in the GEMMs' dtype; `wide` ones become f32 after they were rounded to it.
+/// Loads tensors in the GEMMs' dtype. The `wide` ones, which the official code uses in f32, are first rounded to that
+/// dtype, as published, and then converted to f32.
 class DitReader {
  public:
   DitReader(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device)
@@ -35,7 +37,7 @@ class DitReader {
   WeightReader& rest() { return reader_; }
 
  private:
-  /// Several projections of one input as one matrix: one GEMM instead of several.
+  /// Joins several projections of one input into one matrix, so that one GEMM computes all of them.
   Linear joined(const std::string& prefix, std::initializer_list<const char*> parts) {
     std::vector<at::Tensor> weights, biases;
     for (const char* part : parts) {
@@ -71,7 +73,7 @@ DitBlock DitReader::block(const std::string& prefix) {
   return block;
 }
 
-/// Of a value in a GEMM.
+/// Bytes of an element in the GEMMs' dtype.
 std::int64_t item_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
 
 }  // namespace
@@ -127,7 +129,8 @@ std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, P
 
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch) {
   const std::int64_t d = config.dim, item = item_bytes(precision);
-  // exact: stream, joined q k v, rotated q and k, mixture. reference: LibTorch's f32 operations keep two planes more.
+  // In exact: residual stream, joined q k v, rotated q and k, output. In reference, LibTorch's f32 operations keep two
+  // planes more.
   const std::int64_t in_attention = d * (4 + 3 * item + 2 * item + item + (precision == Precision::exact ? 0 : 8));
   const std::int64_t in_ffn = d * (4 + item) + config.ffn_dim * item;
   const std::int64_t texts = 2 * config.num_layers * 2 * config.text_len * d * item;

@@ -1,4 +1,4 @@
-// pipeline/model/umt5.cpp: see the header. Source: the umT5-XXL encoder of Wan 2.2 (wan/modules/t5.py).
+// pipeline/model/umt5.cpp: loading and running the umT5 text encoder. Source: wan/modules/t5.py of Wan 2.2.
 #include "pipeline/model/umt5.hpp"
 
 #include <ATen/ATen.h>
@@ -9,7 +9,7 @@
 #include <numbers>
 #include <string>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/model/weight_reader.hpp"
 
 namespace wf {
@@ -47,7 +47,7 @@ std::int64_t relative_bucket(std::int64_t distance) {
   return (distance > 0 ? kBuckets / 2 : 0) + (n < 8 ? n : 8 + step);
 }
 
-/// [n, n]: the bucket of key j seen from query i.
+/// The bucket of key j seen from query i, at [i, j] of an [n, n] tensor.
 at::Tensor relative_buckets(std::int64_t n, at::Device device) {
   std::vector<std::int64_t> by_distance;
   for (std::int64_t distance = 1 - n; distance < n; ++distance) by_distance.push_back(relative_bucket(distance));
@@ -56,13 +56,13 @@ at::Tensor relative_buckets(std::int64_t n, at::Device device) {
   return at::tensor(by_distance, at::kLong).index({distance + (n - 1)}).to(device);
 }
 
-/// Root mean square norm. The mean is f32; the quotient is rounded to x's dtype before the weight comes in.
+/// Root mean square norm. The mean is f32; the quotient is rounded to x's dtype before it is multiplied by the weight.
 at::Tensor normalised(const at::Tensor& x, const at::Tensor& weight) {
   const at::Tensor mean_square = x.to(at::kFloat).square().mean(-1, /*keepdim=*/true);
   return (x * at::rsqrt(mean_square + 1e-6)).to(x.scalar_type()) * weight;
 }
 
-/// Scores are not divided by the square root of the head size: umT5 was trained so.
+/// Self-attention of x [n, dim]. The scores are not divided by the square root of the head size, as umT5 was trained.
 at::Tensor attention(const Umt5Block& block, const at::Tensor& x, const at::Tensor& buckets) {
   const std::int64_t heads = block.relative_bias.size(1);
   const auto split = [&](const at::Tensor& weight) {  // [heads, n, head size]
@@ -74,7 +74,7 @@ at::Tensor attention(const Umt5Block& block, const at::Tensor& x, const at::Tens
   return at::linear(at::matmul(weights, split(block.v)).transpose(0, 1).flatten(1), block.o);
 }
 
-/// The tanh form of GELU, operation by operation: in bf16 a fused one rounds differently.
+/// The tanh approximation of GELU, operation by operation: in bf16 a fused one would round differently.
 at::Tensor tanh_gelu(const at::Tensor& x) {
   const double factor = std::sqrt(2.0 / std::numbers::pi);
   const at::Tensor inner = (x + at::pow(x, 3.0).mul_(0.044715)).mul_(factor);

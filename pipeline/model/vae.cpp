@@ -1,5 +1,5 @@
-// pipeline/model/vae.cpp: see the header. Source: the causal 3-D VAE of Wan 2.1 (wan/modules/vae2_1.py).
-// Features are [1, channels, frames, rows, columns]; their memory order is channels-last.
+// pipeline/model/vae.cpp: the layers of the VAE, applied to one chunk of a clip. Features are [1, channels, frames,
+// rows, columns]; their memory order is channels-last.
 #include "pipeline/model/vae.hpp"
 
 #include <ATen/ATen.h>
@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/kernels/convolve.hpp"
 
 namespace wf {
@@ -30,8 +30,9 @@ at::Tensor per_channel(const float (&values)[VaeWeights::kLatentChannels], at::D
   return at::tensor(at::ArrayRef<float>(values)).view({1, -1, 1, 1, 1}).to(device);
 }
 
-/// x / |x| * weight: to unit length over the channels. The caller's x is left alone unless it was moved in; then it is
-/// freed at once. (Hence `return x`, which moves: parameters themselves may live until the caller's statement ends.)
+/// x / |x| * weight, where |x| is the L2 norm over the channels. An x that was moved in is freed as soon as the
+/// quotient exists; any other x is left alone. (`return x` moves; a parameter itself may live until the caller's
+/// statement ends.)
 at::Tensor normalised(at::Tensor x, const at::Tensor& weight) {
   x = x.div(at::linalg_vector_norm(x, 2, {kChannels}, /*keepdim=*/true).clamp_min_(1e-12));
   x.mul_(weight);
@@ -44,29 +45,31 @@ at::Tensor activated(at::Tensor x, const at::Tensor& weight) {
   return x;
 }
 
-at::Tensor pointwise(const at::Tensor& x, const Conv& conv) {
-  return convolve(x, conv.weight, conv.bias, {1, 1, 1}, {0, 0, 0});
+at::Tensor pointwise(at::Tensor x, const Conv& conv) {
+  return convolve(std::move(x), conv.weight, conv.bias, {1, 1, 1}, {0, 0, 0});
 }
 
-/// A copy, so that the chunk itself can be freed.
+/// The last n frames as a copy, so that the chunk itself can be freed.
 at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
 
-/// Kernel 3 in time over this chunk and the two frames before it (zeros before the first); `past` becomes the last two
-/// of this one. Rows and columns are padded with zeros.
+/// A convolution of kernel 3 in time over this chunk and the two frames before it, which are zeros at the start of the
+/// clip. `past` becomes the last two frames of this chunk. Rows and columns are padded with zeros.
 at::Tensor causal_conv(at::Tensor x, const Conv& conv, at::Tensor& past) {
   if (!past.defined())
     past = at::empty({1, x.size(1), 2, x.size(3), x.size(4)}, x.options(), at::MemoryFormat::ChannelsLast3d).zero_();
   x = at::cat({past, x}, kTime);
   past = last_frames(x, 2);
-  return convolve(x, conv.weight, conv.bias, {1, 1, 1}, {0, conv.weight.size(3) / 2, conv.weight.size(4) / 2});
+  return convolve(std::move(x), conv.weight, conv.bias, {1, 1, 1},
+                  {0, conv.weight.size(3) / 2, conv.weight.size(4) / 2});
 }
 
-/// A clip as a batch of frames [frames, channels, rows, columns], and back: views. (The other order of the two steps
-/// would give the batch a stride that ATen does not take for channels-last, and every convolution would copy.)
+/// A clip as a batch of frames [frames, channels, rows, columns], and back; both are views. (With the two steps
+/// swapped, the batch would have a stride that ATen does not recognise as channels-last, and every convolution would
+/// copy.)
 at::Tensor as_frames(const at::Tensor& x) { return x.squeeze(0).transpose(0, 1); }
 at::Tensor as_clip(const at::Tensor& frames) { return frames.unsqueeze(0).transpose(1, 2); }
 
-/// Each frame becomes two, but for the clip's first, which is no part of the others' history either.
+/// Makes two frames of each one, except for the clip's first, which is not part of the later frames' history either.
 at::Tensor double_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
   at::Tensor& past = cache.next_slot();
   if (cache.first_chunk()) return x;
@@ -76,18 +79,19 @@ at::Tensor double_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
   return pairs.movedim(-2, 2).flatten(1, 2).movedim(-1, 1);
 }
 
-/// Every two frames become one, by a kernel that begins at the frame before them; the clip's first stays as it is.
+/// Makes one frame of every two with a kernel that begins at the frame before them. The clip's first frame stays as it
+/// is.
 at::Tensor halve_time(at::Tensor x, const Conv& conv, FeatureCache& cache) {
   at::Tensor& past = cache.next_slot();
   if (past.defined()) x = at::cat({past, x}, kTime);
   past = last_frames(x, 1);
-  return cache.first_chunk() ? x : convolve(x, conv.weight, conv.bias, {2, 1, 1}, {0, 0, 0});
+  return cache.first_chunk() ? x : convolve(std::move(x), conv.weight, conv.bias, {2, 1, 1}, {0, 0, 0});
 }
 
 at::Tensor apply(const Residual& block, at::Tensor x, FeatureCache& cache) {
   at::Tensor y = causal_conv(activated(x, block.norm1), block.conv1, cache.next_slot());
   y = causal_conv(activated(std::move(y), block.norm2), block.conv2, cache.next_slot());
-  return y.add_(block.shortcut.weight.defined() ? pointwise(x, block.shortcut) : x);
+  return y.add_(block.shortcut.weight.defined() ? pointwise(std::move(x), block.shortcut) : x);
 }
 
 at::Tensor apply(const Attention& block, at::Tensor x, FeatureCache&) {
@@ -101,16 +105,16 @@ at::Tensor apply(const Attention& block, at::Tensor x, FeatureCache&) {
 at::Tensor apply(const Upsample& layer, at::Tensor x, FeatureCache& cache) {
   if (layer.time.weight.defined()) x = double_time(std::move(x), layer.time, cache);
   x = at::upsample_nearest2d(as_frames(x), {2 * x.size(3), 2 * x.size(4)});
-  return as_clip(at::conv2d(x, layer.space.weight, layer.space.bias, /*stride=*/1, /*padding=*/1));
+  return as_clip(convolve(std::move(x), layer.space.weight, layer.space.bias, {1, 1}, {1, 1}));
 }
 
 at::Tensor apply(const Downsample& layer, at::Tensor x, FeatureCache& cache) {
   x = at::constant_pad_nd(as_frames(x), {0, 1, 0, 1});  // right and bottom only
-  x = as_clip(at::conv2d(x, layer.space.weight, layer.space.bias, /*stride=*/2));
+  x = as_clip(convolve(std::move(x), layer.space.weight, layer.space.bias, {2, 2}, {0, 0}));
   return layer.time.weight.defined() ? halve_time(std::move(x), layer.time, cache) : x;
 }
 
-/// One chunk through encoder or decoder.
+/// Runs one chunk through an encoder or a decoder.
 at::Tensor run(const Coder& coder, at::Tensor x, FeatureCache& cache) {
   cache.begin_chunk();
   x = causal_conv(std::move(x), coder.first, cache.next_slot());
@@ -119,7 +123,7 @@ at::Tensor run(const Coder& coder, at::Tensor x, FeatureCache& cache) {
   return causal_conv(activated(std::move(x), coder.last_norm), coder.last, cache.next_slot());
 }
 
-std::string to_text(at::IntArrayRef shape) {
+std::string to_string(at::IntArrayRef shape) {
   std::string text;
   for (const std::int64_t size : shape) text += (text.empty() ? "" : ", ") + std::to_string(size);
   return "[" + text + "]";
@@ -128,10 +132,10 @@ std::string to_text(at::IntArrayRef shape) {
 void expect_clip(const char* what, const at::Tensor& clip, std::int64_t channels) {
   if (clip.dim() == 4 && clip.size(0) == channels && clip.numel() > 0) return;
   throw Error(Error::internal, std::string(what) + " of the VAE must be [" + std::to_string(channels) +
-                                   ", frames, height, width], not " + to_text(clip.sizes()));
+                                   ", frames, height, width], not " + to_string(clip.sizes()));
 }
 
-/// The first chunk is one frame, every later one a multiple of `unit` frames.
+/// Throws unless the first chunk is one frame and every later one a multiple of `unit` frames.
 void expect_chunk(bool first, std::int64_t frames, std::int64_t unit) {
   if (first ? frames == 1 : frames % unit == 0) return;
   throw Error(Error::internal,
@@ -175,13 +179,13 @@ void vae_decode(const VaeWeights& weights, const at::Tensor& latents, const Fram
     sink(decoder.next(latents.narrow(1, done, std::min(latent_frames_per_chunk, latents.size(1) - done))));
 }
 
-at::Tensor vae_encode(const VaeWeights& weights, const at::Tensor& video) {
+at::Tensor vae_encode(const VaeEncoderWeights& weights, const at::Tensor& video) {
   expect_clip("video", video, 3);
   const std::int64_t space = space_factor(weights.encoder), time = time_factor(weights.encoder);
   if ((video.size(1) - 1) % time != 0 || video.size(2) % space != 0 || video.size(3) % space != 0)
     throw Error(Error::input, "a video to encode has " + std::to_string(time) +
                                   "k+1 frames, height and width are multiples of " + std::to_string(space) +
-                                  "; this one is [rgb, frames, height, width] = " + to_text(video.sizes()));
+                                  "; this one is [rgb, frames, height, width] = " + to_string(video.sizes()));
   VaeEncoder encoder(weights);
   std::vector<at::Tensor> latents{encoder.next(video.narrow(1, 0, 1))};
   for (std::int64_t done = 1; done < video.size(1); done += time)

@@ -1,15 +1,16 @@
 // pipeline/model/vae.hpp: the Wan 2.1 VAE: latents to frames and back, a few frames at a time, so that memory does not
 // grow with the clip's length.
 //
-// The network is causal in time: a frame depends on itself and on earlier ones. So a clip goes through it in chunks,
-// and each layer keeps the last two frames it saw (FeatureCache). The first frame is a chunk of its own: time is not
-// resampled there. After it one latent frame stands for 4 frames: t latent frames are 4 (t - 1) + 1 frames of 8h x 8w
-// pixels. How long the chunks are is a question of memory and speed, not of the result (to rounding: at most 1e-6
-// relative).
+// The network is causal in time: a frame depends on itself and on earlier frames only. So a clip passes through it in
+// chunks, and each layer keeps the last two frames that it saw (FeatureCache). The first frame is a chunk of its own:
+// time is not resampled there. After it one latent frame stands for 4 frames, so that t latent frames of h x w become
+// 4 (t - 1) + 1 frames of 8h x 8w pixels. The length of the chunks decides memory and speed, and changes the result by
+// rounding alone (at most 1e-6 relative).
 //
-// After an exception a VaeDecoder or VaeEncoder cannot be continued: start the clip anew.
-// Functions run under the caller's c10::InferenceMode. Tensors they return are f32 on the weights' device, with no
-// promise about strides. Shapes that do not fit throw Error(internal), sizes of a video that do not fit Error(input).
+// After an exception a VaeDecoder or VaeEncoder cannot be continued: start the clip again with a new one.
+// All functions run under the caller's c10::InferenceMode and return f32 tensors on the weights' device, with no
+// promise about strides. Shapes that do not fit throw Error(internal); a video whose size does not fit throws
+// Error(input). Source: the causal 3-D VAE of Wan 2.1 (wan/modules/vae2_1.py).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,17 +19,18 @@
 #include <deque>
 #include <functional>
 
+#include "pipeline/kernels/convolve.hpp"
 #include "pipeline/model/vae_weights.hpp"
 
 namespace wf {
 
-/// What the causal layers remember of earlier chunks: a slot for each, handed out in order of execution.
+/// What the causal layers remember of earlier chunks: one slot per layer, handed out in the order of execution.
 class FeatureCache {
  public:
   void begin_chunk() { ++chunks_, next_ = 0; }
   bool unused() const { return chunks_ == 0; }
   bool first_chunk() const { return chunks_ == 1; }
-  /// Undefined the first time. The reference stays valid.
+  /// The slot of the layer that runs now. It is undefined in the first chunk; the reference stays valid.
   at::Tensor& next_slot();
 
  private:
@@ -37,12 +39,12 @@ class FeatureCache {
   std::int64_t chunks_ = 0;
 };
 
-/// One clip on its way from latents to frames. The weights must outlive it.
+/// Decodes one clip, chunk by chunk. The weights must outlive the decoder.
 class VaeDecoder {
  public:
   explicit VaeDecoder(const VaeWeights& weights) : weights_(weights) {}
-  /// The next latent frames [16, k, h, w] -> [3, 4k, 8h, 8w] in [-1, 1] but for overshoot: the caller clamps.
-  /// The first call takes 1 latent frame and returns 1 frame.
+  /// Decodes the next latent frames [16, k, h, w], unit variance per channel, to [3, 4k, 8h, 8w] in about [-1, 1]: the
+  /// network overshoots a little, and the caller clamps. The first call takes 1 latent frame and returns 1 frame.
   at::Tensor next(const at::Tensor& latents);
 
  private:
@@ -50,33 +52,37 @@ class VaeDecoder {
   FeatureCache cache_;
 };
 
-/// One clip on its way from frames to latents. The weights must outlive it.
+/// Encodes one clip, chunk by chunk. The weights must outlive the encoder.
 class VaeEncoder {
  public:
-  explicit VaeEncoder(const VaeWeights& weights) : weights_(weights) {}
-  /// The next frames [3, 4k, 8h, 8w] in [-1, 1] -> [16, k, h, w], the mean of the distribution, unit variance per
-  /// channel. The first call takes 1 frame and returns 1 latent frame.
+  explicit VaeEncoder(const VaeEncoderWeights& weights) : weights_(weights) {}
+  /// Encodes the next frames [3, 4k, 8h, 8w] in [-1, 1] to latents [16, k, h, w]: the mean of the distribution, unit
+  /// variance per channel. The first call takes 1 frame and returns 1 latent frame.
   at::Tensor next(const at::Tensor& frames);
 
  private:
-  const VaeWeights& weights_;
+  const VaeEncoderWeights& weights_;
   FeatureCache cache_;
 };
 
+/// Takes decoded frames [3, k, 8h, 8w] f32 in the order of the clip.
 using FrameSink = std::function<void(const at::Tensor& frames)>;
 
-/// Decodes latents [16, t, h, w], handing over [3, 1, 8h, 8w] and then [3, 4k, 8h, 8w] as they come; not clamped.
+/// Decodes latents [16, t, h, w] and hands the frames to `sink` as they come: first [3, 1, 8h, 8w], then chunks of
+/// [3, 4k, 8h, 8w], where k is at most latent_frames_per_chunk. The values are not clamped.
 void vae_decode(const VaeWeights& weights, const at::Tensor& latents, const FrameSink& sink,
                 std::int64_t latent_frames_per_chunk = 1);
 
-/// Encodes a video [3, 4k+1, 8h, 8w] in [-1, 1] -> [16, k+1, h, w].
-at::Tensor vae_encode(const VaeWeights& weights, const at::Tensor& video);
+/// Encodes a video [3, 4k+1, 8h, 8w] in [-1, 1] to latents [16, k+1, h, w].
+at::Tensor vae_encode(const VaeEncoderWeights& weights, const at::Tensor& video);
 
-/// What decoding needs at this frame size: weights, caches, and the widest layer's tensors (counted layer by layer in
-/// vae_memory.cpp). The clip's length does not come in. library_copies: the convolution library brings input and output
-/// into another order and back, as cuDNN does in f32 without TF32; other workspace of it is not counted (on a CPU in
-/// f32, LibTorch unfolds small inputs to 27 times their size).
+/// Bytes that decoding needs for frames of height x width pixels: the decoder's weights, the caches, and the tensors of
+/// the widest layer (vae_memory.cpp counts layer by layer). With height and width 0: the weights alone. The clip's
+/// length does not matter. The weights may be on the device meta. copies: convolution_copies() of the device and
+/// precision that decoding will use. Other workspace of the convolution library is not counted (on a CPU without AVX2,
+/// oneDNN unfolds the input to 27 times its size).
 std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
-                                      std::int64_t latent_frames_per_chunk = 1, bool library_copies = false);
+                                      std::int64_t latent_frames_per_chunk = 1,
+                                      ConvolutionCopies copies = ConvolutionCopies::none);
 
 }  // namespace wf

@@ -14,29 +14,36 @@ using namespace vae;
 /// The features between two layers, and what was counted so far, in elements.
 struct Walk {
   std::int64_t channels, frames, area;  ///< area: rows x columns
-  bool copies = false;                  ///< the convolution library reorders its input and output
-  std::int64_t cached = 0;              ///< two frames for each causal convolution
-  std::int64_t widest = 0;              ///< most elements alive within one layer
+  ConvolutionCopies copies = ConvolutionCopies::none;
+  std::int64_t cached = 0;  ///< two frames for each causal convolution
+  std::int64_t widest = 0;  ///< most elements alive within one layer
   std::int64_t weights = 0;
 
   void alive(std::int64_t elements) { widest = std::max(widest, elements); }
   void weigh(const Conv& conv) { weights += conv.weight.defined() ? conv.weight.numel() + conv.bias.numel() : 0; }
+  /// Input and output of a convolution, and f32 twins where it makes them: each is twice its bf16 tensor, which goes
+  /// before its twin's output comes.
+  std::int64_t convolving(const Conv& conv, std::int64_t in_elements, std::int64_t out_elements) const {
+    if (copies != ConvolutionCopies::widened) return in_elements + out_elements;
+    const std::int64_t twins = 2 * (in_elements + out_elements + conv.weight.numel() + conv.bias.numel());
+    return std::max({3 * in_elements, twins, 3 * out_elements});
+  }
   /// The input and its copy with two frames of history before it, or that copy and the output.
   std::int64_t causal(const Conv& conv) {
     weigh(conv);
     const std::int64_t in = conv.weight.size(1), out = conv.weight.size(0);
     cached += 2 * in * area;
-    const std::int64_t joining = in * (2 * frames + 2);
-    const std::int64_t convolving = (in * (frames + 2) + out * frames) * (copies ? 2 : 1);
-    return area * std::max(joining, convolving);
+    const std::int64_t joining = in * (2 * frames + 2) * area;
+    const std::int64_t once = convolving(conv, in * (frames + 2) * area, out * frames * area);
+    return std::max(joining, once * (copies == ConvolutionCopies::reordered ? 2 : 1));
   }
 };
 
 void pass(Walk& walk, const Residual& block) {
-  const std::int64_t in = walk.channels, out = block.conv2.weight.size(0);
-  const std::int64_t kept = in * walk.frames * walk.area;
+  const std::int64_t out = block.conv2.weight.size(0);
+  const std::int64_t kept = walk.channels * walk.frames * walk.area, made = out * walk.frames * walk.area;
   walk.alive(kept + std::max(walk.causal(block.conv1), walk.causal(block.conv2)));
-  walk.alive(kept + 2 * out * walk.frames * walk.area);
+  walk.alive(made + (block.shortcut.weight.defined() ? walk.convolving(block.shortcut, kept, made) : kept));
   walk.weigh(block.shortcut);
   walk.channels = out;
 }
@@ -56,16 +63,12 @@ void pass(Walk& walk, const Upsample& layer) {
   }
   walk.alive((in + 4 * in) * walk.frames * walk.area);
   walk.area *= 4;
-  walk.alive((in + out) * walk.frames * walk.area);
+  walk.alive(walk.convolving(layer.space, in * walk.frames * walk.area, out * walk.frames * walk.area));
   walk.weigh(layer.space);
   walk.channels = out;
 }
 
-/// Of the encoder only the weights are counted.
-void pass(Walk& walk, const Downsample& layer) {
-  walk.weigh(layer.space);
-  walk.weigh(layer.time);
-}
+void pass(Walk&, const Downsample&) {}  // a decoder has none
 
 void pass(Walk& walk, const Coder& coder) {
   walk.alive(walk.causal(coder.first));
@@ -77,15 +80,12 @@ void pass(Walk& walk, const Coder& coder) {
 }  // namespace
 
 std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
-                                      std::int64_t latent_frames_per_chunk, bool library_copies) {
+                                      std::int64_t latent_frames_per_chunk, ConvolutionCopies copies) {
   const std::int64_t factor = space_factor(weights.decoder);
-  Walk walk{VaeWeights::kLatentChannels, latent_frames_per_chunk, (height / factor) * (width / factor), library_copies};
+  Walk walk{VaeWeights::kLatentChannels, latent_frames_per_chunk, (height / factor) * (width / factor), copies};
   walk.weigh(weights.decoder_in);
   pass(walk, weights.decoder);
-  Walk encoder{0, 0, 0};
-  encoder.weigh(weights.encoder_out);
-  pass(encoder, weights.encoder);
-  const auto elements = static_cast<std::uint64_t>(walk.weights + encoder.weights + walk.cached + walk.widest);
+  const auto elements = static_cast<std::uint64_t>(walk.weights + walk.cached + walk.widest);
   return elements * weights.decoder_in.weight.element_size();
 }
 

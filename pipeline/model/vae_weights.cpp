@@ -1,4 +1,4 @@
-// pipeline/model/vae_weights.cpp: see the header. Names are those of Wan2.1_VAE.pth.
+// pipeline/model/vae_weights.cpp: reads the VAE's layers by the tensor names of Wan2.1_VAE.pth.
 #include "pipeline/model/vae_weights.hpp"
 
 #include <ATen/ATen.h>
@@ -7,7 +7,7 @@
 #include <cmath>
 #include <string>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/model/weight_reader.hpp"
 
 namespace wf {
@@ -18,13 +18,14 @@ constexpr std::int64_t kRgb = 3;
 
 enum class Direction { up, down };
 
-/// Reads layers in order of execution; each layer's input width is the output width of the one before.
+/// Reads layers in the order of execution; each layer's input width is the output width of the layer before it.
 class LayerReader {
  public:
   LayerReader(WeightReader& reader, Direction direction, std::int64_t channels)
       : reader_(reader), direction_(direction), channels_(channels) {}
 
-  /// `out` 0: as many as the checkpoint has. The kernel decides between frames (2-D) and clips (3-D).
+  /// One convolution. `out` 0 takes the number of output channels from the checkpoint. A kernel of two sizes acts on
+  /// single frames, one of three on clips.
   Conv conv(const std::string& name, std::int64_t out, at::IntArrayRef kernel) {
     if (out == 0) out = reader_.size(name + ".weight", 0);
     std::vector<std::int64_t> shape{out, channels_};
@@ -42,7 +43,7 @@ class LayerReader {
     return gamma * std::sqrt(static_cast<double>(channels_));
   }
 
-  /// The layers "<list>.0", "<list>.1", ... appended to `layers`.
+  /// Appends the layers "<list>.0", "<list>.1", ... to `layers`.
   void append(std::vector<Layer>& layers, const std::string& list) {
     const std::int64_t count = reader_.count(list);
     for (std::int64_t i = 0; i < count; ++i) layers.push_back(layer(list + "." + std::to_string(i)));
@@ -119,7 +120,7 @@ Coder load_encoder(WeightReader& reader, std::int64_t out) {
   return encoder;
 }
 
-/// 2 to the number of layers that resample by 2.
+/// 2 to the power of the number of layers that resample by 2.
 template <class Resamples>
 std::int64_t factor(const Coder& coder, Resamples resamples) {
   std::int64_t factor = 1;
@@ -142,20 +143,49 @@ std::int64_t time_factor(const Coder& coder) {
 
 }  // namespace vae
 
-VaeWeights load_vae(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
-  WeightReader reader(checkpoint, dtype, device);
-  constexpr std::int64_t latent = VaeWeights::kLatentChannels;
-  if (const std::int64_t channels = reader.size("conv2.weight", 0); channels != latent)
+namespace {
+
+constexpr std::int64_t kLatent = VaeWeights::kLatentChannels;
+
+VaeEncoderWeights take_encoder(WeightReader& reader) {
+  VaeEncoderWeights weights;
+  weights.encoder = vae::load_encoder(reader, 2 * kLatent);
+  weights.encoder_out =
+      vae::LayerReader(reader, vae::Direction::down, 2 * kLatent).conv("conv1", 2 * kLatent, {1, 1, 1});
+  return weights;
+}
+
+VaeWeights take_decoder(WeightReader& reader) {
+  VaeWeights weights;
+  weights.decoder_in = vae::LayerReader(reader, vae::Direction::up, kLatent).conv("conv2", kLatent, {1, 1, 1});
+  weights.decoder = vae::load_decoder(reader, kLatent);
+  return weights;
+}
+
+/// Checks the names and shapes of all tensors, those of the half that is not loaded included, and reads no data.
+void check_headers(const Checkpoint& checkpoint, at::ScalarType dtype) {
+  WeightReader reader(checkpoint, dtype, at::kMeta);
+  if (const std::int64_t channels = reader.size("conv2.weight", 0); channels != kLatent)
     throw Error(Error::environment, reader.where() + ": tensor conv2.weight: latents of " + std::to_string(channels) +
                                         " channels; this program has the constants of Wan 2.1, which has " +
-                                        std::to_string(latent));
-  VaeWeights weights;
-  weights.encoder = vae::load_encoder(reader, 2 * latent);
-  weights.encoder_out = vae::LayerReader(reader, vae::Direction::down, 2 * latent).conv("conv1", 2 * latent, {1, 1, 1});
-  weights.decoder_in = vae::LayerReader(reader, vae::Direction::up, latent).conv("conv2", latent, {1, 1, 1});
-  weights.decoder = vae::load_decoder(reader, latent);
+                                        std::to_string(kLatent));
+  take_encoder(reader);
+  take_decoder(reader);
   reader.expect_nothing_left("the Wan 2.1 VAE");
-  return weights;
+}
+
+}  // namespace
+
+VaeWeights load_vae(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
+  check_headers(checkpoint, dtype);
+  WeightReader reader(checkpoint, dtype, device);
+  return take_decoder(reader);
+}
+
+VaeEncoderWeights load_vae_encoder(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
+  check_headers(checkpoint, dtype);
+  WeightReader reader(checkpoint, dtype, device);
+  return take_encoder(reader);
 }
 
 }  // namespace wf

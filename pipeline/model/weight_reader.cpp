@@ -1,4 +1,3 @@
-// pipeline/model/weight_reader.cpp: see the header.
 #include "pipeline/model/weight_reader.hpp"
 
 #include <ATen/ATen.h>
@@ -6,7 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 

@@ -1,6 +1,7 @@
-// The form: 8 bytes n (little-endian), n bytes of JSON {"tensors": [{"dtype", "shape"} or null, ...], ...}, then the
-// tensors' bytes one after the other.
-#include "pipeline/parcel.hpp"
+// pipeline/stages/clip_state.cpp: packing and unpacking. The format: 8 bytes n (little-endian), n bytes of JSON
+// {"tensors": [{"dtype", "shape"} or null, ...], ...}, then the tensors' bytes one after the other. Both ends run the
+// same program, so the format has no version.
+#include "pipeline/stages/clip_state.hpp"
 
 #include <ATen/ATen.h>
 
@@ -9,7 +10,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/host_copy.hpp"
 
 namespace wf {
@@ -19,9 +20,9 @@ using Json = nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little);
 
-constexpr std::size_t texts = 2;  ///< tensors that stay on the host; they come first
+constexpr std::size_t text_tensors = 2;  ///< the first tensors of the format, which stay on the CPU
 
-/// All tensors of a clip, in the order of the form. Undefined ones have no bytes.
+/// Pointers to all tensors of a clip, in the format's order. Undefined tensors have no bytes.
 template <class AnyClip>
 auto tensors_of(AnyClip& clip) {
   auto& solver = clip.state.solver;
@@ -44,12 +45,12 @@ Json header_of(const Clip& clip) {
           {"steps_resumed", clip.steps_resumed}, {"latents_sha256", clip.latents_sha256}};
 }
 
-/// Takes what it is asked for from the front.
+/// Reads bytes from the front to the back.
 class Reader {
  public:
   explicit Reader(const Bytes& bytes) : bytes_(bytes) {}
   const std::uint8_t* take(std::size_t size) {
-    if (size > bytes_.size() - at_) throw Error(Error::internal, "a parked clip's bytes are cut short");
+    if (size > bytes_.size() - at_) throw Error(Error::internal, "a stashed clip's bytes are cut short");
     at_ += size;
     return bytes_.data() + at_ - size;
   }
@@ -66,10 +67,10 @@ Json read_header(Reader& reader) {
   return Json::parse(text, text + size);
 }
 
-at::Tensor read_tensor(Reader& reader, const Json& form, at::Device device) {
-  if (form.is_null()) return {};
-  const auto dtype = static_cast<at::ScalarType>(form.at("dtype").get<int>());
-  const auto shape = form.at("shape").get<std::vector<std::int64_t>>();
+at::Tensor read_tensor(Reader& reader, const Json& entry, at::Device device) {
+  if (entry.is_null()) return {};
+  const auto dtype = static_cast<at::ScalarType>(entry.at("dtype").get<int>());
+  const auto shape = entry.at("shape").get<std::vector<std::int64_t>>();
   const at::Tensor tensor = at::empty(shape, at::TensorOptions(dtype).device(device));
   copy_to_device(reader.take(tensor.nbytes()), tensor);
   return tensor;
@@ -85,11 +86,11 @@ Bytes pack(const Clip& clip) {
   Bytes bytes(total);
   std::memcpy(bytes.data(), &size, sizeof size);
   std::memcpy(bytes.data() + sizeof size, header.data(), size);
-  std::uint8_t* place = bytes.data() + sizeof size + size;
+  std::uint8_t* end = bytes.data() + sizeof size + size;
   for (const at::Tensor* const tensor : tensors_of(clip)) {
     if (!tensor->defined()) continue;
-    copy_to_host(*tensor, place);
-    place += tensor->nbytes();
+    copy_to_host(*tensor, end);
+    end += tensor->nbytes();
   }
   return bytes;
 }
@@ -99,7 +100,7 @@ void unpack(const Bytes& bytes, Clip& clip, at::Device device) {
   const Json header = read_header(reader);
   const auto tensors = tensors_of(clip);
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    *tensors[i] = read_tensor(reader, header.at("tensors").at(i), i < texts ? at::Device(at::kCPU) : device);
+    *tensors[i] = read_tensor(reader, header.at("tensors").at(i), i < text_tensors ? at::Device(at::kCPU) : device);
   header.at("step").get_to(clip.state.step);
   header.at("order").get_to(clip.state.solver.order);
   header.at("seconds").get_to(clip.seconds);

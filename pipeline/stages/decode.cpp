@@ -1,8 +1,8 @@
-#include "pipeline/decode.hpp"
+#include "pipeline/stages/decode.hpp"
 
 #include <ATen/ATen.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 
@@ -10,7 +10,8 @@ Frames to_frames(const at::Tensor& video) {
   if (!at::isfinite(video).all().item<bool>())
     throw Error(Error::permanent,
                 "the VAE made NaN or infinity: its weights are damaged, or the latents are out of range");
-  const at::Tensor unit = video.clamp(-1, 1).add_(1).div_(2);  // the official order of operations: rounding follows it
+  const at::Tensor unit =
+      video.clamp(-1, 1).add_(1).div_(2);  // in the official order of operations, which decides the rounding
   return {unit.mul_(255).to(at::kByte).permute({1, 2, 3, 0}).contiguous().cpu()};
 }
 

@@ -1,4 +1,4 @@
-// pipeline/decode.hpp: latents become frames, which are handed on as they come.
+// pipeline/stages/decode.hpp: latents become frames, which are passed on as they are decoded.
 #pragma once
 
 #include <functional>
@@ -8,16 +8,16 @@
 
 namespace wf {
 
-/// Takes k frames, in order.
+/// Receives the next frames of the clip, in order.
 using TakeFrames = std::function<void(const Frames& frames)>;
 
-/// One latent frame at a time (1 frame for the first, 4 for each other), so memory does not grow with the clip's
-/// length.
-/// [-1, 1] becomes 0..255 by truncation, as the official writer does it. Throws when x is not [16, t, h, w].
+/// Decodes one latent frame at a time (the first makes 1 frame, each later one 4), so that memory does not grow with
+/// the clip's length. Throws internal when x is not [16, t, h, w], and what to_frames() and `sink` throw.
 void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink);
 
-/// x in [-1, 1] (values beyond are clamped), [3, k, height, width] f32 -> [k, height, width, 3] u8 on the CPU.
-/// Throws permanent when a value is not finite.
+/// Converts [3, k, height, width] f32 in [-1, 1] to [k, height, width, 3] u8 on the CPU. Values outside are clamped;
+/// 0..255 is reached by truncation, not rounding, as in the official writer. Throws permanent when a value is NaN or
+/// infinite.
 Frames to_frames(const at::Tensor& video);
 
 }  // namespace wf

@@ -1,14 +1,15 @@
-#include "pipeline/denoise.hpp"
+#include "pipeline/stages/denoise.hpp"
 
 #include <ATen/ATen.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/model/rope.hpp"
 
 namespace wf {
 namespace {
 
-bool in_halves(const Execution& execution) { return execution.ranks && execution.ranks->halves() == 2; }
+/// Whether each rank of the group computes one guidance branch instead of both.
+bool splits_guidance(const Execution& execution) { return execution.ranks && execution.ranks->branches() == 2; }
 
 }  // namespace
 
@@ -16,7 +17,8 @@ Conditions make_conditions(const at::Tensor& x, const TextPair& text, const DitW
                            const Execution& execution) {
   const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
   const at::Tensor prompt = text.prompt.text.to(expert.device()), negative = text.negative.text.to(expert.device());
-  if (in_halves(execution)) return {{embed_text(expert, {execution.ranks->half() == 0 ? prompt : negative})}, rope};
+  if (splits_guidance(execution))
+    return {{embed_text(expert, {execution.ranks->branch() == 0 ? prompt : negative})}, rope};
   if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope};
   return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope};
 }
@@ -29,10 +31,10 @@ at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double gu
   for (const TextContext& context : conditions.contexts) {
     const std::int64_t batch = context.blocks.front().k.size(0);
     const at::Tensor samples = x.unsqueeze(0).expand({batch, -1, -1, -1, -1});
-    const at::Tensor made = dit_forward(expert, samples, time, context, conditions.rope, execution.attention, ranks);
-    for (const at::Tensor& velocity : made.unbind(0)) velocities.push_back(velocity);
+    const at::Tensor batched = dit_forward(expert, samples, time, context, conditions.rope, execution.attention, ranks);
+    for (const at::Tensor& velocity : batched.unbind(0)) velocities.push_back(velocity);
   }
-  if (in_halves(execution)) velocities = execution.ranks->share(velocities.front());
+  if (splits_guidance(execution)) velocities = execution.ranks->share(velocities.front());
   const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
   return at::add(unconditional, conditional - unconditional, guidance);
 }

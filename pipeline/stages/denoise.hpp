@@ -1,4 +1,4 @@
-// pipeline/denoise.hpp: from noise to latents, with one expert at a time.
+// pipeline/stages/denoise.hpp: from noise to latents, by one expert at a time.
 #pragma once
 
 #include <functional>
@@ -6,47 +6,51 @@
 
 #include "pipeline/execution.hpp"
 #include "pipeline/model/dit.hpp"
-#include "pipeline/solver.hpp"
+#include "pipeline/stages/solver.hpp"
 #include "pipeline/types.hpp"
 
 namespace wf {
 
-/// The whole state of a clip between two steps: what passes from expert to expert, what is stored, what is continued.
+/// The complete state of a clip between two steps: it is what passes from one expert to the other, and what a stopped
+/// clip is stored as and continues from.
 struct Denoising {
-  at::Tensor x;           ///< [16, t, h, w] f32: the sample of step `step`
-  SolverState solver;     ///< of the same shape
-  std::int64_t step = 0;  ///< steps done
+  at::Tensor x;           ///< [16, t, h, w] f32: the sample before step `step`
+  SolverState solver;     ///< tensors of x's shape
+  std::int64_t step = 0;  ///< number of steps done
 };
 
-/// The two texts of one clip.
+/// The embeddings of a clip's prompt (conditional branch) and negative prompt (unconditional branch).
 struct TextPair {
   Embeddings prompt, negative;
 };
 
-/// Asked before every step with the number of steps done; false stops there, and the state so far is returned.
+/// Is called before every step with the number of steps done. Returning false stops denoising there.
 using StepGate = std::function<bool(std::int64_t step)>;
 
-/// What stays the same over all steps of one expert.
+/// The inputs of the expert that are the same in all of its steps, computed once.
 struct Conditions {
-  /// Two of batch 1 (conditional first), one of batch 2, or the one of this rank's half.
+  /// One context per forward of a step: two of batch 1 (the conditional one first), or one of batch 2, or, where the
+  /// group's ranks split the guidance branches, the one of batch 1 of this rank's branch.
   std::vector<TextContext> contexts;
-  at::Tensor rope;
+  at::Tensor rope;  ///< rope_table() of the clip's token grid
 };
-/// x: any sample of the clip, for its size.
+/// Computes them on the expert's device. x [16, t, h, w] is any sample of the clip; only its shape is used.
 Conditions make_conditions(const at::Tensor& x, const TextPair& text, const DitWeights& expert,
                            const Execution& execution);
 
-/// v_uncond + guidance (v_cond - v_uncond) at one timestep of x [16, t, h, w] f32: of the same shape and dtype. All
-/// ranks of execution.ranks call, and all get it.
+/// The velocity under classifier-free guidance at one timestep, v_uncond + guidance (v_cond - v_uncond). x is
+/// [16, t, h, w] f32, and so is the result. Collective over execution.ranks: every rank passes the same arguments and
+/// gets the same result.
 at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double guidance, const Conditions& conditions,
                            const DitWeights& expert, const Execution& execution);
 
-/// Goes on with `state` until `until` steps are done, by one expert.
-/// The result depends on nothing but the arguments: stopping and continuing at any step gives the same bits.
+/// Continues `state` with one expert until `until` steps are done or `gate` stops it, and returns the state then. Where
+/// a clip is stopped and continued does not change a bit of the result. Collective over execution.ranks, whose gates
+/// must all give the same answers.
 Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text, double guidance,
                   const DitWeights& expert, const Execution& execution, const StepGate& gate = {});
 
-/// The finished sample. Throws permanent when it holds a NaN or an infinity.
+/// The sample after the last step, as the clip's latents. Throws permanent when it holds NaN or infinity.
 Latents latents(const Denoising& state);
 
 }  // namespace wf

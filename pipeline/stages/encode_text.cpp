@@ -1,10 +1,10 @@
-#include "pipeline/encode_text.hpp"
+#include "pipeline/stages/encode_text.hpp"
 
 #include <ATen/ATen.h>
 
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 

@@ -1,4 +1,4 @@
-#include "pipeline/models.hpp"
+#include "pipeline/stages/models.hpp"
 
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
@@ -7,49 +7,51 @@
 #include <chrono>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
-#include "cluster/trace.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
+#include "base/trace.hpp"
 #include "parallel/device.hpp"
 #include "parallel/node_reader.hpp"
-#include "pipeline/peer_expert.hpp"
-#include "pipeline/tokenize.hpp"
+#include "pipeline/experts/peer_expert.hpp"
+#include "pipeline/stages/tokenize.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::uint64_t worth_a_line = 100'000'000;  ///< bytes: what loads at once is not told
+/// Bytes of a part from which on its loading is logged as info: smaller parts load in no time.
+constexpr std::uint64_t worth_a_line = 100'000'000;
 
-/// Loads the part that lies in `checkpoint`, saying how fast, and how much came neither from another rank nor by a
-/// draw.
+/// Loads a part of `bytes` bytes out of `checkpoint` and logs how fast, and how many bytes this rank itself read from
+/// files: the others came from another rank or were drawn at random.
 template <class Load>
-auto timed_load(const Checkpoint& checkpoint, at::Device device, Load&& load) {
+auto timed_load(const Checkpoint& checkpoint, std::uint64_t bytes, at::Device device, Load&& load) {
   const trace::Span span("load", checkpoint.path().filename().string(), {{"from", "files"}});
   const spdlog::stopwatch watch;
   auto part = load();
   synchronize(device);
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
-  const auto level = checkpoint.bytes() < worth_a_line ? spdlog::level::debug : spdlog::level::info;
-  const std::uint64_t bytes = checkpoint.bytes();
+  const auto level = bytes < worth_a_line ? spdlog::level::debug : spdlog::level::info;
   spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s), of which {} B were read here", checkpoint.path().string(),
               gigabytes(bytes), device.str(), seconds, static_cast<double>(bytes) / 1e9 / seconds,
               checkpoint.bytes_read());
   return part;
 }
 
-/// Headers say what the expert is made of, wherever it comes from.
-DitWeights load_expert(const Path& folder, const Execution& execution, NodeReader* together, const Lender* lender) {
+/// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
+/// cases: they hold the shapes and dtypes.
+DitWeights load_expert(const Path& folder, const Execution& execution, NodeReader* together, const WeightPeer* peer) {
   const Checkpoint checkpoint(folder, together);
   const auto load_to = [&](at::Device device) {
     return load_dit(checkpoint, read_dit_config(folder / "config.json"), execution.precision, device);
   };
-  if (lender) {
+  if (peer) {
     std::optional<DitWeights> copy =
-        borrow_expert(*lender, load_to(at::kMeta), execution.device, folder.filename().string());
+        copy_peer_expert(*peer, load_to(at::kMeta), execution.device, folder.filename().string());
     if (copy) return std::move(*copy);
   }
-  return timed_load(checkpoint, execution.device, [&] { return load_to(execution.device); });
+  return timed_load(checkpoint, checkpoint.bytes(), execution.device, [&] { return load_to(execution.device); });
 }
 
 }  // namespace
@@ -58,9 +60,9 @@ Models::Models(ModelParts parts, Execution execution)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
       experts_(execution_.residency, execution_.device,
-               [this](Expert which, NodeReader* together, const Lender* lender) {
+               [this](Expert which, NodeReader* together, const WeightPeer* peer) {
                  const Path& part = which == Expert::high ? parts_.folder.high_expert : parts_.folder.low_expert;
-                 return load_expert(part, execution_, together, lender);
+                 return load_expert(part, execution_, together, peer);
                }) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
@@ -76,33 +78,34 @@ const Tokenizer& Models::tokenizer() {
 
 const Umt5Weights& Models::text_encoder(NodeReader* together) {
   if (!text_encoder_) {
-    // Where both do not fit, whoever is needed has the room.
+    // A text encoder that is not kept has no room on the device together with the experts.
     if (!execution_.keep_text_encoder) experts_.free_device();
     const Checkpoint checkpoint(parts_.folder.text_encoder, together);
-    text_encoder_ = timed_load(checkpoint, execution_.text_device,
+    text_encoder_ = timed_load(checkpoint, checkpoint.bytes(), execution_.text_device,
                                [&] { return load_umt5(checkpoint, execution_.precision, execution_.text_device); });
   }
   return *text_encoder_;
 }
 
-const DitWeights& Models::expert(Expert which, NodeReader* together, const Lender* lender) {
+const DitWeights& Models::expert(Expert which, NodeReader* together, const WeightPeer* peer) {
   release_text_encoder();
-  return experts_.use(which, together, lender);
+  return experts_.use(which, together, peer);
 }
 
-Lent Models::lend(Expert which) const {
-  std::shared_ptr<const DitWeights> expert = experts_.lend(which);
+WeightLease Models::lease(Expert which) const {
+  std::shared_ptr<const DitWeights> expert = experts_.lease(which);
   if (!expert) return {};
   Bytes handles = share_expert(*expert);
   return {std::move(handles), std::move(expert)};
 }
 
 const VaeWeights& Models::vae(NodeReader* together) {
-  if (execution_.expert_leaves) experts_.free_device();
+  if (execution_.offload_expert_for_decode) experts_.free_device();
   if (!vae_) {
     const Checkpoint checkpoint(parts_.folder.vae, together);
-    vae_ =
-        timed_load(checkpoint, execution_.device, [&] { return load_vae(checkpoint, at::kFloat, execution_.device); });
+    const std::uint64_t decoder_bytes = vae_decode_bytes_needed(parts_.vae, 0, 0);
+    vae_ = timed_load(checkpoint, decoder_bytes, execution_.device,
+                      [&] { return load_vae(checkpoint, at::kFloat, execution_.device); });
   }
   return *vae_;
 }

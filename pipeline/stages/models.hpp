@@ -1,4 +1,5 @@
-// pipeline/models.hpp: the parts of one checkpoint, each read when it is first needed.
+// pipeline/stages/models.hpp: the four networks of one checkpoint, each loaded when it is first needed and kept where
+// the run's Execution says.
 #pragma once
 
 #include <mutex>
@@ -6,62 +7,87 @@
 #include <string>
 #include <vector>
 
-#include "parallel/lender.hpp"
-#include "pipeline/encode_text.hpp"
+#include "parallel/weight_lease.hpp"
 #include "pipeline/execution.hpp"
-#include "pipeline/experts.hpp"
+#include "pipeline/experts/experts.hpp"
+#include "pipeline/experts/model_parts.hpp"
 #include "pipeline/model/umt5.hpp"
 #include "pipeline/model/vae.hpp"
-#include "pipeline/model_parts.hpp"
+#include "pipeline/stages/encode_text.hpp"
 #include "pipeline/text/tokenizer.hpp"
 
 namespace wf {
 
-/// What a checkpoint's files hold.
+/// The networks of a checkpoint: each has files of its own and is loaded as a whole. Of the VAE only the decoder is
+/// loaded.
 enum class Part { text_encoder, high_expert, low_expert, vae };
 
+/// A checkpoint as one rank uses it.
+///
+/// Threads: one thread, the one that computes clips, owns the object and may call everything. Other threads may call
+/// lease() and is_embedded() at any time, and embed() where the text encoder runs on another device than the experts
+/// and stays there (Execution::keep_text_encoder).
+///
+/// Errors: loading throws Error(environment) naming file and tensor, and c10::OutOfMemoryError when the device is full
+/// (advance() makes an Error of it). A part that failed to load is loaded again at its next use.
 class Models {
  public:
-  /// parts.precision must be the execution's. Sets TF32 for the process as the execution asks.
+  /// `parts` must have been read with execution.precision. No weights are loaded yet. Turns TF32 on or off in the whole
+  /// process, and throws environment when the attention backend that was asked for cannot be used here.
   Models(ModelParts parts, Execution execution);
+  /// Reads the headers in `folder` first, with the errors of read_model().
   Models(const Path& folder, const Execution& execution) : Models(read_model(folder, execution.precision), execution) {}
 
-  const std::string& id() const noexcept { return parts_.id; }  ///< model_id
+  const std::string& id() const noexcept { return parts_.id; }  ///< identifies the weights, in fingerprints
   const ModelParts& parts() const noexcept { return parts_; }
-  const Execution& execution() const noexcept { return execution_; }
-  const std::string& attention_name() const noexcept { return attention_name_; }  ///< "given": it was not chosen here
+  const Execution& execution() const noexcept { return execution_; }  ///< with its attention chosen
+  /// The attention backend that was chosen: "math", "cudnn", "fa3"; "given" where the Execution came with its own.
+  const std::string& attention_name() const noexcept { return attention_name_; }
 
-  /// Each loads its part on first use, in the run's precision, on its device. The reference stays valid until
-  /// the placement needs the room: an expert's until the other one is used, all until embed().
   const Tokenizer& tokenizer();
+  /// The text encoder, loaded at its first use onto execution.text_device. Unless it is kept, the experts leave the
+  /// device for it, and the reference is valid until an expert is used or embed_ahead() returns.
   const Umt5Weights& text_encoder() { return text_encoder(nullptr); }
+  /// An expert, loaded at its first use onto execution.device. The reference stays valid until the other expert is used
+  /// (not with Residency::both) or the expert makes room for the text encoder or for decoding.
   const DitWeights& expert(Expert which) { return expert(which, nullptr, nullptr); }
+  /// The VAE's decoder in f32, loaded at its first use onto execution.device. With offload_expert_for_decode, every
+  /// call first moves the expert on the device to host memory.
   const VaeWeights& vae() { return vae(nullptr); }
+
+  /// expert(which), copied from the GPU of `peer`, another rank of this node, if that rank has the expert and lets it
+  /// be copied; otherwise loaded from its files.
+  const DitWeights& expert(Expert which, const WeightPeer& peer) { return expert(which, nullptr, &peer); }
+
+  /// Lets a peer copy an expert: handles of its memory, and a lease that keeps it on the device. An empty lease when
+  /// the expert is not on the device or cannot be shared. Any thread may call this.
+  WeightLease lease(Expert which) const;
+
+  /// Bytes and seconds of all uploads of experts from pinned host memory so far.
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
 
-  /// The same where another rank of the machine may have that expert: it comes from its GPU if that can be.
-  const DitWeights& expert(Expert which, const Lender& lender) { return expert(which, nullptr, &lender); }
-  /// That rank's side: an expert that is on the device now. For any thread.
-  Lent lend(Expert which) const;
-
-  /// Loads a part before its first use, together with the ranks of `node`: all of them call, none has the part, and
-  /// each byte of its files is read by one of them. It makes others leave the device as its use would, so what is
-  /// needed first is loaded last. An exception is thrown on all of them, as by NodeReader::share().
+  /// Loads a part before its first use, together with the ranks of `node`. Collective over them: all call it, none has
+  /// the part yet, and each byte of the files is read by one of them only. Other parts leave the device as they would
+  /// at the part's use, so load the part that is needed first last. An exception on one rank is thrown on all of them
+  /// (see NodeReader::together()). For the computing thread, before the first clip.
   void load_ahead(Part part, NodeReader& node);
 
-  /// Embeddings of a text on the CPU, from the cache when they are there. Throws input for a text of more tokens than
-  /// the experts take. For any thread where the text encoder has a device of its own.
+  /// The embeddings of a text, on the CPU, from a cache of texts or else computed. Throws input when the text has more
+  /// tokens than the experts accept, permanent when an embedding is not finite.
   Embeddings embed(const std::string& text);
 
-  /// Embeds texts ahead of their use, so that a text encoder that does not stay is loaded once for all of them. Texts
-  /// that cannot be embedded are left to embed() and its error.
+  /// Fills the cache with these texts, then drops the text encoder unless it is kept: it is loaded once for all of
+  /// them. A text that cannot be embedded is skipped; embed() will report its error to the clip that needs it.
   void embed_ahead(const std::vector<std::string>& texts);
+
+  /// Whether the cache has the text, so that embed() would not need the text encoder. Any thread may call this, but
+  /// waits while another one embeds.
   bool is_embedded(const std::string& text) const;
 
  private:
-  // The same, read together with other ranks if it is not there yet.
+  // The public functions of these names; with `together`, a part that is not there yet is read with other ranks.
   const Umt5Weights& text_encoder(NodeReader* together);
-  const DitWeights& expert(Expert which, NodeReader* together, const Lender* lender);
+  const DitWeights& expert(Expert which, NodeReader* together, const WeightPeer* peer);
   const VaeWeights& vae(NodeReader* together);
 
   Embeddings encode(const std::string& text);
@@ -70,7 +96,7 @@ class Models {
   ModelParts parts_;
   Execution execution_;
   std::string attention_name_ = "given";
-  mutable std::mutex embedding_;
+  mutable std::mutex embedding_;  ///< guards embeddings_, and the tokenizer and text encoder while embed() uses them
   EmbeddingCache embeddings_;
   Experts experts_;
   std::optional<Tokenizer> tokenizer_;

@@ -1,4 +1,4 @@
-#include "pipeline/solver.hpp"
+#include "pipeline/stages/solver.hpp"
 
 #include <ATen/ATen.h>
 
@@ -24,7 +24,7 @@ at::Tensor combine(const at::Tensor& x, double a, const at::Tensor& y, double b)
 
 // ---- UniPC ----
 
-/// The corrected sample of `step`: the previous step done again, now that the data prediction at its end is known.
+/// The corrected sample of `step`: the previous step, computed again with the data prediction m at its end.
 at::Tensor correct(const Schedule& schedule, std::int64_t step, const at::Tensor& m, const SolverState& state) {
   const Level from = level(schedule, step - 1), to = level(schedule, step);
   const double h = to.lambda - from.lambda;
@@ -47,7 +47,7 @@ at::Tensor correct(const Schedule& schedule, std::int64_t step, const at::Tensor
 /// The sample of `step` + 1 from the corrected sample c and the data predictions of this step and the previous one.
 at::Tensor predict(const Schedule& schedule, std::int64_t step, const at::Tensor& c, const at::Tensor& m,
                    const at::Tensor& m1, int order) {
-  if (step + 1 == schedule.steps()) return m.clone();  // sigma 0: what is left is the clean sample itself
+  if (step + 1 == schedule.steps()) return m.clone();  // at sigma 0 the sample is the prediction of the clean one
   const Level from = level(schedule, step), to = level(schedule, step + 1);
   const double h = to.lambda - from.lambda;
   const double scale = to.alpha * std::expm1(-h);
@@ -75,11 +75,11 @@ at::Tensor dpmpp_step(const Schedule& schedule, std::int64_t step, const at::Ten
   state.m1 = m;
   if (step + 1 == schedule.steps()) return m.clone();
   const Level from = level(schedule, step), to = level(schedule, step + 1);
-  const double h = to.lambda - from.lambda;  // +inf from sigma 1: expm1(-h) is -1 then, as it should be
+  const double h = to.lambda - from.lambda;  // +inf from sigma 1, where expm1(-h) is -1 as it should be
   const double scale = to.alpha * std::expm1(-h);
   const double ratio = to.sigma / from.sigma;
   const double r = step == 0 ? INFINITY : (from.lambda - level(schedule, step - 1).lambda) / h;
-  if (!std::isfinite(r)) return combine(x, ratio, m, -scale);  // first order: no history, or a history at sigma 1
+  if (!std::isfinite(r)) return combine(x, ratio, m, -scale);  // first order: no previous step, or one at sigma 1
   return combine(x, ratio, m, -scale * (1.0 + 0.5 / r)).add_(previous, scale * 0.5 / r);
 }
 

@@ -1,4 +1,4 @@
-#include "pipeline/stages.hpp"
+#include "pipeline/stages/stages.hpp"
 
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
@@ -7,13 +7,14 @@
 
 #include <chrono>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "base/text.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/decode.hpp"
-#include "pipeline/parcel.hpp"
-#include "pipeline/start.hpp"
-#include "pipeline/store.hpp"
+#include "pipeline/stages/clip_state.hpp"
+#include "pipeline/stages/decode.hpp"
+#include "pipeline/stages/start.hpp"
+#include "pipeline/stages/store.hpp"
 
 namespace wf {
 namespace {
@@ -23,7 +24,7 @@ std::string sha256_of(const at::Tensor& tensor) {
   return Sha256().update(bytes.const_data_ptr(), bytes.nbytes()).hex();
 }
 
-/// A stored state of this very clip, or noise.
+/// The stored state of this clip, or initial noise if there is none.
 Denoising start_or_continue(Clip& clip, Models& models) {
   const at::Device device = models.execution().device;
   if (!clip.files.state.empty()) {
@@ -37,28 +38,30 @@ Denoising start_or_continue(Clip& clip, Models& models) {
 
 bool is_leader(const Execution& execution) { return !execution.ranks || execution.ranks->rank() == 0; }
 
-/// What the group's leader has of the clip, all its ranks have afterwards.
+/// Gives all ranks of the group the leader's state of the clip. Collective over the group.
 void share_with_group(Clip& clip, const Execution& execution) {
   if (!execution.ranks || execution.ranks->size() == 1) return;
-  const Bytes parcel = execution.ranks->from_leader(is_leader(execution) ? pack(clip) : Bytes());
-  if (!is_leader(execution)) unpack(parcel, clip, execution.device);
+  const Bytes packed = execution.ranks->from_leader(is_leader(execution) ? pack(clip) : Bytes());
+  if (!is_leader(execution)) unpack(packed, clip, execution.device);
 }
 
-/// Asks before each step whether to go on: the group's leader decides for all its ranks.
+/// A gate that asks Progress before each step. The leader's answer is taken by all ranks of the group, so that they
+/// stop at the same step.
 StepGate gate_of(Stage stage, const Schedule& schedule, const Execution& execution, const Progress& progress) {
   return [&, stage](std::int64_t step) {
-    synchronize(execution.device);  // so that what is shown has happened, and a stop is heeded at once
+    synchronize(execution.device);  // progress then reports what has happened, and a stop takes effect at once
     const bool go_on = !progress || progress(stage, step, schedule.steps());
-    return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->leader_says(go_on) : go_on;
+    return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->from_leader(go_on) : go_on;
   };
 }
 
-/// Denoises with one expert up to step `until`; a stop on the way stores the state and leaves.
+/// Denoises with one expert up to step `until`. When Progress asks for a stop, the state is stored and Interrupted is
+/// thrown.
 void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64_t until, Models& models,
                    const Progress& progress) {
   const Execution& execution = models.execution();
   share_with_group(clip, execution);
-  if (clip.state.step >= until) return;  // an expert with nothing to do is not even loaded
+  if (clip.state.step >= until) return;  // before an expert without steps is loaded
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
   const double guidance = stage == Stage::high ? clip.job.guidance.high : clip.job.guidance.low;
   clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, execution,
@@ -80,16 +83,16 @@ void decode_to_file(Clip& clip, Models& models) {
   decode(clip.latents, models.vae(), [&](const Frames& frames) { clip.writer->append(frames); });
 }
 
-/// "Tried to allocate 1.50 GiB." of LibTorch's message -> "1.50 GiB".
+/// The size in LibTorch's message: "1.50 GiB" from "Tried to allocate 1.50 GiB.".
 std::string asked_for(const c10::OutOfMemoryError& error) {
-  const std::string words = error.what_without_backtrace(), before = "Tried to allocate ";
-  const std::size_t begin = words.find(before);
+  const std::string text = error.what_without_backtrace(), before = "Tried to allocate ";
+  const std::size_t begin = text.find(before);
   if (begin == std::string::npos) return "memory";
-  const std::size_t start = begin + before.size(), end = words.find("iB", start);
-  return end == std::string::npos ? "memory" : words.substr(start, end + 2 - start);
+  const std::size_t start = begin + before.size(), end = text.find("iB", start);
+  return end == std::string::npos ? "memory" : text.substr(start, end + 2 - start);
 }
 
-/// What takes less memory than this run, in words.
+/// Flags that make this stage take less memory, for an error message.
 std::string remedies(Stage stage, const Execution& execution) {
   if (stage == Stage::text) return "--text-device cpu";
   const std::string smaller = "a smaller --size or fewer --frames";
@@ -129,7 +132,8 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   }
 }
 
-/// Runs what a stage does for a job, to the end of the device's work; errors name the stage.
+/// Runs the work of a stage and waits for the device to finish it. Errors name the stage, and a device out of memory
+/// becomes an Error.
 template <class Work>
 void in_stage(Stage stage, const Job& job, const Models& models, at::Device device, Work&& work) {
   within("stage " + std::string(to_string(stage)), [&] {
@@ -149,7 +153,7 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) 
   const bool denoising = stage == Stage::high || stage == Stage::low;
   if (progress && !denoising) progress(stage, 0, 1);
   const std::string name(to_string(stage));
-  // Writing leaves the device alone, which may be at work on another clip.
+  // Writing does not use the device, on which another thread may be computing the next clip.
   const at::Device device = stage == Stage::write ? at::Device(at::kCPU) : models.execution().device;
   reset_peak_memory(device);
   const auto begin = std::chrono::steady_clock::now();
@@ -163,7 +167,7 @@ void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& 
   in_stage(Stage::text, job, models, models.execution().device, [&] { models.embed_ahead(texts); });
 }
 
-void embed_beside(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop) {
+void embed_in_background(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop) {
   const c10::InferenceMode no_autograd;
   try {
     for (const std::string& text : texts) {

@@ -1,4 +1,16 @@
-// pipeline/stages.hpp: what one clip goes through, from its job to its files. The one place that tells the whole story.
+// pipeline/stages/stages.hpp: what one clip goes through, from its job to its files.
+//
+//   text      the prompt and the negative prompt become embeddings             tokenize.hpp, encode_text.hpp
+//   high      noise is denoised by the high-noise expert up to the boundary    start.hpp, denoise.hpp
+//   low       the low-noise expert denoises the rest; latents                  denoise.hpp
+//   decode    latents become frames, which are encoded on the way              decode.hpp, write_video.hpp
+//   write     the video file is completed                                      write_video.hpp
+//
+// A clip is rendered by `for (Stage stage : all_stages) advance(clip, stage, models);`. A run calls it stage by stage,
+// since another group of ranks may do the next stage (clip_state.hpp carries the clip there).
+//
+// Threads: a Models and a Clip belong to one thread, which calls advance(). The exceptions are named where they are
+// allowed: the stage `write`, and what models.hpp lists.
 #pragma once
 
 #include <functional>
@@ -8,62 +20,76 @@
 #include <string>
 #include <vector>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 #include "jobs/job.hpp"
-#include "pipeline/denoise.hpp"
-#include "pipeline/models.hpp"
-#include "pipeline/stage.hpp"
+#include "jobs/schedule/stage.hpp"
+#include "pipeline/stages/denoise.hpp"
+#include "pipeline/stages/models.hpp"
+#include "pipeline/stages/write_video.hpp"
 #include "pipeline/types.hpp"
-#include "pipeline/write_video.hpp"
 
 namespace wf {
 
-/// Where a clip's files are made. Paths of work files: the caller renames them when the clip is complete.
+/// Where the stages write a clip's files. These are working paths: the caller renames them when the clip is complete.
+/// An empty path means that the file is not wanted.
 struct ClipFiles {
-  Path video;    ///< written by decode, completed by write
-  Path latents;  ///< --save-latents: HDF5, dataset `latents` [16, t, h, w] f32; empty: not wanted
-  Path frames;   ///< --png: a folder of 00001.png ...; empty: not wanted
-  Path state;    ///< where an interrupted Denoising is stored and looked for; empty: neither
+  Path video;    ///< begun by decode, completed by write
+  Path latents;  ///< an HDF5 file with the dataset `latents` [16, t, h, w] f32 (--save-latents)
+  Path frames;   ///< a folder of 00001.png, 00002.png, ... (--png)
+  Path state;    ///< the Denoising of an interrupted clip: written when it is stopped, read when it starts again
 };
 
-/// One clip on its way: what was asked, and what the stages have made so far. Move-only: it owns an open video file.
+/// A job on its way: what was asked, and what its stages have made so far. A stage reads what earlier stages made and
+/// adds its own. Move-only, since it owns an open video file. Used by one thread at a time.
 struct Clip {
-  Job job;             ///< seed drawn
-  VideoFormat format;  ///< size and fps are the job's
-  ClipFiles files;
-  std::string fingerprint;  ///< guards the stored state: another job's is never continued
+  // What was asked, filled in by the caller.
+  Job job;                  ///< with the seed drawn
+  VideoFormat format;       ///< with the job's size and fps
+  ClipFiles files;          ///< all empty on ranks that do not lead their group
+  std::string fingerprint;  ///< identifies job, model and precision: only a stored state of the same one is continued
 
-  TextPair text;
-  Denoising state;
-  Latents latents;
-  std::unique_ptr<FrameWriter> writer;
-  std::string latents_sha256, frames_sha256;
-  std::map<std::string, double> seconds;              ///< by stage's name, the device's work included
-  std::map<std::string, std::uint64_t> device_bytes;  ///< most in tensors on the device, by stage's name; none on a CPU
-  std::map<std::string, std::string> ranks;           ///< that did it, by stage's name: "0", "4-7"
-  std::int64_t steps_resumed = 0;                     ///< steps that came from a stored state
+  // What the stages made.
+  TextPair text;                        ///< by text: on the CPU
+  Denoising state;                      ///< by high, and used up by low: on the device
+  Latents latents;                      ///< by low: on the device
+  std::unique_ptr<FrameWriter> writer;  ///< by decode, and used up by write
+  std::string latents_sha256;           ///< by low: of the f32 values
+  std::string frames_sha256;            ///< by write: of the raw rgb24 bytes
+
+  // How it was made, by the stage's name.
+  std::map<std::string, double> seconds;              ///< wall time, the device's queued work included
+  std::map<std::string, std::uint64_t> device_bytes;  ///< peak bytes of tensors on the device; no entries on a CPU
+  std::map<std::string, std::string> ranks;           ///< ranks that computed it, as "0" or "4-7"; set by the caller
+  std::int64_t steps_resumed = 0;                     ///< denoising steps that a stored state had done already
 };
 
-/// Called before each denoising step, and before every other stage with step 0 of 1. False asks for a stop, heeded in
-/// denoising alone: the state is stored in files.state and Interrupted is thrown.
+/// Is called before each denoising step with the number of steps done, and before any other stage with step 0 of 1, on
+/// the thread that calls advance(). Returning false asks for a stop. Only denoising heeds it: advance() then stores the
+/// state in files.state and throws Interrupted.
 using Progress = std::function<bool(Stage stage, std::int64_t step, std::int64_t steps)>;
 
-/// A stop was asked for; what was computed is stored. Not an error of the clip.
+/// Thrown by advance() when its Progress asked for a stop and the state has been stored. It is not an Error, since
+/// nothing is wrong with the clip: the same job started again continues from the stored state, to the same bits.
 struct Interrupted {};
 
-/// Takes the clip through one stage. Stages are called in order, each once. Errors leave the clip unfinished; its files
-/// stay parts. A device out of memory is an Error of kind resource that says what was asked for, by which stage, and
-/// what to change.
-/// Where a group of ranks denoises together (execution.ranks), its leader alone has the clip: for high and low every
-/// rank calls, the others with an empty clip of the same job; all other stages are the leader's. Progress is heeded
-/// where the leader says so. `write` may be called by another thread, beside the next clip.
+/// Takes the clip through one stage and returns when the device has finished it. Stages are called in order, each once,
+/// by one thread; only `write` may run on another thread while this one advances the next clip.
+///
+/// With execution.ranks, `high` and `low` are collective over the group. Its leader has the clip; the other ranks pass
+/// an empty clip of the same job, whose state is then the leader's. The leader's Progress decides for all. The other
+/// stages are the leader's alone.
+///
+/// Throws an Error that names the stage and leaves the clip unfinished, its files incomplete. A device out of memory is
+/// Error(resource), which says how much was asked for, what the stage is expected to take, and which flags help.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
-/// The text stage of several clips at once, before the one of `job`: models.embed_ahead() with the errors of advance().
+/// Embeds the texts of several clips at once, before the text stage of `job`: Models::embed_ahead() with the errors of
+/// advance(). On the thread that calls advance().
 void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models);
 
-/// The same by a thread of its own, beside the clips, for a text encoder on the host of a GPU that renders. What goes
-/// wrong is left to the clip that needs the text.
-void embed_beside(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop);
+/// Embeds texts one by one until all are done or `stop` is requested. Meant for a thread of its own, which encodes text
+/// on the CPU while another thread advances clips on a GPU. Never throws: a text that fails is left, like those after
+/// it, to the clip that needs it.
+void embed_in_background(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "pipeline/start.hpp"
+#include "pipeline/stages/start.hpp"
 
 #include <ATen/ATen.h>
 

@@ -1,4 +1,4 @@
-#include "pipeline/store.hpp"
+#include "pipeline/stages/store.hpp"
 
 #include <ATen/ATen.h>
 #include <hdf5.h>
@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
 
 namespace wf {
 namespace {
@@ -32,7 +32,7 @@ void check(herr_t result, const char* what) {
   if (result < 0) throw Error(Error::storage, std::string("HDF5 cannot ") + what);
 }
 
-/// HDF5 prints a stack trace for every error unless told not to; ours say enough.
+/// Keeps HDF5 from printing a stack trace for every error: the exceptions thrown here are enough.
 void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
 
 void write_tensor(hid_t file, const char* name, const at::Tensor& tensor) {
@@ -89,7 +89,7 @@ std::int64_t read_number(hid_t file, const char* name) {
   return value;
 }
 
-/// Writes a new file through `write`, beside its final name, and publishes it.
+/// Lets `write` fill a new file in the folder of `path` and renames it to `path` when it is complete.
 template <class Write>
 void write_h5(const Path& path, Write&& write) {
   silence_hdf5();
@@ -108,6 +108,7 @@ void write_h5(const Path& path, Write&& write) {
   }
 }
 
+/// A tensor of a Denoising and the name of its dataset.
 struct StateTensor {
   const char* name;
   at::Tensor& (*of)(Denoising&);
@@ -134,7 +135,7 @@ Latents load_latents(const Path& file) {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     at::Tensor x = read_tensor(h5, "latents");
     if (x.defined() && x.dim() == 4) return {x};
-  } catch (const Error&) {  // what follows says it in the user's words
+  } catch (const Error&) {  // HDF5's error would not help a user; the one below does
   }
   throw Error(Error::input, file.string() + ": is not an HDF5 file with a dataset 'latents' of four dimensions");
 }
@@ -156,7 +157,7 @@ std::optional<Denoising> load_denoising(const Path& file, const std::string& fin
   try {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     if (read_text(h5, "fingerprint") != fingerprint) {
-      spdlog::info("{}: a state of another job or model: not continued", file.string());
+      spdlog::info("{}: the stored state is of another job or model and is not continued", file.string());
       return {};
     }
     Denoising state;
@@ -166,7 +167,8 @@ std::optional<Denoising> load_denoising(const Path& file, const std::string& fin
     state.step = read_number(h5, "step");
     return state;
   } catch (const Error& error) {
-    spdlog::warn("{}: the stored state is broken, the clip starts anew ({})", file.string(), error.what());
+    spdlog::warn("{}: the stored state is broken; the clip starts from the beginning ({})", file.string(),
+                 error.what());
     return {};
   }
 }

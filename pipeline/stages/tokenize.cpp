@@ -1,4 +1,4 @@
-#include "pipeline/tokenize.hpp"
+#include "pipeline/stages/tokenize.hpp"
 
 #include "pipeline/text/clean_text.hpp"
 

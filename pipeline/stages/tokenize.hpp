@@ -1,4 +1,4 @@
-// pipeline/tokenize.hpp: a prompt becomes the ids that the text encoder knows.
+// pipeline/stages/tokenize.hpp: a prompt becomes the token ids that the text encoder reads.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace wf {
 
-/// Token ids of one text: 1..max_length of them, the last is `</s>`. Never padded: see encode_text.
+/// Cleans a text as the official code does (pipeline/text/clean_text.hpp) and returns its 1 to max_length token ids, of
+/// which the last is `</s>`. Longer texts are cut. The ids are not padded (encode_text.hpp says why).
 std::vector<std::int64_t> tokenize(const std::string& text, const Tokenizer& tokenizer, std::size_t max_length = 512);
 
 }  // namespace wf

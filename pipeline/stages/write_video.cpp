@@ -1,22 +1,20 @@
-#include "pipeline/write_video.hpp"
+#include "pipeline/stages/write_video.hpp"
 
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
-#include "cluster/trace.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::size_t most_waiting = 3;
+/// Calls of append() whose frames may wait: at 1280x720 they hold 33 MB.
+constexpr std::size_t max_waiting = 3;
 
 }  // namespace
 
 FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder)
-    : video_(open_video(video, format)),
-      format_(format),
-      png_folder_(png_folder),
-      background_("writing", most_waiting) {
+    : video_(open_video(video, format)), format_(format), png_folder_(png_folder), background_("writing", max_waiting) {
   if (!png_folder_.empty()) make_folder(png_folder_);
 }
 

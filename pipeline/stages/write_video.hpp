@@ -1,26 +1,28 @@
-// pipeline/write_video.hpp: frames become the clip's files: the video, and PNGs where they are wanted.
+// pipeline/stages/write_video.hpp: frames become the clip's files: the video, and PNG files if wanted.
 #pragma once
 
 #include <memory>
 #include <string>
 
-#include "cluster/background.hpp"
-#include "cluster/sha256.hpp"
+#include "base/background.hpp"
+#include "base/sha256.hpp"
 #include "pipeline/types.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
 
-/// Passes frames on to a video file and, when `png_folder` is not empty, to numbered PNG files, hashing them on the
-/// way. A thread of its own does that, in order, while the next frames are computed.
-/// Destruction without finish() leaves the files as they are, closed.
+/// Encodes frames into a video file and, unless `png_folder` is empty, into numbered PNG files, and hashes them. A
+/// background thread does all this in the order of the frames, while the next ones are computed. append() and finish()
+/// are called by one thread at a time. Destruction without finish() drops the frames that still wait and leaves the
+/// files incomplete but closed.
 class FrameWriter {
  public:
+  /// Opens the video file and makes the PNG folder. Throws storage naming the file, and what open_video() throws.
   FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder);
-  /// The frames are shared, not copied: nobody may change them any more. Blocks while the frames of three calls wait.
-  /// Throws what went wrong with earlier ones.
+  /// Queues frames of the format's size. Their memory is shared, not copied, so it must not change any more. Blocks
+  /// while the frames of three earlier calls wait. Throws the error of an earlier frame.
   void append(const Frames& frames);
-  /// Completes the files. Returns the SHA-256 of all frames' raw rgb24 bytes. Throws what went wrong with any frame.
+  /// Completes the files and returns the SHA-256 of all frames' raw rgb24 bytes. Throws the error of any frame.
   std::string finish();
 
  private:
@@ -31,7 +33,7 @@ class FrameWriter {
   Path png_folder_;
   int frames_ = 0;
   Sha256 hash_;
-  Background background_;  ///< last, for its tasks use the others
+  Background background_;  ///< declared last, so that its tasks end before the members that they use
 };
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// pipeline/text/added_tokens.cpp: reading the list, and cutting a text at its tokens.
+// pipeline/text/added_tokens.cpp: reads the list of added tokens and splits texts at them.
 #include "pipeline/text/added_tokens.hpp"
 
 #include <unordered_map>
@@ -9,7 +9,7 @@
 namespace wf {
 namespace {
 
-// The code point that ends at `position`, which moves before it.
+// Returns the code point that ends at `position` and moves `position` to its start.
 char32_t previous_code_point(std::string_view text, std::size_t& position) {
   do --position;
   while (position > 0 && (static_cast<unsigned char>(text[position]) & 0xC0) == 0x80);
@@ -56,7 +56,7 @@ TokenFinder finder(const std::vector<AddedToken>& tokens, bool normalized, const
   for (const AddedToken& token : tokens) {
     if (token.normalized != normalized) continue;
     std::string content = normalized ? normalizer(token.content) : token.content;
-    if (content.empty()) continue;  // the normalizer leaves nothing to look for
+    if (content.empty()) continue;  // the normalizer removes this token completely
     chosen.push_back(token);
     contents.push_back(std::move(content));
   }
@@ -83,7 +83,7 @@ const AddedToken* TokenFinder::longest_at(std::string_view text, std::size_t& le
 
 std::vector<TextPart> TokenFinder::split(std::string_view text) const {
   std::vector<TextPart> parts;
-  std::size_t rest = 0;  // where the text that is not yet in `parts` begins
+  std::size_t rest = 0;  // start of the text that is not in `parts` yet
   for (std::size_t at = 0; at < text.size();) {
     std::size_t length = 0;
     const AddedToken* token = longest_at(text.substr(at), length);
@@ -92,7 +92,7 @@ std::vector<TextPart> TokenFinder::split(std::string_view text) const {
       continue;
     }
     std::size_t begin = at, end = at + length;
-    at = end;  // also when the match is not taken: what lies within it is not looked at again
+    at = end;  // also for a rejected match, whose inside is not searched again
     if (token->single_word && (ends_in_word(text.substr(0, begin)) || begins_with_word(text.substr(end)))) continue;
     if (token->lstrip) begin = begin < rest ? rest : rest + end_without_space(text.substr(rest, begin - rest));
     if (token->rstrip) end += leading_space(text.substr(end));

@@ -1,4 +1,5 @@
-// pipeline/text/added_tokens.hpp: tokens like "</s>" that are found in a text before the model sees it.
+// pipeline/text/added_tokens.hpp: added tokens like "</s>", which are found in a text before the Unigram model sees it.
+// Source: the added_vocabulary module of Hugging Face's tokenizers.
 #pragma once
 
 #include <cstdint>
@@ -15,26 +16,29 @@
 
 namespace wf {
 
+/// One entry of "added_tokens" in a tokenizer.json.
 struct AddedToken {
   std::uint32_t id = 0;
   std::string content;
-  bool single_word, lstrip, rstrip;  // only between non-words; takes the white space before it, after it
-  bool normalized;                   // looked for in the normalized text, by its own normalized form
+  bool single_word;     ///< Matches only where no word character precedes or follows it.
+  bool lstrip, rstrip;  ///< The match includes the white space before it, after it.
+  bool normalized;      ///< Its normalized form is searched in the normalized text, not its content in the raw text.
   bool operator==(const AddedToken&) const = default;
 };
 
-/// Part of a text: an added token, or (without id) text between such tokens.
+/// A part of a text: an added token, or, without an id, the text between two of them.
 struct TextPart {
   std::string_view text;
   std::optional<std::uint32_t> id;
 };
 
-/// One set of tokens to look for: the longest that starts furthest left wins, then on behind it.
+/// Finds tokens in a text: of all matches the leftmost wins, of those the longest; the search continues after it.
 class TokenFinder {
  public:
   TokenFinder() = default;
-  /// `contents[i]` is what tokens[i] looks like in the text; where two look the same the first one is found.
+  /// contents[i] is the text by which tokens[i] is found; of equal contents the first token is found.
   TokenFinder(std::vector<AddedToken> tokens, const std::vector<std::string>& contents);
+  /// The text as a sequence of parts, which are views into it.
   std::vector<TextPart> split(std::string_view text) const;
 
  private:
@@ -44,15 +48,15 @@ class TokenFinder {
   ByteTrie trie_;
 };
 
-/// All added tokens of a file.
+/// All added tokens of a file, by where they are searched.
 struct AddedTokens {
   TokenFinder in_text, in_normalized_text;
-  std::map<std::uint32_t, std::string> contents;  // by id
+  std::map<std::uint32_t, std::string> contents;  ///< Contents by id.
 };
 
-/// As Hugging Face's tokenizers gives ids: that of the vocabulary where the token is in it, else the next one behind
-/// all others, in the order of the list; the "id" in the file is not looked at. Throws environment naming the place for
-/// a token that is empty, or there twice with different flags.
+/// Reads "added_tokens". Ids are assigned as by Hugging Face's tokenizers: a token of the vocabulary keeps its id, any
+/// other gets the next free one, in the order of the list; the "id" in the file is ignored. Throws environment, naming
+/// the place in the file, for a token that is empty or listed twice with different flags.
 AddedTokens read_added_tokens(const JsonView& list, const Unigram& model, const Normalizer& normalizer);
 
 }  // namespace wf

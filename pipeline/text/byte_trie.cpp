@@ -1,4 +1,4 @@
-// pipeline/text/byte_trie.cpp: the sorted keys are cut into ranges that share ever longer prefixes, breadth first.
+// pipeline/text/byte_trie.cpp: builds the trie breadth first from ranges of sorted keys that share a prefix.
 #include "pipeline/text/byte_trie.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ std::uint64_t head(std::string_view key) {
   return bytes;
 }
 
-// The indices of the keys in the order of their bytes; equal keys in the order they came in.
+// The indices of the keys, stably sorted by their bytes.
 std::vector<std::uint32_t> sorted_indices(std::span<const std::string_view> keys) {
   std::vector<SortKey> order(keys.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = {head(keys[i]), i};
@@ -33,12 +33,12 @@ std::vector<std::uint32_t> sorted_indices(std::span<const std::string_view> keys
 
 }  // namespace
 
-// The sorted keys begin .. end share their first `depth` bytes, which lead to one node. No key is shorter than that.
+// The sorted keys from begin to end share their first `depth` bytes, which lead to one node; no key is shorter.
 struct ByteTrie::Range {
   std::uint32_t begin, end, depth;
 };
 
-// One child for each byte that follows the shared ones.
+// Appends one child for each byte that follows the shared prefix.
 void ByteTrie::append_children(Range range, std::span<const std::string_view> sorted, std::vector<Range>& children) {
   while (range.begin < range.end && sorted[range.begin].size() == range.depth) ++range.begin;  // keys that end here
   while (range.begin < range.end) {

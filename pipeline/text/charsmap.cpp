@@ -1,9 +1,9 @@
-// pipeline/text/charsmap.cpp: the Darts double array, its units decoded as SentencePiece packs them.
+// pipeline/text/charsmap.cpp: lookup in the Darts double array, whose units SentencePiece packs.
 #include "pipeline/text/charsmap.hpp"
 
 #include <cstddef>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/text/unicode.hpp"
 
 namespace wf {
@@ -22,7 +22,7 @@ std::uint32_t little_endian(std::string_view bytes, std::size_t at) {
   return number;
 }
 
-// One unit of the double array: 8 bits label, 1 bit "has a value", then the offset to the children; a leaf is a value.
+// A unit of the double array: 8 bits of label, 1 bit "has a value", then the offset to the children; or a leaf's value.
 bool has_value(std::uint32_t unit) { return (unit >> 8 & 1) != 0; }
 std::uint32_t value(std::uint32_t unit) { return unit & 0x7FFFFFFF; }
 std::uint32_t label(std::uint32_t unit) { return unit & 0x800000FF; }

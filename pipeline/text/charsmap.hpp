@@ -1,4 +1,4 @@
-// pipeline/text/charsmap.hpp: SentencePiece's precompiled_charsmap, read as Hugging Face's tokenizers reads it.
+// pipeline/text/charsmap.hpp: SentencePiece's precompiled_charsmap, applied as Hugging Face's tokenizers does it.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,20 @@
 
 namespace wf {
 
-/// Bytes of standard base64 with its padding; nothing when it is not.
+/// The bytes that standard base64 with padding encodes; empty if the text is not base64.
 std::optional<std::string> decode_base64(std::string_view text);
 
-/// A table of replacements: [u32 bytes of trie][double-array trie of u32 units][replacements, each ended by \0].
-/// A damaged trie gives wrong replacements or none, never a read outside of it and never invalid UTF-8.
+/// A table of replacements. Layout: [u32: bytes of the trie][double-array trie of u32 units][replacements, each
+/// terminated by \0]. A damaged trie yields wrong replacements or none, but never invalid UTF-8 or an access out of
+/// bounds.
 class Charsmap {
  public:
-  /// Throws environment (without naming a file) when the parts do not fit into `bytes`.
+  /// Throws environment (without naming a file) when `bytes` does not have that layout.
   explicit Charsmap(std::string_view bytes);
 
-  /// A grapheme of fewer than 6 bytes is replaced as a whole by the entry of its shortest prefix that has one; else
-  /// character by character. (SentencePiece takes the longest; the published ids come from this rule.)
+  /// Replaces every grapheme of fewer than 6 bytes by the entry of its shortest prefix that has one, and if there is
+  /// none, or in longer graphemes, every character by its own. (SentencePiece takes the longest prefix, but the
+  /// published token ids follow this rule.) UTF-8 in and out.
   std::string apply(std::string_view text) const;
 
  private:

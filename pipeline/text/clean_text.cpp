@@ -1,4 +1,4 @@
-// pipeline/text/clean_text.cpp: the order of the official cleaning.
+// pipeline/text/clean_text.cpp: the steps of the official cleaning, in its order.
 #include "pipeline/text/clean_text.hpp"
 
 #include "pipeline/text/fix_text.hpp"
@@ -8,7 +8,7 @@
 namespace wf {
 namespace {
 
-// Python's str.strip() also takes the four information separators for white space.
+// White space as Python's str.strip() defines it, which includes the four information separators.
 bool is_stripped(char32_t c) { return is_white_space(c) || (c >= 0x1C && c <= 0x1F); }
 
 std::u32string_view strip(std::u32string_view text) {

@@ -1,4 +1,5 @@
-// pipeline/text/clean_text.hpp: a prompt as the official code cleans it before the tokenizer sees it.
+// pipeline/text/clean_text.hpp: the cleaning of prompts before the tokenizer. Source: wan/modules/tokenizers.py of the
+// official implementation.
 #pragma once
 
 #include <string>
@@ -6,8 +7,8 @@
 
 namespace wf {
 
-/// ftfy 6 (fix_text with its defaults; mojibake repair left out, see docs/models.md), HTML entities twice, white space
-/// collapsed and stripped. UTF-8 in and out; bytes that are not UTF-8 become U+FFFD.
+/// Applies ftfy 6 (fix_text() with its defaults, but without repairing mojibake, see docs/models.md), unescapes HTML
+/// entities twice, and collapses and strips white space. UTF-8 in and out; invalid UTF-8 becomes U+FFFD.
 std::string clean_text(std::string_view text);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// pipeline/text/fix_text.cpp: one function per repair; fix_line() is their order.
+// pipeline/text/fix_text.cpp: one function per repair; fix_line() applies them in order.
 #include "pipeline/text/fix_text.hpp"
 
 #include <string_view>
@@ -9,7 +9,7 @@
 namespace wf {
 namespace {
 
-// A text with every character replaced by what `rewrite(text, character)` appends for it.
+// Rewrites a text character by character: rewrite(result, character) appends the replacement.
 template <class Rewrite>
 std::u32string rewritten(std::u32string_view text, Rewrite&& rewrite) {
   std::u32string result;
@@ -75,7 +75,7 @@ std::u32string unify_line_breaks(std::u32string_view text) {
   return result;
 }
 
-// ESC [ numbers and semicolons, letter: the colours of a terminal.
+// Matches terminal colour sequences: ESC [, numbers and semicolons, a letter.
 std::size_t terminal_escape_length(std::u32string_view text) {
   if (text.size() < 3 || text[0] != 0x1B || text[1] != '[') return 0;
   std::size_t at = 2;
@@ -96,7 +96,7 @@ std::u32string remove_terminal_escapes(std::u32string_view text) {
   return result;
 }
 
-// C0 without tab, line feed, form feed and carriage return; deprecated, annotation and object characters; the BOM.
+// C0 controls except tab, line feed, form feed and carriage return; deprecated, annotation and object characters; BOM.
 bool is_unwanted_control(char32_t c) {
   const bool c0 = c < 0x20 && c != '\t' && c != '\n' && c != '\f' && c != '\r';
   return c0 || c == 0x7F || (c >= 0x206A && c <= 0x206F) || c == 0xFEFF || (c >= 0xFFF9 && c <= 0xFFFC);

@@ -1,14 +1,14 @@
-// pipeline/text/fix_text.hpp: glitches of copied text undone, step for step as ftfy 6 does it by default.
+// pipeline/text/fix_text.hpp: repairs of glitches in copied text. Source: ftfy 6, fix_text() with its defaults.
 #pragma once
 
 #include <string>
 
 namespace wf {
 
-/// Line by line, each until it no longer changes: HTML references that are certain (none from the first line with a '<'
-/// on: that text is HTML), C1 controls read as Windows-1252, Latin ligatures taken apart, full and half width made
-/// normal, quotes uncurled, line breaks to \n, terminal escapes and control characters removed, then NFC.
-/// Text that was decoded with a wrong encoding ("Ã©" for "é") is not repaired.
+/// Repairs each line until it no longer changes: unescapes unambiguous HTML references (until the first line with a
+/// '<', from which on the text counts as HTML), reads C1 controls as Windows-1252, splits Latin ligatures, makes full-
+/// and half-width characters normal, straightens quotes, turns line breaks into \n, removes terminal escapes and
+/// control characters, and normalizes to NFC. Text decoded with a wrong encoding ("Ã©" for "é") is not repaired.
 std::u32string fix_text(std::u32string_view text);
 
 }  // namespace wf

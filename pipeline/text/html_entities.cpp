@@ -11,7 +11,7 @@
 namespace wf {
 namespace {
 
-constexpr std::size_t longest_name = 32;  // without the ';'
+constexpr std::size_t max_name_length = 32;  // without the ';'
 
 using Entities = std::unordered_map<std::string, std::u32string>;  // "amp;" and "amp"
 
@@ -51,7 +51,7 @@ bool is_ascii_letter(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' &&
 
 unsigned hex_value(char32_t c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; }
 
-// What a number stands for; nothing where HTML 5 forbids the character.
+// The character for a numeric reference; empty if HTML 5 forbids it.
 std::u32string numbered_character(char32_t number) {
   if (number >= 0x80 && number <= 0x9F) return {c1_as_windows_1252(number)};
   if (number == 0 || (number >= 0xD800 && number <= 0xDFFF) || number > 0x10FFFF) return {replacement_character};
@@ -63,11 +63,11 @@ std::u32string numbered_character(char32_t number) {
 }
 
 struct Reference {
-  std::size_t length;  // of the text it replaces, from the '&'
+  std::size_t length;  // number of characters that the reference occupies, from the '&'
   std::u32string characters;
 };
 
-// "&#39;" or "&#x27" at the start of `text`.
+// The numeric reference ("&#39;" or "&#x27") at the start of `text`.
 std::optional<Reference> numeric_reference(std::u32string_view text) {
   const bool hex = text.size() > 2 && (text[2] == 'x' || text[2] == 'X');
   const std::size_t first = hex ? 3 : 2;
@@ -81,10 +81,10 @@ std::optional<Reference> numeric_reference(std::u32string_view text) {
   return Reference{at, numbered_character(number)};
 }
 
-// "&eacute;" at the start of `text`, or the longest name without ';' that begins it: "&notit" is "¬it".
+// The named reference at the start of `text`, or else the longest name valid without ';' there: "&notit" is "¬it".
 std::optional<Reference> named_reference(std::u32string_view text) {
   std::string name;
-  while (name.size() < longest_name && 1 + name.size() < text.size() &&
+  while (name.size() < max_name_length && 1 + name.size() < text.size() &&
          (is_ascii_letter(text[1 + name.size()]) || is_decimal(text[1 + name.size()]))) {
     name += static_cast<char>(text[1 + name.size()]);
   }
@@ -100,7 +100,7 @@ std::optional<Reference> reference(std::u32string_view text) {
   return numeric ? numeric_reference(text) : named_reference(text);
 }
 
-// "&PLUSMN;" is "±", unless HTML itself reads something out of the capitals, as it does from "&AMPX;".
+// A name in capitals: "&PLUSMN;" is "±", unless HTML itself defines a prefix of the capitals, as in "&AMPX;".
 std::optional<std::u32string> capital_entity(std::u32string_view whole) {
   std::string name;
   for (const char32_t c : whole.substr(1)) {
@@ -114,7 +114,7 @@ std::optional<std::u32string> capital_entity(std::u32string_view whole) {
   return upper;
 }
 
-// The length of "&#?[0-9A-Za-z]{1,24};" at the start of `text`, else 0.
+// The length of a match of "&#?[0-9A-Za-z]{1,24};" at the start of `text`, or 0.
 std::size_t certain_length(std::u32string_view text) {
   const std::size_t first = text.size() > 1 && text[1] == '#' ? 2 : 1;
   std::size_t at = first;

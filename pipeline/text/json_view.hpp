@@ -1,4 +1,4 @@
-// pipeline/text/json_view.hpp: a place in a JSON file. What is asked of it is there, or an Error names file and place.
+// pipeline/text/json_view.hpp: checked access to values of a JSON file, with errors that name file and place.
 #pragma once
 
 #include <cstdint>
@@ -6,12 +6,12 @@
 #include <string>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 
-/// A value and the words for where it stands ("tokenizer.json: normalizer.normalizers[1]"). Cheap to copy; the JSON
-/// must outlive it. Every function throws environment when the value is not of the kind asked for.
+/// A value and its place as text ("tokenizer.json: normalizer.normalizers[1]"). Cheap to copy; the JSON must outlive
+/// it. Every accessor throws environment, naming the place, when the value has another type than the one requested.
 class JsonView {
  public:
   JsonView(const nlohmann::json& value, std::string where) : value_(&value), where_(std::move(where)) {}

@@ -1,4 +1,4 @@
-// pipeline/text/normalizer.cpp: each normalizer of Hugging Face's tokenizers that a Unigram model can come with.
+// pipeline/text/normalizer.cpp: the normalizers of Hugging Face's tokenizers that Unigram models use.
 #include "pipeline/text/normalizer.hpp"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ Normalizer to_form(NormalForm form) {
 
 std::string lowercase(std::string_view text) { return rewritten(text, append_lowercase); }
 
-// The clean-up of SentencePiece's nmt rules: controls dropped, everything that is like white space a space.
+// SentencePiece's nmt rules: drops control characters and turns all kinds of white space into spaces.
 std::string clean_as_nmt(std::string_view text) {
   return rewritten(text, [](std::u32string& out, char32_t c) {
     const bool dropped =

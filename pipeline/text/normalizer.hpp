@@ -1,4 +1,4 @@
-// pipeline/text/normalizer.hpp: the "normalizer" of a tokenizer.json as a function.
+// pipeline/text/normalizer.hpp: turns the "normalizer" of a tokenizer.json into a function.
 #pragma once
 
 #include <functional>
@@ -11,10 +11,10 @@ namespace wf {
 /// Rewrites one chunk of valid UTF-8 text into valid UTF-8.
 using Normalizer = std::function<std::string(std::string)>;
 
-/// null, Sequence, Precompiled, NFC, NFD, NFKC, NFKD, Nmt, Lowercase, Strip, StripAccents, Prepend, Replace (a string,
-/// or a pattern of pattern.hpp), BertNormalizer. Throws environment naming the place and the type for any other.
-/// Normal forms and marks are those of utf8proc's Unicode; tokenizers 0.21 does not yet know some 500 characters that
-/// came after Unicode 11, and leaves them as they are.
+/// The normalizer that `description` names. Supported: null, Sequence, Precompiled, NFC, NFD, NFKC, NFKD, Nmt,
+/// Lowercase, Strip, StripAccents, Prepend, Replace (a string, or a pattern of pattern.hpp) and BertNormalizer. Throws
+/// environment naming place and type for any other. Normal forms and marks follow utf8proc's Unicode version, while
+/// tokenizers 0.21 leaves some 500 characters that came after Unicode 11 unchanged.
 Normalizer read_normalizer(const JsonView& description);
 
 }  // namespace wf

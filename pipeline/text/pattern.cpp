@@ -1,10 +1,10 @@
-// pipeline/text/pattern.cpp: a parser, and a matcher that goes from the last step and the last character to the first.
+// pipeline/text/pattern.cpp: the parser, and a matcher that works backwards from the last step and character.
 #include "pipeline/text/pattern.hpp"
 
 #include <limits>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/text/unicode.hpp"
 
 namespace wf {
@@ -13,7 +13,7 @@ namespace {
 using Accepts = std::function<bool(char32_t)>;
 
 constexpr std::size_t no_match = std::numeric_limits<std::size_t>::max();
-constexpr std::size_t most_steps = 200;  // of all alternatives, after {n,m} has been written out
+constexpr std::size_t max_steps = 200;  // in all alternatives together, after expanding {n,m}
 
 Accepts exactly(char32_t wanted) {
   return [wanted](char32_t c) { return c == wanted; };
@@ -33,10 +33,10 @@ int hex_digit(char32_t c) {
   return c >= 'A' && c <= 'F' ? static_cast<int>(c - 'A') + 10 : -1;
 }
 
-// \w of Oniguruma, which tokenizers uses here: without the joiners.
+// \w as Oniguruma, which tokenizers uses here, defines it: without the joiners.
 bool is_pattern_word(char32_t c) { return is_word(c) && c != 0x200C && c != 0x200D; }
 
-// A line break at the very end of a text starts no line.
+// Whether a line starts at a position; a line break at the very end of a text starts none.
 bool line_starts(std::u32string_view text, std::size_t at) {
   return at == 0 || (text[at - 1] == '\n' && at < text.size());
 }
@@ -63,9 +63,9 @@ class Pattern::Parser {
   }
 
  private:
-  struct Class {  // what one character of the expression stands for
+  struct Class {  // the set of characters that one element of the expression matches
     Accepts accepts;
-    char32_t single = 0;  // when it is one character
+    char32_t single = 0;  // the character, if the set has just one
     bool is_single = false;
   };
 
@@ -88,7 +88,7 @@ class Pattern::Parser {
 
   void count_steps(std::size_t more) {
     steps_ += more;
-    if (steps_ > most_steps) fail("more steps than " + std::to_string(most_steps));
+    if (steps_ > max_steps) fail("more steps than " + std::to_string(max_steps));
   }
 
   void append_step(Sequence& sequence) {
@@ -118,7 +118,7 @@ class Pattern::Parser {
     return c == '\\' ? escape().accepts : exactly(c);
   }
 
-  // How often, as {least, most}; most is no_match for "without end". A "{" that begins no quantifier is a character.
+  // The quantifier as {least, most}; most is no_match if unbounded. A "{" that begins no quantifier is a character.
   std::pair<std::size_t, std::size_t> repetition() {
     if (take('?')) return {0, 1};
     if (take('*')) return {0, no_match};
@@ -140,7 +140,7 @@ class Pattern::Parser {
     std::size_t value = no_match;
     while (!rest_.empty() && rest_.front() >= '0' && rest_.front() <= '9') {
       value = (value == no_match ? 0 : value) * 10 + (rest_.front() - '0');
-      if (value > most_steps) fail("more steps than " + std::to_string(most_steps));
+      if (value > max_steps) fail("more steps than " + std::to_string(max_steps));
       rest_.remove_prefix(1);
     }
     return value;
@@ -234,8 +234,8 @@ class Pattern::Parser {
 
 Pattern::Pattern(std::string_view expression) : alternatives_(Parser(expression).alternatives()) {}
 
-// Where the greedy match that starts at each position ends. ends[p] for a step follows from the ends of the next step,
-// and for a repeated one also from its own at p + 1; so every step looks at every character once.
+// The end of the greedy match that starts at each position. ends[p] of a step follows from the next step's ends, and of
+// a repeated step also from its own ends[p + 1], so every step examines every character once.
 std::vector<std::size_t> Pattern::ends(const Sequence& sequence, std::u32string_view text) {
   std::vector<std::size_t> ends(text.size() + 1);
   for (std::size_t p = 0; p < ends.size(); ++p) ends[p] = p;

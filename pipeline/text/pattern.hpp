@@ -1,4 +1,4 @@
-// pipeline/text/pattern.hpp: the regular expressions that tokenizer files use in Replace, in linear time.
+// pipeline/text/pattern.hpp: the regular expressions of tokenizer files' Replace normalizers, matched in linear time.
 #pragma once
 
 #include <cstddef>
@@ -9,23 +9,24 @@
 
 namespace wf {
 
-/// Understood: characters, ".", classes [a-z_] and [^...], \s \d \w and their opposites, \t \n \r \f \v, \xHH, \uHHHH,
-/// \x{H...}, the quantifiers ? * + {n} {n,} {n,m} (greedy), ^ and $ (of a line), and alternatives with "|" at the top.
-/// Not understood: groups, look-around, back references, lazy and possessive quantifiers.
+/// A regular expression with a subset of Oniguruma's syntax: characters, ".", classes [a-z_] and [^...], \s \d \w and
+/// their complements, \t \n \r \f \v, \xHH, \uHHHH, \x{H...}, greedy quantifiers ? * + {n} {n,} {n,m}, ^ and $ (of a
+/// line), and alternatives with "|" at the top level. Not supported: groups, look-around, back references, lazy and
+/// possessive quantifiers.
 class Pattern {
  public:
-  /// Throws environment (without naming a file) for what is not understood.
+  /// Throws environment (without naming a file) for syntax that is not supported.
   explicit Pattern(std::string_view expression);
 
-  /// Every match, from the left and without overlap, becomes `content`, which is taken as it stands.
+  /// Replaces all non-overlapping matches, from the left, by `content`, which is not interpreted.
   std::string replace_all(std::string_view text, std::string_view content) const;
 
  private:
-  enum class Repeat { once, optional, many };  // of one character; "many" may be none
+  enum class Repeat { once, optional, many };  ///< Of one character; "many" is zero or more.
   struct Step {
-    std::function<bool(char32_t)> accepts;  // empty: an anchor
+    std::function<bool(char32_t)> accepts;  ///< Empty for an anchor.
     Repeat repeat = Repeat::once;
-    bool at_line_start = false;  // which anchor: ^ or $
+    bool at_line_start = false;  ///< Which anchor: ^ if true, else $.
   };
   using Sequence = std::vector<Step>;
   class Parser;

@@ -1,4 +1,4 @@
-// pipeline/text/pre_tokenizer.cpp: how a chunk is cut into words.
+// pipeline/text/pre_tokenizer.cpp: the ways to split a chunk into words.
 #include "pipeline/text/pre_tokenizer.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ struct Metaspace {
   bool split;
 };
 
-// A piece starts at every replacement character, also where two follow each other.
+// A word starts at every replacement character, even if two are adjacent.
 void cut_before(std::vector<Chunk>& words, const Chunk& chunk, std::string_view replacement) {
   for (std::size_t begin = 0; begin < chunk.text.size();) {
     const std::size_t end = std::min(chunk.text.find(replacement, begin + 1), chunk.text.size());
@@ -44,7 +44,7 @@ enum class Kind { space, word, other };
 Kind kind_by_space(char32_t c) { return is_white_space(c) ? Kind::space : Kind::word; }
 Kind kind_by_word(char32_t c) { return is_white_space(c) ? Kind::space : is_word(c) ? Kind::word : Kind::other; }
 
-// The runs of one kind; white space is dropped.
+// Splits into runs of one kind of character and drops white space.
 std::vector<Chunk> runs(const std::vector<Chunk>& chunks, Kind (*kind_of)(char32_t)) {
   std::vector<Chunk> words;
   for (const Chunk& chunk : chunks) {

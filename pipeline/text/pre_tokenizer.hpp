@@ -1,4 +1,4 @@
-// pipeline/text/pre_tokenizer.hpp: the "pre_tokenizer" of a tokenizer.json as a function.
+// pipeline/text/pre_tokenizer.hpp: turns the "pre_tokenizer" of a tokenizer.json into a function.
 #pragma once
 
 #include <functional>
@@ -9,16 +9,17 @@
 
 namespace wf {
 
+/// A part of a text between added tokens, or a word of it.
 struct Chunk {
-  std::string text;       // valid UTF-8, never empty
-  bool at_start = false;  // of the whole text: Metaspace can treat it in its own way
+  std::string text;       ///< Valid UTF-8, never empty.
+  bool at_start = false;  ///< Whether the chunk begins the whole text, which Metaspace can treat differently.
 };
 
-/// Cuts a chunk into words; no piece of the vocabulary spans two of them.
+/// Splits chunks into words; no piece of the vocabulary spans two words.
 using PreTokenizer = std::function<std::vector<Chunk>(std::vector<Chunk>)>;
 
-/// null, Metaspace (also in its older form with add_prefix_space), WhitespaceSplit, Whitespace, Sequence of these.
-/// Throws environment naming the place and the type for any other.
+/// The pre-tokenizer that `description` names: null, Metaspace (also in its older form with add_prefix_space),
+/// WhitespaceSplit, Whitespace, or a Sequence of these. Throws environment naming place and type for any other.
 PreTokenizer read_pre_tokenizer(const JsonView& description);
 
 }  // namespace wf

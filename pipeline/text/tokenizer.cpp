@@ -1,5 +1,5 @@
-// pipeline/text/tokenizer.cpp: the way of a text: added tokens cut out, chunks normalized, cut into words, words into
-// ids.
+// pipeline/text/tokenizer.cpp: the steps from text to ids: split at added tokens, normalize the chunks between them,
+// split these into words, and words into pieces.
 #include "pipeline/text/tokenizer.hpp"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-// What the post-processor puts around a text.
+// The ids that the post-processor adds before and after a text.
 struct Template {
   Ids before, after;
 };
@@ -80,7 +80,7 @@ Unigram read_model(const JsonView& model, Vocabulary vocabulary) {
   }
 }
 
-// Whether a text that is too long loses its beginning instead of its end.
+// Whether truncation removes the beginning of a text instead of its end.
 bool read_cuts_left(const JsonView& file) {
   if (!file.has("truncation") || !file.at("truncation").has("direction")) return false;
   const JsonView direction = file.at("truncation").at("direction");

@@ -7,27 +7,31 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
+/// Turns text into token ids, with the ids of Hugging Face's tokenizers. encode() is safe from several threads.
 class Tokenizer {
  public:
-  /// Reads tokenizer.json. Throws environment naming file and key: not JSON, another model type than Unigram, a
-  /// normalizer, pre-tokenizer or post-processor that is not supported (normalizer.hpp, pre_tokenizer.hpp), a piece
-  /// twice, a score that is no number, an unk_id out of range.
+  /// Reads a tokenizer.json. Throws environment, naming file and key, when it is not JSON, the model type is not
+  /// Unigram, a normalizer, pre-tokenizer or post-processor is not supported (normalizer.hpp, pre_tokenizer.hpp), a
+  /// piece is listed twice, a score is no number, unk_id is out of range, or the file cannot be read.
   explicit Tokenizer(const Path& tokenizer_json);
-  /// The same from memory; `name` stands in errors.
+  /// Parses the text of a tokenizer.json; `name` stands for the file in errors.
   Tokenizer(std::string_view json, const std::string& name);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  /// Cleaned UTF-8 text -> ids, with what the file's post-processor adds (`</s>`), cut to at most max_length ids
-  /// including that. Throws environment for a character that is in no piece when the file gives no unk_id.
+  /// The ids of a cleaned UTF-8 text (clean_text.hpp), including those that the file's post-processor adds (`</s>`),
+  /// and truncated so that all together are at most max_length. Throws environment for a character that no piece covers
+  /// if the file has no unk_id.
   std::vector<std::int64_t> encode(std::string_view cleaned, std::size_t max_length = 512) const;
-  std::int64_t vocabulary_size() const;      ///< largest id + 1, added tokens included
-  std::string piece(std::int64_t id) const;  ///< throws input when there is no such id
+  /// The largest id + 1, including added tokens.
+  std::int64_t vocabulary_size() const;
+  /// The text of a token. Throws input when there is no such id.
+  std::string piece(std::int64_t id) const;
 
  private:
   struct Impl;

@@ -1,10 +1,10 @@
-// pipeline/text/tokenizer_file.cpp: entries of the vocabulary are taken out while the file is being parsed.
+// pipeline/text/tokenizer_file.cpp: a parser that moves vocabulary entries out of the JSON while it is parsed.
 #include "pipeline/text/tokenizer_file.hpp"
 
 #include <functional>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -17,7 +17,7 @@ class Reader {
  public:
   explicit Reader(const std::string& name) : name_(name) {}
 
-  // What nlohmann::json's parser calls for every key and value; false drops the value.
+  // The callback of nlohmann::json's parser, called for every key and value; false drops the value.
   bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
     if (depth > deepest) fail("is nested more than " + std::to_string(deepest) + " deep");
     if (event == Json::parse_event_t::key && depth == 1) in_model_ = parsed == "model";

@@ -1,4 +1,4 @@
-// pipeline/text/tokenizer_file.hpp: tokenizer.json in memory: its vocabulary packed, everything else as JSON.
+// pipeline/text/tokenizer_file.hpp: a parsed tokenizer.json: the vocabulary packed, everything else as JSON.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -9,13 +9,14 @@
 
 namespace wf {
 
+/// The content of a tokenizer.json.
 struct TokenizerFile {
-  nlohmann::json root;    // model.vocab is left out: the published file has 256,000 entries in it
-  Vocabulary vocabulary;  // what stood there
+  nlohmann::json root;    ///< Everything but model.vocab, which has 256,000 entries in the published file.
+  Vocabulary vocabulary;  ///< The entries of model.vocab.
 };
 
-/// Throws environment naming the file: not JSON (with line and column), nested too deeply, model.vocab missing, not a
-/// list of [piece, score], or there twice.
+/// Parses a tokenizer.json. Throws environment, naming the file, when it is not JSON (with line and column) or nested
+/// too deeply, or when model.vocab is missing, duplicated or not a list of [piece, score].
 TokenizerFile read_tokenizer_file(std::string_view json, const std::string& name);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-// pipeline/text/unicode.cpp: thin layer over utf8proc, and UTF-8 itself.
+// pipeline/text/unicode.cpp: UTF-8 decoding, and a thin layer over utf8proc.
 #include "pipeline/text/unicode.hpp"
 
 #include <utf8proc.h>
@@ -10,7 +10,7 @@
 #include <new>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -26,8 +26,8 @@ bool is_ascii(std::string_view text) {
 }
 
 struct Lead {
-  std::size_t length;             // of the sequence; 0: no sequence starts with this byte
-  unsigned char lowest, highest;  // what the second byte may be: keeps out overlong forms, surrogates and > U+10FFFF
+  std::size_t length;             // bytes of the sequence; 0 if no sequence starts with this byte
+  unsigned char lowest, highest;  // range of the second byte, which excludes overlong forms, surrogates and > U+10FFFF
 };
 
 Lead lead(unsigned char first) {
@@ -42,7 +42,7 @@ Lead lead(unsigned char first) {
   return {0, 0, 0};
 }
 
-// How many bytes at `at` belong together, and whether they are a whole sequence.
+// The number of bytes at `at` that belong together, and whether they are a complete sequence.
 std::pair<std::size_t, bool> sequence(std::string_view bytes, std::size_t at) {
   const Lead expected = lead(byte_at(bytes, at));
   if (expected.length == 0) return {1, false};
@@ -62,7 +62,7 @@ utf8proc_option_t options(NormalForm form) {
 
 utf8proc_category_t category(char32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
 
-// So characters that Unicode counts as alphabetic: circled, squared and negative letters.
+// The characters of category So that Unicode counts as alphabetic: circled, squared and negative letters.
 bool is_enclosed_letter(char32_t c) {
   return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
          (c >= 0x1F170 && c <= 0x1F189);

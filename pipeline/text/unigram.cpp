@@ -1,4 +1,4 @@
-// pipeline/text/unigram.cpp: Viterbi over the positions of a word.
+// pipeline/text/unigram.cpp: the Viterbi algorithm over the positions of a word.
 #include "pipeline/text/unigram.hpp"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/text/unicode.hpp"
 
 namespace wf {
@@ -79,7 +79,7 @@ void Unigram::append_ids(std::string_view word, std::vector<std::int64_t>& ids) 
   for (std::size_t end = word.size(); end > 0; end = steps[end].start) {
     const std::string_view piece = word.substr(steps[end].start, end - steps[end].start);
     const bool is_unknown = steps[end].id == unknown_;
-    if (is_unknown && previous_unknown) {  // fused with the piece to its right
+    if (is_unknown && previous_unknown) {  // merged with the unknown characters to its right
       backwards.back() = {piece.data(), piece.size() + backwards.back().size()};
     } else {
       backwards.push_back(piece);

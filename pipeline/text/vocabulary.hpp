@@ -1,4 +1,4 @@
-// pipeline/text/vocabulary.hpp: the pieces of a model and their scores, packed: 256,000 pieces are 8 MB, not 30.
+// pipeline/text/vocabulary.hpp: the pieces of a model and their scores, packed so that 256,000 take 8 MB instead of 30.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 namespace wf {
 
+/// Pieces with scores; the id of a piece is the number of pieces added before it.
 class Vocabulary {
  public:
   void add(std::string_view piece, double score) {
@@ -18,13 +19,14 @@ class Vocabulary {
   }
   std::size_t size() const { return scores_.size(); }
   double score(std::size_t id) const { return scores_[id]; }
-  std::string_view piece(std::size_t id) const {  ///< valid until the next add()
+  /// The text of a piece, valid until the next add().
+  std::string_view piece(std::size_t id) const {
     const std::size_t begin = id == 0 ? 0 : ends_[id - 1];
     return std::string_view(text_).substr(begin, ends_[id] - begin);
   }
 
  private:
-  std::string text_;  // all pieces, one behind the other
+  std::string text_;  ///< All pieces, concatenated.
   std::vector<std::size_t> ends_;
   std::vector<double> scores_;
 };

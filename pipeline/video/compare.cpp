@@ -1,7 +1,7 @@
-// pipeline/video/compare.cpp: differences of bytes, and the structural similarity of the luma.
-// SSIM: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity",
-// IEEE TIP 13(4), 2004, equation 13 with K1 = 0.01, K2 = 0.03, L = 255; here with flat 8x8 windows, 4 apart, as
-// FFmpeg's filter has them.
+// pipeline/video/compare.cpp: differences of bytes, and structural similarity (SSIM) of the luma.
+// Source of SSIM: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural
+// similarity", IEEE TIP 13(4), 2004, equation 13 with K1 = 0.01, K2 = 0.03, L = 255. The windows are uniform, 8x8 and 4
+// apart, as in FFmpeg's filter.
 #include "pipeline/video/compare.hpp"
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -18,13 +18,13 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// What is added up over all frames.
+/// Sums over all frames.
 struct Sums {
   double absolute = 0, squared = 0, ssim = 0;
   int max = 0, frames = 0;
 };
 
-/// BT.601 luma, 0..255.
+/// BT.601 luma of packed rgb24, 0..255, one value per pixel.
 std::vector<float> luma(const Bytes& rgb) {
   std::vector<float> y(rgb.size() / 3);
   for (std::size_t i = 0; i < y.size(); ++i)
@@ -32,7 +32,7 @@ std::vector<float> luma(const Bytes& rgb) {
   return y;
 }
 
-/// Of a window of rows x columns whose first samples are at a and b.
+/// SSIM of two windows of rows x columns that begin at `a` and `b`, in planes whose rows are `stride` samples apart.
 double window_ssim(const float* a, const float* b, int stride, int rows, int columns) {
   double sum_a = 0, sum_b = 0, sum_aa = 0, sum_bb = 0, sum_ab = 0;
   for (int y = 0; y < rows; ++y) {
@@ -42,7 +42,7 @@ double window_ssim(const float* a, const float* b, int stride, int rows, int col
     }
   }
   const double n = rows * columns, mean_a = sum_a / n, mean_b = sum_b / n;
-  const double freedom = std::max(n - 1, 1.0);  // the estimates without bias, as in the source
+  const double freedom = std::max(n - 1, 1.0);  // unbiased estimates, as in the paper
   const double variances = (sum_aa + sum_bb - n * (mean_a * mean_a + mean_b * mean_b)) / freedom;
   const double covariance = (sum_ab - n * mean_a * mean_b) / freedom;
   constexpr double c1 = 0.01 * 255 * 0.01 * 255, c2 = 0.03 * 255 * 0.03 * 255;
@@ -52,7 +52,7 @@ double window_ssim(const float* a, const float* b, int stride, int rows, int col
 
 double frame_ssim(const Bytes& a, const Bytes& b, int width, int height) {
   const std::vector<float> luma_a = luma(a), luma_b = luma(b);
-  const int rows = std::min(8, height), columns = std::min(8, width);  // a smaller picture is one window
+  const int rows = std::min(8, height), columns = std::min(8, width);  // a picture smaller than a window is one window
   double sum = 0;
   int windows = 0;
   for (int y = 0; y + rows <= height; y += 4) {

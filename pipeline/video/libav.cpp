@@ -11,23 +11,23 @@ extern "C" {
 #include <string_view>
 #include <utility>
 
-#include "cluster/log.hpp"
+#include "base/log.hpp"
 
 namespace wf::libav {
 namespace {
 
-std::string words(int code) {
+std::string error_text(int code) {
   std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
   av_strerror(code, text.data(), text.size());
   return text.data();
 }
 
-thread_local std::string complaint;
+thread_local std::string last_error_line;
 
-/// libav's own threads call this too.
+/// The log callback of libav, which calls it from its own threads, too.
 void log_line(void* source, int level, const char* format, va_list arguments) {
-  const bool is_complaint = level <= AV_LOG_ERROR;
-  if (!is_complaint && (level > AV_LOG_INFO || !spdlog::should_log(spdlog::level::debug))) return;
+  const bool is_error = level <= AV_LOG_ERROR;
+  if (!is_error && (level > AV_LOG_INFO || !spdlog::should_log(spdlog::level::debug))) return;
   std::array<char, 1024> text{};
   thread_local int print_prefix = 1;
   av_log_format_line2(source, level, format, arguments, text.data(), text.size(), &print_prefix);
@@ -35,7 +35,7 @@ void log_line(void* source, int level, const char* format, va_list arguments) {
   line = line.substr(0, line.find_last_not_of("\r\n") + 1);
   if (line.empty()) return;
   spdlog::debug("FFmpeg: {}", line);
-  if (is_complaint) complaint = line;
+  if (is_error) last_error_line = line;
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ void log_line(void* source, int level, const char* format, va_list arguments) {
 int check(int code, Error::Kind kind, const Path& file, const std::string& what) {
   if (code >= 0) return code;
   const bool out_of_memory = code == AVERROR(ENOMEM) && kind != Error::input;  // a broken file may ask for any amount
-  throw Error(out_of_memory ? Error::resource : kind, file.string() + ": " + what + ": " + words(code));
+  throw Error(out_of_memory ? Error::resource : kind, file.string() + ": " + what + ": " + error_text(code));
 }
 
 Frame make_frame(int width, int height, AVPixelFormat format) {
@@ -72,6 +72,6 @@ void route_log() {
   std::call_once(routed, [] { av_log_set_callback(log_line); });
 }
 
-std::string take_complaint() { return std::exchange(complaint, {}); }
+std::string take_error_line() { return std::exchange(last_error_line, {}); }
 
 }  // namespace wf::libav

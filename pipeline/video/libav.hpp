@@ -1,4 +1,5 @@
-// pipeline/video/libav.hpp: libav's handles as owners, its error codes as our errors, its log lines as ours.
+// pipeline/video/libav.hpp: owning handles for libav (the libraries of FFmpeg), its error codes as Errors, and its log
+// lines in our log.
 #pragma once
 
 extern "C" {
@@ -12,11 +13,12 @@ extern "C" {
 #include <span>
 #include <string>
 
-#include "cluster/error.hpp"
-#include "cluster/files.hpp"
+#include "base/error.hpp"
+#include "base/files.hpp"
 
 namespace wf::libav {
 
+/// Deleter of all handles but containers.
 struct Release {
   void operator()(AVCodecContext* codec) const noexcept { avcodec_free_context(&codec); }
   void operator()(AVFrame* frame) const noexcept { av_frame_free(&frame); }
@@ -28,13 +30,13 @@ using Frame = std::unique_ptr<AVFrame, Release>;
 using Packet = std::unique_ptr<AVPacket, Release>;
 using Scaler = std::unique_ptr<SwsContext, Release>;
 
-/// A container being read.
+/// Deleter of a container that is being read.
 struct CloseInput {
   void operator()(AVFormatContext* container) const noexcept { avformat_close_input(&container); }
 };
 using Input = std::unique_ptr<AVFormatContext, CloseInput>;
 
-/// A container being written, with its file.
+/// Deleter of a container that is being written; closes its file, too.
 struct CloseOutput {
   void operator()(AVFormatContext* container) const noexcept {
     avio_closep(&container->pb);
@@ -43,32 +45,34 @@ struct CloseOutput {
 };
 using Output = std::unique_ptr<AVFormatContext, CloseOutput>;
 
-/// Throws Error `kind` as "file: what: libav's own words" when `code` is negative, else returns it. When memory ran out
-/// the kind is `resource`, unless the input may be what asked for too much.
+/// Returns `code` unless it is negative; then throws an Error of `kind`: "FILE: WHAT: libav's error text". Out of
+/// memory becomes `resource`, unless `kind` is input, since a broken file may ask for any amount.
 int check(int code, Error::Kind kind, const Path& file, const std::string& what);
 
-/// The handle, or an Error `resource` when libav had no memory for it.
+/// Takes ownership of `raw`. Throws resource when it is null, which means that libav had no memory.
 template <class Handle>
 Handle owned(typename Handle::pointer raw) {
   if (!raw) throw Error(Error::resource, "FFmpeg: out of memory");
   return Handle(raw);
 }
 
-/// A frame with memory of its own, aligned as libav's assembly wants it.
+/// A new frame of width x height pixels with its own memory, aligned for libav's assembly code. Throws resource.
 Frame make_frame(int width, int height, AVPixelFormat format);
 
-/// Bytes of rows without gaps into a frame of rgb24, and back.
+/// Copies packed rgb24 bytes (height * width * 3) into a frame of format rgb24, whose rows may be padded.
 void copy_in(std::span<const std::uint8_t> rgb, AVFrame& frame);
+/// Copies a frame of format rgb24 into packed bytes (height * width * 3).
 void copy_out(const AVFrame& frame, std::span<std::uint8_t> rgb);
 
-/// The file's name as libav must be told it, so that a colon in it does not make it a protocol.
+/// The file as a URL for libav: "file:NAME", so that a colon in the name is not taken for a protocol.
 std::string url(const Path& file);
 
-/// From now on libav's lines go to our log at level debug instead of the terminal. Once per process; any thread.
+/// Sends libav's log lines to our log at level debug instead of the terminal, for the whole process. Safe to call again
+/// and from any thread.
 void route_log();
 
-/// The last line of level error or worse that libav logged in this thread since it was taken last; empty when there was
+/// Returns and clears the last line of level error or worse that libav has logged on this thread; empty if there was
 /// none.
-std::string take_complaint();
+std::string take_error_line();
 
 }  // namespace wf::libav

@@ -1,5 +1,5 @@
-// pipeline/video/libav_none.cpp: stands in for libav in a build without it (WF_FFMPEG=OFF).
-#include "cluster/error.hpp"
+// pipeline/video/libav_none.cpp: the functions of libav_video.hpp in a build without FFmpeg (WF_FFMPEG=OFF).
+#include "base/error.hpp"
 #include "pipeline/video/libav_video.hpp"
 
 namespace wf {
@@ -16,7 +16,7 @@ namespace {
 
 bool have_ffmpeg() noexcept { return false; }
 
-bool libav_can_write(const std::string&) { return false; }
+bool libav_can_write(VideoCodec) { return false; }
 
 std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat&) { refuse(file); }
 

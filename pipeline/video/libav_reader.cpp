@@ -1,7 +1,7 @@
-// pipeline/video/libav_reader.cpp: a container's first video stream, decoded to rgb24. What is missing or damaged is an
-// error, where a player would go on.
-#include <cassert>
+// pipeline/video/libav_reader.cpp: decodes the first video stream of a container to rgb24. Missing or damaged data is
+// an error, where a player would go on.
 
+#include "base/check.hpp"
 #include "pipeline/video/libav.hpp"
 #include "pipeline/video/libav_video.hpp"
 
@@ -36,8 +36,8 @@ libav::Codec open_decoder(const AVStream& stream, const Path& file) {
   return codec;
 }
 
-/// From the picture's pixels to rgb24 with every chroma sample interpolated and nothing rounded early, by the matrix
-/// and range that the file names (BT.601 and limited when it names none).
+/// A converter from the picture's pixel format to rgb24 that interpolates chroma and rounds only at the end. Matrix and
+/// range are those that the file names, BT.601 and limited if it names none.
 libav::Scaler make_scaler(const AVFrame& picture, const Path& file) {
   constexpr int flags = SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND;
   const int width = picture.width, height = picture.height;
@@ -50,11 +50,11 @@ libav::Scaler make_scaler(const AVFrame& picture, const Path& file) {
   return scaler;
 }
 
-/// How many frames the container says there are; 0: it does not say.
-std::int64_t frames_promised(const AVFormatContext& container, const AVStream& stream) {
+/// The number of frames according to the container, or 0 if that does not give it.
+std::int64_t declared_frames(const AVFormatContext& container, const AVStream& stream) {
   if (stream.nb_frames > 0) return stream.nb_frames;
   const bool known = container.duration != AV_NOPTS_VALUE && stream.avg_frame_rate.num > 0;
-  if (!known || container.nb_streams > 1) return 0;  // the sound may last longer
+  if (!known || container.nb_streams > 1) return 0;  // another stream may last longer
   return av_rescale_q(container.duration, AV_TIME_BASE_Q, av_inv_q(stream.avg_frame_rate));
 }
 
@@ -84,10 +84,10 @@ class LibavReader : public VideoReader {
   const VideoInfo& info() const override { return info_; }
 
   bool next(std::span<std::uint8_t> rgb) override {
-    assert(rgb.size() == std::size_t{3} * info_.width * info_.height);
-    libav::take_complaint();  // what was said before is not about this picture
+    WF_CHECK(rgb.size() == std::size_t{3} * info_.width * info_.height);
+    libav::take_error_line();  // drops lines about earlier pictures
     if (!decode()) {
-      if (frames_ < frames_promised(*container_, stream_)) fail("ends too early");
+      if (frames_ < declared_frames(*container_, stream_)) fail("ends too early");
       return false;
     }
     prepare_scaler();
@@ -98,7 +98,7 @@ class LibavReader : public VideoReader {
   }
 
  private:
-  /// For the first picture; the others must be like it.
+  /// Makes the scaler for the first picture; later pictures must have the same size and pixel format.
   void prepare_scaler() {
     if (picture_->width != info_.width || picture_->height != info_.height) fail("changes its size");
     if (scaler_ && picture_->format != pixels_) fail("changes its pixel format");
@@ -107,7 +107,7 @@ class LibavReader : public VideoReader {
     pixels_ = picture_->format;
   }
 
-  /// The next picture; false when there are no more.
+  /// Decodes the next picture into picture_; returns false at the end of the stream.
   bool decode() {
     for (;;) {
       const int code = avcodec_receive_frame(codec_.get(), picture_.get());
@@ -121,14 +121,14 @@ class LibavReader : public VideoReader {
     }
   }
 
-  /// Some decoders mend what they can, mark the picture or only log, and call that a success.
+  /// Some decoders conceal errors, mark the picture or only log, and still report success.
   void check_undamaged() const {
-    const std::string complaint = libav::take_complaint();
-    if (!complaint.empty()) fail("is damaged: " + complaint);
+    const std::string error = libav::take_error_line();
+    if (!error.empty()) fail("is damaged: " + error);
     if (picture_->decode_error_flags || (picture_->flags & AV_FRAME_FLAG_CORRUPT)) fail("is damaged");
   }
 
-  /// Its next packet, or the end.
+  /// Sends the decoder its next packet, or the end of the stream.
   void feed_decoder() {
     for (;;) {
       const int code = av_read_frame(container_.get(), packet_.get());
@@ -155,7 +155,7 @@ class LibavReader : public VideoReader {
   const AVStream& stream_;
   libav::Codec codec_;
   VideoInfo info_;
-  libav::Scaler scaler_;  ///< from pixels_
+  libav::Scaler scaler_;  ///< Converts from the pixel format pixels_.
   int pixels_ = AV_PIX_FMT_NONE;
   libav::Frame rgb_, picture_;
   libav::Packet packet_;

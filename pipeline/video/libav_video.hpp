@@ -1,5 +1,5 @@
-// pipeline/video/libav_video.hpp: what libav adds to the formats of our own. In a build without it, libav_none.cpp
-// answers.
+// pipeline/video/libav_video.hpp: the formats that FFmpeg's libraries add to our own Y4M. A build without FFmpeg links
+// libav_none.cpp, whose functions refuse everything.
 #pragma once
 
 #include <memory>
@@ -9,13 +9,14 @@
 
 namespace wf {
 
-/// True when this build's libav has the encoder of that codec (h264, hevc, ffv1).
-bool libav_can_write(const std::string& codec);
+/// Whether this build's libav has an encoder for `codec`: h264, hevc or ffv1.
+bool libav_can_write(VideoCodec codec);
 
-/// As open_video, for those codecs; the format has been checked.
+/// open_video() for the codecs of libav. The format must have passed check_format(). Throws storage when the file
+/// cannot be created, input when the encoder refuses the format.
 std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat& format);
 
-/// As read_video, for any file that libav can decode.
+/// read_video() for every file that libav can decode. Throws input.
 std::unique_ptr<VideoReader> open_libav_reader(const Path& file);
 
 }  // namespace wf

@@ -1,11 +1,11 @@
-// pipeline/video/libav_writer.cpp: frames through an encoder into a container. The same frames and format give the same
-// bytes: no time stamp, no random id, and a fixed number of encoder threads (libx264's result depends on it).
+// pipeline/video/libav_writer.cpp: encodes frames and writes them into a container. To make the bytes depend on frames
+// and format only, there is no timestamp, no random id, and a fixed number of encoder threads (which libx264's result
+// depends on).
 extern "C" {
 #include <libavutil/opt.h>
 }
 
-#include <cassert>
-
+#include "base/check.hpp"
 #include "pipeline/video/libav.hpp"
 #include "pipeline/video/libav_video.hpp"
 
@@ -14,58 +14,59 @@ namespace {
 
 constexpr int encoder_threads = 4;
 
-struct Recipe {
+/// How a codec is encoded and stored.
+struct EncoderSpec {
   const char* encoder;
   const char* container;
   AVPixelFormat pixels;
-  std::uint32_t tag;  ///< the four letters that name the codec in the container; 0: libav's choice
+  std::uint32_t tag;  ///< FourCC of the codec in the container; 0 means libav's default.
 };
 
-/// FFV1 keeps every byte: it takes RGB (as bgr0) where the others take YUV with a chroma sample for four pixels.
-Recipe recipe_of(const std::string& codec) {
-  if (codec == "h264") return {"libx264", "mp4", AV_PIX_FMT_YUV420P, 0};
-  constexpr std::uint32_t hvc1 = MKTAG('h', 'v', 'c', '1');  // Apple's players take no other for HEVC
-  if (codec == "hevc") return {"libx265", "mp4", AV_PIX_FMT_YUV420P, hvc1};
-  assert(codec == "ffv1");
+/// FFV1 is lossless: it encodes RGB (as bgr0), where the others encode YUV 4:2:0.
+EncoderSpec spec_of(VideoCodec codec) {
+  if (codec == VideoCodec::h264) return {"libx264", "mp4", AV_PIX_FMT_YUV420P, 0};
+  constexpr std::uint32_t hvc1 = MKTAG('h', 'v', 'c', '1');  // the only tag for HEVC that Apple's players accept
+  if (codec == VideoCodec::hevc) return {"libx265", "mp4", AV_PIX_FMT_YUV420P, hvc1};
+  WF_CHECK(codec == VideoCodec::ffv1);
   return {"ffv1", "matroska", AV_PIX_FMT_BGR0, 0};
 }
 
-/// Options that an encoder does not have are not asked of it.
+/// Sets a private option of the encoder if it has one of that name.
 void set_option(AVCodecContext& codec, const char* name, const std::string& value) {
   if (av_opt_find(codec.priv_data, name, nullptr, 0, 0)) av_opt_set(codec.priv_data, name, value.c_str(), 0);
 }
 
 libav::Codec open_encoder(const Path& file, const VideoFormat& format) {
-  const Recipe recipe = recipe_of(format.codec);
-  const AVCodec* encoder = avcodec_find_encoder_by_name(recipe.encoder);
+  const EncoderSpec spec = spec_of(format.codec);
+  const AVCodec* encoder = avcodec_find_encoder_by_name(spec.encoder);
   auto codec = libav::owned<libav::Codec>(avcodec_alloc_context3(encoder));
   codec->width = format.width;
   codec->height = format.height;
-  codec->pix_fmt = recipe.pixels;
+  codec->pix_fmt = spec.pixels;
   codec->time_base = {1, format.fps};
   codec->framerate = {format.fps, 1};
-  codec->codec_tag = recipe.tag;
+  codec->codec_tag = spec.tag;
   codec->thread_count = encoder_threads;
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
-  if (codec->codec_id == AV_CODEC_ID_FFV1) codec->level = 3;  // the version with a checksum in each slice
+  if (codec->codec_id == AV_CODEC_ID_FFV1) codec->level = 3;  // the first version with a checksum in each slice
   set_option(*codec, "crf", std::to_string(format.crf));
   set_option(*codec, "preset", format.preset);
-  set_option(*codec, "x265-params", "log-level=none");  // it would write to the terminal itself
-  const std::string what = "cannot be encoded as " + format.codec;
+  set_option(*codec, "x265-params", "log-level=none");  // libx265 logs to the terminal, not through libav
+  const std::string what = std::string("cannot be encoded as ") + to_string(format.codec);
   libav::check(avcodec_open2(codec.get(), encoder, nullptr), Error::input, file, what);
   return codec;
 }
 
-/// The container with its file open and its header written.
+/// Opens the output file and writes the container's header.
 libav::Output open_container(const Path& file, const VideoFormat& format, const AVCodecContext& codec) {
   AVFormatContext* raw = nullptr;
-  const char* name = recipe_of(format.codec).container;
+  const char* name = spec_of(format.codec).container;
   libav::check(avformat_alloc_output_context2(&raw, nullptr, name, libav::url(file).c_str()), Error::environment, file,
                std::string("this FFmpeg cannot write ") + name);
   libav::Output container(raw);
   container->flags |= AVFMT_FLAG_BITEXACT;
   av_dict_set(&container->metadata, "comment", format.comment.c_str(), 0);
-  // The index first, so that a browser need not load the whole file to begin; Matroska has no such option.
+  // Put the index first, so that a browser can start before it has the whole file; Matroska has no such option.
   av_opt_set(container.get(), "movflags", "+faststart", AV_OPT_SEARCH_CHILDREN);
   AVStream* stream = avformat_new_stream(container.get(), nullptr);
   if (!stream) throw Error(Error::resource, file.string() + ": no memory for a video stream");
@@ -85,7 +86,7 @@ class LibavWriter : public VideoWriter {
         container_(open_container(file, format, *codec_)),
         rgb_(libav::make_frame(format.width, format.height, AV_PIX_FMT_RGB24)),
         picture_(libav::make_frame(format.width, format.height, codec_->pix_fmt)),
-        // Bicubic, BT.601, limited range: what the ffmpeg program does to rgb24 when it is asked for yuv420p.
+        // Bicubic, BT.601, limited range: the defaults of the ffmpeg program for rgb24 to yuv420p.
         scaler_(libav::owned<libav::Scaler>(sws_getContext(format.width, format.height, AV_PIX_FMT_RGB24, format.width,
                                                            format.height, codec_->pix_fmt, SWS_BICUBIC, nullptr,
                                                            nullptr, nullptr))),
@@ -93,7 +94,7 @@ class LibavWriter : public VideoWriter {
 
   void append(std::span<const std::uint8_t> rgb) override {
     const std::size_t frame_size = std::size_t{3} * codec_->width * codec_->height;
-    assert(rgb.size() % frame_size == 0 && "whole frames only");
+    WF_CHECK(rgb.size() % frame_size == 0 && "whole frames only");
     for (; !rgb.empty(); rgb = rgb.subspan(frame_size)) {
       libav::copy_in(rgb.first(frame_size), *rgb_);
       encode(next_picture());
@@ -105,32 +106,32 @@ class LibavWriter : public VideoWriter {
     encode(nullptr);
     write_packets();
     check_storage(av_write_trailer(container_.get()));
-    check_storage(container_->pb->error);  // the trailer's own result does not tell of a full disk
+    check_storage(container_->pb->error);  // av_write_trailer() does not report a full disk
     check_storage(avio_closep(&container_->pb));
   }
 
  private:
-  /// rgb_ in the encoder's colours, at the next point in time.
+  /// The frame in rgb_, converted to the encoder's pixel format and given the next timestamp.
   const AVFrame* next_picture() {
-    // The encoder may still hold the last picture's memory: then this one gets new.
+    // The encoder may still use the previous picture's memory; this allocates new memory if so.
     libav::check(av_frame_make_writable(picture_.get()), Error::internal, file_, "picture");
     sws_scale(scaler_.get(), rgb_->data, rgb_->linesize, 0, rgb_->height, picture_->data, picture_->linesize);
     picture_->pts = frames_++;
     return picture_.get();
   }
 
-  /// nullptr: there are no more pictures.
+  /// Sends a picture to the encoder; nullptr flushes it.
   void encode(const AVFrame* picture) {
     libav::check(avcodec_send_frame(codec_.get(), picture), Error::internal, file_, "cannot be encoded");
   }
 
-  /// All that the encoder has ready.
+  /// Writes all packets that the encoder has ready.
   void write_packets() {
     for (;;) {
       const int code = avcodec_receive_packet(codec_.get(), packet_.get());
       if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return;
       libav::check(code, Error::internal, file_, "cannot be encoded");
-      packet_->duration = 1;  // encoders leave it 0, and the container then forgets how long the last frame lasts
+      packet_->duration = 1;  // encoders leave it 0, which would give the last frame no duration in the container
       av_packet_rescale_ts(packet_.get(), codec_->time_base, container_->streams[0]->time_base);
       check_storage(av_interleaved_write_frame(container_.get(), packet_.get()));
     }
@@ -151,9 +152,7 @@ class LibavWriter : public VideoWriter {
 
 bool have_ffmpeg() noexcept { return true; }
 
-bool libav_can_write(const std::string& codec) {
-  return avcodec_find_encoder_by_name(recipe_of(codec).encoder) != nullptr;
-}
+bool libav_can_write(VideoCodec codec) { return avcodec_find_encoder_by_name(spec_of(codec).encoder) != nullptr; }
 
 std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat& format) {
   libav::route_log();

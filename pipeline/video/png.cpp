@@ -1,13 +1,13 @@
-// pipeline/video/png.cpp: write_png, with zlib alone, so that every build writes the same file. Source: the PNG
-// specification (ISO/IEC 15948): signature, then chunks of length, name, data and CRC; truecolour, 8 bits, one filter
-// byte before each row.
+// pipeline/video/png.cpp: write_png() with zlib only, so that a build without FFmpeg can write PNG files, too. Source:
+// the PNG specification (ISO/IEC 15948): a signature, then chunks of length, name, data and CRC; truecolour, 8 bits,
+// one filter byte before each row.
 #include <zlib.h>
 
-#include <cassert>
 #include <string>
 #include <string_view>
 
-#include "cluster/error.hpp"
+#include "base/check.hpp"
+#include "base/error.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -31,8 +31,7 @@ std::string header(int width, int height) {
   return big_endian(width) + big_endian(height) + std::string{depth, truecolour, deflate, adaptive, not_interlaced};
 }
 
-/// Every row as its difference from the row above (filter 2): smooth pictures become small numbers, which deflate packs
-/// well.
+/// Every row as its difference from the row above (filter 2), which compresses smooth pictures well.
 std::string filtered(std::span<const std::uint8_t> rgb, std::size_t row) {
   std::string rows;
   rows.reserve(rgb.size() + rgb.size() / row);
@@ -56,7 +55,7 @@ std::string deflated(const std::string& data) {
 
 void write_png(const Path& file, std::span<const std::uint8_t> rgb, int width, int height) {
   const std::size_t row = std::size_t{3} * width;
-  assert(width > 0 && height > 0 && rgb.size() == row * height);
+  WF_CHECK(width > 0 && height > 0 && rgb.size() == row * height);
   write_file(file, "\x89PNG\r\n\x1a\n" + chunk("IHDR", header(width, height)) +
                        chunk("IDAT", deflated(filtered(rgb, row))) + chunk("IEND", ""));
 }

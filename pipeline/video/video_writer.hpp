@@ -1,66 +1,92 @@
-// pipeline/video/video_writer.hpp: frames to a video file, as they come. Torch-free: raw sRGB bytes in.
+// pipeline/video/video_writer.hpp: writing and reading video files frame by frame, and writing PNG files. Frames are
+// packed rgb24: 3 bytes (R, G, B; sRGB, 0..255) per pixel, rows from the top without gaps, [frames, height, width, 3].
+// No torch header. Every Error's message begins with the file's path, or with the name of the wrong setting.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
+/// The codecs: H.264 by libx264, HEVC by libx265, lossless FFV1, and uncompressed YUV4MPEG2 (y4m.hpp). y4m is in every
+/// build, the others need FFmpeg.
+enum class VideoCodec { h264, hevc, ffv1, y4m };
+inline constexpr std::array all_codecs{VideoCodec::h264, VideoCodec::hevc, VideoCodec::ffv1, VideoCodec::y4m};
+/// The name of a codec on the command line and in sidecars: "h264", "hevc", "ffv1", "y4m".
+constexpr const char* to_string(VideoCodec codec) {
+  constexpr std::array names{"h264", "hevc", "ffv1", "y4m"};
+  return names[static_cast<std::size_t>(codec)];
+}
+
+/// How a video is encoded. The defaults are those of the official save_video(): libx264, crf 10, preset medium,
+/// yuv420p.
 struct VideoFormat {
-  int width, height, fps;
-  std::string codec = "h264";  ///< h264 (libx264), hevc (libx265), ffv1 (lossless, .mkv); y4m (in every build)
-  int crf = 10;                ///< as the official writer; 0..51, ignored by ffv1 and y4m
-  std::string preset = "medium";
-  std::string comment = {};  ///< metadata: the whole job as JSON
+  int width, height;  ///< In pixels; even for h264 and hevc.
+  int fps;            ///< Frames per second.
+  VideoCodec codec = VideoCodec::h264;
+  int crf = 10;                   ///< Constant rate factor of h264 and hevc, 0 (best) to 51; ignored by ffv1 and y4m.
+  std::string preset = "medium";  ///< Preset of libx264 and libx265, "ultrafast" to "placebo"; ignored by the others.
+  std::string comment = {};       ///< UTF-8 metadata, the whole job as JSON; left out by y4m.
 };
 
-/// mp4 for h264 and hevc, mkv for ffv1, y4m for y4m.
-std::string file_ending(const std::string& codec);
-/// True in a build with FFmpeg; false: the only codec is y4m.
+/// The file name ending without a dot: mp4 for h264 and hevc, mkv for ffv1, y4m for y4m.
+std::string file_ending(VideoCodec codec);
+/// Whether this build contains FFmpeg. Without it y4m is the only codec.
 bool have_ffmpeg() noexcept;
-/// The codec that `--codec auto` means: h264, or y4m without FFmpeg.
-std::string default_codec();
-/// Throws input when this build cannot write the codec or preset (naming those it can), the size, the rate or the crf.
+/// The codec that `--codec auto` stands for: h264, or y4m in a build without FFmpeg.
+VideoCodec default_codec();
+/// Checks that this build can write the format. Throws input for a codec or preset that it lacks (listing those it
+/// has), a size that is not positive or, for h264 and hevc, odd, an fps below 1, and a crf outside 0..51.
 void check_format(const VideoFormat& format);
 
-/// Source of the defaults: the official save_video: libx264, crf 10, yuv420p, default preset, uint8 by truncation.
-/// One thread at a time may use a writer; several writers may work side by side.
-/// The bytes of an H.264 file are not an identity: libx264's may vary slightly with what the process did before. The
-/// frames' hash is one (sidecar: frames_sha256).
+/// A video file being written. One thread at a time may use a writer; several writers may work concurrently.
 class VideoWriter {
  public:
-  virtual ~VideoWriter() = default;  ///< an unfinished file is left as it is, closed
-  /// rgb: k whole frames of height*width*3 bytes, rows from the top. Throws storage when the file cannot be written.
+  /// Closes the file. Without finish() it stays behind incomplete.
+  virtual ~VideoWriter() = default;
+  /// Encodes k >= 0 whole frames of height * width * 3 bytes each. How frames are divided into calls does not change
+  /// the file. Throws storage when the file cannot be written.
   virtual void append(std::span<const std::uint8_t> rgb) = 0;
-  /// Encodes what is buffered and completes the file. Throws storage.
+  /// Encodes what the encoder has buffered, completes the file and closes it; must be the last call. Throws storage.
   virtual void finish() = 0;
 };
 
-/// `file` may have any name: the container follows from the codec. The same frames and format make the same bytes.
-/// Throws input as check_format does, storage when the file cannot be created.
+/// Creates the video file; its name may have any ending, since the container follows from the codec. The result depends
+/// on frames and format only (no timestamps, a fixed number of encoder threads), but libx264's bytes may still vary
+/// slightly with what the process did before: to identify a clip, hash its frames (frames_sha256 in the sidecar).
+/// Throws input as check_format() does, storage when the file cannot be created.
 std::unique_ptr<VideoWriter> open_video(const Path& file, const VideoFormat& format);
 
-/// One frame as a PNG file, complete or not at all. Throws storage.
+/// Writes one frame of height * width * 3 bytes as a PNG file (8-bit truecolour), atomically as write_file() does.
+/// Throws storage.
 void write_png(const Path& file, std::span<const std::uint8_t> rgb, int width, int height);
 
+/// What the header of a video file says.
 struct VideoInfo {
-  int width = 0, height = 0;
-  double fps = 0;
-  std::string codec = {}, comment = {};
+  int width = 0, height = 0;  ///< In pixels.
+  double fps = 0;             ///< Average frames per second.
+  std::string codec = {};     ///< FFmpeg's name of the codec; "y4m" for a file that is read without FFmpeg.
+  std::string comment = {};   ///< The comment of the metadata, empty if there is none.
 };
-/// Reads a video file frame by frame as rgb24: any that libav can decode; y4m as we write it in every build.
+
+/// A video file being read frame by frame. One thread at a time.
 class VideoReader {
  public:
   virtual ~VideoReader() = default;
   virtual const VideoInfo& info() const = 0;
-  /// Fills rgb (height*width*3 bytes) with the next frame; false at the end. Throws input when the file is broken.
+  /// Fills `rgb` (height * width * 3 bytes) with the next frame, or returns false at the end of the video. Throws input
+  /// when the file is damaged, truncated, or changes its size or pixel format.
   virtual bool next(std::span<std::uint8_t> rgb) = 0;
 };
-/// Throws input when the file is missing, or no video that this build can read.
+
+/// Opens a video file: Y4M of our layout (y4m.hpp) in every build, with FFmpeg also whatever that can decode. Throws
+/// input when the file is missing or is no video that this build can read.
 std::unique_ptr<VideoReader> read_video(const Path& file);
 
 }  // namespace wf

@@ -1,8 +1,7 @@
-// pipeline/video/y4m.cpp: colours to and from BT.601, and the file around them.
+// pipeline/video/y4m.cpp: conversion to and from BT.601, and the Y4M file format.
 #include "pipeline/video/y4m.hpp"
 
 #include <algorithm>
-#include <cassert>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -10,7 +9,8 @@
 #include <sstream>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/check.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -22,19 +22,19 @@ using File = std::unique_ptr<std::FILE, CloseFile>;
 
 std::uint8_t to_byte(int fixed16) { return static_cast<std::uint8_t>(std::clamp((fixed16 + (1 << 15)) >> 16, 0, 255)); }
 
-/// rgb: interleaved; yuv: three planes of rgb.size() / 3 samples.
+/// Converts packed rgb24 to three planes Y, Cb, Cr of rgb.size() / 3 samples each.
 void to_yuv(std::span<const std::uint8_t> rgb, std::span<std::uint8_t> yuv) {
   const std::size_t count = rgb.size() / 3;
   for (std::size_t i = 0; i < count; ++i) {
     const int r = rgb[3 * i], g = rgb[3 * i + 1], b = rgb[3 * i + 2];
-    // 2^16 times the coefficients of y4m.hpp. The chroma rows sum to zero, so that grey stays grey.
+    // The coefficients of y4m.hpp times 2^16. The chroma rows sum to zero, so that grey stays grey.
     yuv[i] = to_byte(16829 * r + 33039 * g + 6416 * b + (16 << 16));
     yuv[count + i] = to_byte(-9714 * r - 19070 * g + 28784 * b + (128 << 16));
     yuv[2 * count + i] = to_byte(28784 * r - 24103 * g - 4681 * b + (128 << 16));
   }
 }
 
-/// The inverse of to_yuv's matrix, rounded and clipped.
+/// Converts planes back to packed rgb24: the inverse of to_yuv(), rounded and clipped.
 void to_rgb(std::span<const std::uint8_t> yuv, std::span<std::uint8_t> rgb) {
   const std::size_t count = rgb.size() / 3;
   for (std::size_t i = 0; i < count; ++i) {
@@ -56,7 +56,7 @@ class Y4mWriter : public VideoWriter {
   }
 
   void append(std::span<const std::uint8_t> rgb) override {
-    assert(rgb.size() % yuv_.size() == 0 && "whole frames only");
+    WF_CHECK(rgb.size() % yuv_.size() == 0 && "whole frames only");
     for (; !rgb.empty(); rgb = rgb.subspan(yuv_.size())) {
       to_yuv(rgb.first(yuv_.size()), yuv_);
       write("FRAME\n", 6);
@@ -88,30 +88,30 @@ File open_to_read(const Path& path) {
   return file;
 }
 
-/// A line without its end; nothing at the end of the file, or where no line ends within `most` characters.
-std::optional<std::string> read_line(std::FILE* file, std::size_t most) {
+/// The next line without its newline; nullopt at the end of the file, or if no line ends within `max` characters.
+std::optional<std::string> read_line(std::FILE* file, std::size_t max) {
   std::string line;
-  for (int c = std::fgetc(file); c != EOF && line.size() < most; c = std::fgetc(file)) {
+  for (int c = std::fgetc(file); c != EOF && line.size() < max; c = std::fgetc(file)) {
     if (c == '\n') return line;
     line += static_cast<char>(c);
   }
   return std::nullopt;
 }
 
-/// Nothing when the file's first line is not that of the layout in y4m.hpp.
+/// The parsed first line of a file; nullopt if it is not of the layout in y4m.hpp.
 std::optional<VideoInfo> read_header(std::FILE* file) {
-  std::istringstream words(read_line(file, 1024).value_or(""));
-  std::string word;
-  if (!(words >> word) || word != "YUV4MPEG2") return std::nullopt;
+  std::istringstream fields(read_line(file, 1024).value_or(""));
+  std::string field;
+  if (!(fields >> field) || field != "YUV4MPEG2") return std::nullopt;
   VideoInfo info{.codec = "y4m"};
   bool is_444 = false;
-  while (words >> word) {
+  while (fields >> field) {
     int rate = 0, scale = 0;
-    std::sscanf(word.c_str(), "W%5d", &info.width);
-    std::sscanf(word.c_str(), "H%5d", &info.height);
-    if (std::sscanf(word.c_str(), "F%9d:%9d", &rate, &scale) == 2 && scale > 0) info.fps = double(rate) / scale;
-    if (word == "C444") is_444 = true;
-    if (word == "XCOLORRANGE=FULL") return std::nullopt;
+    std::sscanf(field.c_str(), "W%5d", &info.width);
+    std::sscanf(field.c_str(), "H%5d", &info.height);
+    if (std::sscanf(field.c_str(), "F%9d:%9d", &rate, &scale) == 2 && scale > 0) info.fps = double(rate) / scale;
+    if (field == "C444") is_444 = true;
+    if (field == "XCOLORRANGE=FULL") return std::nullopt;
   }
   const auto sensible = [](int length) { return length > 0 && length <= 16384; };
   if (!is_444 || !sensible(info.width) || !sensible(info.height)) return std::nullopt;
@@ -130,7 +130,7 @@ class Y4mReader : public VideoReader {
   const VideoInfo& info() const override { return info_; }
 
   bool next(std::span<std::uint8_t> rgb) override {
-    assert(rgb.size() == yuv_.size());
+    WF_CHECK(rgb.size() == yuv_.size());
     const int first = std::fgetc(file_.get());
     if (first == EOF) return false;
     std::ungetc(first, file_.get());

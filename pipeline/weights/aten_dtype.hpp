@@ -1,4 +1,4 @@
-// pipeline/weights/aten_dtype.hpp: a file's element types in ATen's words.
+// pipeline/weights/aten_dtype.hpp: element types of checkpoint files as ATen's scalar types, and back.
 #pragma once
 
 #include <c10/core/ScalarType.h>
@@ -9,6 +9,7 @@
 
 namespace wf {
 
+/// The ATen scalar type for a file type; the conversion is lossless.
 inline at::ScalarType to_aten(DType type) {
   switch (type) {
     case DType::f64:
@@ -39,7 +40,7 @@ inline at::ScalarType to_aten(DType type) {
   return at::ScalarType::Undefined;
 }
 
-/// Empty: safetensors has no such type.
+/// The file type for an ATen scalar type; empty when safetensors has none for it.
 inline std::optional<DType> from_aten(at::ScalarType type) {
   for (int i = 0; i <= static_cast<int>(DType::boolean); ++i)
     if (to_aten(static_cast<DType>(i)) == type) return static_cast<DType>(i);

@@ -1,5 +1,5 @@
-// pipeline/weights/broken_file.hpp: what the readers of checkpoint files share: the error, and arithmetic that a lying
-// header cannot overflow.
+// pipeline/weights/broken_file.hpp: helpers that the readers of checkpoint files share: the error they throw, and
+// arithmetic that a hostile header cannot overflow.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,16 @@
 #include <string_view>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 
-/// Throws Error(environment) "WHERE: WHAT".
+/// Throws Error(environment) with the message "WHERE: WHAT".
 [[noreturn]] inline void broken(const std::string& where, const std::string& what) {
   throw Error(Error::environment, where + ": " + what);
 }
 
-/// A name out of a file as an error may show it: control characters as '?', at most 80 bytes.
+/// A name from a file made safe for an error message: control characters become '?', at most 80 bytes are kept.
 inline std::string printable(std::string_view name) {
   std::string shown(name.substr(0, 80));
   for (char& c : shown)
@@ -24,18 +24,18 @@ inline std::string printable(std::string_view name) {
   return name.size() > shown.size() ? shown + "..." : shown;
 }
 
-/// "[2, 3]".
+/// A shape as text: "[2, 3]".
 inline std::string to_string(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
   for (const std::int64_t size : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(size);
   return text + "]";
 }
 
-/// The number of elements. Throws broken(where) when it overflows or there are more dimensions than any weight has
-/// (a limit, so that a small header cannot describe a big index).
+/// The number of elements of a shape whose sizes are not negative. Throws broken(where) when it overflows an int64 or
+/// when there are more than 16 dimensions (a limit that keeps a small header from describing a big index).
 inline std::int64_t element_count(const std::vector<std::int64_t>& shape, const std::string& where) {
-  constexpr std::size_t most_dimensions = 16;
-  if (shape.size() > most_dimensions)
+  constexpr std::size_t max_dimensions = 16;
+  if (shape.size() > max_dimensions)
     broken(where, "has " + std::to_string(shape.size()) + " dimensions, at most 16 are read");
   std::int64_t count = 1;
   bool empty = false;

@@ -1,4 +1,4 @@
-// pipeline/weights/byte_reader.hpp: little-endian numbers and text out of bytes that may end at any moment.
+// pipeline/weights/byte_reader.hpp: bounds-checked reading of little-endian numbers and text from untrusted bytes.
 #pragma once
 
 #include <algorithm>
@@ -16,14 +16,17 @@ namespace wf {
 
 static_assert(std::endian::native == std::endian::little, "checkpoints are read without swapping bytes");
 
-/// Reads forward; every step beyond the end throws broken(where, "ends in the middle of WHAT").
+/// A cursor over bytes. Every read beyond the end throws broken(where, "ends in the middle of WHAT (truncated?)").
+/// Returned views point into the bytes. `where` must outlive the reader.
 class ByteReader {
  public:
   ByteReader(std::span<const std::byte> bytes, const std::string& where, const std::string& what)
       : bytes_(bytes), where_(where), what_(what) {}
 
+  /// The number of bytes that have not been read yet.
   std::uint64_t left() const noexcept { return bytes_.size(); }
 
+  /// The next sizeof(Number) bytes as a little-endian integer.
   template <class Number>
   Number number() {
     static_assert(std::is_integral_v<Number>);
@@ -32,12 +35,13 @@ class ByteReader {
     return value;
   }
 
+  /// The next `size` bytes as text.
   std::string_view text(std::uint64_t size) {
     const auto taken = take(size);
     return {reinterpret_cast<const char*>(taken.data()), taken.size()};
   }
 
-  /// Up to the next '\n', which is read too and left out.
+  /// The text up to the next '\n', which is consumed but not returned.
   std::string_view line() {
     const std::string_view rest(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
     const std::string_view found = text(std::min(rest.find('\n'), rest.size()));

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "parallel/node_reader.hpp"
-#include "pipeline/weights/slices.hpp"
+#include "pipeline/weights/chunks.hpp"
 
 namespace wf {
 
@@ -12,15 +12,14 @@ void ByteSource::read(const MappedFile& file, std::uint64_t offset, std::span<st
   bytes_read_ += into.size();
 }
 
-void ByteSource::visit(const MappedFile& file, const TensorEntry& entry,
-                       const std::function<void(const Stretch&)>& use) {
-  if (!together_)
+void ByteSource::visit(const MappedFile& file, const TensorEntry& entry, const std::function<void(const Chunk&)>& use) {
+  if (!node_reader_)
     return use(
         {0, entry.bytes, [&](std::uint64_t at, std::span<std::byte> into) { read(file, entry.offset + at, into); }});
-  together_->share(
+  node_reader_->share(
       file.path().string() + ", byte " + std::to_string(entry.offset), entry.bytes,
       [&](std::uint64_t begin, std::span<std::byte> into) {
-        over_slices(into.size(), 1 << 20, [&](std::uint64_t at, std::uint64_t size) {
+        for_each_chunk(into.size(), 1 << 20, [&](std::uint64_t at, std::uint64_t size) {
           read(file, entry.offset + begin + at, into.subspan(at, size));
         });
       },

@@ -1,5 +1,5 @@
-// pipeline/weights/byte_source.hpp: where the bytes of checkpoint files come from: read by this process alone, or
-// together with other ranks of its machine, so that each byte is read once.
+// pipeline/weights/byte_source.hpp: the bytes of checkpoint files, read by this process alone or jointly with the other
+// ranks of its node, so that each byte is read from disk once per node.
 #pragma once
 
 #include <atomic>
@@ -13,28 +13,30 @@ namespace wf {
 
 class NodeReader;
 
+/// Hands out the bytes of tensors and counts what was read from files.
 class ByteSource {
  public:
-  /// together: outlives this. All its ranks then visit the same entries in the same order, each on one thread.
-  explicit ByteSource(NodeReader* together = nullptr) : together_(together) {}
+  /// With a `node_reader`, which must outlive this object, all its ranks must visit the same entries in the same order,
+  /// each from one thread; without one, entries may be visited from several threads.
+  explicit ByteSource(NodeReader* node_reader = nullptr) : node_reader_(node_reader) {}
 
-  /// A part of an entry's bytes, beginning at a multiple of 8.
-  struct Stretch {
+  /// A range of an entry's bytes; `begin`, relative to the entry, is a multiple of 8.
+  struct Chunk {
     std::uint64_t begin, size;
-    /// Copies bytes from `at`, counted from the stretch's begin. From several threads at once is fine.
+    /// Copies into.size() bytes from `at`, relative to `begin`. Safe from several threads.
     std::function<void(std::uint64_t at, std::span<std::byte> into)> copy;
   };
-  /// Calls use() for stretches that make up the entry, in order. Throws environment when the file cannot be read, and
-  /// what NodeReader::share() throws.
-  void visit(const MappedFile& file, const TensorEntry& entry, const std::function<void(const Stretch&)>& use);
+  /// Calls use() for the chunks that make up the entry, in order; a chunk is valid during its call. Throws environment
+  /// when the file cannot be read, and what NodeReader::share() throws.
+  void visit(const MappedFile& file, const TensorEntry& entry, const std::function<void(const Chunk&)>& use);
 
-  /// Bytes of files that this process read; the others came from other ranks.
+  /// Bytes that this process has read from files; with a node reader the other ranks have read the rest.
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
  private:
   void read(const MappedFile& file, std::uint64_t offset, std::span<std::byte> into);
 
-  NodeReader* together_;
+  NodeReader* node_reader_;
   std::atomic<std::uint64_t> bytes_read_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include "base/check.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/random_draw.hpp"
@@ -24,7 +25,7 @@ bool is_row_major(const TensorEntry& entry) {
 
 Checkpoint::~Checkpoint() = default;
 
-Checkpoint::Checkpoint(const Path& path, NodeReader* together) : path_(path), source_(together) {
+Checkpoint::Checkpoint(const Path& path, NodeReader* node_reader) : path_(path), source_(node_reader) {
   const Shards shards = find_shards(path);
   for (const Path& file : shards.files) add(file);
   for (const auto& [name, shard] : shards.tensors)
@@ -36,14 +37,14 @@ Checkpoint::Checkpoint(const Path& path, NodeReader* together) : path_(path), so
 void Checkpoint::add(const Path& file) {
   const auto& map = files_.emplace_back(std::make_unique<MappedFile>(file));
   for (auto& [name, entry] : read_tensor_index(map->bytes(), file.string())) {
-    const auto [there, added] = tensors_.try_emplace(name, Place{files_.size() - 1, std::move(entry)});
+    const auto [there, added] = tensors_.try_emplace(name, Location{files_.size() - 1, std::move(entry)});
     if (!added)
       broken(file.string(),
              "tensor " + printable(name) + ": is also in " + files_[there->second.file]->path().string());
   }
 }
 
-const Checkpoint::Place& Checkpoint::place(const std::string& name) const {
+const Checkpoint::Location& Checkpoint::locate(const std::string& name) const {
   const auto found = tensors_.find(name);
   if (found == tensors_.end()) broken(path_.string(), "tensor " + printable(name) + ": is missing");
   return found->second;
@@ -53,18 +54,18 @@ bool Checkpoint::has(const std::string& name) const { return tensors_.contains(n
 
 std::vector<std::string> Checkpoint::names() const {
   std::vector<std::string> names;
-  for (const auto& [name, place] : tensors_) names.push_back(name);
+  for (const auto& [name, location] : tensors_) names.push_back(name);
   return names;
 }
 
-const TensorEntry& Checkpoint::entry(const std::string& name) const { return place(name).entry; }
+const TensorEntry& Checkpoint::entry(const std::string& name) const { return locate(name).entry; }
 
-const Path& Checkpoint::file_of(const std::string& name) const { return files_[place(name).file]->path(); }
+const Path& Checkpoint::file_of(const std::string& name) const { return files_[locate(name).file]->path(); }
 
 std::uint64_t Checkpoint::bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& [name, place] : tensors_)
-    sum += static_cast<std::uint64_t>(c10::multiply_integers(place.entry.shape)) * size_of(place.entry.dtype);
+  for (const auto& [name, location] : tensors_)
+    sum += static_cast<std::uint64_t>(c10::multiply_integers(location.entry.shape)) * size_of(location.entry.dtype);
   return sum;
 }
 
@@ -89,8 +90,8 @@ void Checkpoint::check_shape(const std::string& name, at::IntArrayRef shape) con
 
 void Checkpoint::load_into(const std::string& name, const at::Tensor& target) const {
   check_shape(name, target.sizes());
-  TORCH_INTERNAL_ASSERT(target.is_contiguous());
-  const auto& [file_number, entry] = place(name);
+  WF_CHECK(target.is_contiguous());
+  const auto& [file_number, entry] = locate(name);
   const MappedFile& file = *files_[file_number];
   if (target.is_meta() || target.numel() == 0) return;
   if (entry.random)

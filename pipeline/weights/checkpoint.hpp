@@ -1,4 +1,5 @@
-// pipeline/weights/checkpoint.hpp: a checkpoint of one network: one file, or shards with an index.
+// pipeline/weights/checkpoint.hpp: the tensors of one network, loaded by name from one file or from shards with an
+// index.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,61 +17,76 @@ namespace wf {
 
 class Uploader;
 
-/// The tensors of one network by name; headers are mapped, data is read when asked for. Loading from several threads at
-/// once is fine.
+/// A checkpoint opened for reading. The constructor reads headers only; a tensor's data is read when it is loaded. All
+/// const members may be called from several threads, unless a NodeReader is used. After an error the object is still
+/// usable; a target that was being filled has undefined content.
 class Checkpoint {
  public:
-  /// `path`: a .safetensors, .pth or .random.json file, or a folder that holds one of the first or the last, or shards
-  /// with *.index.json. Throws environment naming the file: missing shard, a tensor that the index names and its shard
-  /// lacks, a name twice, and all that tensor_file.hpp, random_manifest.hpp and shards.hpp list.
+  /// Opens `path`: a .safetensors, .pth or .random.json file, or a folder with one .safetensors or .random.json file or
+  /// with shards and their *.index.json. Throws environment, naming the file, for a missing shard, a tensor that the
+  /// index names but its shard lacks, a tensor name that occurs twice, and everything that tensor_file.hpp,
+  /// random_manifest.hpp and shards.hpp refuse.
   ///
-  /// together: other ranks of the machine load the same tensors in the same order, each on one thread, and each byte is
-  /// read by one of them (parallel/node_reader.hpp, with its errors). Headers are mapped by all; what is drawn, all
-  /// draw. Outlives this object.
-  explicit Checkpoint(const Path& path, NodeReader* together = nullptr);
+  /// With a `node_reader`, which must outlive this object, all its ranks must load the same tensors in the same order,
+  /// each from one thread; each byte is then read by one rank of the node (parallel/node_reader.hpp, with its errors).
+  /// Headers are still mapped by every rank, and weights that a manifest describes are drawn by every rank.
+  explicit Checkpoint(const Path& path, NodeReader* node_reader = nullptr);
   ~Checkpoint();
 
   bool has(const std::string& name) const;
-  std::vector<std::string> names() const;                   ///< in byte order
-  const TensorEntry& entry(const std::string& name) const;  ///< throws environment naming checkpoint and tensor
+  /// All tensor names, in byte order.
+  std::vector<std::string> names() const;
+  /// Dtype, shape and location of a tensor. Throws environment naming checkpoint and tensor when it is missing.
+  const TensorEntry& entry(const std::string& name) const;
+  /// The path that the checkpoint was opened with.
   const Path& path() const noexcept { return path_; }
-  const Path& file_of(const std::string& name) const;  ///< throws like entry
-  std::uint64_t bytes() const;                         ///< of all tensors in the files' dtypes, drawn ones too
-  std::uint64_t bytes_read() const noexcept { return source_.bytes_read(); }  ///< so far, by this process
+  /// The file that holds or describes a tensor. Throws like entry().
+  const Path& file_of(const std::string& name) const;
+  /// The size in bytes of all tensors in the files' dtypes, including described ones.
+  std::uint64_t bytes() const;
+  /// The number of bytes that this process has read from the files so far.
+  std::uint64_t bytes_read() const noexcept { return source_.bytes_read(); }
 
-  /// One tensor on `device` as `dtype` (rounding to nearest even), contiguous. Data is read by all cores in pieces:
-  /// beside the tensor, memory holds a MB a thread; for a GPU, four pinned buffers of 32 MiB until this object ends,
-  /// and the tensor is complete in the order of the current stream. Described weights are drawn on the device. On
-  /// `meta` nothing is read or drawn. When `shape` is given the tensor must have it. Throws environment: "FILE: tensor
-  /// NAME: is missing" / "has shape ... not ..." / "FILE: cannot be read".
+  /// A tensor as a new contiguous one on `device`, converted to `dtype` by rounding to nearest even. With `shape`, the
+  /// tensor must have exactly that shape.
+  ///
+  /// All cores read the data in chunks. Besides the tensor this takes about 1 MB of host memory per thread; the first
+  /// load to a GPU also allocates four pinned buffers of 32 MiB, kept as long as this object. A tensor that is not
+  /// row-major in its file is first read into host memory whole. Tensors on a GPU are complete for work queued later on
+  /// the current stream. Weights that a manifest describes are drawn on the device (random_draw.hpp). On the device
+  /// `meta` nothing is read or drawn.
+  ///
+  /// Throws environment: "FILE: tensor NAME: is missing", "FILE: tensor NAME: has shape [...], not [...]", "FILE:
+  /// cannot be read: ...".
   at::Tensor load(const std::string& name, at::ScalarType dtype, at::Device device, at::IntArrayRef shape) const;
   at::Tensor load(const std::string& name, at::ScalarType dtype, at::Device device) const;
 
-  /// The same into memory of the caller, for example pinned memory of the host or some rows of a joined matrix.
-  /// `target` is contiguous and has the tensor's shape.
+  /// Fills memory of the caller as load() would: `target` is contiguous and has the tensor's shape, and any dtype and
+  /// device; for example pinned host memory, or some rows of a joined matrix. Throws like load().
   void load_into(const std::string& name, const at::Tensor& target) const;
 
  private:
-  struct Place {
-    std::size_t file;
+  struct Location {
+    std::size_t file;  ///< Index into files_.
     TensorEntry entry;
   };
   void add(const Path& file);
-  const Place& place(const std::string& name) const;
+  const Location& locate(const std::string& name) const;
   void check_shape(const std::string& name, at::IntArrayRef shape) const;
   void upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) const;
 
   Path path_;
   std::vector<std::unique_ptr<MappedFile>> files_;
-  std::map<std::string, Place> tensors_;
+  std::map<std::string, Location> tensors_;
   mutable ByteSource source_;
   mutable std::mutex uploading_;
-  mutable std::unique_ptr<Uploader> uploader_;  ///< made for the first tensor that goes to a GPU
+  mutable std::unique_ptr<Uploader> uploader_;  ///< Created for the first tensor that goes to a GPU.
 };
 
-/// Writes tensors as one .safetensors file (also the published layout's shards), names in byte order, one tensor at a
-/// time (data ordered by element size, so that all are aligned). For make-model and tests. Throws storage, leaving
-/// neither `file` nor a .part behind.
+/// Writes tensors, of any device, as one .safetensors file, a shard of the published layout or a whole network. Names
+/// stand in byte order in the header; the data is ordered by element size, so that every tensor is aligned. One tensor
+/// at a time is copied to the host. Throws storage, leaving neither `file` nor a .part file behind. For make-model and
+/// tests.
 void write_safetensors(const Path& file, const std::map<std::string, at::Tensor>& tensors);
 
 }  // namespace wf

@@ -1,4 +1,4 @@
-#include "pipeline/weights/slices.hpp"
+#include "pipeline/weights/chunks.hpp"
 
 #include <ATen/Parallel.h>
 
@@ -12,18 +12,18 @@
 namespace wf {
 namespace {
 
-/// What several threads do together: each takes the next slice when it is done with one, so a file is read nearly in
-/// order, and nobody waits long for a thread that the disk holds up. The first error ends it for all.
+/// A loop that several threads share: each takes the next chunk when it is done with one, so a file is read nearly in
+/// order and a thread that the disk delays holds up no other. The first error ends the loop on all threads.
 class SharedWork {
  public:
-  SharedWork(std::uint64_t bytes, std::uint64_t slice,
+  SharedWork(std::uint64_t bytes, std::uint64_t chunk,
              std::function<void(std::uint64_t begin, std::uint64_t size)> work)
-      : bytes_(bytes), slice_(slice), work_(std::move(work)) {}
+      : bytes_(bytes), chunk_(chunk), work_(std::move(work)) {}
 
-  void take_part() {
+  void run() {
     try {
-      for (std::uint64_t begin = next_.fetch_add(slice_); begin < bytes_; begin = next_.fetch_add(slice_))
-        work_(begin, std::min(slice_, bytes_ - begin));
+      for (std::uint64_t begin = next_.fetch_add(chunk_); begin < bytes_; begin = next_.fetch_add(chunk_))
+        work_(begin, std::min(chunk_, bytes_ - begin));
     } catch (...) {
       next_ = bytes_;
       const std::lock_guard lock(failing_);
@@ -36,7 +36,7 @@ class SharedWork {
   }
 
  private:
-  std::uint64_t bytes_, slice_;
+  std::uint64_t bytes_, chunk_;
   std::function<void(std::uint64_t, std::uint64_t)> work_;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex failing_;
@@ -45,17 +45,17 @@ class SharedWork {
 
 }  // namespace
 
-void over_slices(std::uint64_t bytes, std::uint64_t slice, std::function<void(std::uint64_t, std::uint64_t)> work) {
-  SharedWork shared(bytes, slice, std::move(work));
-  const std::uint64_t most = at::get_num_threads(), slices = (bytes + slice - 1) / slice;
-  const auto helpers = static_cast<std::ptrdiff_t>(slices > 1 ? std::min(most, slices) - 1 : 0);
+void for_each_chunk(std::uint64_t bytes, std::uint64_t chunk, std::function<void(std::uint64_t, std::uint64_t)> work) {
+  SharedWork shared(bytes, chunk, std::move(work));
+  const std::uint64_t most = at::get_num_threads(), chunks = (bytes + chunk - 1) / chunk;
+  const auto helpers = static_cast<std::ptrdiff_t>(chunks > 1 ? std::min(most, chunks) - 1 : 0);
   std::latch done(helpers);
   for (std::ptrdiff_t i = 0; i < helpers; ++i)
     at::launch([&] {
-      shared.take_part();
+      shared.run();
       done.count_down();
     });
-  shared.take_part();
+  shared.run();
   done.wait();
   shared.rethrow_failure();
 }

@@ -1,4 +1,4 @@
-// pipeline/weights/slices.hpp: work on a stretch of bytes by all cores.
+// pipeline/weights/chunks.hpp: a loop over the chunks of a byte range on all cores.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,11 @@
 
 namespace wf {
 
-/// Calls work(begin, size) for every slice of so many bytes, on this thread and ATen's pool for whole tasks. (Not
-/// at::parallel_for: it is serial in code that is not compiled for OpenMP, and OpenMP's threads spin while the disk is
-/// waited for.) The first exception ends it and is thrown.
-void over_slices(std::uint64_t bytes, std::uint64_t slice,
-                 std::function<void(std::uint64_t begin, std::uint64_t size)> work);
+/// Calls work(begin, size) once for every range of `chunk` bytes (the last may be shorter) of 0..bytes, concurrently on
+/// this thread and ATen's inter-op pool. Ranges begin roughly in ascending order. Returns when all calls have ended;
+/// the first exception cancels the ranges that have not begun and is rethrown here. at::parallel_for is no alternative:
+/// it is serial in code compiled without OpenMP, and OpenMP's threads spin while the disk is waited for.
+void for_each_chunk(std::uint64_t bytes, std::uint64_t chunk,
+                    std::function<void(std::uint64_t begin, std::uint64_t size)> work);
 
 }  // namespace wf

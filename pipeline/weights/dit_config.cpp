@@ -8,9 +8,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t largest = 1 << 24;  // no size of a network comes near, and their products stay within an int64
+constexpr std::uint64_t largest =
+    1 << 24;  // far above any published size, and products of two sizes stay within an int64
 
-/// Sets `value` when the key is there.
+/// Reads an optional size: `value` keeps its default when the key is missing.
 void read_size(const json& config, const char* key, std::int64_t& value, const std::string& where) {
   if (!config.contains(key)) return;
   const json& number = config[key];

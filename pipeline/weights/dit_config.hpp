@@ -1,21 +1,25 @@
-// pipeline/weights/dit_config.hpp: config.json of one expert (source: published checkpoints; wan22-t2v).
+// pipeline/weights/dit_config.hpp: the dimensions of one expert, from the config.json next to its weights.
 #pragma once
 
 #include <cstdint>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
-/// dim, ffn_dim, num_heads and num_layers have to stand in the file; the others have the published values as defaults.
+/// Dimensions of a DiT, named after the keys of config.json in Wan-AI/Wan2.2-T2V-A14B. The file must hold dim, ffn_dim,
+/// num_heads and num_layers; for the others the published values are the defaults.
 struct DitConfig {
   std::int64_t dim = 0, ffn_dim = 0, num_heads = 0, num_layers = 0;
-  std::int64_t freq_dim = 256, in_dim = 16, out_dim = 16, text_len = 512;
-  double eps = 1e-6;
+  std::int64_t freq_dim = 256;             ///< Size of the sinusoidal timestep embedding; even.
+  std::int64_t in_dim = 16, out_dim = 16;  ///< Channels of the latents, in and out.
+  std::int64_t text_len = 512;             ///< Text tokens that the DiT is given.
+  double eps = 1e-6;                       ///< Epsilon of its norms.
 };
 
-/// Throws environment naming file and key: not JSON, key missing, not a positive number, dim not divisible by
-/// num_heads, odd head size or freq_dim, a model_type other than t2v.
+/// Reads and checks a config.json. Throws environment naming file and key when it is not JSON, a required key is
+/// missing, a value is not a positive number, dim is not divisible by num_heads, the head size or freq_dim is odd, or
+/// model_type is not t2v.
 DitConfig read_dit_config(const Path& config_json);
 
 }  // namespace wf

@@ -1,5 +1,4 @@
-
-#include "cluster/sha256.hpp"
+#include "base/sha256.hpp"
 #include "pipeline/weights/model_folder.hpp"
 #include "pipeline/weights/shards.hpp"
 

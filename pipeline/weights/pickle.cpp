@@ -27,7 +27,7 @@ enum Opcode : std::uint8_t {
 };
 // clang-format on
 
-constexpr std::size_t most_objects = 1'000'000;  // a checkpoint needs about 15 for a tensor
+constexpr std::size_t max_objects = 1'000'000;  // a checkpoint needs about 15 per tensor
 constexpr std::string_view ordered_dict = "collections.OrderedDict";
 
 class PickleMachine {
@@ -52,7 +52,7 @@ class PickleMachine {
 
   [[noreturn]] void fail(const std::string& what) const { broken(file_, "the pickle " + what); }
 
-  // --- opcodes: each function answers whether `op` was one of its own
+  // --- opcodes: each function returns whether it handled `op`
 
   // clang-format off
   bool constant(std::uint8_t op) {
@@ -108,17 +108,17 @@ class PickleMachine {
   bool name_or_call(std::uint8_t op) {
     switch (op) {
       case op_global:
-      case op_inst: {  // INST also calls what it names: the name is refused first, and no allowed one is called this
-                       // way
+      case op_inst: {  // INST also calls the class that it names; a name that is not allowed is reported first
         const std::string_view module = in_.line();
         push_global(module, in_.line());
-        if (op == op_inst) fail("makes an object of a class");
+        if (op == op_inst) fail("instantiates a class");
         return true;
       }
       case op_stack_global: {
         const auto names = pop(2);
-        if (names[0]->kind != Object::text || names[1]->kind != Object::text) fail("names a global without words");
-        push_global(names[0]->words, names[1]->words);
+        if (names[0]->kind != Object::text || names[1]->kind != Object::text)
+          fail("names a global by something other than text");
+        push_global(names[0]->string, names[1]->string);
         return true;
       }
       case op_reduce:
@@ -146,7 +146,7 @@ class PickleMachine {
     return true;
   }
 
-  // --- what they do
+  // --- actions of the opcodes
 
   static std::int64_t sign_extended(std::string_view bytes) {
     std::uint64_t value = !bytes.empty() && (bytes.back() & 0x80) ? ~std::uint64_t{0} : 0;
@@ -170,7 +170,7 @@ class PickleMachine {
   void reduce() {
     const auto parts = pop(2);
     if (parts[0]->kind != Object::global || parts[1]->kind != Object::tuple) fail("calls what is no function");
-    if (parts[0]->words != ordered_dict) return push({Object::call, 0, {}, parts});
+    if (parts[0]->string != ordered_dict) return push({Object::call, 0, {}, parts});
     if (!parts[1]->items.empty()) fail("makes an OrderedDict with arguments, which torch.save never does");
     push({Object::dict});
   }
@@ -180,7 +180,7 @@ class PickleMachine {
     if (top()->kind != Object::dict) fail("sets the state of " + std::string(to_string(top()->kind)));
   }
 
-  /// Adds to the object on top, which the machine itself made: the only place that changes one.
+  /// Adds items to the container on top of the stack; the only place that changes an object after its creation.
   void add(Object::Kind kind, std::vector<const Object*> items) {
     auto* const container = const_cast<Object*>(top());
     if (container->kind != kind) fail(std::string("adds items to ") + to_string(container->kind));
@@ -191,7 +191,7 @@ class PickleMachine {
   // --- stack and memo
 
   void limit(std::size_t size) const {
-    if (size >= most_objects) fail("makes more than a million objects, far more than a checkpoint has");
+    if (size >= max_objects) fail("makes more than a million objects, far more than a checkpoint has");
   }
   void push(Object object) {
     limit(pickle_.objects.size());
@@ -241,10 +241,10 @@ class PickleMachine {
 }  // namespace
 
 const char* to_string(PickleObject::Kind kind) noexcept {
-  static constexpr const char* words[] = {"None",   "a boolean", "a whole number", "a real number",
+  static constexpr const char* names[] = {"None",   "a boolean", "a whole number", "a real number",
                                           "a text", "a tuple",   "a list",         "a dictionary",
                                           "a name", "a call",    "a storage"};
-  return words[kind];
+  return names[kind];
 }
 
 Pickle read_pickle(std::span<const std::byte> pickle, const std::string& file,

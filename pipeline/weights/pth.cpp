@@ -1,6 +1,7 @@
-// What torch.save makes of a state dict: a zip with ROOT/data.pkl, the dictionary, and ROOT/data/KEY, a storage each.
-// In the pickle a tensor is the call torch._utils._rebuild_tensor_v2(storage, offset, shape, strides, requires_grad,
-// hooks), and a storage the persistent id ("storage", torch.FloatStorage, KEY, location, number of elements).
+// torch.save writes a state dict as a zip with ROOT/data.pkl, the pickled dictionary, and ROOT/data/KEY for each
+// storage. In the pickle a tensor is the call torch._utils._rebuild_tensor_v2(storage, offset, shape, strides,
+// requires_grad, hooks), and a storage the persistent id ("storage", torch.FloatStorage, KEY, location, number of
+// elements).
 #include <array>
 #include <string_view>
 #include <utility>
@@ -16,7 +17,7 @@ namespace {
 using Directory = std::map<std::string, ZipEntry>;
 
 constexpr std::string_view rebuild_tensor = "torch._utils._rebuild_tensor_v2";
-constexpr std::uint64_t longest_pickle = 16 << 20;  // the largest published one has 200 kB
+constexpr std::uint64_t max_pickle_bytes = 16 << 20;  // the largest published pickle has 200 kB
 constexpr std::array<std::string_view, 12> allowed_globals = {
     "collections.OrderedDict", rebuild_tensor,        "torch.FloatStorage", "torch.BFloat16Storage",
     "torch.HalfStorage",       "torch.DoubleStorage", "torch.LongStorage",  "torch.IntStorage",
@@ -24,7 +25,7 @@ constexpr std::array<std::string_view, 12> allowed_globals = {
 constexpr std::array<DType, 10> storage_dtypes = {DType::f32, DType::bf16, DType::f16, DType::f64, DType::i64,
                                                   DType::i32, DType::i16,  DType::i8,  DType::u8,  DType::boolean};
 
-/// "ROOT/" of the one ROOT/data.pkl.
+/// The prefix "ROOT/" of the only ROOT/data.pkl in the zip.
 std::string find_root(const Directory& zip, const std::string& file) {
   constexpr std::string_view pickle = "data.pkl";
   std::string root;
@@ -44,13 +45,13 @@ std::span<const std::byte> content(std::span<const std::byte> file, const ZipEnt
 void check_byte_order(const Directory& zip, const std::string& root, std::span<const std::byte> file,
                       const std::string& name) {
   const auto found = zip.find(root + "byteorder");
-  if (found == zip.end()) return;  // torch before 2.1 wrote none, and little-endian
+  if (found == zip.end()) return;  // torch before 2.1 wrote no such entry, and always little-endian
   const auto bytes = content(file, found->second);
   const std::string_view order(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (order != "little") broken(name, "its byte order is " + printable(order) + ", not little");
 }
 
-/// Reads the tensors out of a pickle's objects.
+/// Builds the tensor index from the objects of the pickle.
 class TensorReader {
  public:
   TensorReader(const Directory& zip, std::string root, const std::string& file)
@@ -64,8 +65,8 @@ class TensorReader {
       const PickleObject& key = *state.items[i];
       if (key.kind != PickleObject::text)
         broken(file_, std::string("a key is ") + to_string(key.kind) + ", not a tensor's name");
-      where_ = file_ + ": tensor " + printable(key.words);
-      if (!index.emplace(key.words, read_tensor(*state.items[i + 1])).second) broken(where_, "is there twice");
+      where_ = file_ + ": tensor " + printable(key.string);
+      if (!index.emplace(key.string, read_tensor(*state.items[i + 1])).second) broken(where_, "is there twice");
     }
     return index;
   }
@@ -81,7 +82,7 @@ class TensorReader {
     if (object.kind != PickleObject::call)
       broken(where_, std::string("is ") + to_string(object.kind) + "; only a flat dictionary of tensors is read");
     const auto& arguments = object.items[1]->items;
-    if (object.items[0]->words != rebuild_tensor || arguments.size() < 6 || arguments.size() > 7)
+    if (object.items[0]->string != rebuild_tensor || arguments.size() < 6 || arguments.size() > 7)
       broken(where_, "is not made the way torch.save writes a tensor");
     const Storage storage = read_storage(*arguments[0]);
     const std::int64_t first = whole_number(*arguments[1]);
@@ -102,9 +103,9 @@ class TensorReader {
     const auto& id = object.items[0]->items;
     const DType dtype = storage_dtype(*id[1]);
     const std::int64_t elements = whole_number(*id[4]);
-    if (id[2]->kind != PickleObject::text || id[2]->words.size() > 64) broken(where_, "its storage has no name");
-    const auto entry = zip_.find(root_ + "data/" + std::string(id[2]->words));
-    if (entry == zip_.end()) broken(where_, "its storage data/" + printable(id[2]->words) + " is not in the zip");
+    if (id[2]->kind != PickleObject::text || id[2]->string.size() > 64) broken(where_, "its storage has no name");
+    const auto entry = zip_.find(root_ + "data/" + std::string(id[2]->string));
+    if (entry == zip_.end()) broken(where_, "its storage data/" + printable(id[2]->string) + " is not in the zip");
     if (entry->second.size % size_of(dtype) != 0 ||
         entry->second.size / size_of(dtype) != static_cast<std::uint64_t>(elements))
       broken(where_, "its storage has " + std::to_string(entry->second.size) + " bytes, not " +
@@ -114,7 +115,7 @@ class TensorReader {
 
   DType storage_dtype(const PickleObject& type) const {
     for (std::size_t i = 0; i < storage_dtypes.size(); ++i)
-      if (type.kind == PickleObject::global && type.words == allowed_globals[i + 2]) return storage_dtypes[i];
+      if (type.kind == PickleObject::global && type.string == allowed_globals[i + 2]) return storage_dtypes[i];
     broken(where_, "its storage has no element type");
   }
 
@@ -132,8 +133,8 @@ class TensorReader {
     return numbers;
   }
 
-  /// Elements from the first to the last, both included. A tensor of more elements than its storage holds (stride 0) is
-  /// no weight: it could ask for any amount of memory.
+  /// The distance from the first to the last element, both included, in elements. A tensor with more elements than its
+  /// storage (stride 0) is refused, since it could ask for any amount of memory.
   std::int64_t checked_extent(const TensorEntry& entry, std::int64_t first, std::int64_t elements) const {
     if (entry.shape.size() != entry.strides.size()) broken(where_, "its shape and strides do not fit each other");
     const std::int64_t count = element_count(entry.shape, where_);
@@ -152,7 +153,7 @@ class TensorReader {
   const Directory& zip_;
   const std::string root_;
   const std::string& file_;
-  std::string where_;  // "FILE: tensor NAME" of the tensor being read
+  std::string where_;  ///< "FILE: tensor NAME" of the tensor being read.
 };
 
 }  // namespace
@@ -162,7 +163,7 @@ TensorIndex read_pth_index(std::span<const std::byte> file, const std::string& n
   const std::string root = find_root(zip, name);
   check_byte_order(zip, root, file, name);
   const ZipEntry& entry = zip.at(root + "data.pkl");
-  if (entry.size > longest_pickle)
+  if (entry.size > max_pickle_bytes)
     broken(name, "its data.pkl of " + std::to_string(entry.size) + " bytes is over the limit of 16 MiB");
   const Pickle pickle = read_pickle(content(file, entry), name, allowed_globals);
   return TensorReader(zip, root, name).read(*pickle.root);

@@ -1,4 +1,4 @@
-// pipeline/weights/random_draw.hpp: random numbers, above all weights, drawn where they are wanted.
+// pipeline/weights/random_draw.hpp: random weights, drawn on the device that needs them.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -8,13 +8,13 @@
 
 namespace wf {
 
-/// A generator of the device that nobody else uses, with this seed.
+/// A new generator for `device`, seeded and shared with nobody.
 at::Generator seeded_generator(at::Device device, std::uint64_t seed);
 
-/// Fills a contiguous tensor with mean + spread * N(0, 1) in f32, rounded to `stored` and then to its own dtype. The
-/// same seed gives the same values on every CPU and the same on every GPU of one model, but a CPU and a GPU draw
-/// differently. Pinned host memory is filled with what the GPU draws: a weight is the same wherever it waits. Takes at
-/// most 0.5 GB beside the tensor.
+/// Fills a contiguous tensor with mean + spread * N(0, 1), computed in f32, rounded to `stored` and then to the
+/// target's dtype. The same seed gives the same values on every CPU, and on every GPU of one model, but CPU and GPU
+/// values differ. Pinned host memory gets the GPU's values, so that a weight does not depend on where it is kept. Needs
+/// at most 0.5 GB besides the tensor.
 void draw(const at::Tensor& target, const RandomValues& values, at::ScalarType stored);
 
 }  // namespace wf

@@ -11,8 +11,8 @@ using nlohmann::json;
 
 constexpr const char* version_key = "random_weights";
 constexpr std::uint64_t version = 1;
-constexpr std::int64_t most_elements = std::int64_t{1}
-                                       << 40;  // a thousand times any weight's; sums stay within 64 bits
+/// Limit for one tensor, a thousand times the largest weight; sums of bytes stay within 64 bits.
+constexpr std::int64_t max_elements = std::int64_t{1} << 40;
 
 std::uint64_t read_seed(const json& manifest, const std::string& file) {
   const json& seed = member(manifest, "seed", file);
@@ -31,7 +31,7 @@ TensorEntry read_entry(const json& tensor, DType dtype, std::uint64_t stream, co
   TensorEntry entry;
   entry.dtype = dtype;
   entry.shape = read_whole_numbers(tensor, "shape", where);
-  if (element_count(entry.shape, where) > most_elements)
+  if (element_count(entry.shape, where) > max_elements)
     broken(where, "its shape " + to_string(entry.shape) + " has more than 2^40 elements");
   entry.strides = row_major(entry.shape);
   entry.random = {stream, read_number(tensor, "mean", where), read_number(tensor, "spread", where)};
@@ -43,7 +43,8 @@ void check_version(const json& manifest, const std::string& file) {
   if (!manifest.is_object() || !manifest.contains(version_key))
     broken(file, std::string("describes no random weights: it is not an object with the key ") + version_key);
   if (manifest[version_key] != version)
-    broken(file, "is of version " + printable(manifest[version_key].dump()) + ", only 1 is read; make the model anew");
+    broken(file,
+           "is of version " + printable(manifest[version_key].dump()) + ", only 1 is read; create the model again");
 }
 
 }  // namespace

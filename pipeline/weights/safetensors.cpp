@@ -1,6 +1,7 @@
-// The safetensors format: 8 bytes header length n (little-endian), n bytes of JSON
+// The safetensors format: 8 bytes with the header's length n (little-endian), n bytes of JSON
 // {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, "__metadata__": {"k": "v"}}, then the data,
-// row-major; offsets count from the data's start and cover it without holes.
+// row-major. Offsets count from the start of the data and cover it without holes.
+// Source: the format description in the README of huggingface/safetensors.
 #include <algorithm>
 #include <vector>
 
@@ -15,12 +16,12 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::uint64_t longest_header = 100'000'000;
+constexpr std::uint64_t max_header_bytes = 100'000'000;
 
 std::string_view read_header(std::span<const std::byte> file, const std::string& name) {
   ByteReader reader(file, name, "a safetensors header");
   const auto length = reader.number<std::uint64_t>();
-  if (length > longest_header)
+  if (length > max_header_bytes)
     broken(name, "is not safetensors: a header of " + std::to_string(length) + " bytes is over the limit of 100 MB");
   if (length > reader.left())
     broken(name, "its header of " + std::to_string(length) + " bytes reaches beyond the file's end (truncated?)");
@@ -58,7 +59,7 @@ void check_metadata(const json& metadata, const std::string& name) {
     if (!value.is_string()) broken(name, "__metadata__ has a value that is not a string");
 }
 
-/// Sorted by place, each tensor must begin where the one before ended, and the last end with the file.
+/// Checks that the tensors, sorted by offset, follow each other without gap or overlap and end with the file.
 void check_cover(const TensorIndex& index, std::uint64_t data_begin, std::uint64_t file_size, const std::string& name) {
   std::vector<const TensorIndex::value_type*> order;
   for (const auto& item : index) order.push_back(&item);

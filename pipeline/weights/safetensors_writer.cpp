@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 
 using Item = std::map<std::string, at::Tensor>::value_type;
 
-/// Largest elements first, then by name: every tensor begins at a multiple of its element's size.
+/// The order of the data: largest elements first, then by name, so that every tensor is aligned to its element size.
 std::vector<const Item*> data_order(const std::map<std::string, at::Tensor>& tensors) {
   std::vector<const Item*> order;
   for (const Item& item : tensors) order.push_back(&item);
@@ -30,7 +30,7 @@ DType dtype_of(const Item& item) {
   return *dtype;
 }
 
-/// The header with its length in front, padded with spaces so that the data begin at a multiple of 8.
+/// The length and the header, which is padded with spaces so that the data begins at a multiple of 8.
 std::string header_of(const std::vector<const Item*>& order) {
   nlohmann::json header = nlohmann::json::object();
   std::uint64_t begin = 0;

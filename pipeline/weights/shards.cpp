@@ -28,7 +28,7 @@ Shards read_index(const Path& file) {
   for (const auto& [tensor, shard] : index["weight_map"].items()) {
     const Path name = shard.is_string() ? shard.get<std::string>() : "";
     if (name.empty() || name != name.filename() || name == ".." || name == ".")
-      broken(where, "tensor " + printable(tensor) + " has no plain file name beside the index");
+      broken(where, "tensor " + printable(tensor) + " is not mapped to a plain file name in the folder of the index");
     shards.tensors.emplace(tensor, file.parent_path() / name);
     files.insert(file.parent_path() / name);
   }
@@ -42,7 +42,7 @@ Shards find_shards(const Path& path) {
   if (!std::filesystem::exists(path)) broken(path.string(), "no such file or folder");
   if (!std::filesystem::is_directory(path)) return {std::nullopt, {}, {path}};
   const auto indices = files_ending(path, ".safetensors.index.json");
-  if (indices.size() > 1) broken(path.string(), "holds several *.safetensors.index.json: which is meant?");
+  if (indices.size() > 1) broken(path.string(), "holds several *.safetensors.index.json; keep one");
   if (!indices.empty()) return read_index(indices.front());
   auto files = files_ending(path, ".safetensors");
   if (files.empty()) files = files_ending(path, random_manifest_ending);

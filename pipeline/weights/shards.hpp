@@ -1,5 +1,5 @@
-// pipeline/weights/shards.hpp: the files of one network: a single file, or a folder with one .safetensors, shards, or
-// (when there is none) one .random.json.
+// pipeline/weights/shards.hpp: finds the weight files of one network: a single file, or a folder with one .safetensors
+// file, with shards and their index, or with one .random.json.
 #pragma once
 
 #include <map>
@@ -7,18 +7,20 @@
 #include <string>
 #include <vector>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
+/// The weight files of one network.
 struct Shards {
-  std::optional<Path> index;            ///< FOLDER/*.safetensors.index.json
-  std::map<std::string, Path> tensors;  ///< what the index says: name -> shard; empty without one
-  std::vector<Path> files;              ///< in byte order, each once; not all need to exist
+  std::optional<Path> index;            ///< FOLDER/*.safetensors.index.json, if the folder has one.
+  std::map<std::string, Path> tensors;  ///< Tensor name -> shard, from the index; empty without an index.
+  std::vector<Path> files;              ///< All weight files, sorted, each once; a shard may not exist.
 };
 
-/// Throws broken(path): no such path, a folder without weights, several files without an index, several indices, an
-/// index that is not {"weight_map": {NAME: FILE}} or names a file outside the folder.
+/// The weight files at `path`, a file or a folder. Throws broken(path) for a path that does not exist, a folder without
+/// weights, several files without an index, several indices, and an index that is not {"weight_map": {NAME: FILE}} or
+/// names a file outside the folder.
 Shards find_shards(const Path& path);
 
 }  // namespace wf

@@ -9,8 +9,8 @@ namespace wf {
 
 nlohmann::json parse_strict_json(std::string_view text, const std::string& where) {
   using Event = nlohmann::json::parse_event_t;
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
-  const auto notice_twins = [&](int, Event event, nlohmann::json& value) {
+  std::vector<std::set<std::string>> keys;  // the keys seen so far in each open object
+  const auto refuse_duplicates = [&](int, Event event, nlohmann::json& value) {
     if (event == Event::object_start) keys.emplace_back();
     if (event == Event::object_end) keys.pop_back();
     if (event == Event::key && !keys.back().insert(value.get<std::string>()).second)
@@ -18,10 +18,10 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& where
     return true;
   };
   try {
-    return nlohmann::json::parse(text.begin(), text.end(), notice_twins);
+    return nlohmann::json::parse(text.begin(), text.end(), refuse_duplicates);
   } catch (const nlohmann::json::parse_error& error) {
     broken(where, "is not JSON (byte " + std::to_string(error.byte) + ")");
-  } catch (const nlohmann::json::exception&) {  // a number beyond a double
+  } catch (const nlohmann::json::exception&) {  // thrown for a number beyond the range of a double
     broken(where, "is not JSON: a number is out of range");
   }
 }

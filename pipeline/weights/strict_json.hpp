@@ -1,18 +1,19 @@
-// pipeline/weights/strict_json.hpp: JSON that must not say a thing twice.
+// pipeline/weights/strict_json.hpp: a JSON parser that refuses duplicate keys.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 
 namespace wf {
 
-/// Throws broken(where): not JSON (with the byte), or a key twice in one object, which parsers otherwise drop silently.
+/// The parsed text. Throws broken(where) when it is not JSON (naming the byte) or an object has a key twice, which
+/// other parsers resolve silently.
 nlohmann::json parse_strict_json(std::string_view text, const std::string& where);
 
-/// The same from a file. Throws environment when it cannot be read.
+/// The parsed content of a file. Throws like parse_strict_json(), and environment when the file cannot be read.
 nlohmann::json read_strict_json(const Path& file);
 
 }  // namespace wf

@@ -45,7 +45,7 @@ TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string
   if (text.starts_with("PK\3\4")) return read_pth_index(file, name);
   if (text.starts_with("\x80\x02\x8a\x0a"))  // a pickled long: the magic number of torch.save before 1.6
     broken(name,
-           "was saved in torch's format from before 1.6; save it anew with a later torch, or take a .safetensors");
+           "was saved in torch's format from before 1.6; save it again with a later torch, or use a .safetensors file");
   return read_safetensors_index(file, name);
 }
 

@@ -8,23 +8,23 @@
 #include <algorithm>
 
 #include "pipeline/weights/aten_dtype.hpp"
-#include "pipeline/weights/slices.hpp"
+#include "pipeline/weights/chunks.hpp"
 
 namespace wf {
 namespace {
 
 std::byte* data_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
 
-/// Bytes of the stretch from `at` on, by all cores.
-void copy_bytes(const ByteSource::Stretch& stretch, std::uint64_t at, std::uint64_t bytes, std::byte* into) {
-  over_slices(bytes, 1 << 20, [&](std::uint64_t begin, std::uint64_t size) {
-    stretch.copy(at + begin, {into + begin, size});
+/// Copies `bytes` bytes of the chunk from `at` on, on all cores.
+void copy_bytes(const ByteSource::Chunk& source_chunk, std::uint64_t at, std::uint64_t bytes, std::byte* into) {
+  for_each_chunk(bytes, 1 << 20, [&](std::uint64_t begin, std::uint64_t size) {
+    source_chunk.copy(at + begin, {into + begin, size});
   });
 }
 
 void read_extent(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
-  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
-    copy_bytes(stretch, 0, stretch.size, data_of(target) + stretch.begin);
+  source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
+    copy_bytes(source_chunk, 0, source_chunk.size, data_of(target) + source_chunk.begin);
   });
 }
 
@@ -35,12 +35,13 @@ void read_to_host(ByteSource& source, const MappedFile& file, const TensorEntry&
   if (stored == target.scalar_type()) return read_extent(source, file, entry, target);
   const at::Tensor flat = target.view(-1);
   const std::uint64_t element = size_of(entry.dtype);
-  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
-    // So few that copy_ converts them on the thread that calls it, while they are in its core's cache.
-    over_slices(stretch.size, at::internal::GRAIN_SIZE * element, [&](std::uint64_t begin, std::uint64_t size) {
-      const at::Tensor slice = at::empty({static_cast<std::int64_t>(size / element)}, stored);
-      stretch.copy(begin, {data_of(slice), size});
-      flat.narrow(0, static_cast<std::int64_t>((stretch.begin + begin) / element), slice.numel()).copy_(slice);
+  source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
+    // A chunk of GRAIN_SIZE elements is small enough for copy_ to convert it on the calling thread, from its core's
+    // cache.
+    for_each_chunk(source_chunk.size, at::internal::GRAIN_SIZE * element, [&](std::uint64_t begin, std::uint64_t size) {
+      const at::Tensor chunk = at::empty({static_cast<std::int64_t>(size / element)}, stored);
+      source_chunk.copy(begin, {data_of(chunk), size});
+      flat.narrow(0, static_cast<std::int64_t>((source_chunk.begin + begin) / element), chunk.numel()).copy_(chunk);
     });
   });
 }
@@ -52,41 +53,41 @@ at::Tensor read_as_stored(ByteSource& source, const MappedFile& file, const Tens
   return extent.as_strided(entry.shape, entry.strides);
 }
 
-Uploader::Uploader(at::Device device, std::uint64_t piece_bytes) : device_(device), piece_bytes_(piece_bytes) {
+Uploader::Uploader(at::Device device, std::uint64_t chunk_bytes) : device_(device), chunk_bytes_(chunk_bytes) {
   const auto pinned = at::TensorOptions(at::kByte).pinned_memory(!device.is_cpu());
   for (Buffer& buffer : ring_) {
-    buffer.bytes = at::empty({static_cast<std::int64_t>(piece_bytes)}, pinned);
+    buffer.bytes = at::empty({static_cast<std::int64_t>(chunk_bytes)}, pinned);
     if (!device.is_cpu()) buffer.copied.emplace(device.type());
   }
 }
 
-/// Waits for the copy out of the oldest buffer.
+/// The oldest buffer, after its copy to the GPU is done.
 Uploader::Buffer& Uploader::next_free() {
   Buffer& buffer = ring_[next_++ % ring_.size()];
-  if (buffer.copied) buffer.copied->synchronize();  // at once when nothing was ever copied
+  if (buffer.copied) buffer.copied->synchronize();  // returns at once when the event was never recorded
   return buffer;
 }
 
-/// All on the current stream, so a GPU's memory for the piece in the file's dtype can be given back at once.
-void Uploader::send(const at::Tensor& piece, const at::Tensor& target, Buffer& buffer) {
-  if (piece.scalar_type() == target.scalar_type())
-    target.copy_(piece, /*non_blocking=*/true);
-  else  // on its own, copy_ would convert on one core of the host
-    target.copy_(piece.to(device_, /*non_blocking=*/true));
+/// Copies and converts on the current stream, so the GPU memory of the chunk in the file's dtype may be freed at once.
+void Uploader::send(const at::Tensor& chunk, const at::Tensor& target, Buffer& buffer) {
+  if (chunk.scalar_type() == target.scalar_type())
+    target.copy_(chunk, /*non_blocking=*/true);
+  else  // copy_ alone would convert on one CPU core
+    target.copy_(chunk.to(device_, /*non_blocking=*/true));
   if (buffer.copied) buffer.copied->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 
 void Uploader::upload(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
   const at::Tensor flat = target.view(-1);
   const std::uint64_t element = size_of(entry.dtype);
-  source.visit(file, entry, [&](const ByteSource::Stretch& stretch) {
-    for (std::uint64_t begin = 0; begin < stretch.size; begin += piece_bytes_) {
-      const std::uint64_t size = std::min(piece_bytes_, stretch.size - begin);
+  source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
+    for (std::uint64_t begin = 0; begin < source_chunk.size; begin += chunk_bytes_) {
+      const std::uint64_t size = std::min(chunk_bytes_, source_chunk.size - begin);
       Buffer& buffer = next_free();
-      copy_bytes(stretch, begin, size, data_of(buffer.bytes));
-      const at::Tensor piece = buffer.bytes.narrow(0, 0, static_cast<std::int64_t>(size)).view(to_aten(entry.dtype));
-      const auto place = static_cast<std::int64_t>((stretch.begin + begin) / element);
-      send(piece, flat.narrow(0, place, piece.numel()), buffer);
+      copy_bytes(source_chunk, begin, size, data_of(buffer.bytes));
+      const at::Tensor chunk = buffer.bytes.narrow(0, 0, static_cast<std::int64_t>(size)).view(to_aten(entry.dtype));
+      const auto place = static_cast<std::int64_t>((source_chunk.begin + begin) / element);
+      send(chunk, flat.narrow(0, place, chunk.numel()), buffer);
     }
   });
 }

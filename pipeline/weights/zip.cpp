@@ -13,21 +13,21 @@ namespace {
 constexpr std::uint32_t end_signature = 0x06054b50, end64_signature = 0x06064b50, locator_signature = 0x07064b50,
                         central_signature = 0x02014b50, local_signature = 0x04034b50, descriptor_signature = 0x08074b50;
 constexpr std::uint64_t end_bytes = 22, locator_bytes = 20, end64_bytes = 56;
-constexpr std::uint32_t in_zip64 = 0xFFFFFFFF;  // stands in a 32-bit field whose value is in the zip64 record
+constexpr std::uint32_t in_zip64 = 0xFFFFFFFF;  // marks a 32-bit field whose value is in the zip64 record
 constexpr std::uint16_t encrypted = 1, has_descriptor = 8;
 
 struct Directory {
   std::uint64_t offset, size, entries;
 };
 
-/// What the central directory says about one entry, and what its local header has to repeat.
+/// One entry of the central directory; its local header must agree with it.
 struct CentralEntry {
   std::string name;
   std::uint16_t flags, method;
   std::uint64_t stored, size, header;
 };
 
-/// An entry with the whole range that it takes, local header and descriptor included.
+/// An entry with the byte range that it occupies, including its local header and descriptor.
 struct Placed {
   std::string name;
   ZipEntry content;
@@ -58,10 +58,10 @@ class ZipReader {
     return at(offset, file_.size() - std::min<std::uint64_t>(offset, file_.size()), what);
   }
 
-  /// The end record is the last whose comment ends with the file.
+  /// The offset of the end record: the last one whose comment ends exactly at the end of the file.
   std::uint64_t find_end() const {
-    constexpr std::uint64_t longest_comment = 0xFFFF;
-    for (std::uint64_t back = end_bytes; back <= std::min<std::uint64_t>(end_bytes + longest_comment, file_.size());
+    constexpr std::uint64_t max_comment_bytes = 0xFFFF;
+    for (std::uint64_t back = end_bytes; back <= std::min<std::uint64_t>(end_bytes + max_comment_bytes, file_.size());
          ++back) {
       ByteReader reader = from(file_.size() - back, "the zip's end");
       if (reader.number<std::uint32_t>() != end_signature) continue;
@@ -87,11 +87,12 @@ class ZipReader {
     else if ((disk | first_disk) != 0)
       broken(name_, "is one part of a zip in several");
     if (directory.offset > behind || directory.size != behind - directory.offset)
-      broken(name_, "its zip directory does not lie where the end of the file says");
+      broken(name_, "its zip directory is not where the end record says");
     return directory;
   }
 
-  /// `behind` becomes the record's own place, where the directory has to end.
+  /// The directory as the zip64 end record gives it. `behind` is set to the offset of that record, where the directory
+  /// must end.
   Directory read_end64(std::uint64_t locator, std::uint64_t& behind) const {
     ByteReader place = from(locator + 8, "the zip64 locator");
     behind = place.number<std::uint64_t>();
@@ -124,7 +125,7 @@ class ZipReader {
     return entry;
   }
 
-  /// The fields that are full come, in this order, from the extra field with id 1.
+  /// Replaces those fields that are marked in_zip64 by the values, in this order, of the extra field with id 1.
   void take_zip64(std::string_view extra, std::initializer_list<std::uint64_t*> fields) const {
     ByteReader reader(std::as_bytes(std::span(extra)), name_, "a zip entry's extra field");
     while (reader.left() >= 4) {
@@ -152,7 +153,7 @@ class ZipReader {
     return placed;
   }
 
-  /// Returns the local header's length.
+  /// Checks the local header against the directory and returns its length in bytes.
   std::uint64_t check_local_header(const CentralEntry& entry, const std::string& where) const {
     ByteReader reader = from(entry.header, "a zip entry's header");
     if (reader.number<std::uint32_t>() != local_signature) broken(where, "has no header where the directory says");
@@ -168,8 +169,8 @@ class ZipReader {
     return 30u + name_bytes + extra_bytes;
   }
 
-  /// Sizes that were not known yet when the header was written stand behind the data, in 32 or 64 bits. Returns its
-  /// length.
+  /// Checks the data descriptor, which follows the data when its size was unknown while the header was written, and
+  /// holds sizes of 32 or 64 bits. Returns its length in bytes.
   std::uint64_t check_descriptor(const Placed& placed, const std::string& where) const {
     const std::uint64_t size = placed.content.size;
     ByteReader reader = from(placed.end, "a zip data descriptor");

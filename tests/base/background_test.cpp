@@ -1,5 +1,5 @@
-// tests/cluster/background_test.cpp: tasks on a thread of their own: in order, bounded, and what becomes of errors.
-#include "cluster/background.hpp"
+// tests/base/background_test.cpp: order, bound and errors of background tasks.
+#include "base/background.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,14 +9,14 @@
 #include <memory>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// What holds a task until the test opens it.
+/// Holds a task until the test opens it.
 class Gate {
  public:
   void open() { open_.set_value(); }
@@ -43,7 +43,7 @@ TEST(Background, TasksAreDoneInOrderByOneOtherThread) {
   EXPECT_NE(thread, std::this_thread::get_id());
 }
 
-TEST(Background, WhoeverPutsTasksWaitsWhenTooManyWait) {
+TEST(Background, PutBlocksWhileTheQueueIsFull) {
   Gate gate;
   std::atomic<int> put = 0;
   Background background("test", 2);
@@ -54,13 +54,13 @@ TEST(Background, WhoeverPutsTasksWaitsWhenTooManyWait) {
     }
   });
   EXPECT_EQ(putting.wait_for(100ms), std::future_status::timeout);
-  EXPECT_EQ(put, 3) << "one at work and two that wait";
+  EXPECT_EQ(put, 3) << "one that runs and two that wait";
   gate.open();
   putting.get();
   background.finish();
 }
 
-TEST(Background, FinishWaitsForTheTaskAtHand) {
+TEST(Background, FinishWaitsForTheRunningTask) {
   bool done = false;
   Background background("test", 2);
   background.put([&] {
@@ -71,7 +71,7 @@ TEST(Background, FinishWaitsForTheTaskAtHand) {
   EXPECT_TRUE(done);
 }
 
-TEST(Background, AnErrorComesOutOfPutAndOfFinishAndEndsTheWork) {
+TEST(Background, PutAndFinishThrowTheErrorOfATaskAndLaterTasksAreNotRun) {
   bool another_done = false;
   Background background("test", 1);
   background.put([] { throw Error(Error::storage, "the disk is full"); });
@@ -86,7 +86,7 @@ TEST(Background, AnErrorComesOutOfPutAndOfFinishAndEndsTheWork) {
   EXPECT_FALSE(another_done);
 }
 
-TEST(Background, AnErrorFreesWhoeverWaitsForRoom) {
+TEST(Background, AnErrorUnblocksPut) {
   Gate gate;
   Background background("test", 1);
   background.put([&] {
@@ -100,7 +100,7 @@ TEST(Background, AnErrorFreesWhoeverWaitsForRoom) {
   EXPECT_THROW(putting.get(), Error);
 }
 
-TEST(Background, DestructionEndsTheTaskAtHandAndDropsTheRest) {
+TEST(Background, DestructionWaitsForTheRunningTaskAndDropsTheRest) {
   const auto data = std::make_shared<int>(0);
   std::atomic<bool> begun = false, ended = false, other = false;
   {
@@ -115,7 +115,7 @@ TEST(Background, DestructionEndsTheTaskAtHandAndDropsTheRest) {
   }
   EXPECT_TRUE(ended);
   EXPECT_FALSE(other);
-  EXPECT_EQ(data.use_count(), 1) << "nothing is kept";
+  EXPECT_EQ(data.use_count(), 1) << "dropped tasks are destroyed";
 }
 
 }  // namespace

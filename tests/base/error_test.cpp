@@ -1,5 +1,5 @@
-// tests/cluster/error_test.cpp: exit codes, foreign exceptions, and the words that context adds.
-#include "cluster/error.hpp"
+// tests/base/error_test.cpp: exit codes, foreign exceptions and contexts.
+#include "base/error.hpp"
 
 #include <gtest/gtest.h>
 

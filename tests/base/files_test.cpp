@@ -1,18 +1,18 @@
-// tests/cluster/files_test.cpp: a file is the old one or the new one, whichever step of the write fails.
-#include "cluster/files.hpp"
+// tests/base/files_test.cpp: a file is the old one or the new one, whichever step of the write fails.
+#include "base/files.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cerrno>
 #include <fstream>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
 
-/// The error that the action throws; a test fails when it throws none.
+/// The Error that `action` throws; the test fails when it throws none.
 template <class Action>
 Error thrown(Action&& action) {
   try {
@@ -61,7 +61,7 @@ TEST_F(Files, AFaultBeforeTheRenameLeavesTheOldFileAndNoPart) {
   }
 }
 
-TEST_F(Files, AFaultAfterTheRenameIsTold) {
+TEST_F(Files, AFaultAfterTheRenameIsAnErrorAndTheNewFileIsThere) {
   fail_at(FileStep::flush_folder, EIO);
   EXPECT_EQ(thrown([&] { write_file(folder / "a", "new"); }).kind(), Error::storage);
   EXPECT_EQ(read_file(folder / "a"), "new");

@@ -1,9 +1,9 @@
-// tests/cluster/log_test.cpp: the log's file.
-#include "cluster/log.hpp"
+// tests/base/log_test.cpp: the log file.
+#include "base/log.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -13,7 +13,7 @@ using test::TempFolder;
 
 TEST(Log, FileHasLinesOfDebugAndAboveWithTheRank) {
   const TempFolder folder;
-  open_log("off", 3);
+  open_log(LogLevel::off, 3);
   log_to_file(folder.path() / "log");
   spdlog::trace("one");
   spdlog::debug("two");
@@ -24,10 +24,11 @@ TEST(Log, FileHasLinesOfDebugAndAboveWithTheRank) {
   EXPECT_NE(text.find("error [rank 003] three\n"), std::string::npos) << text;
 }
 
-/// Others walk along the logger's list without a lock, in a library that no sanitizer looks into.
-TEST(Log, FileIsOpenedWithoutTouchingWhatOtherThreadsRead) {
+/// Other threads iterate over the logger's own list without a lock, in a library that is built without ThreadSanitizer,
+/// so the list itself is compared.
+TEST(Log, OpeningTheFileLeavesTheListOfSinksThatOtherThreadsReadUnchanged) {
   const TempFolder folder;
-  open_log("off", 0);
+  open_log(LogLevel::off, 0);
   const auto& list = spdlog::default_logger()->sinks();
   const auto before = list;
   log_to_file(folder.path() / "log");
@@ -36,7 +37,7 @@ TEST(Log, FileIsOpenedWithoutTouchingWhatOtherThreadsRead) {
 
 TEST(Log, FileThatCannotBeOpenedIsNamed) {
   const TempFolder folder;
-  open_log("off", 0);
+  open_log(LogLevel::off, 0);
   write_file(folder.path() / "file", "");
   try {
     log_to_file(folder.path() / "file" / "log");

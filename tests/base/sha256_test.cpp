@@ -1,5 +1,5 @@
-// tests/cluster/sha256_test.cpp: against the examples that FIPS 180-4 comes with.
-#include "cluster/sha256.hpp"
+// tests/base/sha256_test.cpp: digests against the examples published with FIPS 180-4.
+#include "base/sha256.hpp"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ TEST(Sha256, GivesThePublishedDigests) {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
 
-TEST(Sha256, PiecesGiveTheDigestOfTheWhole) {
+TEST(Sha256, ChunksGiveTheDigestOfTheWhole) {
   const std::string million(1'000'000, 'a');
   Sha256 hash;
   for (std::size_t at = 0; at < million.size(); at += 777) hash.update(std::string_view(million).substr(at, 777));

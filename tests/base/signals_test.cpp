@@ -1,5 +1,6 @@
-// tests/cluster/signals_test.cpp: the first signal asks, the second ends the process. Each case in a child of its own.
-#include "cluster/signals.hpp"
+// tests/base/signals_test.cpp: the first signal requests a stop, the second ends the process. Each case runs in a child
+// process.
+#include "base/signals.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -10,30 +11,32 @@ namespace {
 
 class EachSignal : public ::testing::TestWithParam<int> {};
 
-void ask_once(int signal) {
+void raise_once(int signal) {
   install_stop_signals();
   const bool before = stop_requested();
   ::raise(signal);
   ::_exit(!before && stop_requested() ? 0 : 1);
 }
 
-TEST_P(EachSignal, TheFirstOneOnlyAsks) { EXPECT_EXIT(ask_once(GetParam()), ::testing::ExitedWithCode(0), ""); }
+TEST_P(EachSignal, TheFirstOneOnlyRequestsAStop) {
+  EXPECT_EXIT(raise_once(GetParam()), ::testing::ExitedWithCode(0), "");
+}
 INSTANTIATE_TEST_SUITE_P(All, EachSignal, ::testing::Values(SIGINT, SIGTERM, SIGUSR1));
 
-void ask_twice(int first, int second) {
+void raise_twice(int first, int second) {
   install_stop_signals();
   ::raise(first);
   ::raise(second);
   ::_exit(0);
 }
 
-TEST(Signals, ASecondOneEndsTheProcessWithItsCode) {
-  EXPECT_EXIT(ask_twice(SIGTERM, SIGINT), ::testing::ExitedWithCode(130), "");
-  EXPECT_EXIT(ask_twice(SIGUSR1, SIGTERM), ::testing::ExitedWithCode(143), "");
+TEST(Signals, ASecondOneEndsTheProcessWith128PlusItsNumber) {
+  EXPECT_EXIT(raise_twice(SIGTERM, SIGINT), ::testing::ExitedWithCode(130), "");
+  EXPECT_EXIT(raise_twice(SIGUSR1, SIGTERM), ::testing::ExitedWithCode(143), "");
 }
 
-TEST(Signals, ASecondUsr1IsNoReasonToEnd) {
-  EXPECT_EXIT(ask_twice(SIGTERM, SIGUSR1), ::testing::ExitedWithCode(0), "");
+TEST(Signals, ASecondSigusr1DoesNotEndTheProcess) {
+  EXPECT_EXIT(raise_twice(SIGTERM, SIGUSR1), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

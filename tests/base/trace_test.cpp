@@ -1,5 +1,5 @@
-// tests/cluster/trace_test.cpp: what is recorded, and that viewers can read it.
-#include "cluster/trace.hpp"
+// tests/base/trace_test.cpp: what is recorded, and that viewers can read it.
+#include "base/trace.hpp"
 
 #include <gtest/gtest.h>
 
@@ -45,7 +45,7 @@ TEST_F(Trace, NothingIsRecordedWhileItIsOff) {
   EXPECT_TRUE(spans().empty());
 }
 
-TEST_F(Trace, ASpanSaysWhatWhereAndHowLong) {
+TEST_F(Trace, ASpanHasItsCategoryRankArgumentsAndDuration) {
   trace::start(3);
   {
     const trace::Span span("step", "high", {{"clip", "a \"red\"\tkite \\ \xc3\xa9"}, {"step", std::to_string(7)}});
@@ -110,31 +110,31 @@ std::map<std::string, int> threads_by_name() {
   return threads;
 }
 
-TEST_F(Trace, EachThreadIsALaneWithItsName) {
+TEST_F(Trace, EachThreadIsATrackWithItsName) {
   trace::start(0);
   const auto record_all = [](const char* thread) {
     trace::name_thread(thread);
     for (int i = 0; i < 1000; ++i) const trace::Span span("stage", thread);
   };
-  std::thread one(record_all, "courier"), other(record_all, "writing");
+  std::thread one(record_all, "agent"), other(record_all, "writing");
   one.join();
   other.join();
-  std::map<std::string, std::map<int, int>> spans_by_name;  // and lane
+  std::map<std::string, std::map<int, int>> spans_by_name;  // name -> track -> number of spans
   for (const json& span : events_of(trace::join({trace::events()}), "X"))
     ++spans_by_name[span.at("name")][span.at("tid")];
   const auto threads = threads_by_name();
-  EXPECT_NE(threads.at("courier"), threads.at("writing"));
-  for (const std::string name : {"courier", "writing"})
+  EXPECT_NE(threads.at("agent"), threads.at("writing"));
+  for (const std::string name : {"agent", "writing"})
     EXPECT_EQ(spans_by_name.at(name), (std::map<int, int>{{threads.at(name), 1000}})) << name;
 }
 
-TEST_F(Trace, ALaneIsSharedOnlyByThreadsThatFollowEachOther) {
+TEST_F(Trace, ATrackIsSharedOnlyByThreadsThatFollowEachOther) {
   trace::start(0);
-  std::vector<int> lanes;
+  std::vector<int> tracks;
   const auto record = [&] {
     trace::name_thread("in turn");
     { const trace::Span span("write", "in turn"); }
-    lanes.push_back(spans().at("in turn").at("tid"));
+    tracks.push_back(spans().at("in turn").at("tid"));
   };
   std::thread(record).join();
   std::thread(record).join();
@@ -142,15 +142,15 @@ TEST_F(Trace, ALaneIsSharedOnlyByThreadsThatFollowEachOther) {
     record();
     std::thread(record).join();
   }).join();
-  EXPECT_EQ(lanes[0], lanes[1]);
-  EXPECT_EQ(lanes[0], lanes[2]);
-  EXPECT_NE(lanes[2], lanes[3]) << "the thread before was still there";
+  EXPECT_EQ(tracks[0], tracks[1]);
+  EXPECT_EQ(tracks[0], tracks[2]);
+  EXPECT_NE(tracks[2], tracks[3]) << "the thread before was still there";
 }
 
-TEST_F(Trace, RanksAreProcessesOfOneFile) {
+TEST_F(Trace, RanksAreProcessesOfOneFileNamedWithTheirHosts) {
   std::vector<std::string> ranks;
   for (const int rank : {0, 12}) {
-    trace::start(rank);
+    trace::start(rank, rank == 0 ? "node-a" : "");
     { const trace::Span span("stage", "high"); }
     ranks.push_back(trace::events());
   }
@@ -159,22 +159,21 @@ TEST_F(Trace, RanksAreProcessesOfOneFile) {
   EXPECT_EQ(processes, (std::vector<int>{0, 12}));
   std::vector<std::string> names;
   for (const json& event : events_of(trace::join(ranks), "M")) {
-    if (event.at("name") == "process_name")
-      names.push_back(event.at("args").at("name").get<std::string>().substr(0, 10));
+    if (event.at("name") == "process_name") names.push_back(event.at("args").at("name"));
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"rank 000 (", "rank 012 ("}));
+  EXPECT_EQ(names, (std::vector<std::string>{"rank 000 (node-a)", "rank 012"}));
 }
 
-/// Half a second that began now.
-trace::Finished half_second(std::string_view lane, std::string_view name) {
+/// A completed span of half a second that began now.
+trace::CompletedSpan half_second(std::string_view track, std::string_view name) {
   const auto now = std::chrono::steady_clock::now();
-  return {.lane = lane, .category = "stage", .name = name, .begin = now, .end = now + 500ms};
+  return {.track = track, .category = "stage", .name = name, .begin = now, .end = now + 500ms};
 }
 
-TEST_F(Trace, ASpanWithTimesOfItsOwnIsInItsOwnLane) {
+TEST_F(Trace, ACompletedSpanIsOnATrackOfNoThread) {
   trace::start(0);
   std::thread([] {
-    trace::name_thread("GPU");  // a thread's lane is another one, also when it is called so
+    trace::name_thread("GPU");  // a thread of that name has another track
     const trace::Span span("stage", "of a thread");
     trace::add(half_second("GPU", "first"), {{"clip", "a"}});
   }).join();
@@ -186,14 +185,14 @@ TEST_F(Trace, ASpanWithTimesOfItsOwnIsInItsOwnLane) {
   EXPECT_EQ(by_name.at("first").at("args").at("clip"), "a");
   EXPECT_EQ(by_name.at("first").at("tid"), by_name.at("second").at("tid"));
   EXPECT_NE(by_name.at("first").at("tid"), by_name.at("of a thread").at("tid"));
-  std::map<int, std::string> lanes;
+  std::map<int, std::string> tracks;
   for (const json& event : events_of(trace::join({trace::events()}), "M"))
-    if (event.at("name") == "thread_name") lanes[event.at("tid")] = event.at("args").at("name");
-  EXPECT_EQ(lanes.at(by_name.at("first").at("tid")), "GPU");
-  EXPECT_EQ(lanes.at(by_name.at("third").at("tid")), "GPU transfers");
+    if (event.at("name") == "thread_name") tracks[event.at("tid")] = event.at("args").at("name");
+  EXPECT_EQ(tracks.at(by_name.at("first").at("tid")), "GPU");
+  EXPECT_EQ(tracks.at(by_name.at("third").at("tid")), "GPU transfers");
 }
 
-TEST_F(Trace, OnlyWhatBeganWhileItWasOnIsInIt) {
+TEST_F(Trace, ACompletedSpanIsRecordedOnlyIfItBeganWhileTheTraceWasOn) {
   const auto before = half_second("GPU", "before");
   EXPECT_FALSE(trace::on());
   trace::start(0);
@@ -202,7 +201,7 @@ TEST_F(Trace, OnlyWhatBeganWhileItWasOnIsInIt) {
   trace::stop();
   EXPECT_FALSE(trace::on());
   const auto after = half_second("GPU", "after");
-  for (const trace::Finished& span : {before, during, after}) trace::add(span);
+  for (const trace::CompletedSpan& span : {before, during, after}) trace::add(span);
   EXPECT_EQ(spans().size(), 1u);
   EXPECT_EQ(spans().count("during"), 1u);
 }
@@ -220,7 +219,7 @@ TEST_F(Trace, ShortSpansLeaveRoomForLongOnes) {
   std::size_t spans = 0;
   for (std::size_t at = 0; (at = lines.find("\"ph\":\"X\"", at)) != std::string::npos; ++at) ++spans;
   EXPECT_GT(spans, 500'000u);
-  EXPECT_LT(spans, 510'000u) << "some short ones may be long on a busy machine";
+  EXPECT_LT(spans, 510'000u) << "some short ones may be long on a busy node";
   EXPECT_NE(lines.find("\"long\""), std::string::npos);
 }
 

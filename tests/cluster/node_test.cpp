@@ -1,9 +1,9 @@
-// tests/cluster/node_test.cpp: the place among a launcher's processes, read from its variables.
+// tests/cluster/node_test.cpp: the rank of a process, read from the variables of its launcher, and facts of the node.
 #include "cluster/node.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -15,7 +15,7 @@ TEST(Node, AProcessStartedAloneIsRankZeroOfOne) {
   EXPECT_EQ(rank.local_rank, 0);
 }
 
-TEST(Node, EachLauncherIsUnderstood) {
+TEST(Node, RankSizeAndLocalRankAreReadFromEachLaunchersVariables) {
   const std::vector<Environment> launchers{
       {{"OMPI_COMM_WORLD_RANK", "5"}, {"OMPI_COMM_WORLD_SIZE", "8"}, {"OMPI_COMM_WORLD_LOCAL_RANK", "1"}},
       {{"PMI_RANK", "5"}, {"PMI_SIZE", "8"}, {"MPI_LOCALRANKID", "1"}},
@@ -29,20 +29,22 @@ TEST(Node, EachLauncherIsUnderstood) {
   }
 }
 
-TEST(Node, MpirunInsideSlurmCounts) {
-  const Rank rank = rank_from(
-      {{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"OMPI_COMM_WORLD_RANK", "3"}, {"OMPI_COMM_WORLD_SIZE", "4"}});
+TEST(Node, InsideAJobOfSlurmTheRanksOfMpirunCount) {
+  const Rank rank = rank_from({{"SLURM_PROCID", "0"},
+                               {"SLURM_STEP_NUM_TASKS", "1"},
+                               {"OMPI_COMM_WORLD_RANK", "3"},
+                               {"OMPI_COMM_WORLD_SIZE", "4"}});
   EXPECT_EQ(rank.rank, 3);
   EXPECT_EQ(rank.size, 4);
 }
 
-TEST(Node, ABatchScriptIsNoRankOfItsJob) {
+TEST(Node, ABatchScriptIsAProcessOfItsOwn) {
   const Rank rank = rank_from({{"SLURM_JOB_ID", "9"}, {"SLURM_PROCID", "0"}, {"SLURM_NTASKS", "4"}});
   EXPECT_EQ(rank.rank, 0);
   EXPECT_EQ(rank.size, 1);
 }
 
-TEST(Node, AVariableThatIsNoNumberIsNamed) {
+TEST(Node, AVariableThatIsNotANumberIsNamedInTheError) {
   for (const char* const value : {"", "x", "-1", "1x", "99999999999"}) {
     try {
       rank_from({{"SLURM_PROCID", value}, {"SLURM_STEP_NUM_TASKS", "4"}});
@@ -54,14 +56,14 @@ TEST(Node, AVariableThatIsNoNumberIsNamed) {
   }
 }
 
-TEST(Node, ThisNodeHasCoresMemoryAndAName) {
+TEST(Node, ThisNodeHasCoresMemoryAndAHostName) {
   const Node node = this_node();
   EXPECT_GE(node.cores, 1);
   EXPECT_GT(node.memory_bytes, std::uint64_t{1} << 26);
   EXPECT_FALSE(node.host.empty());
 }
 
-TEST(Node, TheEnvironmentIsThisProcess) {
+TEST(Node, TheEnvironmentIsThatOfThisProcess) {
   ::setenv("WANFARM_TEST_VARIABLE", "a=b", 1);
   EXPECT_EQ(environment().at("WANFARM_TEST_VARIABLE"), "a=b");
 }

@@ -1,8 +1,9 @@
-// tests/parallel/mail_mpi_test.cpp: letters arrive whole, once, in order, and never hold up their sender.
+// tests/cluster/transport_mpi_test.cpp: packets arrive complete, once and in order, and never hold up their sender.
 #include <chrono>
 #include <thread>
 
-#include "parallel/mail.hpp"
+#include "cluster/mpi_transport.hpp"
+#include "parallel/mpi_communicator.hpp"
 #include "tests/mpi_main.hpp"
 
 namespace wf {
@@ -10,71 +11,71 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Letter wait_for_letter(Mail& mail) {
-  for (const auto end = std::chrono::steady_clock::now() + 20s; std::chrono::steady_clock::now() < end;) {
-    if (std::optional<Letter> letter = mail.receive()) return std::move(*letter);
+Packet wait_for_packet(Transport& transport) {
+  for (const auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end;) {
+    if (std::optional<Packet> packet = transport.receive()) return std::move(*packet);
     std::this_thread::sleep_for(1ms);
   }
-  ADD_FAILURE() << "no letter came";
+  ADD_FAILURE() << "no packet arrived";
   return {};
 }
 
-/// Its size and content follow from its number.
-Bytes letter_number(std::size_t i) {
+/// The content of a packet, whose size and bytes follow from its number.
+Bytes content(std::size_t number) {
   constexpr std::size_t sizes[] = {0, 1, 100, 5000, 70'000, 3'000'000};
-  return Bytes(sizes[i % std::size(sizes)] + i, static_cast<std::uint8_t>(i));
+  return Bytes(sizes[number % std::size(sizes)] + number, static_cast<std::uint8_t>(number));
 }
 
-TEST(Mail, OfEachSenderArrivesInItsOrder) {
-  const std::unique_ptr<Mail> mail = test_world().mail();
-  constexpr std::size_t letters = 60;
-  for (std::size_t i = 0; i < letters; ++i)
-    for (int to = 0; to < mail->size(); ++to) mail->send(to, letter_number(i));
-  std::vector<std::size_t> next(static_cast<std::size_t>(mail->size()));
-  for (std::size_t left = letters * next.size(); left > 0; --left) {
-    const Letter letter = wait_for_letter(*mail);
-    std::size_t& number = next.at(static_cast<std::size_t>(letter.from));
-    ASSERT_EQ(letter.bytes, letter_number(number)) << "letter " << number << " of rank " << letter.from;
+TEST(Transport, PacketsOfEachSenderArriveOnceAndInOrder) {
+  const std::unique_ptr<Transport> transport = mpi_transport(test_world());
+  constexpr std::size_t packets = 60;
+  for (std::size_t i = 0; i < packets; ++i)
+    for (int to = 0; to < transport->size(); ++to) transport->send(to, content(i));
+  std::vector<std::size_t> next(static_cast<std::size_t>(transport->size()));  // number of the next packet, by sender
+  for (std::size_t left = packets * next.size(); left > 0; --left) {
+    const Packet packet = wait_for_packet(*transport);
+    std::size_t& number = next.at(static_cast<std::size_t>(packet.from));
+    ASSERT_EQ(packet.bytes, content(number)) << "packet " << number << " of rank " << packet.from;
     ++number;
   }
-  EXPECT_TRUE(mail->flush(10s));
-  EXPECT_FALSE(mail->receive()) << "each came once";
-  test_world().communicator()->barrier();
+  EXPECT_TRUE(transport->flush(60s));
+  EXPECT_FALSE(transport->receive()) << "a packet arrived twice";
+  mpi_communicator(test_world())->barrier();
 }
 
-TEST(Mail, SendingWaitsForNobody) {
-  const std::unique_ptr<Mail> mail = test_world().mail();
-  const auto all = test_world().communicator();
-  const auto begin = std::chrono::steady_clock::now();
-  if (mail->rank() == 1) {  // nobody reads yet
-    for (int i = 0; i < 20; ++i) mail->send(0, Bytes(4'000'000));
+/// Nobody receives before the barrier, so a send() that waited for its receiver would never get there.
+TEST(Transport, SendingDoesNotWaitForTheReceiver) {
+  const std::unique_ptr<Transport> transport = mpi_transport(test_world());
+  const auto all = mpi_communicator(test_world());
+  if (transport->rank() == 1) {
+    for (int i = 0; i < 20; ++i) transport->send(0, Bytes(4'000'000));
   }
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
   all->barrier();
-  if (mail->rank() == 0) {
-    for (int i = 0; i < 20; ++i) EXPECT_EQ(wait_for_letter(*mail).bytes.size(), 4'000'000u);
+  if (transport->rank() == 0) {
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(wait_for_packet(*transport).bytes.size(), 4'000'000u);
   }
-  EXPECT_TRUE(mail->flush(20s));
+  EXPECT_TRUE(transport->flush(60s));
   all->barrier();
 }
 
-TEST(Mail, SeveralThreadsMaySend) {
-  const std::unique_ptr<Mail> mail = test_world().mail();
+TEST(Transport, SeveralThreadsMaySendAtOnce) {
+  const std::unique_ptr<Transport> transport = mpi_transport(test_world());
   constexpr int each = 50;
   {
     std::vector<std::jthread> threads;
     for (std::uint8_t thread = 0; thread < 4; ++thread)
       threads.emplace_back([&, thread] {
-        for (int i = 0; i < each; ++i) mail->send(0, Bytes(1000, thread));
+        for (int i = 0; i < each; ++i) transport->send(0, Bytes(1000, thread));
       });
   }
-  std::vector<int> came(4);
-  if (mail->rank() == 0) {
-    for (int left = 4 * each * mail->size(); left > 0; --left) ++came.at(wait_for_letter(*mail).bytes.front());
-    EXPECT_EQ(came, std::vector<int>(4, each * mail->size()));
+  if (transport->rank() == 0) {
+    std::vector<int> received(4);  // by sending thread
+    for (int left = 4 * each * transport->size(); left > 0; --left)
+      ++received.at(wait_for_packet(*transport).bytes.front());
+    EXPECT_EQ(received, std::vector<int>(4, each * transport->size()));
   }
-  EXPECT_TRUE(mail->flush(20s));
-  test_world().communicator()->barrier();
+  EXPECT_TRUE(transport->flush(60s));
+  mpi_communicator(test_world())->barrier();
 }
 
 }  // namespace

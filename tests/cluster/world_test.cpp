@@ -1,15 +1,15 @@
-// tests/parallel/world_test.cpp: what World finds out, without ranks.
-#include "parallel/world.hpp"
+// tests/cluster/world_test.cpp: the parts of World that need no other ranks.
+#include "cluster/world.hpp"
 
 #include <gtest/gtest.h>
 #include <mpi.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
 
-TEST(NodePlace, RanksOfAMachineAreCountedAlsoWhenTheyAlternate) {
+TEST(NodePlace, RanksOfANodeAreCountedEvenIfTheyAreNotConsecutive) {
   const std::vector<std::string> hosts{"b", "a", "b", "c", "a", "b"};
   EXPECT_EQ(node_place(hosts, 0), (NodePlace{.node = 0, .nodes = 3, .local_rank = 0, .local_size = 3}));
   EXPECT_EQ(node_place(hosts, 4), (NodePlace{.node = 1, .nodes = 3, .local_rank = 1, .local_size = 2}));
@@ -17,7 +17,7 @@ TEST(NodePlace, RanksOfAMachineAreCountedAlsoWhenTheyAlternate) {
   EXPECT_EQ(node_place({"alone"}, 0), NodePlace{});
 }
 
-TEST(World, AnMpiWithoutThreadsIsRefusedByName) {
+TEST(World, AnMpiLibraryWithoutThreadSupportIsRefusedByName) {
   EXPECT_NO_THROW(require_thread_multiple(MPI_THREAD_MULTIPLE));
   try {
     require_thread_multiple(MPI_THREAD_FUNNELED);
@@ -30,7 +30,7 @@ TEST(World, AnMpiWithoutThreadsIsRefusedByName) {
   }
 }
 
-TEST(World, TheLibraryIsNamedInOneShortLine) {
+TEST(World, TheNameOfTheMpiLibraryIsOneLineWithoutDetails) {
   EXPECT_FALSE(mpi_library().empty());
   EXPECT_EQ(mpi_library().find_first_of(",\n"), std::string::npos);
 }

@@ -1,4 +1,4 @@
-// tests/fuzz/accepted_index.hpp: what must hold of every tensor that a reader of checkpoints lets through.
+// tests/fuzz/accepted_index.hpp: the invariants of every tensor that a checkpoint reader accepts.
 #pragma once
 
 #include "pipeline/weights/tensor_file.hpp"
@@ -6,7 +6,7 @@
 
 namespace wf::fuzz {
 
-/// Walks to the last element in 128 bits, independently of the readers' own arithmetic.
+/// Requires that all tensors lie in the file. Computes their extents in 128 bits, independently of the readers.
 inline void require_inside(const TensorIndex& index, std::size_t file_size) {
   for (const auto& [name, entry] : index) {
     require(entry.shape.size() == entry.strides.size() && entry.shape.size() <= 16, "shape and strides do not fit");

@@ -1,5 +1,5 @@
-// tests/fuzz/fuzz.hpp: what every fuzz target needs. A target may throw the one kind of Error that its reader promises;
-// any other exception, crash, leak, overflow or hang is a find.
+// tests/fuzz/fuzz.hpp: helpers of the fuzz targets. A reader may refuse its input by the one kind of Error that it
+// promises; any other exception, and any crash, leak, overflow or hang, is a finding.
 #pragma once
 
 #include <cstddef>
@@ -10,19 +10,21 @@
 #include <string>
 #include <string_view>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf::fuzz {
 
+/// The input of a target as text.
 inline std::string_view text_of(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
+/// A text as bytes.
 inline std::span<const std::byte> bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
-/// Runs a reader that may refuse its input with `promised`.
+/// Runs a reader that may throw an Error of kind `promised`.
 template <class Reader>
 void refusing(Error::Kind promised, Reader&& reader) {
   try {
@@ -32,10 +34,10 @@ void refusing(Error::Kind promised, Reader&& reader) {
   }
 }
 
-/// An invariant of what a reader accepted.
+/// Aborts unless an invariant of accepted input holds.
 inline void require(bool holds, const char* what) {
   if (holds) return;
-  std::fprintf(stderr, "accepted, although %s\n", what);
+  std::fprintf(stderr, "accepted although %s\n", what);
   std::abort();
 }
 

@@ -1,4 +1,5 @@
-// Input: a zip as torch.save writes it; or, when it is no zip, the pickle of one whose data/0 has 48 bytes.
+// tests/fuzz/fuzz_pth.cpp: the reader of .pth files. Input: a zip as torch.save writes it; or, if it is no zip, the
+// pickle of one whose storage data/0 has 48 bytes.
 #include "tests/fuzz/accepted_index.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
 

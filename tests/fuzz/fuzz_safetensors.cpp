@@ -1,4 +1,5 @@
-// Input: a .safetensors file; or, when it begins with '{', the header of one with 64 bytes of data.
+// tests/fuzz/fuzz_safetensors.cpp: the reader of .safetensors files. Input: such a file; or, if it begins with '{', the
+// header of one with 64 bytes of data.
 #include "tests/fuzz/accepted_index.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
 

@@ -1,4 +1,5 @@
-// Input: a tokenizer.json. One that is accepted must encode any text to ids of its own, at most as many as asked for.
+// tests/fuzz/fuzz_tokenizer.cpp: the tokenizer. Input: a tokenizer.json; one that is accepted must encode any text to
+// ids of its vocabulary, at most as many as requested.
 #include "pipeline/text/tokenizer.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

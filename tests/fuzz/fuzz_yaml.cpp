@@ -1,15 +1,16 @@
-// Input: a prompt list. What follows a line "=====" is the content of rows.txt, rows.jsonl and rows.csv beside it.
+// tests/fuzz/fuzz_yaml.cpp: the reader of prompt lists. Input: a YAML list; the text after a line "=====", if any, is
+// the content of rows.txt, rows.jsonl and rows.csv in the same folder.
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "jobs/job_file.hpp"
+#include "jobs/list/job_list.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace {
 
-/// A folder of this process's own.
+/// The temporary folder of this process, removed at its end.
 const std::filesystem::path& folder() {
   static const struct Folder {
     std::filesystem::path path =
@@ -23,8 +24,8 @@ const std::filesystem::path& folder() {
   return one.path;
 }
 
-/// A new file each time: file systems flush one that is truncated and written again, which takes longer than the
-/// reading.
+/// Writes a new file each time, since file systems flush a file that is truncated and rewritten, which takes longer
+/// than reading it.
 void write(const char* name, std::string_view content) {
   std::filesystem::remove(folder() / name);
   std::ofstream(folder() / name, std::ios::binary) << content;
@@ -43,7 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (has_rows)
       write(name, input.substr(split + border.size()));
     else
-      std::filesystem::remove(folder() / name);  // an earlier input's
+      std::filesystem::remove(folder() / name);  // left by an earlier input
   }
   fuzz::refusing(Error::input, [] {
     for (const Job& job : read_job_list(folder() / "list.yaml").jobs)

@@ -1,10 +1,10 @@
-# tests/fuzz/run_fuzz.cmake: PROGRAM over its CORPUS, then over mutations of it. The seed is fixed, so a failure comes back
-# in the next run; what crashed is left in WORK. WANFARM_LONG=1 in the environment: ten times as many mutations.
+# tests/fuzz/run_fuzz.cmake: runs PROGRAM on its CORPUS, then on mutations of it. The seed is fixed, so a failure repeats in
+# the next run; the input that failed is left in WORK. With WANFARM_LONG=1 in the environment it tries ten times as many.
 set(mutations 10000)
 if("$ENV{WANFARM_LONG}" STREQUAL "1")
   set(mutations 100000)
 endif()
-file(REMOVE_RECURSE "${WORK}")  # finds of an earlier run would change what this one tries
+file(REMOVE_RECURSE "${WORK}")  # findings of an earlier run would change what this one tries
 file(MAKE_DIRECTORY "${WORK}/found")
 set(limits -timeout=10 -rss_limit_mb=1024 -max_len=8192 -verbosity=0 "-artifact_prefix=${WORK}/")
 

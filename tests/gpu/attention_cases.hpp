@@ -1,5 +1,6 @@
-// tests/gpu/attention_cases.hpp: what every attention backend on a GPU has to hold: the formula in double within the
-// rounding of bf16, its lse, joined halves of the keys, views with gaps, and the same bits twice.
+// tests/gpu/attention_cases.hpp: what holds for every attention backend on a GPU: it equals the formula in double
+// within the rounding of bf16, also its lse, for merged parts of the keys, and for views with gaps; two runs give the
+// same bits.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -22,9 +23,9 @@ inline Execution on_gpu(Precision precision) {
   return execution;
 }
 
-constexpr double bf16_rounding = 1.0 / 256;  ///< of one value, relative
+constexpr double bf16_rounding = 1.0 / 256;  ///< relative rounding error of one value
 
-/// q, k and v as attention takes them: [batch, heads, rows or keys, head_dim] bf16.
+/// Arguments of an attention: q [batch, heads, rows, head_dim], k and v [batch, heads, keys, head_dim], bf16.
 struct AttentionCase {
   std::string name;
   at::Tensor q, k, v;
@@ -35,12 +36,13 @@ inline AttentionCase dense_case(std::int64_t batch, std::int64_t heads, std::int
   const auto draw = [&](std::int64_t n) {
     return at::randn({batch, heads, n, head_dim}, at::device(test::device()).dtype(at::kBFloat16));
   };
-  const auto word = [](std::int64_t number) { return std::to_string(number); };
-  return {word(batch) + " x " + word(heads) + " heads of " + word(head_dim) + ", " + word(rows) + " x " + word(keys),
+  const auto text = [](std::int64_t number) { return std::to_string(number); };
+  return {text(batch) + " x " + text(heads) + " heads of " + text(head_dim) + ", " + text(rows) + " x " + text(keys),
           draw(rows), draw(keys), draw(keys)};
 }
 
-/// As in a block: q and k dense by row, v a part of the joined projection. All have gaps between the rows of a head.
+/// As in a DiT block: q and k have dense rows, v is a part of the joined projection. All have gaps between the rows of
+/// a head.
 inline AttentionCase joined_case(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t head_dim) {
   const at::Tensor joined =
       at::randn({batch, rows, 3 * heads * head_dim}, at::device(test::device()).dtype(at::kBFloat16));
@@ -59,7 +61,7 @@ inline std::vector<AttentionCase> attention_cases() {
   return cases;
 }
 
-/// The formula in double. A value's rounding error is a share of `mass`: sum over keys of p |v|.
+/// The formula in double. Rounding errors of `out` are relative to `mass`, the sum over keys of p |v|.
 struct AttentionOracle {
   at::Tensor out, mass, lse;
   explicit AttentionOracle(const AttentionCase& c) {
@@ -72,8 +74,9 @@ struct AttentionOracle {
   }
 };
 
-/// Each value within its own rounding, and all together within that of one bf16 number.
-/// roundings: how many values on the way to an output are rounded to bf16 (math: the output; flash attention: p, too).
+/// Expects each value within its own rounding errors, and the relative distance of all of them within that of one bf16
+/// number. roundings: how many values on the way to an output are rounded to bf16 (math: the output; flash attention:
+/// p, too).
 inline void expect_output(const std::string& what, const at::Tensor& ours, const AttentionOracle& oracle,
                           int roundings) {
   ASSERT_EQ(ours.sizes(), oracle.out.sizes()) << what;
@@ -101,8 +104,8 @@ inline void expect_formula_and_lse(const Attention& attention, int roundings) {
   }
 }
 
-/// merge() rounds once more.
-inline void expect_halves_join(const Attention& attention, int roundings) {
+/// Expects that attention to two parts of the keys merges into attention to all. merge() rounds once more.
+inline void expect_parts_merge(const Attention& attention, int roundings) {
   const c10::InferenceMode guard;
   for (const AttentionCase& c : attention_cases()) {
     const std::int64_t keys = c.k.size(2), cut = keys / 2;
@@ -110,10 +113,10 @@ inline void expect_halves_join(const Attention& attention, int roundings) {
     const auto part = [&](std::int64_t from, std::int64_t count) {
       return attention(c.q, c.k.narrow(2, from, count), c.v.narrow(2, from, count), true);
     };
-    const AttentionResult joined = merge(part(0, cut), part(cut, keys - cut));
+    const AttentionResult merged = merge(part(0, cut), part(cut, keys - cut));
     const AttentionOracle oracle(c);
-    expect_output(c.name + ", joined", joined.out, oracle, roundings + 1);
-    expect_lse(c.name + ", joined", joined.lse, oracle);
+    expect_output(c.name + ", merged", merged.out, oracle, roundings + 1);
+    expect_lse(c.name + ", merged", merged.lse, oracle);
   }
 }
 

@@ -1,16 +1,16 @@
-// tests/gpu/attention_fa3_test.cpp: FlashAttention-3 against the formula. It needs the library that $WANFARM_FA3 names
-// and a Hopper GPU; without them every case fails and says what to do (leave them out with ctest -LE fa3).
+// tests/gpu/attention_fa3_test.cpp: FlashAttention-3 against the formula. Needs the library that $WANFARM_FA3 names and
+// a Hopper GPU. Without them every test fails with a message how to get the library; ctest -LE fa3 leaves them out.
 #include "tests/gpu/attention_cases.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
 namespace {
 
-constexpr int roundings = 2;
+constexpr int roundings = 2;  ///< p and the output
 
-TEST(Fa3Attention, EqualsTheFormulaAndGivesItsLse) { expect_formula_and_lse(fa3_attention(), roundings); }
+TEST(Fa3Attention, EqualsTheFormulaInOutputAndLse) { expect_formula_and_lse(fa3_attention(), roundings); }
 
-TEST(Fa3Attention, HalvesOfTheKeysJoinToTheWhole) { expect_halves_join(fa3_attention(), roundings); }
+TEST(Fa3Attention, PartsOfTheKeysMergeIntoTheWhole) { expect_parts_merge(fa3_attention(), roundings); }
 
 TEST(Fa3Attention, TwoRunsGiveTheSameBits) { expect_same_bits_twice(fa3_attention()); }
 

@@ -1,5 +1,5 @@
-// tests/gpu/attention_gpu_test.cpp: the attention backends of every CUDA build against the formula, and bf16 forwards
-// with them against the official ones.
+// tests/gpu/attention_gpu_test.cpp: the attention backends that every CUDA build has against the formula, and their
+// bf16 forwards against the official ones.
 #include "tests/gpu/attention_cases.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
 
@@ -9,7 +9,7 @@ namespace {
 struct Backend {
   const char* name;
   Attention attention;
-  int roundings;
+  int roundings;  ///< see expect_output()
 };
 
 class EveryBackend : public testing::TestWithParam<Backend> {};
@@ -17,11 +17,13 @@ INSTANTIATE_TEST_SUITE_P(Backends, EveryBackend,
                          testing::Values(Backend{"math", math_attention(), 1}, Backend{"cudnn", cudnn_attention(), 2}),
                          [](const auto& backend) { return backend.param.name; });
 
-TEST_P(EveryBackend, EqualsTheFormulaAndGivesItsLse) {
+TEST_P(EveryBackend, EqualsTheFormulaInOutputAndLse) {
   expect_formula_and_lse(GetParam().attention, GetParam().roundings);
 }
 
-TEST_P(EveryBackend, HalvesOfTheKeysJoinToTheWhole) { expect_halves_join(GetParam().attention, GetParam().roundings); }
+TEST_P(EveryBackend, PartsOfTheKeysMergeIntoTheWhole) {
+  expect_parts_merge(GetParam().attention, GetParam().roundings);
+}
 
 TEST_P(EveryBackend, TwoRunsGiveTheSameBits) { expect_same_bits_twice(GetParam().attention); }
 
@@ -30,10 +32,10 @@ TEST_P(EveryBackend, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
   expect_exact_is_near(GetParam().name, GetParam().attention);
 }
 
-TEST(MathAttention, InF32EqualsTheFormulaWhereScoresAreMadeInBlocks) {
+TEST(MathAttention, InF32EqualsTheFormulaWhenScoresAreComputedInBlocks) {
   const c10::InferenceMode guard;
   at::manual_seed(29);
-  // 8 heads x 6000 keys x 4 bytes a row: 512 MiB are full after 2796 of these rows.
+  // The scores of a row take 8 heads x 6000 keys x 4 bytes: 512 MiB hold 2796 of these rows.
   AttentionCase c = dense_case(1, 8, 6000, 6000, 64);
   for (at::Tensor* tensor : {&c.q, &c.k, &c.v}) *tensor = tensor->to(at::kFloat);
   const AttentionResult ours = math_attention()(c.q, c.k, c.v, true);
@@ -46,11 +48,13 @@ TEST(AutomaticAttention, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
   const c10::InferenceMode guard;
   const Execution execution = on_gpu(Precision::exact);
   const ChosenAttention chosen = choose_attention(execution, 32);
-  EXPECT_NE(chosen.name, "math") << "this GPU has a faster one";
+  EXPECT_NE(chosen.name, "math") << "this GPU has a faster backend";
   expect_exact_is_near("automatic: " + chosen.name, chosen.attention);
 }
 
-TEST(AutomaticAttention, IsMathInF32) { EXPECT_EQ(choose_attention(on_gpu(Precision::reference), 128).name, "math"); }
+TEST(AutomaticAttention, IsTheMathBackendInF32) {
+  EXPECT_EQ(choose_attention(on_gpu(Precision::reference), 128).name, "math");
+}
 
 }  // namespace
 }  // namespace wf

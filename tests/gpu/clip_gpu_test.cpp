@@ -1,16 +1,16 @@
-// tests/gpu/clip_gpu_test.cpp: whole clips on the GPU give the same bits every time, in one go or continued; whose
-// noise they begin with.
+// tests/gpu/clip_gpu_test.cpp: whole clips on the GPU have the same bits every time, rendered at once or resumed; and
+// which generator their initial noise comes from.
 #include <c10/core/InferenceMode.h>
 
-#include "pipeline/start.hpp"
-#include "tests/pipeline/golden_clip.hpp"
+#include "pipeline/stages/start.hpp"
+#include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
 namespace {
 
 using test::TempFolder;
 
-/// With the fastest attention that fits.
+/// With the fastest attention backend that supports the model.
 Execution execution_in(Precision precision) {
   Execution execution = golden_execution();
   execution.precision = precision;
@@ -35,7 +35,7 @@ TEST_P(EveryPrecision, TwoRunsGiveTheSameBits) {
   EXPECT_EQ(first.frames_sha256, second.frames_sha256);
 }
 
-TEST_P(EveryPrecision, InterruptedAndContinuedGivesTheSameBits) {
+TEST_P(EveryPrecision, InterruptedAndResumedGivesTheSameBits) {
   const TempFolder whole_folder, cut_folder;
   Models models(golden_model(), execution_in(GetParam()));
   Clip whole = clip_in(whole_folder, some_job());

@@ -1,4 +1,4 @@
-// tests/gpu/device_span_gpu_test.cpp: what a GPU was at, as its spans say, beside what the host's clock says.
+// tests/gpu/device_span_gpu_test.cpp: times of GPU spans, compared with the host's clock.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "cluster/trace.hpp"
+#include "base/trace.hpp"
 #include "parallel/device.hpp"
 #include "parallel/device_span.hpp"
 
@@ -23,12 +23,12 @@ const at::Device gpu(at::kCUDA, 0);
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// Matrix products so large that a few take long beside all that the host does: a GPU's queue holds about a thousand
-/// launches, and who fills it waits, spans or not.
+/// Queues matrix products that are so large that a few take much longer than the host's work: the queue of a GPU holds
+/// about a thousand launches, and a host that fills it waits, with or without spans.
 class DeviceSpanGpu : public testing::Test {
  protected:
   DeviceSpanGpu() {
-    queue_work(2);  // libraries are loaded, clocks rise
+    queue_work(2);  // loads libraries, raises clocks
     synchronize(gpu);
   }
   ~DeviceSpanGpu() override { trace::stop(); }
@@ -37,7 +37,7 @@ class DeviceSpanGpu : public testing::Test {
     for (int i = 0; i < products; ++i) at::mm_out(product_, matrix_, matrix_);
   }
 
-  /// By the host's clock.
+  /// Measured by the host's clock.
   double seconds_of_work(int products) const {
     synchronize(gpu);
     const auto begin = Clock::now();
@@ -52,25 +52,25 @@ class DeviceSpanGpu : public testing::Test {
 
 struct Times {
   double begin, end;  ///< seconds from the trace's start
-  std::string lane;
+  std::string track;
 };
 
 std::map<std::string, Times> times_of_trace() {
   flush_device_spans();
   const Json file = Json::parse(trace::join({trace::events()}));
-  std::map<int, std::string> lanes;
+  std::map<int, std::string> tracks;
   std::map<std::string, Times> spans;
   for (const Json& event : file.at("traceEvents"))
-    if (event.at("name") == "thread_name") lanes[event.at("tid")] = event.at("args").at("name");
+    if (event.at("name") == "thread_name") tracks[event.at("tid")] = event.at("args").at("name");
   for (const Json& event : file.at("traceEvents")) {
     if (event.at("ph") != "X") continue;
     const double begin = event.at("ts").get<double>() / 1e6;
-    spans[event.at("name")] = {begin, begin + event.at("dur").get<double>() / 1e6, lanes.at(event.at("tid"))};
+    spans[event.at("name")] = {begin, begin + event.at("dur").get<double>() / 1e6, tracks.at(event.at("tid"))};
   }
   return spans;
 }
 
-TEST_F(DeviceSpanGpu, LengthsAndPlacesAgreeWithTheHosts) {
+TEST_F(DeviceSpanGpu, LengthsAndPositionsAgreeWithTheHostsClock) {
   const double expected = seconds_of_work(16);
   trace::start(0);
   const auto start = Clock::now();
@@ -94,7 +94,7 @@ TEST_F(DeviceSpanGpu, LengthsAndPlacesAgreeWithTheHosts) {
   EXPECT_NEAR(second.end - second.begin, 2 * expected, 0.4 * expected);
   EXPECT_NEAR(first.end, first_end, 1e-3);
   EXPECT_NEAR(second.end, second_end, 1e-3);
-  EXPECT_EQ(first.lane, "GPU");
+  EXPECT_EQ(first.track, "GPU");
 }
 
 /// The side stream works at the same time; the current one then waits for it.
@@ -119,14 +119,14 @@ TEST_F(DeviceSpanGpu, SpansOfTwoStreamsOverlapAndAWaitIsAsLongAsWhatItWaitsFor) 
   }
   const auto spans = times_of_trace();
   const Times side_span = spans.at("side"), wait = spans.at("wait"), after = spans.at("after");
-  EXPECT_EQ(side_span.lane, "GPU transfers");
-  EXPECT_EQ(wait.lane, "GPU");
+  EXPECT_EQ(side_span.track, "GPU transfers");
+  EXPECT_EQ(wait.track, "GPU");
   EXPECT_LT(wait.begin, side_span.begin + 0.5 * (side_span.end - side_span.begin));
   EXPECT_NEAR(wait.end, side_span.end, 1e-3);
   EXPECT_GE(after.begin, wait.end - 1e-5);
 }
 
-/// As many as a forward has.
+/// As many spans as a forward has.
 TEST_F(DeviceSpanGpu, SpansDoNotWaitForABusyGpu) {
   constexpr int spans = 200;
   trace::start(0);

@@ -1,5 +1,5 @@
 // tests/gpu/fused_kernels_test.cpp: each one-pass kernel against its formula in double, rounded to bf16 at the points
-// that norm.hpp and heads.hpp list: at most one rounding step of each point away.
+// that norm.hpp and heads.hpp document: at most one rounding step away for each of them.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <gtest/gtest.h>
@@ -17,28 +17,28 @@ namespace wf {
 namespace {
 
 constexpr double eps = 1e-6;
-constexpr double f32_error = 3e-6;  ///< relative, of a value whose factor comes from a sum over a row in f32
+constexpr double f32_error = 3e-6;  ///< relative error of a value whose factor is computed from a row's sum in f32
 
 at::Tensor wide(const at::Tensor& x) { return x.to(at::kDouble); }
 at::Tensor to_bf16(const at::Tensor& x) { return wide(x.to(at::kBFloat16)); }
 
-/// The distance of neighbours in bf16 at x: 8 bits, the first one included.
+/// The distance between neighbouring bf16 numbers at x: they have 8 significant bits.
 at::Tensor bf16_step(const at::Tensor& x) { return at::exp2(wide(std::get<1>(at::frexp(x)) - 8)); }
 
-/// What an f32 computation of x may be off by when it is rounded to bf16: a step where x lies so near to the middle of
-/// two bf16 numbers that it may be taken for either, nothing elsewhere.
+/// The error that an f32 computation of x may have after rounding to bf16: one step if x is so close to the middle of
+/// two bf16 numbers that it may be rounded to either, else nothing.
 at::Tensor may_flip(const at::Tensor& x) {
   const at::Tensor step = bf16_step(x);
   const at::Tensor to_middle = step / 2 - (x - to_bf16(x)).abs();
   return step * (to_middle < f32_error * (1 + x.abs())).to(at::kDouble);
 }
 
-/// A formula's value in double, and how far an f32 computation of it may lie off before its last rounding.
+/// A formula's value in double, and the error of its f32 computation before the last rounding.
 struct Wanted {
   at::Tensor value, error;
 };
 
-/// Memory that a kernel leaves unwritten shall show: most often the next tensor of this size gets this one's memory.
+/// Makes memory that a kernel leaves unwritten visible: usually the next tensor of this size gets this one's memory.
 void poison(at::IntArrayRef sizes, at::ScalarType dtype) {
   at::full(sizes, std::numeric_limits<double>::quiet_NaN(), at::device(test::device()).dtype(dtype));
 }
@@ -61,7 +61,7 @@ at::Tensor normalised(const at::Tensor& x) {
   return centred * at::rsqrt(centred.square().mean(-1, true) + eps);
 }
 
-/// normed * gain + shift; a bf16 x rounds the normalised value first.
+/// normed * gain + shift; for a bf16 x the normalised value is rounded first.
 Wanted layer_norm_formula(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& shift) {
   const at::Tensor normed = normalised(x);
   const bool rounds = x.scalar_type() == at::kBFloat16;
@@ -80,7 +80,7 @@ Wanted rotated_formula(const at::Tensor& z, const at::Tensor& weight, std::int64
   const auto pairs = [&](const at::Tensor& x) { return x.unflatten(-1, {heads, -1, 2}); };  // [B, rows, heads, n, 2]
   const Wanted before = rms_norm_formula(z, weight);
   const at::Tensor kept = pairs(to_bf16(before.value));
-  // Where the first rounding may flip, the second one may move the value by a step, or by two at a power of 2.
+  // If the first rounding may flip, the second one may move the value by one step, or by two at a power of 2.
   const at::Tensor moved = pairs(before.error + before.error.gt(0).to(at::kDouble) * bf16_step(before.value) * 2);
   const at::Tensor turn = at::view_as_real(angles).to(at::kDouble).unsqueeze(0).unsqueeze(2);
   const at::Tensor re = kept.select(-1, 0), im = kept.select(-1, 1), c = turn.select(-1, 0), s = turn.select(-1, 1);
@@ -101,12 +101,12 @@ at::Tensor random(at::IntArrayRef sizes, at::ScalarType dtype = at::kFloat) {
   return at::randn(sizes, at::device(test::device()).dtype(at::kFloat)).to(dtype);
 }
 
-/// As the residual stream: not centred, of any scale.
+/// Values like those of the residual stream: not centred, of any scale.
 at::Tensor stream(const Size& size, at::ScalarType dtype) {
   return (random({size.batch, size.rows, size.columns}) * 3 + 0.5).to(dtype);
 }
 
-/// The part of a joined projection that lies between two others.
+/// The middle one of the three parts of a joined projection.
 at::Tensor middle_part(const Size& size) {
   return random({size.batch, size.rows, 3 * size.columns}, at::kBFloat16).chunk(3, -1)[1];
 }
@@ -140,7 +140,7 @@ TEST_P(Fused, ModulatedNorm) {
     for (const std::int64_t samples : {std::int64_t{1}, size.batch}) {
       const at::Tensor x = stream(size, dtype), m = random({samples, 6, size.columns});
       const at::Tensor shift = m.narrow(1, 3, 1), scale = m.narrow(1, 4, 1);
-      ASSERT_TRUE(fused::take(x, at::kBFloat16));
+      ASSERT_TRUE(fused::supports(x, at::kBFloat16));
       poison(sizes, at::kBFloat16);
       expect_one_step("modulated_norm " + std::string(at::toString(dtype)) + " " + size.name(),
                       modulated_norm(x, shift, scale, eps, at::kBFloat16),
@@ -148,7 +148,7 @@ TEST_P(Fused, ModulatedNorm) {
     }
 }
 
-/// Each sample's rows lie apart from those of the next.
+/// The rows of consecutive samples are not adjacent in memory.
 TEST_P(Fused, ModulatedNormOfRowsOfALongerSequence) {
   const at::Tensor longer = stream({size.batch, size.rows + 9, size.columns, size.heads}, at::kFloat);
   const at::Tensor x = longer.narrow(1, 4, size.rows), m = random({1, 6, size.columns});
@@ -161,7 +161,7 @@ TEST_P(Fused, ModulatedNormOfRowsOfALongerSequence) {
 
 TEST_P(Fused, AffineNorm) {
   const at::Tensor x = stream(size, at::kFloat), weight = random({size.columns}), bias = random({size.columns});
-  ASSERT_TRUE(fused::take(x, at::kBFloat16));
+  ASSERT_TRUE(fused::supports(x, at::kBFloat16));
   poison(sizes, at::kBFloat16);
   expect_one_step("affine_norm " + size.name(), affine_norm(x, weight, bias, eps, at::kBFloat16),
                   layer_norm_formula(x, wide(weight), wide(bias)));
@@ -170,14 +170,14 @@ TEST_P(Fused, AffineNorm) {
 TEST_P(Fused, RmsNorm) {
   const at::Tensor weight = random({size.columns}, at::kBFloat16);
   for (const at::Tensor& z : {stream(size, at::kBFloat16), middle_part(size)}) {
-    ASSERT_TRUE(fused::take(z, at::kBFloat16));
+    ASSERT_TRUE(fused::supports(z, at::kBFloat16));
     poison(sizes, at::kBFloat16);
-    expect_one_step((z.is_contiguous() ? "rms_norm " : "rms_norm, rows apart ") + size.name(), rms_norm(z, weight, eps),
-                    rms_norm_formula(z, weight));
+    expect_one_step((z.is_contiguous() ? "rms_norm " : "rms_norm, strided rows ") + size.name(),
+                    rms_norm(z, weight, eps), rms_norm_formula(z, weight));
   }
 }
 
-/// q, k and v as a joined projection makes them, and what norms and rotates them.
+/// A joined projection of q, k and v, the weights of their norms, and the angles of their rotation.
 struct Projection {
   at::Tensor z, norm_q, norm_k, angles;
   explicit Projection(const Size& size)
@@ -189,14 +189,14 @@ struct Projection {
   }
 };
 
-/// The blocks of a rank, its own amid rows of others, written in two portions.
+/// The blocks of a rank, written in two chunks of rows. Its own block lies between rows of other ranks.
 HeadBlocks written(const Projection& of, const Size& size, int rank, int ranks) {
   const Range own = split(size.heads, ranks)[static_cast<std::size_t>(rank)];
-  const auto nowhere = std::numeric_limits<double>::quiet_NaN();  // what is left unwritten shall show
+  const auto unwritten = std::numeric_limits<double>::quiet_NaN();
   const at::Tensor all =
-      at::full({3, size.batch, size.rows + 5, own.size, size.columns / size.heads}, nowhere, of.z.options());
+      at::full({3, size.batch, size.rows + 5, own.size, size.columns / size.heads}, unwritten, of.z.options());
   HeadBlocks blocks = HeadBlocks::make(all.narrow(2, 2, size.rows), size.heads, rank, ranks);
-  blocks.others.fill_(nowhere);
+  blocks.others.fill_(unwritten);
   for (const Range& rows : split(size.rows, 2))
     write_heads(of.z.narrow(1, rows.begin, rows.size).contiguous(), {of.norm_q, of.norm_k, eps},
                 of.angles.narrow(0, rows.begin, rows.size), blocks, rows.begin);
@@ -231,7 +231,7 @@ TEST_P(Fused, WriteHeads) {
     for (const int rank : {0, ranks - 1}) expect_heads("", projection, size, rank, ranks);
 }
 
-/// f32 sums are right to a few of their own rounding steps.
+/// Expects x + added within a few rounding steps of f32.
 void expect_sum(const at::Tensor& ours, const at::Tensor& x, const at::Tensor& added) {
   ASSERT_EQ(ours.scalar_type(), at::kFloat);
   const at::Tensor distance = (wide(ours) - (x + added)).abs(), allowed = 2.5e-7 * (x.abs() + added.abs());
@@ -244,7 +244,7 @@ TEST_P(Fused, AddGated) {
     for (const std::int64_t samples : {std::int64_t{0}, std::int64_t{1}, size.batch}) {
       const at::Tensor gate = samples == 0 ? at::Tensor() : random({samples, 6, size.columns}).narrow(1, 5, 1);
       const at::Tensor x = stream(size, dtype), before = wide(x);
-      ASSERT_TRUE(fused::take(y, y.scalar_type()));
+      ASSERT_TRUE(fused::supports(y, y.scalar_type()));
       poison(sizes, at::kFloat);
       const at::Tensor ours = add_gated(x, y, gate);
       expect_sum(ours, before, gate.defined() ? wide(y) * wide(gate) : wide(y));
@@ -261,12 +261,12 @@ TEST_P(Fused, TwiceGivesTheSameBits) {
       at::equal(affine_norm(x, gain, shift, eps, at::kBFloat16), affine_norm(x, gain, shift, eps, at::kBFloat16)));
 }
 
-/// Rows that are no multiple of 8 values are left to LibTorch's operations, and are right as well.
+/// Rows whose size is not a multiple of 8 are computed by LibTorch operations, with the same results.
 TEST(NotFused, RowsOf100ValuesEqualTheFormulaToo) {
   const c10::InferenceMode guard;
   const Size size{2, 7, 100, 5};
   const at::Tensor x = stream(size, at::kFloat), m = random({2, 6, 100});
-  ASSERT_FALSE(fused::take(x, at::kBFloat16));
+  ASSERT_FALSE(fused::supports(x, at::kBFloat16));
   expect_one_step("modulated_norm of 100", modulated_norm(x, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16),
                   layer_norm_formula(x, 1 + wide(m.narrow(1, 1, 1)), wide(m.narrow(1, 0, 1))));
   expect_heads("of 20 values, ", Projection(size), size, 1, 2);

@@ -1,4 +1,4 @@
-// tests/gpu/host_copy_gpu_test.cpp: copies beside what the GPU computes: they do not wait for it, and change no bit.
+// tests/gpu/host_copy_gpu_test.cpp: copies on a side stream do not wait for what the GPU computes, and copy every bit.
 #include <ATen/ATen.h>
 #include <c10/cuda/CUDAStream.h>
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace wf {
 namespace {
 
 const at::Device gpu(at::kCUDA, 0);
-constexpr std::int64_t window = 16 << 20;  ///< bytes of one half
+constexpr std::int64_t buffer = 16 << 20;  ///< bytes of a pinned buffer
 
 at::Tensor there_and_back(const at::Tensor& tensor) {
   const at::Tensor host = at::empty_like(tensor, tensor.options().device(at::kCPU)), back = at::empty_like(tensor);
@@ -22,33 +22,33 @@ at::Tensor there_and_back(const at::Tensor& tensor) {
   return back;
 }
 
-TEST(HostCopyGpu, BitsStayAsTheyAreWhateverTheSize) {
-  for (const std::int64_t size : {std::int64_t{0}, std::int64_t{1}, window - 1, window, window + 1, 3 * window + 5}) {
+TEST(HostCopyGpu, EveryBitIsCopiedWhateverTheSize) {
+  for (const std::int64_t size : {std::int64_t{0}, std::int64_t{1}, buffer - 1, buffer, buffer + 1, 3 * buffer + 5}) {
     const at::Tensor tensor = at::randint(0, 256, {size}, at::TensorOptions(at::kByte).device(gpu));
     EXPECT_TRUE(at::equal(there_and_back(tensor), tensor)) << size;
   }
 }
 
-TEST(HostCopyGpu, ItWaitsForWhatItsOwnThreadHasQueued) {
+TEST(HostCopyGpu, ACopyWaitsForTheWorkOfItsOwnThread) {
   const at::Tensor x = at::ones({8'000'000}, gpu), host = at::empty({8'000'000});
   for (int i = 0; i < 200; ++i) x.add_(1);
   copy_to_host(x, host.data_ptr());
   EXPECT_TRUE(host.eq(201).all().item<bool>());
 }
 
-TEST(HostCopyGpu, AThreadBesideDoesNotWaitForTheOneThatComputes) {
-  const at::Tensor parked = at::randn({4 * window / 4}, gpu), host = at::empty({4 * window / 4});
+TEST(HostCopyGpu, ASideStreamDoesNotWaitForTheThreadThatComputes) {
+  const at::Tensor stashed = at::randn({buffer}, gpu), host = at::empty({buffer});
   const at::Tensor matrix = at::randn({8192, 8192}, gpu), product = at::empty_like(matrix);
   at::mm_out(const_cast<at::Tensor&>(product), matrix, matrix);  // libraries are loaded
   prepare_host_copies(gpu);
   synchronize(gpu);
-  const at::Tensor expected = parked.cpu();
+  const at::Tensor expected = stashed.cpu();
   for (int i = 0; i < 100; ++i) at::mm_out(const_cast<at::Tensor&>(product), matrix, matrix);
   std::thread([&] {
-    const StreamBeside beside(gpu);
-    copy_to_host(parked, host.data_ptr());
+    const SideStream side_stream(gpu);
+    copy_to_host(stashed, host.data_ptr());
   }).join();
-  EXPECT_FALSE(c10::cuda::getDefaultCUDAStream(0).query()) << "the products were done before the copy was";
+  EXPECT_FALSE(c10::cuda::getDefaultCUDAStream(0).query()) << "the products were done before the copy";
   EXPECT_TRUE(at::equal(host, expected));
 }
 

@@ -1,9 +1,9 @@
-# tests/gpu/kill_a_rank.sh: two.sh's step that kills rank 1 within a forward, sourced by it.
+# tests/gpu/kill_a_rank.sh: the step of two.sh that kills rank 1 within a forward. two.sh sources it.
 
-# MiB in use on each GPU; nothing on a CPU.
+# Prints the MiB in use on each GPU; nothing on a CPU.
 used_memory() { [[ $preset == cpu ]] || nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits; }
 
-# BEFORE...: whether each GPU uses no more than then, and a little; waits ten seconds for that.
+# BEFORE...; waits up to ten seconds until each GPU uses no more than before, plus 200 MiB. Fails otherwise.
 memory_is_back() {
   local before=("$@") now i back
   for _ in {1..20}; do
@@ -16,7 +16,7 @@ memory_is_back() {
   return 1
 }
 
-# The process of rank 1 of the run in this folder; nothing before it is there.
+# Prints the process id of rank 1 of the run in $work, if it exists.
 rank_1() {
   local process
   for process in /proc/[0-9]*; do
@@ -25,7 +25,8 @@ rank_1() {
   done 2>/dev/null
 }
 
-# Whether the two have done a step of a clip: so says rank 0's line, drawn as on a terminal. (1 is heard once a second.)
+# True once the ranks have done a step of a clip, according to rank 0's line of the display for terminals. (Rank 1's line
+# is updated only once a second.)
 are_at_work() { grep -aqE 'rank 000 [^ ]+ (high|low) [1-9][0-9]*/' killed.txt; }
 
 shared_render() { render killed --placement resident "${apart[@]}" --ulysses 2 "${long[@]}" --verbose; }
@@ -49,7 +50,7 @@ kill_a_rank() {
   wait $run
   code=$?
   ms=$(($(date +%s%3N) - begin))
-  grep -avE 'rank [0-9]{3} [^ ]+|\[[#-]{20}\]' killed.txt | tail -n 20 # what is not redrawn
+  grep -avE 'rank [0-9]{3} [^ ]+|\[[#-]{20}\]' killed.txt | tail -n 20 # lines that are not part of the display
   ((ms < 15000 && (code == 1 || code == 3))) && ended=true
   grep -aqE 'rank 1([^0-9]|$)' killed.txt && names=true
   memory_is_back "${before[@]}" && back=true

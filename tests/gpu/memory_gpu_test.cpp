@@ -1,6 +1,7 @@
-// tests/gpu/memory_gpu_test.cpp: the memory that plans count on is what stages take, within a tenth.
+// tests/gpu/memory_gpu_test.cpp: the memory that stages use is what the planner predicts, within a tenth.
 #include <c10/core/InferenceMode.h>
 
+#include "base/text.hpp"
 #include "parallel/device.hpp"
 #include "tests/gpu/random_clip.hpp"
 
@@ -39,7 +40,7 @@ Execution all_on_gpu(Precision precision, bool tf32) {
   return execution;
 }
 
-/// The libraries' own memory, which plans leave room for: taken at their first use, and kept.
+/// The memory that libraries allocate at their first use and keep. Plans reserve it separately.
 std::uint64_t used_by_libraries(const Execution& execution) {
   const test::TempFolder folder;
   {
@@ -67,7 +68,7 @@ TEST_P(StageMemory, IsAsPredicted) {
   const Execution execution = all_on_gpu(GetParam().precision, GetParam().tf32);
   const std::uint64_t libraries = used_by_libraries(execution);
   Models models(middle_model(), execution);
-  // All that this placement keeps, so that every stage sees it.
+  // Loads all weights that this placement keeps, so that every stage finds them in memory.
   models.text_encoder(), models.expert(Expert::high), models.expert(Expert::low), models.vae();
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 832, 480, 33);  // 14,040 tokens
@@ -94,7 +95,7 @@ TEST(TextEncoderMemory, IsAsPredicted) {
   }
 }
 
-/// Decoding alone, where weights do not hide what the layers take.
+/// Decoding alone, so that the weights of other stages do not hide the memory of its layers.
 TEST(DecodeMemory, IsAsPredicted) {
   const c10::InferenceMode guard;
   for (const bool tf32 : {false, true}) {

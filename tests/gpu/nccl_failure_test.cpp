@@ -1,5 +1,5 @@
-// tests/gpu/nccl_failure_test.cpp: ranks that are waited for in vain are named, in time, and GPUs are of use
-// afterwards.
+// tests/gpu/nccl_failure_test.cpp: a call fails in time and names the ranks that it waited for in vain; the GPUs can be
+// used afterwards.
 #include <c10/core/DeviceGuard.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/gpu/own_gpu.hpp"
 #include "tests/parallel/all_ranks.hpp"
 
@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 using test::gpu_ranks, test::on_own_gpu, test::own_gpu;
 
-constexpr NcclWaiting impatient{.deadline = 3s};  // long enough for two ranks to connect
+constexpr Waiting impatient{.deadline = 3s};  // long enough for two ranks to connect
 
 std::string failure_of(const std::function<void()>& call) {
   try {
@@ -34,12 +34,12 @@ std::string failure_of(const std::function<void()>& call) {
   return "no error";
 }
 
-bool has(const std::string& words, const std::string& part) { return words.find(part) != std::string::npos; }
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-/// Every rank but 0 sends to it, and hears from it.
-void talk_with_rank_0(Communicator& ranks) {
-  const at::Tensor word = on_own_gpu(at::ones({1000}));
-  ranks.start_exchange(word, 0, 1000, 0)->wait();
+/// Sends to rank 0 and receives from it. For every other rank.
+void exchange_with_rank_0(Communicator& ranks) {
+  const at::Tensor own = on_own_gpu(at::ones({1000}));
+  ranks.start_exchange(own, 0, 1000, 0)->wait();
   ranks.barrier();
 }
 
@@ -49,22 +49,22 @@ void connect(Communicator& ranks) {
   ranks.barrier();
 }
 
-/// Rank 0 stays away; rank 1 is to fail within seconds with these words. Both get rid of what is left of it in time.
+/// Rank 0 does not take part. Rank 1 has to fail within seconds, with a message that holds `part`; then both destroy
+/// their communicators, which must not take long either.
 void expect_rank_0_missed(
-    bool connected, const NcclWaiting& waiting, const std::string& words,
-    const std::function<void()>& meanwhile = [] {}) {
-  const auto together = test_world().communicator();  // brings both to the end of the test at once
+    bool connected, const Waiting& waiting, const std::string& part, const std::function<void()>& meanwhile = [] {}) {
+  const auto together = mpi_communicator(test_world());  // keeps both ranks until the end of the test
   auto ranks = gpu_ranks(waiting);
   if (connected) connect(*ranks);
   together->barrier();
   if (ranks->rank() == 1) {
     const auto begin = Clock::now();
     meanwhile();
-    const std::string failure = failure_of([&] { talk_with_rank_0(*ranks); });
+    const std::string failure = failure_of([&] { exchange_with_rank_0(*ranks); });
     EXPECT_LT(Clock::now() - begin, 8s);
-    EXPECT_TRUE(has(failure, words)) << failure;
+    EXPECT_TRUE(has(failure, part)) << failure;
     EXPECT_TRUE(has(failure, " among ranks 0, 1: rank 1 ")) << failure;
-    EXPECT_EQ(failure_of([&] { ranks->barrier(); }), failure) << "it is of no use any more, and says why";
+    EXPECT_EQ(failure_of([&] { ranks->barrier(); }), failure) << "a failed communicator repeats its error";
   }
   together->barrier();
   const auto begin = Clock::now();
@@ -73,11 +73,11 @@ void expect_rank_0_missed(
   together->barrier();
 }
 
-TEST(NcclFailure, ARankThatNeverComesIsNamed) {
+TEST(NcclFailure, ARankThatNeverConnectsIsNamed) {
   expect_rank_0_missed(/*connected=*/false, impatient, "in vain for rank 0");
 }
 
-TEST(NcclFailure, ARankThatStopsComingIsNamed) {
+TEST(NcclFailure, AConnectedRankThatStopsTakingPartIsNamed) {
   expect_rank_0_missed(/*connected=*/true, impatient, "in vain for rank 0");
 }
 
@@ -94,13 +94,13 @@ TEST(NcclFailure, TheAbortFlagEndsWaitingBeforeTheDeadline) {
   if (other.joinable()) other.join();
 }
 
-TEST(NcclFailure, RanksAreNamedAsAsked) {
-  const auto together = test_world().communicator();
+TEST(NcclFailure, RanksAreNamedByTheNamesGiven) {
+  const auto together = mpi_communicator(test_world());
   std::atomic<bool> failed = false;
   const auto ranks =
-      nccl_communicator(test_world().communicator(), own_gpu(), {.deadline = 3s, .failed = &failed}, {4, 6});
+      nccl_communicator(mpi_communicator(test_world()), own_gpu(), {.deadline = 3s, .failed = &failed}, {4, 6});
   if (ranks->rank() == 1) {
-    const std::string failure = failure_of([&] { talk_with_rank_0(*ranks); });
+    const std::string failure = failure_of([&] { exchange_with_rank_0(*ranks); });
     EXPECT_TRUE(has(failure, "among ranks 4, 6: rank 6 waited 3.")) << failure;
     EXPECT_TRUE(has(failure, "in vain for rank 4")) << failure;
   }
@@ -115,15 +115,15 @@ std::int64_t free_bytes() {
   return static_cast<std::int64_t>(free);
 }
 
-/// Free memory while a group talks, before it fails.
+/// Lets a group connect and fail. Returns the free memory of the GPU in between.
 std::int64_t fail_once() {
-  const auto together = test_world().communicator();
+  const auto together = mpi_communicator(test_world());
   const auto ranks = gpu_ranks(impatient);
   connect(*ranks);
   const std::int64_t meanwhile = free_bytes();
   together->barrier();
   if (ranks->rank() == 1) {
-    EXPECT_NE(failure_of([&] { talk_with_rank_0(*ranks); }), "no error");
+    EXPECT_NE(failure_of([&] { exchange_with_rank_0(*ranks); }), "no error");
   }
   together->barrier();
   return meanwhile;
@@ -131,16 +131,16 @@ std::int64_t fail_once() {
 
 TEST(NcclFailure, MemoryIsFreeAfterwards) {
   constexpr std::int64_t mebibyte = 1 << 20;
-  fail_once();  // what is loaded once stays
+  fail_once();  // memory of the libraries, allocated once, stays
   const std::int64_t before = free_bytes(), meanwhile = fail_once();
-  EXPECT_LT(meanwhile, before - mebibyte) << "NCCL was to take some";
+  EXPECT_LT(meanwhile, before - mebibyte) << "NCCL allocated nothing";
   const auto begin = Clock::now();
   while (free_bytes() < before - mebibyte && Clock::now() - begin < 5s) std::this_thread::sleep_for(10ms);
   EXPECT_GE(free_bytes(), before - mebibyte);
 }
 
-TEST(NcclFailure, AGroupIsMadeAnewOverTheSameRanks) {
-  const auto together = test_world().communicator();
+TEST(NcclFailure, ANewGroupOverTheSameRanksWorks) {
+  const auto together = mpi_communicator(test_world());
   fail_once();
   const auto again = gpu_ranks();
   connect(*again);

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-# tests/gpu/official.py: times the official implementation on this GPU, at full size with random weights, so that ours can
-# be compared within one run.
+# tests/gpu/official.py: times the official implementation on this GPU, at full size with random weights, so that it can
+# be compared with wanfarm within one run.
 #
 #   python3 tests/gpu/official.py REPOSITORY forward vae text
 #
-# REPOSITORY holds the folder wan/ of github.com/Wan-Video/Wan2.2. torch with CUDA is needed, and for FlashAttention-3 the
-# package fa3-fwd. Prints one JSON line a figure: what, seconds (median of a few runs), the most memory in tensors.
+# REPOSITORY contains the folder wan/ of github.com/Wan-Video/Wan2.2. Needs torch with CUDA and, for FlashAttention-3, the
+# package fa3-fwd. Prints one JSON line per figure: what, seconds (median of a few runs), peak tensor memory.
 import json
 import sys
 import types
@@ -16,7 +16,7 @@ SIZES = {"832x480": (60, 104), "1280x720": (90, 160)}  # latent rows and columns
 LATENT_FRAMES = 21  # of 81
 
 
-def say(what, seconds, **more):
+def report(what, seconds, **more):
     gib = torch.cuda.max_memory_allocated() / 2**30
     print(json.dumps({"official": what, "seconds": round(seconds, 4), "peak_gib": round(gib, 1), **more}), flush=True)
 
@@ -37,7 +37,7 @@ def median_seconds(work, runs=3):
 
 
 def import_official(repository):
-    """The packages' own __init__ files import every task's dependencies: empty ones take their place."""
+    """Imports the official modules with empty packages, since their __init__ files import the dependencies of all tasks."""
     sys.path.insert(0, repository)
     for name in ("wan", "wan.modules"):
         module = types.ModuleType(name)
@@ -55,7 +55,7 @@ def import_official(repository):
 
 
 def attention_of(name):
-    """A stand-in for the official wrapper that takes one of its possible kernels, with the wrapper's casts."""
+    """Returns a stand-in for the official wrapper that uses one given kernel, with the wrapper's casts."""
     if name == "fa3":
         import fa3_fwd_interface
 
@@ -106,7 +106,7 @@ def forward():
                     return model([x], t=time, context=[text], seq_len=tokens)
 
             try:
-                say("forward", median_seconds(run, 2), size=size, attention=name)
+                report("forward", median_seconds(run, 2), size=size, attention=name)
             except ImportError as missing:
                 print(json.dumps({"official": "forward", "size": size, "attention": name, "missing": str(missing)}))
             torch.cuda.empty_cache()
@@ -126,7 +126,7 @@ def vae():
             with torch.no_grad():
                 model.decode(z, scale)
 
-        say("vae", median_seconds(run, 1), size=size, tf32=torch.backends.cudnn.allow_tf32)  # on, by torch's default
+        report("vae", median_seconds(run, 1), size=size, tf32=torch.backends.cudnn.allow_tf32)  # on, by torch's default
         torch.cuda.empty_cache()
 
 
@@ -143,7 +143,7 @@ def text():
             with torch.no_grad():
                 model(ids, mask)
 
-        say("text", median_seconds(run, 10), tokens=tokens)
+        report("text", median_seconds(run, 10), tokens=tokens)
 
 
 def main():

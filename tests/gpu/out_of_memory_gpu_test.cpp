@@ -1,8 +1,8 @@
-// tests/gpu/out_of_memory_gpu_test.cpp: a stage that does not fit says what was asked for and what to change, and the
-// run goes on. A program of its own: it limits the memory of its process.
+// tests/gpu/out_of_memory_gpu_test.cpp: the error of a stage that does not fit names the size that was requested and
+// what to change, and later clips render. A program of its own, because it limits the memory of its process.
 #include <regex>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/device.hpp"
 #include "tests/gpu/random_clip.hpp"
 
@@ -23,7 +23,7 @@ class OutOfMemory : public testing::Test {
     return all_on_gpu;
   }
 
-  /// What a stage says that must not fit.
+  /// The error of a stage that does not fit.
   static std::string refusal(Clip& clip, Stage stage, Models& models) {
     try {
       advance(clip, stage, models);
@@ -50,14 +50,14 @@ class OutOfMemory : public testing::Test {
   }
 };
 
-/// 0.2 GB an expert, but its forward at 720p takes 2.5 GB, and so does the VAE there.
+/// An expert of 0.2 GB whose forward at 720p takes 2.5 GB, as does the VAE's decoding.
 constexpr ModelSize wide{.dim = 2048, .ffn = 2048, .heads = 16, .layers = 1, .vae_dim = 96};
 
 TEST_F(OutOfMemory, TheLimitIsWhatWasAskedFor) {
   EXPECT_NEAR(static_cast<double>(memory_limit(test::device())), static_cast<double>(limit), 1 << 20);
 }
 
-TEST_F(OutOfMemory, ALimitBeyondTheDeviceIsAMistake) {
+TEST_F(OutOfMemory, ALimitBeyondTheDeviceIsRefused) {
   try {
     limit_memory(test::device(), 1ull << 50);
     FAIL() << "accepted";
@@ -67,7 +67,7 @@ TEST_F(OutOfMemory, ALimitBeyondTheDeviceIsAMistake) {
   }
 }
 
-TEST_F(OutOfMemory, InDenoisingItNamesTheStageAndSwap) {
+TEST_F(OutOfMemory, InDenoisingTheErrorNamesTheStageAndSuggestsSwap) {
   const DescribedModel model(wide);
   Models models(model.path(), execution());
   const test::TempFolder folder;
@@ -77,7 +77,7 @@ TEST_F(OutOfMemory, InDenoisingItNamesTheStageAndSwap) {
   expect_a_small_clip_renders(models);
 }
 
-TEST_F(OutOfMemory, WhereExpertsAreExchangedItNamesTheSize) {
+TEST_F(OutOfMemory, WithSwappedExpertsTheErrorSuggestsASmallerSize) {
   const DescribedModel model(wide);
   Models models(model.path(), execution(Residency::exchanged));
   const test::TempFolder folder;
@@ -87,7 +87,7 @@ TEST_F(OutOfMemory, WhereExpertsAreExchangedItNamesTheSize) {
   expect_a_small_clip_renders(models);
 }
 
-TEST_F(OutOfMemory, InDecodingItNamesTheStage) {
+TEST_F(OutOfMemory, InDecodingTheErrorNamesTheStage) {
   const DescribedModel model(wide);
   Models models(model.path(), execution());
   const test::TempFolder folder;
@@ -98,7 +98,7 @@ TEST_F(OutOfMemory, InDecodingItNamesTheStage) {
 }
 
 /// 700,000 rows of 2048 bf16 values are 2.9 GB.
-TEST_F(OutOfMemory, ATextEncoderThatDoesNotFitIsSentToTheCpu) {
+TEST_F(OutOfMemory, ForATextEncoderThatDoesNotFitTheErrorSuggestsTheCpu) {
   ModelSize size = wide;
   size.text_dim = 2048, size.text_heads = 16, size.vocabulary = 700'000;
   const DescribedModel model(size);

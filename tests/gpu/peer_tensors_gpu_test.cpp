@@ -1,12 +1,12 @@
-// tests/gpu/peer_tensors_gpu_test.cpp: two ranks copy tensors from each other's GPUs: the same bits, whatever they are,
-// and nothing is held of the other one's memory afterwards.
+// tests/gpu/peer_tensors_gpu_test.cpp: two ranks copy tensors from each other's GPUs: every bit of any kind of tensor,
+// and the other rank's memory is closed afterwards.
 #include <cstdlib>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "parallel/device.hpp"
 #include "parallel/peer_memory.hpp"
 #include "parallel/peer_tensors.hpp"
-#include "pipeline/peer_expert.hpp"
+#include "pipeline/experts/peer_expert.hpp"
 #include "tests/gpu/own_gpu.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
 
@@ -15,17 +15,17 @@ namespace {
 
 using test::on_own_gpu, test::own_gpu;
 
-/// What the other rank says.
+/// The bytes that the other rank passes.
 Bytes exchanged(const Bytes& own) {
-  const auto ranks = test_world().communicator();
-  const std::string others = texts_of_all(*ranks, {own.begin(), own.end()}).at(ranks->rank() == 0 ? 1 : 0);
+  const auto ranks = mpi_communicator(test_world());
+  const std::string others = all_gather_texts(*ranks, {own.begin(), own.end()}).at(ranks->rank() == 0 ? 1 : 0);
   return {others.begin(), others.end()};
 }
 
-void wait_for_all() { test_world().communicator()->barrier(); }
+void wait_for_all() { mpi_communicator(test_world())->barrier(); }
 
-/// Of that rank, in forms that weights have or may have: small ones, which share a segment of the allocator, large
-/// ones, parts of another one, and one without dimensions.
+/// Tensors of a rank in all forms that weights may have: small ones, which share a segment of the allocator, large
+/// ones, parts of another tensor, and one without dimensions.
 std::vector<at::Tensor> tensors_of(int rank) {
   const at::Tensor many = on_own_gpu(at::arange(1 << 24).mul(7).add(1000 * rank).remainder(251));
   const at::Tensor rows = many.narrow(0, 0, 6000).to(at::kFloat).view({6, 1000});
@@ -37,7 +37,7 @@ std::vector<at::Tensor> tensors_of(int rank) {
   return tensors;
 }
 
-TEST(PeerTensors, AreTheOtherRanksBitForBit) {
+TEST(PeerTensors, CopiesHaveTheBitsOfTheOtherRanksTensors) {
   const int rank = test_world().rank();
   const std::vector<at::Tensor> own = tensors_of(rank), wanted = tensors_of(1 - rank);
   for (int round = 0; round < 2; ++round) {  // memory that was closed is opened again
@@ -54,7 +54,7 @@ TEST(PeerTensors, AreTheOtherRanksBitForBit) {
   }
 }
 
-TEST(PeerTensors, StayWhenTheirLenderIsDone) {
+TEST(PeerTensors, CopiesStayWhenTheOtherRankFreesItsTensors) {
   const int rank = test_world().rank();
   std::vector<at::Tensor> own = tensors_of(rank);
   const std::vector<at::Tensor> wanted = tensors_of(1 - rank);
@@ -68,7 +68,7 @@ TEST(PeerTensors, StayWhenTheirLenderIsDone) {
   EXPECT_TRUE(at::equal(copies.front(), wanted.front()));
 }
 
-TEST(PeerTensors, OfOtherShapesOrTypesAreRefused) {
+TEST(PeerTensors, OtherShapesOrDtypesAreRefused) {
   const std::vector<at::Tensor> own{on_own_gpu(at::ones({4, 3}))};
   const Bytes shared = exchanged(share_tensors(own));
   const auto meta = at::device(at::kMeta);
@@ -79,7 +79,7 @@ TEST(PeerTensors, OfOtherShapesOrTypesAreRefused) {
   wait_for_all();
 }
 
-TEST(PeerTensors, AreNotSharedWhereThatCannotBe) {
+TEST(PeerTensors, OnACpuOrSwitchedOffNothingIsShared) {
   EXPECT_TRUE(share_tensors({}).empty());
   EXPECT_TRUE(share_tensors({at::ones({4})}).empty()) << "on the CPU";
   ::setenv("WANFARM_PEER_COPIES", "0", 1);
@@ -92,12 +92,12 @@ DitWeights on(at::Device device, const std::string& expert) {
   return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::exact, device);
 }
 
-TEST(PeerExpert, IsWhatItsFilesWouldGive) {
+TEST(PeerExpert, EqualsTheExpertLoadedFromFiles) {
   const DitWeights own = on(own_gpu(), test_world().rank() == 0 ? "high" : "low");
   const std::string others = test_world().rank() == 0 ? "low" : "high";
   synchronize(own_gpu());
-  const Lender lender{1 - test_world().rank(), [&] { return Lent{exchanged(share_expert(own)), nullptr}; }};
-  std::optional<DitWeights> copy = borrow_expert(lender, on(at::kMeta, others), own_gpu(), others);
+  const WeightPeer peer{1 - test_world().rank(), [&] { return WeightLease{exchanged(share_expert(own)), nullptr}; }};
+  std::optional<DitWeights> copy = copy_peer_expert(peer, on(at::kMeta, others), own_gpu(), others);
   wait_for_all();
   ASSERT_TRUE(copy);
   DitWeights wanted = on(own_gpu(), others);

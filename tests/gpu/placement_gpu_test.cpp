@@ -1,9 +1,10 @@
-// tests/gpu/placement_gpu_test.cpp: where weights lie changes no bit, and what leaves the GPU gives its memory back.
+// tests/gpu/placement_gpu_test.cpp: where weights are kept changes no bit, and weights that leave the GPU free their
+// memory.
 #include <c10/core/InferenceMode.h>
 
 #include "parallel/device.hpp"
-#include "tests/pipeline/golden_clip.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
+#include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 std::uint64_t used() { return device_memory(test::device()).used; }
 
 Experts tiny_experts(Residency residency) {
-  return Experts(residency, test::device(), [](Expert which, NodeReader*, const Lender*) {
+  return Experts(residency, test::device(), [](Expert which, NodeReader*, const WeightPeer*) {
     return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
   });
 }
@@ -65,7 +66,7 @@ TEST(PlacementOnGpu, FreeDeviceGivesAllOfItBack) {
   EXPECT_GT(used(), before.used);
   experts.free_device();
   EXPECT_EQ(used(), before.used);
-  EXPECT_LE(device_memory(test::device()).held, before.held) << "it went back to the device, for others to take";
+  EXPECT_LE(device_memory(test::device()).held, before.held) << "the allocator still caches it";
 }
 
 Models models_with_text_encoder(bool keep) {
@@ -75,7 +76,7 @@ Models models_with_text_encoder(bool keep) {
 }
 
 TEST(TextEncoderOnGpu, LeavesOnceTextsAreEmbedded) {
-  // The first use of the libraries takes memory for their own purposes, and keeps it.
+  // At their first use the libraries allocate memory that they keep.
   models_with_text_encoder(true).embed("snow");
   const std::uint64_t before = used();
   Models leaving = models_with_text_encoder(false), keeping = models_with_text_encoder(true);
@@ -97,7 +98,7 @@ TEST(TextEncoderOnGpu, LeavesBeforeAnExpertComes) {
   Experts alone = tiny_experts(Residency::both);
   const std::uint64_t before_alone = used();
   alone.use(Expert::high);
-  EXPECT_EQ(expert, used() - before_alone) << "beside the expert there is nothing";
+  EXPECT_EQ(expert, used() - before_alone) << "something else than the expert is on the device";
 }
 
 TEST(TextEncoderOnGpu, EmbedsAsOnTheCpu) {

@@ -1,12 +1,12 @@
-// tests/gpu/random_clip.hpp: models of any size with random weights that are drawn on the GPU, and clips for them.
+// tests/gpu/random_clip.hpp: models of any size, whose random weights are drawn on the GPU, and clips for them.
 #pragma once
 
 #include "launcher/random_model/random_model.hpp"
-#include "tests/pipeline/golden_clip.hpp"
+#include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
 
-/// A model that is described in a temporary folder.
+/// A model in a temporary folder that holds descriptions of random weights instead of weights.
 class DescribedModel {
  public:
   explicit DescribedModel(const ModelSize& size) {
@@ -21,7 +21,7 @@ class DescribedModel {
   test::TempFolder folder_;
 };
 
-/// Two steps, one by each expert; Y4M, which costs nothing.
+/// A clip of two steps, one by each expert. It is written as Y4M, which takes no time to encode.
 inline Clip short_clip(const test::TempFolder& folder, int width, int height, int frames) {
   Job job;
   job.name = "clip";
@@ -31,7 +31,7 @@ inline Clip short_clip(const test::TempFolder& folder, int width, int height, in
   job.shift = 5.0;
   job.seed = 1;
   Clip clip = clip_in(folder, job);
-  clip.format.codec = "y4m";
+  clip.format.codec = VideoCodec::y4m;
   clip.files.frames.clear();
   return clip;
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, beside the official implementation.
-# Two GPUs: tests/gpu/two.sh.
+# tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, together with the official
+# implementation. For two GPUs see tests/gpu/two.sh.
 #
-#   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (no words: all of them)
+#   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (default: all of them)
 #
-# Results go to OUT (build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
-# Environment: WF_TORCH_ROOT (a LibTorch with CUDA; without it that of python3), WAN_REPOSITORY (a checkout of
-# github.com/Wan-Video/Wan2.2, for the official figures), WANFARM_FA3 (fa3_fwd/_C.abi3.so or the folder it lies in).
+# Results go to OUT (default: build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
+# Environment: WF_TORCH_ROOT (a LibTorch with CUDA; default: python3's), WAN_REPOSITORY (a checkout of
+# github.com/Wan-Video/Wan2.2, for the official figures), WANFARM_FA3 (fa3_fwd/_C.abi3.so or its folder).
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -32,7 +32,7 @@ official() { # WHAT
 }
 
 run_tests() {
-  local without='gpu2|lab' # two GPUs: two.sh
+  local without='gpu2|lab' # two.sh runs gpu2
   [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
 }
@@ -40,8 +40,8 @@ run_tests() {
 attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
 
 cd "$work" || exit 1 # models/random-a14b is made here
-for word in "${steps[@]}"; do
-  case $word in
+for name in "${steps[@]}"; do
+  case $name in
     build) step build run_build cuda ;;
     test) step test run_tests ;;
     forward)
@@ -63,17 +63,17 @@ for word in "${steps[@]}"; do
       step text bench text --model random:a14b
       step text-official official text
       ;;
-    clip) # shift 5: two steps by each expert
+    clip) # with shift 5 each expert does two steps
       clip=(clip --model random:a14b --size 832x480 --frames 81 --steps 4 --shift 5)
       step clip-resident bench "${clip[@]}" --placement resident --runs 1
       step clip-swap bench "${clip[@]}" --placement swap --gpu-memory 48GiB --runs 2
       ;;
-    load) # two blocks of the published size: 5 GB an expert
+    load) # two blocks of the published size
       step load-make "$program" make-model "$work/two-blocks" --preset a14b --layers 2 --text-layers 1 --vocabulary 1000
       step load bench clip --model "$work/two-blocks" --size 832x480 --frames 5 --steps 4 --shift 5 --runs 1
       ;;
     *)
-      echo "not a step: $word" >&2
+      echo "unknown step: $name" >&2
       exit 2
       ;;
   esac

@@ -1,13 +1,13 @@
-# tests/gpu/steps.sh: what run.sh and two.sh share, to be sourced by them. Of their variables it uses:
-#   root     the repository            build    the build's folder          program  wanfarm
-#   out      the results' folder       logs     where the steps' logs go    work     a folder for files of no interest
-# Each command may take WF_LIMIT seconds (900).
+# tests/gpu/steps.sh: functions that run.sh and two.sh share; they source it. It uses these variables of theirs:
+#   root     the repository            build    the build folder            program  wanfarm
+#   out      the folder for results    logs     the folder for logs         work     a folder for temporary files
+# Each command is limited to WF_LIMIT seconds (900).
 
 failed=0
 
 say() { printf '\n== %s\n' "$*"; }
 
-# A step that fails is told, and the others go on.
+# Runs one step. If it fails, this is reported and the others still run.
 step() { # NAME COMMAND...
   local name=$1 ok=true begin=$SECONDS
   shift
@@ -24,7 +24,7 @@ step() { # NAME COMMAND...
 # ARGUMENT...
 wanfarm() { timeout --kill-after=30 "${WF_LIMIT:-900}" "$program" "$@"; }
 
-# ARGUMENT...; the table on the screen, the figures in results.jsonl
+# ARGUMENT...; prints the tables and adds the figures to results.jsonl
 bench() {
   wanfarm bench "$@" --save_results "$work/figures.json" &&
     python3 -c 'import json, sys; print(json.dumps({"step": sys.argv[1], **json.load(sys.stdin)}))' "$current" \

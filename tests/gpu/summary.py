@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-# tests/gpu/summary.py RESULTS: what two.sh measured, from its results.jsonl: the tables of each kind of bench, those of
-# all its steps in one. Less than 10,000 characters. Python's standard library only.
+# tests/gpu/summary.py RESULTS: summarises the results.jsonl of two.sh in less than 10,000 characters: one table per kind
+# of bench, with a row per step. Python's standard library only.
 import json
 import sys
 from collections import defaultdict
 
-MOST = 9900
-LEFT_OUT = ("bytes", "host", "least_s")  # columns
-IN_THE_LOG_ALONE = ("operations",)  # tables
+MAX_CHARACTERS = 9900
+OMITTED_COLUMNS = ("bytes", "host", "least_s")
+OMITTED_TABLES = ("operations",)  # they are in the logs
 SHORTER = {"difference": "off by", "planned": "plan", "percent": "%", "_": " "}
 
 
-def words(value):
+def to_text(value):
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -28,11 +28,11 @@ def header(key):
 
 
 def table(title, rows):
-    """rows: dictionaries of the same keys. Columns of nothing are left out; texts are aligned to the left."""
-    keys = [key for key in rows[0] if key not in LEFT_OUT and any(row.get(key) not in (None, "") for row in rows)]
+    """Formats dictionaries with the same keys as a table. Empty columns are omitted; texts are left-aligned."""
+    keys = [key for key in rows[0] if key not in OMITTED_COLUMNS and any(row.get(key) not in (None, "") for row in rows)]
     columns = []
     for key in keys:
-        cells = [header(key)] + [words(row.get(key)) for row in rows]
+        cells = [header(key)] + [to_text(row.get(key)) for row in rows]
         width = max(map(len, cells))
         is_text = all(isinstance(row.get(key), str) for row in rows)
         columns.append([cell.ljust(width) if is_text else cell.rjust(width) for cell in cells])
@@ -40,7 +40,7 @@ def table(title, rows):
 
 
 def latest(lines):
-    """Of a step that was repeated, the last time; its line with "ok" ends it."""
+    """Keeps only the last run of each step. A step's last line is the one with "ok"."""
     steps, ended = defaultdict(list), set()
     for line in lines:
         if line["step"] in ended:
@@ -51,12 +51,12 @@ def latest(lines):
 
 
 def benches(results):
-    """Tables by what was measured and their own names."""
+    """Returns one table per kind of bench and name of table."""
     tables = defaultdict(list)
     for line in results:
         for result in line.get("results", []):
             for name, rows in result.items():
-                if isinstance(rows, list) and rows and name not in IN_THE_LOG_ALONE:
+                if isinstance(rows, list) and rows and name not in OMITTED_TABLES:
                     step = line["step"].removeprefix(line["bench"]).strip("-")
                     tables[line["bench"], name] += [{"step": step, **row} for row in rows]
     return [table(f"bench {what}: {name}", rows) for (what, name), rows in tables.items()]
@@ -65,12 +65,12 @@ def benches(results):
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         results = latest([json.loads(line) for line in file])
-    steps = [{"step": r["step"], "seconds": r["step_seconds"], "went well": r["ok"]} for r in results if "ok" in r]
+    steps = [{"step": r["step"], "seconds": r["step_seconds"], "succeeded": r["ok"]} for r in results if "ok" in r]
     checks = [{"check": f"{r['step']}: {header(key)}", "found": value} for r in results
               if "ok" not in r and "bench" not in r for key, value in r.items() if key != "step"]
     parts = [table(title, rows) for title, rows in (("steps", steps), ("checks", checks)) if rows] + benches(results)
     text = "\n\n".join(parts)
-    print(text if len(text) < MOST else text[:MOST] + "\n[cut short]")
+    print(text if len(text) < MAX_CHARACTERS else text[:MAX_CHARACTERS] + "\n[cut short]")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# tests/gpu/two.sh: configures, builds, tests and measures on a machine with two GPUs what they do together.
+# tests/gpu/two.sh: configures, builds, tests and measures two GPUs working together.
 #
-#   tests/gpu/two.sh OUT [build] [test] [comm] [forward] [list] [trace] [modes] [kill]      (no words: all of them)
+#   tests/gpu/two.sh OUT [build] [test] [comm] [forward] [list] [trace] [modes] [kill]      (default: all of them)
 #
-# OUT gets results.jsonl (a JSON line for each step, and for what it measured; a later call adds to it), summary.txt,
-# which is also printed at the end, pipeline-trace.json with its picture, and log/. Ends with 1 when a step failed.
-# Environment: WF_TORCH_ROOT (a LibTorch with CUDA and NCCL; without it that of python3), WANFARM_FA3 (the library of
-# FlashAttention-3; without it cuDNN's attention), WF_RUNS (measured of each forward: 3), WF_SIZES (of forwards:
-# "832x480 1280x720"), WF_LIMIT (seconds that a command may take: 900). WF_TEST_DEVICE=cpu rehearses all of it with a
-# tiny model on two CPU ranks, where figures mean nothing; WF_PROGRAM: a built wanfarm.
+# OUT receives results.jsonl (JSON lines for each step and its measurements; a later call appends to it), summary.txt
+# (also printed at the end), pipeline-trace.json with its picture, and log/. Exits with 1 if a step failed.
+# Environment: WF_TORCH_ROOT (a LibTorch with CUDA and NCCL; default: python3's), WANFARM_FA3 (the library of
+# FlashAttention-3; default: cuDNN's attention), WF_RUNS (timed repetitions of each forward: 3), WF_SIZES (sizes of
+# forwards: "832x480 1280x720"), WF_LIMIT (time limit of a command in seconds: 900). WF_TEST_DEVICE=cpu rehearses all of
+# it with a tiny model on two CPU ranks, where figures mean nothing; WF_PROGRAM uses a built wanfarm.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -17,13 +17,13 @@ usage() {
   sed -n '4p' "${BASH_SOURCE[0]}" >&2
   exit 2
 }
-(($#)) || usage 'where are the results to go?'
+(($#)) || usage 'the folder for results is missing'
 out=$(realpath -m "$1")
 shift
-words=("$@")
-(($#)) || words=(build test comm forward list trace modes kill)
-for word in "${words[@]}"; do
-  [[ $word =~ ^(build|test|comm|forward|list|trace|modes|kill)$ ]] || usage "not a step: $word"
+steps=("$@")
+(($#)) || steps=(build test comm forward list trace modes kill)
+for name in "${steps[@]}"; do
+  [[ $name =~ ^(build|test|comm|forward|list|trace|modes|kill)$ ]] || usage "unknown step: $name"
 done
 logs=$out/log
 work=$(mktemp -d)
@@ -35,7 +35,7 @@ if [[ ${WF_TEST_DEVICE:-cuda} == cpu ]]; then
   on_device=(--device cpu --threads 1)
   model=(--model "$root/tests/data/golden/tiny")
   short=(--size 64x64 --frames 5 --steps 4 --shift 5) measured=("${short[@]}")
-  long=(--size 128x128 --frames 33 --steps 24 --shift 5) # so long that a forward can be interrupted
+  long=(--size 128x128 --frames 33 --steps 24 --shift 5) # long enough for a rank to be killed within a forward
   pair='^(communicator_mpi_test|ranks_mpi_test)\.ranks2$'
 else
   preset=cuda attention=${WANFARM_FA3:+fa3} frames=81
@@ -45,12 +45,12 @@ else
   model=(--model random:a14b)
   short=(--size 832x480 --frames 17 --steps 4 --shift 5)
   long=(--size 832x480 --frames 81 --steps 4 --shift 5) measured=("${long[@]}")
-  pair='' # the label is enough
+  pair='' # the label selects the tests
 fi
 build=$root/build/$preset
 program=$(realpath -m "${WF_PROGRAM:-$build/bin/wanfarm}")
 runs=${WF_RUNS:-3}
-apart=(--cfg-parallel 1 --ulysses 1 --ring 1) # each rank its own clips
+apart=(--cfg-parallel 1 --ulysses 1 --ring 1) # each rank renders clips of its own
 # shellcheck source=tests/gpu/steps.sh
 source "$root/tests/gpu/steps.sh"
 
@@ -65,7 +65,7 @@ prompts:
   - {name: train, prompt: A train crosses a high bridge}
 END
 
-# NCCL's warnings stand beside a test that fails.
+# Shows NCCL's warnings with the output of failed tests.
 run_tests() {
   local which=(-L '^gpu2$')
   [[ -z $pair ]] || which=(-R "$pair")
@@ -89,7 +89,7 @@ draw_trace() {
   python3 "$root/docs/draw_trace.py" "$out/pipeline-trace.json" "$out/pipeline-trace.svg" --title 'pipeline, two ranks'
 }
 
-# FOLDER FLAG...; the list's first three clips
+# FOLDER FLAG...; renders the list's first three clips
 render() {
   wanfarm render list.yaml --limit 3 --output "$1" "${model[@]}" "${on_device[@]}" --attention "$attention" --tf32 \
     --codec y4m --ranks 2 "${@:2}"
@@ -110,7 +110,7 @@ same_latents() {
   $same
 }
 
-run_step() { # WORD
+run_step() { # NAME
   local size degree
   case $1 in
     build) step build run_build "$preset" ;;
@@ -139,7 +139,7 @@ run_step() { # WORD
 
 # shellcheck source=tests/gpu/kill_a_rank.sh
 source "$root/tests/gpu/kill_a_rank.sh"
-for word in "${words[@]}"; do run_step "$word"; done
+for name in "${steps[@]}"; do run_step "$name"; done
 say summary
 python3 "$root/tests/gpu/summary.py" "$out/results.jsonl" | tee "$out/summary.txt"
 exit $failed

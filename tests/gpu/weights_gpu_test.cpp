@@ -1,5 +1,5 @@
-// tests/gpu/weights_gpu_test.cpp: weights that are loaded to the GPU are those that are loaded to the CPU, bit for bit;
-// described ones have the values that were asked for.
+// tests/gpu/weights_gpu_test.cpp: weights that are loaded to the GPU have the bits of those that are loaded to the CPU;
+// random weights drawn on the GPU have the requested mean and deviation.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -20,15 +20,15 @@ void expect_equal_on_both(const Checkpoint& checkpoint) {
     for (const std::string& name : checkpoint.names()) {
       const at::Tensor here = checkpoint.load(name, dtype, at::kCPU);
       EXPECT_TRUE(at::equal(checkpoint.load(name, dtype, test::device()).cpu(), here)) << name << " as " << dtype;
-      const at::Tensor waiting = pinned(here.sizes(), dtype);
-      checkpoint.load_into(name, waiting);
-      EXPECT_TRUE(at::equal(waiting, here)) << name << " as " << dtype << " in pinned memory";
+      const at::Tensor host = pinned(here.sizes(), dtype);
+      checkpoint.load_into(name, host);
+      EXPECT_TRUE(at::equal(host, here)) << name << " as " << dtype << " in pinned memory";
     }
 }
 
-// More pieces than buffers, so that each is used again while copies out of the others are under way; between them small
-// tensors, at odd places because the one byte of "b" is written before them.
-TEST(UploadedWeights, AreThoseThatTheCpuLoads) {
+// More chunks than buffers, so that each buffer is reused while copies out of the others are in flight; small tensors
+// between them have odd offsets, because the 7 bytes of "bytes" are written before them.
+TEST(UploadedWeights, EqualThoseThatTheCpuLoads) {
   const test::TempFolder folder;
   at::manual_seed(3);
   std::map<std::string, at::Tensor> tensors{{"bytes", at::arange(7).to(at::kByte)}, {"none", at::empty({0, 3})}};
@@ -43,7 +43,7 @@ TEST(UploadedWeights, AreThoseThatTheCpuLoads) {
   expect_equal_on_both(Checkpoint(folder / "w.safetensors"));
 }
 
-TEST(UploadedWeights, MayLieAnywhereInAFile) {
+TEST(UploadedWeights, MayHaveAnyOffsetInAFile) {
   const test::TempFolder folder;
   const at::Tensor values = at::randn({1'000'000});
   for (std::size_t padding = 0; padding < 4; ++padding) {
@@ -57,12 +57,12 @@ TEST(UploadedWeights, MayLieAnywhereInAFile) {
   }
 }
 
-TEST(UploadedWeights, OfThePthFilesAreThoseThatTheCpuLoads) {
+TEST(UploadedWeights, OfThePthFilesEqualThoseThatTheCpuLoads) {
   for (const char* file : {"Wan2.1_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth"})
     expect_equal_on_both(Checkpoint(Path(WF_TEST_DATA) / "golden/tiny" / file));
 }
 
-/// One tensor of more than one piece of the draw.
+/// A described tensor that is drawn in more than one chunk.
 struct Described {
   Described()
       : checkpoint(folder.write(
@@ -72,13 +72,13 @@ struct Described {
   Checkpoint checkpoint;
 };
 
-TEST(DescribedWeights, OnTheGpuHaveTheMeanAndSpreadThatWereAsked) {
+TEST(DescribedWeights, OnTheGpuHaveTheRequestedMeanAndDeviation) {
   const at::Tensor w = Described().load(at::kFloat);
   ASSERT_TRUE(w.is_cuda());
   EXPECT_NEAR(w.to(at::kDouble).mean().item<double>(), 3.0, 3.5e-4);  // 7 standard errors
   EXPECT_NEAR(w.to(at::kDouble).std().item<double>(), 0.5, 2.5e-4);
   EXPECT_FALSE(at::equal(w.flatten().narrow(0, 0, 1 << 20), w.flatten().narrow(0, 64 << 20, 1 << 20)))
-      << "the second piece does not repeat the first";
+      << "the second chunk does not repeat the first";
 }
 
 TEST(DescribedWeights, AreTheSameEachTimeOnTheGpuAndInPinnedMemory) {
@@ -86,9 +86,9 @@ TEST(DescribedWeights, AreTheSameEachTimeOnTheGpuAndInPinnedMemory) {
   const at::Tensor w = described.load(at::kBFloat16);
   EXPECT_TRUE(at::equal(w, described.load(at::kBFloat16)));
   EXPECT_TRUE(at::equal(w, described.load(at::kFloat).to(at::kBFloat16)));
-  const at::Tensor waiting = pinned(w.sizes(), at::kBFloat16);
-  described.checkpoint.load_into("w", waiting);
-  EXPECT_TRUE(at::equal(waiting, w.cpu()));
+  const at::Tensor host = pinned(w.sizes(), at::kBFloat16);
+  described.checkpoint.load_into("w", host);
+  EXPECT_TRUE(at::equal(host, w.cpu()));
 }
 
 }  // namespace

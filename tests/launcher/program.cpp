@@ -12,7 +12,7 @@
 namespace wf {
 namespace {
 
-/// In the child: never returns.
+/// Turns the child process into the program.
 [[noreturn]] void become(const Path& folder, const TempFolder& streams, std::vector<char*> arguments,
                          const Surroundings& surroundings) {
   const int in = ::open((streams / "in").c_str(), O_RDONLY);
@@ -32,10 +32,10 @@ namespace {
 
 Program::Program(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings) {
   write_file(streams_ / "in", surroundings.input);
-  std::vector<std::string> words{WF_PROGRAM};
-  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> command{WF_PROGRAM};
+  command.insert(command.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
+  for (std::string& argument : command) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   process_ = ::fork();
   if (process_ < 0) throw std::runtime_error("fork failed");
@@ -57,19 +57,19 @@ bool Program::running() {
   return process_ > 0;
 }
 
-std::string Program::said() const {
+std::string Program::stderr_so_far() const {
   const Path file = streams_ / "err";
   return std::filesystem::exists(file) ? read_file(file) : "";
 }
 
-Outcome Program::wait() {
+ProgramResult Program::wait() {
   if (process_ > 0) ::waitpid(process_, &status_, 0);
   process_ = -1;
   const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
   return {code, read_file(streams_ / "out"), read_file(streams_ / "err")};
 }
 
-Outcome run(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings) {
+ProgramResult run(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings) {
   return Program(folder, arguments, surroundings).wait();
 }
 

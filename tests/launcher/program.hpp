@@ -13,18 +13,20 @@ namespace wf {
 
 using test::TempFolder;
 
-struct Outcome {
+/// What a program that has ended leaves behind.
+struct ProgramResult {
   int code = -1;  ///< exit code; 128 + signal when one ended it
   std::string out, err;
 };
 
+/// What a program is started with beside its arguments.
 struct Surroundings {
   std::string input = {};                     ///< stdin
   std::vector<std::string> environment = {};  ///< "NAME=value", added
   std::uint64_t largest_file = 0;             ///< RLIMIT_FSIZE; 0: none
 };
 
-/// A process at work in `folder` (its current folder). Waited for, or killed, by its destructor.
+/// The program as a process whose current folder is `folder`. The destructor kills it when it is still running.
 class Program {
  public:
   Program(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings = {});
@@ -33,8 +35,8 @@ class Program {
   Program& operator=(const Program&) = delete;
   void signal(int number) const;
   bool running();
-  std::string said() const;  ///< on stderr, so far
-  Outcome wait();
+  std::string stderr_so_far() const;
+  ProgramResult wait();
 
  private:
   TempFolder streams_;
@@ -42,14 +44,14 @@ class Program {
   int status_ = 0;
 };
 
-Outcome run(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings = {});
+ProgramResult run(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings = {});
 
-/// The checkpoint of the official numbers: tiny, and quick on a CPU.
+/// The tiny checkpoint that the golden numbers were made with.
 Path golden_model_folder();
-/// A list of `prompts` clips of 32x32 pixels and 5 frames, so small that it is rendered in a second or two.
+/// A prompt list of that many clips of 32x32 pixels and 5 frames, which render in a second or two.
 std::string small_list(int prompts, int steps = 2);
 
-/// Names of everything below a folder, relative to it.
+/// The names of all files and folders below a folder, relative to it, sorted.
 std::vector<std::string> files_below(const Path& folder);
 
 }  // namespace wf

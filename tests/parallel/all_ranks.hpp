@@ -1,4 +1,4 @@
-// tests/parallel/all_ranks.hpp: what tests ask all ranks of their world at once. Collective.
+// tests/parallel/all_ranks.hpp: values that the ranks of a test exchange. Collective over the world of the test.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -13,14 +13,14 @@
 
 namespace wf::test {
 
-/// 0, 1, ...: no call to the others.
+/// The ranks 0, 1, ... of the world. Not collective.
 inline std::vector<int> everyone() {
   std::vector<int> ranks(static_cast<std::size_t>(test_world().size()));
   std::iota(ranks.begin(), ranks.end(), 0);
   return ranks;
 }
 
-/// The number that each rank gives.
+/// The number that each rank passes, in rank order.
 inline std::vector<std::int64_t> of_all_ranks(std::uint64_t number) {
   const Counts rows(static_cast<std::size_t>(test_world().size()), 1);
   const at::Tensor own = at::full({1}, static_cast<std::int64_t>(number), at::kLong);
@@ -33,7 +33,7 @@ inline std::uint64_t sum_of_all_ranks(std::uint64_t number) {
   return static_cast<std::uint64_t>(std::accumulate(all.begin(), all.end(), std::int64_t{0}));
 }
 
-/// The text that rank 0 gives, on all ranks.
+/// The text that rank 0 passes, shorter than 4096 characters, on all ranks.
 inline std::string of_rank_0(std::string text) {
   const auto ranks = mpi_communicator(MPI_COMM_WORLD);
   const at::Tensor bytes = at::zeros({4096}, at::kChar);

@@ -1,4 +1,4 @@
-// tests/parallel/attention_test.cpp: joining attention over two sets of keys by their log-sum-exps.
+// tests/parallel/attention_test.cpp: merging attention over two sets of keys by their log-sum-exps.
 #include "parallel/attention.hpp"
 
 #include <ATen/ATen.h>
@@ -18,7 +18,7 @@ AttentionResult formula(const at::Tensor& q, const at::Tensor& k, const at::Tens
   return {at::matmul(scores.softmax(-1), v), scores.logsumexp(-1).to(at::kFloat)};
 }
 
-TEST(MergeAttention, TwoSetsOfKeysMakeTheWhole) {
+TEST(MergeAttention, TwoSetsOfKeysMergeIntoTheWhole) {
   const auto generator = at::detail::createCPUGenerator(3);
   const auto draw = [&](std::int64_t rows) {
     return test::on_device(at::randn({2, 3, rows, 16}, generator, at::kFloat));

@@ -1,14 +1,18 @@
-// tests/parallel/communicator_mpi_test.cpp: every rank knows what it has to receive; run on 1, 2, 3 and 4 ranks.
+// tests/parallel/communicator_mpi_test.cpp: every rank receives exactly what it has to; on 2, 3 and 4 ranks. Groups of
+// one rank are subgroups here.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <numeric>
 #include <thread>
 
 #include "parallel/mpi_communicator.hpp"
 #include "tests/mpi_main.hpp"
+#include "tests/parallel/all_ranks.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
@@ -19,7 +23,7 @@ std::vector<int> all_ranks(const Communicator& ranks) {
   return members;
 }
 
-/// What rank `from` has for rank `to`: as many elements as amount() says, none of them equal to another pair's.
+/// The number of elements that rank `from` sends to rank `to`; and those elements, different for each pair of ranks.
 std::int64_t amount(int from, int to) { return (3 * from + 2 * to) % 4; }  // 0 for some
 at::Tensor block(int from, int to, std::int64_t unit = 1) {
   return at::arange(amount(from, to) * unit) + 1000 * from + 100 * to;
@@ -40,41 +44,42 @@ void expect_all_to_all(Communicator& ranks, at::ScalarType dtype, std::int64_t u
   EXPECT_TRUE(at::equal(received, at::cat(to_receive))) << "rank " << ranks.rank() << " got\n" << received;
 }
 
-TEST(MpiCommunicator, HasTheWorldsRanks) {
-  const auto ranks = test_world().communicator();
+TEST(MpiCommunicator, HasTheRanksOfTheWorld) {
+  const auto ranks = mpi_communicator(test_world());
   EXPECT_EQ(ranks->rank(), test_world().rank());
   EXPECT_EQ(ranks->size(), test_world().size());
 }
 
-TEST(World, RanksOfThisMachineAreCounted) {
+TEST(World, RanksOfThisNodeAreCounted) {
   EXPECT_EQ(std::ssize(test_world().hosts()), test_world().size());
   const NodePlace all_here{.local_rank = test_world().rank(), .local_size = test_world().size()};
   EXPECT_EQ(test_world().place(), all_here);
 }
 
 TEST(MpiCommunicator, AllToAllBringsEachBlockToItsRankWhateverTheDtype) {
-  const auto ranks = test_world().communicator();
+  const auto ranks = mpi_communicator(test_world());
   for (const auto dtype : {at::kFloat, at::kBFloat16, at::kLong, at::kBool, at::kByte})
     expect_all_to_all(*ranks, dtype);
 }
 
-TEST(MpiCommunicator, LongMessagesTravelInPieces) {
-  const auto ranks = mpi_communicator(MPI_COMM_WORLD, {.piece = 37});  // cuts elements, and leaves a rest
+TEST(MpiCommunicator, LongMessagesAreSentInChunks) {
+  const auto ranks =
+      mpi_communicator(MPI_COMM_WORLD, {}, 37);  // chunks end inside elements, and the last one is shorter
   expect_all_to_all(*ranks, at::kLong, 100);
   const at::Tensor numbers = ranks->rank() == 0 ? at::arange(100) : at::zeros({100}, at::kLong);
   ranks->broadcast(numbers, 0);
   EXPECT_TRUE(at::equal(numbers, at::arange(100)));
 }
 
-TEST(MpiCommunicator, BlocksBeyondWhatIsBufferedArrive) {
-  const auto ranks = test_world().communicator();
+TEST(MpiCommunicator, BlocksThatMpiDoesNotBufferArrive) {
+  const auto ranks = mpi_communicator(test_world());
   expect_all_to_all(*ranks, at::kFloat, 1 << 18);  // 1 to 3 MiB
 }
 
 TEST(MpiCommunicator, ExchangeShiftsAroundTheRing) {
-  const auto ranks = test_world().communicator();
+  const auto ranks = mpi_communicator(test_world());
   const int next = (ranks->rank() + 1) % ranks->size(), previous = (ranks->rank() + ranks->size() - 1) % ranks->size();
-  // Two at once, of different lengths, the second one empty for some: as keys and values go around.
+  // Two at once, of different lengths, the second one empty on some ranks, as in ring attention.
   const auto first = ranks->start_exchange(at::full({3}, ranks->rank()), next, 3, previous);
   const auto second = ranks->start_exchange(at::full({ranks->rank()}, 7), next, previous, previous);
   EXPECT_TRUE(at::equal(second->wait(), at::full({previous}, 7)));
@@ -82,7 +87,7 @@ TEST(MpiCommunicator, ExchangeShiftsAroundTheRing) {
 }
 
 TEST(MpiCommunicator, AllGatherJoinsShardsInRankOrder) {
-  const auto ranks = test_world().communicator();
+  const auto ranks = mpi_communicator(test_world());
   Counts rows;
   for (const int rank : all_ranks(*ranks)) rows.push_back((rank + 2) % 3);  // 2, 0, 1, 2: an empty one
   const std::int64_t all = std::accumulate(rows.begin(), rows.end(), std::int64_t{0});
@@ -92,8 +97,8 @@ TEST(MpiCommunicator, AllGatherJoinsShardsInRankOrder) {
   EXPECT_TRUE(at::equal(ranks->all_gather(whole.narrow(0, before, own), rows), whole));
 }
 
-TEST(MpiCommunicator, BroadcastReplacesEveryonesByTheRoots) {
-  const auto ranks = test_world().communicator();
+TEST(MpiCommunicator, BroadcastOverwritesEveryTensorWithTheRoots) {
+  const auto ranks = mpi_communicator(test_world());
   for (const int root : all_ranks(*ranks)) {
     const at::Tensor numbers = at::full({2, 5}, ranks->rank(), at::kFloat);
     ranks->broadcast(numbers, root);
@@ -102,15 +107,21 @@ TEST(MpiCommunicator, BroadcastReplacesEveryonesByTheRoots) {
 }
 
 TEST(MpiCommunicator, NobodyLeavesABarrierBeforeAllHaveCome) {
-  const auto ranks = test_world().communicator();
-  const auto begin = std::chrono::steady_clock::now();
-  if (ranks->rank() == ranks->size() - 1) std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  ranks->barrier();
-  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(200));
+  const auto ranks = mpi_communicator(test_world());
+  const test::TempFolder own;
+  const Path folder = test::of_rank_0(own.path().string());
+  for (const int late : all_ranks(*ranks)) {
+    if (ranks->rank() == late) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const auto file = [&](int rank) { return folder / (std::to_string(late) + "-" + std::to_string(rank)); };
+    std::ofstream(file(ranks->rank())) << "has come";
+    ranks->barrier();
+    for (const int rank : all_ranks(*ranks)) EXPECT_TRUE(std::filesystem::exists(file(rank))) << "rank " << rank;
+  }
+  ranks->barrier();  // rank 0 removes the folder
 }
 
 TEST(MpiCommunicator, SubgroupsHaveTheOrderGivenAndMayBeAlone) {
-  const auto ranks = test_world().communicator();
+  const auto ranks = mpi_communicator(test_world());
   std::vector<int> backwards = all_ranks(*ranks);
   std::reverse(backwards.begin(), backwards.end());
   const auto turned = ranks->subgroup(backwards);
@@ -119,31 +130,35 @@ TEST(MpiCommunicator, SubgroupsHaveTheOrderGivenAndMayBeAlone) {
   const auto alone = turned->subgroup({turned->rank()});
   EXPECT_EQ(alone->size(), 1);
   expect_all_to_all(*alone, at::kFloat);
+  const at::Tensor own = at::full({5}, ranks->rank());
+  EXPECT_TRUE(at::equal(alone->all_gather(own, {5}), own));
+  alone->broadcast(own, 0);
+  EXPECT_TRUE(at::equal(own, at::full({5}, ranks->rank())));
   alone->barrier();
 }
 
 TEST(MpiCommunicator, OnlyItsMembersMakeASubgroup) {
-  const auto ranks = test_world().communicator();
-  if (ranks->rank() == 0) return;  // the others must not wait for it
+  const auto ranks = mpi_communicator(test_world());
+  if (ranks->rank() == 0) return;  // the others must not wait for this rank
   std::vector<int> members = all_ranks(*ranks);
   members.erase(members.begin());
   expect_all_to_all(*ranks->subgroup(members), at::kFloat);
 }
 
 TEST(MpiCommunicator, DroppedTransfersAreWaitedFor) {
-  const auto ranks = test_world().communicator();
+  const auto ranks = mpi_communicator(test_world());
   const int next = (ranks->rank() + 1) % ranks->size(), previous = (ranks->rank() + ranks->size() - 1) % ranks->size();
   ranks->start_exchange(at::zeros({1 << 20}), next, 1 << 20, previous);
   EXPECT_TRUE(at::equal(ranks->start_exchange(at::ones({5}), next, 5, previous)->wait(), at::ones({5})));
 }
 
-TEST(MpiCommunicator, TwoThreadsUseOneEach) {
-  const auto first = test_world().communicator(), second = test_world().communicator();
-  const auto talk = [](Communicator& ranks) {
+TEST(MpiCommunicator, TwoThreadsUseACommunicatorEach) {
+  const auto first = mpi_communicator(test_world()), second = mpi_communicator(test_world());
+  const auto exchange = [](Communicator& ranks) {
     for (int round = 0; round < 100; ++round) expect_all_to_all(ranks, at::kFloat, 1 + 50 * round);
   };
-  std::thread other([&] { talk(*second); });
-  talk(*first);
+  std::thread other([&] { exchange(*second); });
+  exchange(*first);
   other.join();
 }
 

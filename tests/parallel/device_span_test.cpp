@@ -1,5 +1,4 @@
-// tests/parallel/device_span_test.cpp: spans of a device that is a CPU. Those of a GPU:
-// tests/gpu/device_span_gpu_test.cpp.
+// tests/parallel/device_span_test.cpp: device spans on a CPU. Spans on a GPU: tests/gpu/device_span_gpu_test.cpp.
 #include "parallel/device_span.hpp"
 
 #include <gtest/gtest.h>
@@ -10,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-#include "cluster/trace.hpp"
+#include "base/trace.hpp"
 
 namespace wf {
 namespace {
@@ -45,7 +44,7 @@ TEST(DeviceSpanCpu, IsASpanOfItsThread) {
   EXPECT_GE(spans[0].at("dur"), 20e3);
 }
 
-TEST(DeviceSpanCpu, SumsCountWhatEndsWhileTheyLiveWithoutATrace) {
+TEST(DeviceSpanCpu, SumsCountTheSpansThatEndDuringTheirLifeWithoutATrace) {
   { const DeviceSpan before(cpu, "GPU", "wait", "before"); }
   const DeviceSpanSums sums;
   EXPECT_TRUE(sums.by_category().empty());
@@ -56,12 +55,11 @@ TEST(DeviceSpanCpu, SumsCountWhatEndsWhileTheyLiveWithoutATrace) {
   {
     const DeviceSpanSums inner;
     const DeviceSpan span(cpu, "GPU", "communication", "rows");
-    EXPECT_TRUE(inner.by_category().empty()) << "it has not ended";
+    EXPECT_TRUE(inner.by_category().empty()) << "the span has not ended";
   }
   const auto times = sums.by_category();
   EXPECT_EQ(times.at("wait").spans, 3);
   EXPECT_GE(times.at("wait").seconds, 0.03);
-  EXPECT_LT(times.at("wait").seconds, 10);
   EXPECT_EQ(times.at("communication").spans, 1);
   EXPECT_EQ(times.size(), 2u);
 }

@@ -1,11 +1,11 @@
-// tests/parallel/mesh_test.cpp: which ranks work together, and what is said when degrees do not fit.
+// tests/parallel/mesh_test.cpp: which ranks of a group work together, and the errors when degrees do not fit.
 #include "parallel/mesh.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -26,35 +26,35 @@ std::string refusal(int ranks, Degrees degrees) {
 
 TEST(Mesh, UlyssesRanksFollowEachOtherAndRingRanksLieApart) {
   const MeshPlace place = make_mesh(6, {.ulysses = 3, .ring = 2}).place(4);
-  EXPECT_EQ(place.half_members, (Ranks{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(place.branch_members, (Ranks{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(place.ulysses_group, (Ranks{3, 4, 5}));
   EXPECT_EQ(place.ring_group, (Ranks{1, 4}));
-  EXPECT_EQ(place.half_leaders, (Ranks{0}));
-  EXPECT_EQ(place.half, 0);
+  EXPECT_EQ(place.branch_leaders, (Ranks{0}));
+  EXPECT_EQ(place.branch, 0);
   EXPECT_EQ(place.ulysses, 1);
   EXPECT_EQ(place.ring, 1);
 }
 
-TEST(Mesh, GuidanceOnThreeRanksMakesHalvesOfTwoAndOne) {
+TEST(Mesh, GuidanceOnThreeRanksMakesBranchesOfTwoAndOne) {
   const Mesh mesh = make_mesh(3, {.guidance = 2, .ulysses = 0});
-  EXPECT_EQ(mesh.halves, (std::vector<Degrees>{{1, 2, 1}, {1, 1, 1}}));
+  EXPECT_EQ(mesh.branches, (std::vector<Degrees>{{1, 2, 1}, {1, 1, 1}}));
   EXPECT_EQ(mesh.size(), 3);
-  EXPECT_EQ(mesh.place(1).half_members, (Ranks{0, 1}));
-  EXPECT_EQ(mesh.place(2).half_members, (Ranks{2}));
-  EXPECT_EQ(mesh.place(2).half, 1);
+  EXPECT_EQ(mesh.place(1).branch_members, (Ranks{0, 1}));
+  EXPECT_EQ(mesh.place(2).branch_members, (Ranks{2}));
+  EXPECT_EQ(mesh.place(2).branch, 1);
   EXPECT_EQ(mesh.place(2).ulysses, 0);
-  EXPECT_EQ(mesh.place(0).half_leaders, (Ranks{0, 2}));
-  EXPECT_EQ(mesh.place(2).half_leaders, (Ranks{0, 2}));
+  EXPECT_EQ(mesh.place(0).branch_leaders, (Ranks{0, 2}));
+  EXPECT_EQ(mesh.place(2).branch_leaders, (Ranks{0, 2}));
 }
 
-TEST(Mesh, UlyssesZeroTakesWhatGuidanceAndRingLeave) {
-  EXPECT_EQ(make_mesh(8, {.ulysses = 0}).halves, (std::vector<Degrees>{{1, 8, 1}}));
-  EXPECT_EQ(make_mesh(8, {.guidance = 2, .ulysses = 0, .ring = 2}).halves,
+TEST(Mesh, UlyssesZeroTakesTheRanksThatGuidanceAndRingLeave) {
+  EXPECT_EQ(make_mesh(8, {.ulysses = 0}).branches, (std::vector<Degrees>{{1, 8, 1}}));
+  EXPECT_EQ(make_mesh(8, {.guidance = 2, .ulysses = 0, .ring = 2}).branches,
             (std::vector<Degrees>{{1, 2, 2}, {1, 2, 2}}));
   EXPECT_EQ(make_mesh(1, {}).place(0).ring_group, (Ranks{0}));
 }
 
-TEST(Mesh, GroupsOfAllPlacesAgree) {
+TEST(Mesh, MembersOfAGroupAgreeOnIt) {
   for (int ranks = 1; ranks <= 12; ++ranks) {
     for (const int guidance : {1, 2}) {
       for (const int ring : {1, 2, 3}) {
@@ -66,8 +66,8 @@ TEST(Mesh, GroupsOfAllPlacesAgree) {
           const MeshPlace place = mesh.place(rank);
           ASSERT_EQ(place.ulysses_group.at(static_cast<std::size_t>(place.ulysses)), rank);
           ASSERT_EQ(place.ring_group.at(static_cast<std::size_t>(place.ring)), rank);
-          ASSERT_TRUE(holds(place.half_members, rank));
-          for (const int peer : place.half_members) ASSERT_EQ(mesh.place(peer).half_members, place.half_members);
+          ASSERT_TRUE(holds(place.branch_members, rank));
+          for (const int peer : place.branch_members) ASSERT_EQ(mesh.place(peer).branch_members, place.branch_members);
           for (const int peer : place.ulysses_group) ASSERT_EQ(mesh.place(peer).ulysses_group, place.ulysses_group);
           for (const int peer : place.ring_group) ASSERT_EQ(mesh.place(peer).ring_group, place.ring_group);
         }
@@ -76,7 +76,7 @@ TEST(Mesh, GroupsOfAllPlacesAgree) {
   }
 }
 
-TEST(Mesh, DegreesThatDoNotFitAreRefusedInTheWordsOfTheFlags) {
+TEST(Mesh, DegreesThatDoNotFitAreRefusedInTermsOfTheFlags) {
   EXPECT_EQ(refusal(4, {.guidance = 3}), "--cfg-parallel must be 1 or 2, got 3");
   EXPECT_EQ(refusal(1, {.guidance = 2}), "--cfg-parallel 2 needs 2 ranks or more, got 1");
   EXPECT_EQ(refusal(4, {.ulysses = -1}), "--ulysses must be 0 (what is left) or more, got -1");
@@ -86,7 +86,7 @@ TEST(Mesh, DegreesThatDoNotFitAreRefusedInTheWordsOfTheFlags) {
             "--ulysses 2 x --ring 2 takes 4 ranks, and the group has 6; without --ulysses it takes what is left");
   EXPECT_EQ(
       refusal(3, {.guidance = 2, .ulysses = 2}),
-      "--ulysses 2 x --ring 1 takes 2 ranks, and a half (--cfg-parallel 2) has 1; without --ulysses it takes what "
+      "--ulysses 2 x --ring 1 takes 2 ranks, and a branch (--cfg-parallel 2) has 1; without --ulysses it takes what "
       "is left");
 }
 

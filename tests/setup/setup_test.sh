@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# tests/setup/setup_test.sh SCRIPT: what the script `wanfarm` does, in small trees of its own. Every tool that it could
-# install, fetch or build with is a stub that writes its call into $tree/calls; nothing else is on PATH. No network.
+# tests/setup/setup_test.sh SCRIPT: tests the script `wanfarm` in small trees of its own, without a network. Every tool
+# that it could install, fetch or build with is a stub that records its call in $tree/calls; nothing else is on PATH.
 set -uo pipefail
 
 script=$(readlink -f "$1")
 here=$(dirname "$(readlink -f "$0")")
 real_tools=(awk bash cat chmod cp cut dirname env find flock grep mkdir mv nproc readlink realpath rm sed sleep tail touch)
-sources=(CMakeLists.txt CMakePresets.json cmake/A.cmake cluster/a.cpp jobs/a.cpp parallel/a.cpp pipeline/a.cpp launcher/main.cpp)
+sources=(CMakeLists.txt CMakePresets.json cmake/A.cmake base/a.cpp cluster/a.cpp jobs/a.cpp parallel/a.cpp pipeline/a.cpp launcher/main.cpp)
 unset "${!STUB_@}" "${!WF_@}" "${!OMPI_@}" "${!PMIX_@}" "${!SLURM_@}" WANFARM_FA3
 
-# A tree with sources and tools, as cwd. Tools in the list are not there.
+# Makes a tree with sources and tools the current folder. The tools in the list are missing.
 new_tree() { # [MISSING TOOL...]
   tree=$(mktemp -d "${TMPDIR:-/tmp}/wanfarm-setup.XXXXXX")
   trap 'rm -rf "$tree"' EXIT
   cd "$tree" || exit 1
-  mkdir -p tools project/{cmake,cluster,jobs,parallel,pipeline,launcher}
+  mkdir -p tools project/{cmake,base,cluster,jobs,parallel,pipeline,launcher}
   for file in "${sources[@]}"; do echo "$file" >"project/$file"; done
   cp "$script" project/wanfarm
   local tool
@@ -24,7 +24,7 @@ new_tree() { # [MISSING TOOL...]
   done
   for tool in "$@"; do rm "tools/$tool"; done
   export CUDA_HOME=$tree/cuda
-  # The script sees a GPU with compgen. A function goes before the builtin, so here STUB_GPU says how many there are.
+  # The script counts GPUs with compgen. A function takes precedence over the builtin, so STUB_GPU sets their number.
   # shellcheck disable=SC2317  # the script calls it
   compgen() {
     for ((gpu = 0; gpu < ${STUB_GPU:-0}; ++gpu)); do echo "/dev/nvidia$gpu"; done
@@ -40,7 +40,7 @@ add_nvcc() { mkdir -p "$1" && cp --remove-destination "$here/stub_tool.sh" "$1/n
 wanfarm_as_it_is() { PATH=$tree/tools project/wanfarm "$@" >out 2>err; }
 wanfarm() { wanfarm_as_it_is --cpu "$@"; }
 
-# ---- what is expected; the first thing that is not so ends the test ----
+# ---- expectations; the first one that fails ends the test ----
 broken() {
   echo "  $1"
   for file in out err calls; do sed "s/^/  $file: /" "$tree/$file"; done
@@ -97,7 +97,7 @@ test_builds_again_after_every_kind_of_change() {
   wanfarm
   local change
   for change in 'echo more >>project/jobs/a.cpp' 'touch project/jobs/new.cpp' 'rm project/jobs/new.cpp' \
-    'touch -d 2001-01-01 project/cluster/a.cpp' 'mv project/cluster/a.cpp project/cluster/b.cpp' \
+    'touch -d 2001-01-01 project/cluster/a.cpp' 'echo more >>project/base/a.cpp' 'mv project/cluster/a.cpp project/cluster/b.cpp' \
     'echo "# more" >>project/wanfarm' 'rm project/build/cpu/bin/wanfarm' 'export WF_BUILD_TYPE=Debug'; do
     : >calls
     eval "$change"
@@ -447,7 +447,7 @@ test_test_leaves_out_gpu_tests_where_there_is_no_gpu() {
   STUB_GPU=2 wanfarm_as_it_is --with-fa3 test
   expect_in calls 'ctest --test-dir'
   expect_not_in calls '-LE'
-  expect_not_in err 'left out'
+  expect_not_in err 'skipping'
 }
 
 test_test_leaves_out_tests_of_two_gpus_where_there_is_one() {

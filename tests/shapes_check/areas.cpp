@@ -1,4 +1,4 @@
-// tests/shapes_check/areas.cpp: pixels by their nearest colour, connected parts, and what of them is only a seam.
+// tests/shapes_check/areas.cpp: labels pixels by their nearest colour, finds connected parts, and removes seams.
 #include "tests/shapes_check/areas.hpp"
 
 #include <algorithm>
@@ -6,14 +6,14 @@
 namespace wf::shapes {
 namespace {
 
-constexpr double foreground = 0.17;      // least distance of a pixel to the background
-constexpr double least_contrast = 0.25;  // of a shape's colour to the background; the world's is 0.3
-constexpr double least_area = 0.0015;    // of the frame, of a shape's inner pixels
-constexpr double least_inner = 0.3;      // of a shape's pixels, that have it on all sides
-constexpr double blend_error = 0.35;     // farthest of a seam's colour from the line between those it is made of
-constexpr int seam_width = 3;            // pixels
+constexpr double foreground = 0.17;      // least distance of a pixel from the background's colour
+constexpr double least_contrast = 0.25;  // of a shape's colour to the background; at least 0.3 in the world
+constexpr double least_area = 0.0015;    // least share of inner pixels in the frame
+constexpr double least_inner = 0.3;      // least share of a shape's pixels that are surrounded by its pixels
+constexpr double blend_error = 0.35;  // largest distance of a seam's colour from the line between the blended colours
+constexpr int seam_width = 3;         // pixels
 
-using Labels = std::vector<int>;  // for each pixel of a frame the nearest shape colour; -1: background
+using Labels = std::vector<int>;  // nearest shape colour of each pixel of a frame; -1: background
 
 Labels label(const Clip& clip, int f, const Backdrop& backdrop) {
   Labels labels;
@@ -28,7 +28,7 @@ Labels label(const Clip& clip, int f, const Backdrop& backdrop) {
   return labels;
 }
 
-// Calls `test` with some of the background's colours, from left to right.
+// True if `test` holds for some colour of the background, sampled from left to right.
 template <class Test>
 bool anywhere(const Backdrop& backdrop, Test&& test) {
   constexpr int places = 9;
@@ -51,12 +51,12 @@ bool is_blend(Colour colour, Colour shape, const Backdrop& backdrop) {
 
 int count(const Mask& mask) { return static_cast<int>(std::count(mask.begin(), mask.end(), 1)); }
 
-// How many pixels all frames have, and how many of them are inside.
+// Numbers of pixels, and of inner pixels, over all frames.
 struct Extent {
   double all = 0, inner = 0;
 };
 
-// The part of a frame's mask that has the most inside.
+// Returns the part of a frame's mask with most inner pixels, and adds its size to `extent`.
 Mask main_part(const Mask& mask, const Clip& clip, Extent& extent) {
   const Mask inner = eroded(mask, clip.height, clip.width);
   std::vector<int> best;
@@ -72,7 +72,7 @@ Mask main_part(const Mask& mask, const Clip& clip, Extent& extent) {
   return out;
 }
 
-// Whether most of what looks like `area` lies at the edge of `shape`.
+// True if most of `area` lies at the edge of `shape`.
 bool lies_along(const ColourArea& area, const ColourArea& shape, const Clip& clip) {
   int all = 0, along = 0;
   for (int f = 0; f < clip.frames; ++f) {

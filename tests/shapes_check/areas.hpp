@@ -1,4 +1,4 @@
-// tests/shapes_check/areas.hpp: which colours lie in areas of a clip, and where.
+// tests/shapes_check/areas.hpp: finds the coloured areas of a clip.
 #pragma once
 
 #include <vector>
@@ -7,13 +7,14 @@
 
 namespace wf::shapes {
 
+/// The pixels of one colour, frame by frame.
 struct ColourArea {
   Colour colour = Colour::red;
-  std::vector<Mask> frames;  ///< for each frame the pixels of the colour that hang together and have the most inside
+  std::vector<Mask> frames;  ///< Per frame, the connected part of the colour with most inner pixels.
 };
 
-/// One for each colour that a shape of some size has. Not the background's own colours, and not the seam between a
-/// shape and the background, where the blend of the two may look like a third colour.
+/// Returns an area for each colour that occurs in a shape of sufficient size. Excludes the background's own colours,
+/// and seams between a shape and the background, where the blend of the two may look like a third colour.
 std::vector<ColourArea> find_areas(const Clip& clip, const Backdrop& backdrop);
 
 }  // namespace wf::shapes

@@ -1,4 +1,4 @@
-// tests/shapes_check/backdrop.cpp: least squares, again and again, with less weight for what lies far off.
+// tests/shapes_check/backdrop.cpp: iteratively reweighted least squares, with less weight for outliers.
 #include "tests/shapes_check/backdrop.hpp"
 
 #include <algorithm>
@@ -8,8 +8,8 @@ namespace {
 
 constexpr int border = 4;  // pixels
 constexpr int rounds = 12;
-constexpr double usual_error = 0.08;   // a pixel twice as far off as that counts a fifth
-constexpr double least_change = 0.22;  // from left to right, of a gradient
+constexpr double usual_error = 0.08;   // a pixel at twice this error has a fifth of the weight
+constexpr double least_change = 0.22;  // least distance between the ends of a gradient
 
 struct Sample {
   double x, y;  // -1..1
@@ -31,9 +31,10 @@ std::vector<Sample> border_samples(const Clip& clip) {
   return samples;
 }
 
-using Sums = std::array<std::array<double, 6>, 3>;  // of the three equations: the unknowns' factors, three right sides
+using Sums =
+    std::array<std::array<double, 6>, 3>;  // three equations: coefficients of the unknowns, then three right-hand sides
 
-// Gauss without pivots: the matrix is that of weighted squares, positive on its diagonal.
+// Gauss-Jordan elimination without pivoting, since the matrix of the normal equations is positive definite.
 void solve(Sums& m) {
   for (int i = 0; i < 3; ++i) {
     const double pivot = std::max(m[i][i], 1e-9);

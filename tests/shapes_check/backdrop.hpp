@@ -1,4 +1,4 @@
-// tests/shapes_check/backdrop.hpp: the background of a clip, as its border shows it.
+// tests/shapes_check/backdrop.hpp: estimates the background of a clip from its border.
 #pragma once
 
 #include <vector>
@@ -7,19 +7,19 @@
 
 namespace wf::shapes {
 
-/// A colour that is linear in the place: colour = centre + across x + along y, with x and y from -1 to 1 between the
-/// frame's edges.
+/// A colour that is linear in the position: centre + across x + along y, with x and y from -1 to 1 between the frame's
+/// edges.
 struct Backdrop {
   Rgb centre{}, across{}, along{};
 
   Rgb at(double x, double y) const;
-  Rgb at(int pixel, int height, int width) const;  ///< behind the centre of a frame's pixel
+  Rgb at(int pixel, int height, int width) const;  ///< The colour behind the centre of a pixel.
 };
 
-/// Fitted to the pixels near the edges of all frames, so that the shapes that pass there hardly count.
+/// Fits a backdrop robustly to the pixels near the edges of all frames, so that shapes that pass there hardly matter.
 Backdrop fit_backdrop(const Clip& clip);
 
-/// Its name: one colour, or that of the left and of the right edge where the two differ clearly.
+/// Returns one colour, or those of the left and the right edge if the two differ clearly.
 std::vector<Colour> colours(const Backdrop& backdrop);
 
 }  // namespace wf::shapes

@@ -1,4 +1,5 @@
-// tests/shapes_check/blobs.cpp: a pixel belongs to a shape by its colour's place between background and shape.
+// tests/shapes_check/blobs.cpp: computes how much of a pixel a shape covers from the pixel's colour, which lies between
+// the background's and the shape's.
 #include "tests/shapes_check/blobs.hpp"
 
 #include <algorithm>
@@ -9,8 +10,8 @@
 namespace wf::shapes {
 namespace {
 
-constexpr double off_line = 0.25;      // farthest from the line between background and shape
-constexpr double least_area = 0.0015;  // of the frame
+constexpr double off_line = 0.25;      // largest distance from the line between the two colours
+constexpr double least_area = 0.0015;  // share of the frame
 constexpr double core_radius = 0.35;
 
 struct Centre {
@@ -33,7 +34,7 @@ Mask solid(const std::vector<double>& shares) {
   return mask;
 }
 
-// The largest distance of a mask's pixels to its centre.
+// The largest distance of a mask's pixels from its centre.
 double reach(const Mask& mask, int width, Centre centre) {
   double most = 0;
   for (int i = 0; i < static_cast<int>(mask.size()); ++i) {
@@ -42,7 +43,7 @@ double reach(const Mask& mask, int width, Centre centre) {
   return most;
 }
 
-// How much of each pixel a shape covers: 0 is the background's colour, 1 the shape's. Pixels of other shapes have none.
+// The share of each pixel that a shape covers: 0 at the background's colour, 1 at the shape's, 0 in other shapes.
 std::vector<double> coverage(const Clip& clip, int f, const Backdrop& backdrop, const std::vector<ColourArea>& areas,
                              const Colour shape) {
   std::vector<double> shares;
@@ -57,7 +58,7 @@ std::vector<double> coverage(const Clip& clip, int f, const Backdrop& backdrop, 
   return shares;
 }
 
-// Only what belongs to the largest part of it, with its soft edge.
+// Keeps only the largest connected part, with its soft edge.
 std::vector<double> largest_blob(std::vector<double> shares, int height, int width) {
   Mask kept(shares.size());
   std::vector<int> largest;

@@ -1,4 +1,4 @@
-// tests/shapes_check/check_test.cpp: the checker against clips that are drawn, so that what they show is known.
+// tests/shapes_check/check_test.cpp: the checker on drawn clips, whose content is known.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 namespace wf::shapes {
 namespace {
 
-using Damage = std::function<at::Tensor(const at::Tensor&)>;  // of [3, frames, height, width] in [-1, 1]
+using Damage = std::function<at::Tensor(const at::Tensor&)>;  // maps [3, frames, height, width] in [-1, 1]
 
 Clip to_clip(const at::Tensor& frames) {
   const at::Tensor values = ((frames + 1) / 2).permute({1, 2, 3, 0}).contiguous();
@@ -23,16 +23,16 @@ Clip to_clip(const at::Tensor& frames) {
   return clip;
 }
 
-Verdict look_at(const Scene& scene, ClipSize size, const Damage& damage) {
+Verdict verdict_of(const Scene& scene, ClipSize size, const Damage& damage) {
   return look(to_clip(damage(draw(std::span(&scene, 1), size, at::kCPU)[0])));
 }
 
 at::Tensor clean(const at::Tensor& frames) { return frames; }
 
-// Standard deviation 0.1 of the range from black to white, in each channel of each pixel.
+// Adds noise with a standard deviation of 0.1 of the range from black to white, in each channel of each pixel.
 at::Tensor noisy(const at::Tensor& frames) { return frames + 0.2 * at::randn_like(frames); }
 
-// A Gaussian of 1.2 pixels, then an overshoot of a tenth.
+// Blurs with a Gaussian of 1.2 pixels, then overshoots by a tenth.
 at::Tensor blurred(const at::Tensor& frames) {
   const at::Tensor line = (-(at::arange(-4, 5, at::kFloat) / 1.2).square() / 2).exp();
   const at::Tensor kernel = line / line.sum();
@@ -41,7 +41,7 @@ at::Tensor blurred(const at::Tensor& frames) {
   return (1.1 * at::conv2d(wide, kernel.view({1, 1, 9, 1}))).view_as(frames);
 }
 
-// Half the resolution, colours that wander by a tenth from place to place and frame to frame, contrast of four fifths.
+// Halves the resolution, lets colours vary by a tenth in space and time, and reduces contrast to four fifths.
 at::Tensor patchy(const at::Tensor& frames) {
   const at::Tensor images = frames.transpose(0, 1);
   const at::Tensor coarse = at::upsample_bilinear2d(at::avg_pool2d(images, 2), images.sizes().slice(2), false);
@@ -50,7 +50,7 @@ at::Tensor patchy(const at::Tensor& frames) {
   return (0.8 * coarse + 0.2 * patches).transpose(0, 1);
 }
 
-// Each frame is the mean of three.
+// Replaces each frame by the mean of three.
 at::Tensor with_trails(const at::Tensor& frames) {
   const at::Tensor longer = at::replication_pad3d(frames.unsqueeze(0), {0, 0, 0, 0, 1, 1});
   return at::avg_pool3d(longer, {3, 1, 1}, {1, 1, 1})[0];
@@ -62,7 +62,7 @@ Tally tally(int scenes, ClipSize size, const Damage& damage) {
   for (int i = 0; i < scenes; ++i) {
     const auto seed = static_cast<std::uint64_t>(i) + 1000;
     const Scene scene = random_scene(seed);
-    const Verdict seen = look_at(scene, size, damage);
+    const Verdict seen = verdict_of(scene, size, damage);
     const Marks marks = compare(seen, truth(scene));
     if (!marks.all()) std::cout << seed << ": " << to_json(truth(scene)) << " seen as " << to_json(seen) << "\n";
     right.add(marks);
@@ -83,8 +83,8 @@ TEST(Check, ReadsBlurredClips) { expect_at_least(0.95, tally(200, {17, 96, 96}, 
 TEST(Check, ReadsPatchyClips) { expect_at_least(0.95, tally(100, {17, 96, 96}, patchy)); }
 TEST(Check, ReadsClipsWithTrails) { expect_at_least(0.95, tally(100, {17, 96, 96}, with_trails)); }
 
-// One thing is not as asked for: that mark is missing, and no other.
-TEST(Check, FindsWhatIsWrong) {
+// One thing differs from what was expected, and only its mark is missing.
+TEST(Check, FindsTheOneThingThatIsWrong) {
   Scene asked;
   asked.shapes = {{Figure::star, Colour::red, Size::large, Motion::right, {}}};
   asked.shapes[0].track = {.x = 0.3, .y = 0.5, .dx = 0.4, .radius = 0.24};
@@ -92,7 +92,7 @@ TEST(Check, FindsWhatIsWrong) {
   const auto marks_of = [&](const auto& change) {
     Scene shown = asked;
     change(shown);
-    return compare(look_at(shown, {17, 96, 96}, clean), truth(asked));
+    return compare(verdict_of(shown, {17, 96, 96}, clean), truth(asked));
   };
   const auto is = [](const Marks& marks, const Marks& expected) {
     return marks.colour == expected.colour && marks.background == expected.background &&
@@ -115,7 +115,7 @@ TEST(Check, FindsWhatIsWrong) {
                  {true, true, true, true, false}));
 }
 
-TEST(Check, SeesNoShapeWhereThereIsNone) {
+TEST(Check, SeesNoShapeInAnEmptyScene) {
   for (const Damage& damage : {Damage(clean), Damage(noisy)}) {
     Clip clip = to_clip(damage(at::linspace(-1, 1, 96).expand({3, 17, 96, 96})));
     const Verdict seen = look(clip);
@@ -124,7 +124,7 @@ TEST(Check, SeesNoShapeWhereThereIsNone) {
   }
 }
 
-TEST(Check, TakesNoiseForNoScene) {
+TEST(Check, SeesNoShapeInNoise) {
   at::manual_seed(2);
   const Verdict seen = look(to_clip(2 * at::rand({3, 17, 96, 96}) - 1));
   EXPECT_FALSE(seen.colour || seen.motion) << to_json(seen);
@@ -132,7 +132,7 @@ TEST(Check, TakesNoiseForNoScene) {
 
 TEST(Check, ASingleFrameHasNoMotion) {
   Scene scene = random_scene(1);
-  EXPECT_EQ(look_at(scene, {1, 96, 96}, clean).motion, Motion::still);
+  EXPECT_EQ(verdict_of(scene, {1, 96, 96}, clean).motion, Motion::still);
 }
 
 }  // namespace

@@ -1,17 +1,17 @@
-// tests/shapes_check/clip.cpp: plain loops; a clip of the small world has 150,000 pixels.
+// tests/shapes_check/clip.cpp: plain loops, fast enough for clips of the small world (150,000 pixels).
 #include "tests/shapes_check/clip.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf::shapes {
 namespace {
 
-// The four neighbours of a pixel by a side, those inside of the frame.
+// Calls `action` with each of the up to four neighbours of a pixel.
 template <class Action>
 void for_neighbours(int at, int height, int width, Action&& action) {
   const int y = at / width, x = at % width;
@@ -33,7 +33,7 @@ Rgb mean_around(const Rgb* frame, int y, int x, int height, int width) {
   return sum;
 }
 
-// The pixels connected to `start`, which are taken out of the mask.
+// Returns the pixels connected to `start`, and removes them from the mask.
 std::vector<int> take_part(Mask& mask, int start, int height, int width) {
   std::vector<int> part{start};
   mask[start] = 0;
@@ -66,7 +66,7 @@ Clip read_clip(const Path& file) {
     for (std::size_t i = 0; i < bytes.size(); i += 3)
       clip.pixels.push_back({bytes[i] / 255.0f, bytes[i + 1] / 255.0f, bytes[i + 2] / 255.0f});
   }
-  if (clip.frames == 0) throw Error(Error::input, file.string() + " holds no frames");
+  if (clip.frames == 0) throw Error(Error::input, file.string() + " has no frames");
   return clip;
 }
 

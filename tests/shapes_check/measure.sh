@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# tests/shapes_check/measure.sh: how much of what prompts ask for the shapes checkpoint shows: with guidance, without,
-# and with one expert for all steps. Prompts are made of what training left out.
+# tests/shapes_check/measure.sh: measures how much of its prompts the shapes checkpoint shows: with guidance, without it,
+# and with one expert for all steps. The prompts are held out from training.
 #
 #   tests/shapes_check/measure.sh BUILD OUT [FLAG...]       flags of wanfarm render, such as --limit 20
 #
-# BUILD: a build folder with wanfarm, shapes_captions and shapes_check. OUT gets the clips and table.txt, which is also
-# printed. Environment: WF_MODEL (models/shapes), WF_CLIPS (200), WF_SEED (1).
+# BUILD: a build folder with wanfarm, shapes_captions and shapes_check. OUT receives the clips and table.txt, which is
+# also printed. Environment: WF_MODEL (models/shapes), WF_CLIPS (200), WF_SEED (1).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -23,7 +23,7 @@ measure() {
   "$bin/shapes_check" --expect "$out/expect.jsonl" "$out/$1"
 }
 
-# A checkpoint whose experts are both the one that is named.
+# Makes a checkpoint whose two experts are both the given one, and prints its folder.
 one_expert() {
   local folder=$out/model-$1 part
   rm -rf "$folder" && mkdir -p "$folder"

@@ -1,4 +1,4 @@
-// tests/shapes_check/program_test.cpp: the two programs as a user calls them: prompts are listed, clips are checked.
+// tests/shapes_check/program_test.cpp: shapes_captions and shapes_check as a user calls them.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "jobs/job_file.hpp"
+#include "jobs/list/job_list.hpp"
 #include "models/shapes/world/draw.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "tests/shapes_check/report.hpp"
@@ -16,19 +16,19 @@
 namespace wf::shapes {
 namespace {
 
-struct Ran {
+struct ProgramResult {
   int exit_code;
-  std::string said;  // stdout and stderr
+  std::string output;  // stdout and stderr
 };
 
-Ran run(const std::string& command) {
+ProgramResult run(const std::string& command) {
   std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  std::string said;
-  for (int c; (c = std::fgetc(pipe)) != EOF;) said += static_cast<char>(c);
-  return {WEXITSTATUS(::pclose(pipe)), said};
+  std::string output;
+  for (int c; (c = std::fgetc(pipe)) != EOF;) output += static_cast<char>(c);
+  return {WEXITSTATUS(::pclose(pipe)), output};
 }
 
-void write_clip(const Scene& scene, const Path& file, const std::string& codec) {
+void write_clip(const Scene& scene, const Path& file, VideoCodec codec) {
   const ClipSize size;
   const at::Tensor frames = draw(std::span(&scene, 1), size, at::kCPU)[0];
   const at::Tensor bytes = ((frames + 1) * 127.5).round().to(at::kByte).permute({1, 2, 3, 0}).contiguous();
@@ -37,10 +37,10 @@ void write_clip(const Scene& scene, const Path& file, const std::string& codec) 
   video->finish();
 }
 
-// Clips of four scenes, and a line each of what they must show.
-class Checked : public testing::Test {
+// Clips of four scenes, and a JSON line for each with what it must show.
+class ShapesCheck : public testing::Test {
  protected:
-  Checked() {
+  ShapesCheck() {
     std::filesystem::create_directory(folder / "clips");
     for (std::uint64_t seed = 0; seed < 4; ++seed) {
       const std::string name = "clip-" + std::to_string(seed);
@@ -60,10 +60,10 @@ class Checked : public testing::Test {
     return lines;
   }
 
-  Ran check(const std::string& flags) const {
+  ProgramResult check(const std::string& flags) const {
     return run(WF_SHAPES_CHECK " " + flags + " " + (folder / "clips").string());
   }
-  Ran check_expected(const std::string& lines) const {
+  ProgramResult check_expected(const std::string& lines) const {
     return check("--all-right --expect " + folder.write("expected.jsonl", lines).string());
   }
 
@@ -71,57 +71,57 @@ class Checked : public testing::Test {
   std::vector<Verdict> truths;
 };
 
-TEST_F(Checked, VideosThatShowWhatWasAskedForAreAllRight) {
-  const Ran ran = check_expected(expectations());
-  EXPECT_EQ(ran.exit_code, 0) << ran.said;
-  EXPECT_NE(ran.said.find("main colour       4 of 4   100.0 %"), std::string::npos) << ran.said;
+TEST_F(ShapesCheck, VideosThatShowWhatIsExpectedAreAllRight) {
+  const ProgramResult result = check_expected(expectations());
+  EXPECT_EQ(result.exit_code, 0) << result.output;
+  EXPECT_NE(result.output.find("main colour       4 of 4   100.0 %"), std::string::npos) << result.output;
 }
 
-TEST_F(Checked, AWrongFigureIsCountedAndShown) {
+TEST_F(ShapesCheck, AWrongFigureIsCountedAndShown) {
   truths[2].figure = truths[2].figure == Figure::star ? Figure::square : Figure::star;
-  const Ran ran = check_expected(expectations());
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_NE(ran.said.find("clip-2\n  expected"), std::string::npos) << ran.said;
-  EXPECT_NE(ran.said.find("figure            3 of 4    75.0 %"), std::string::npos) << ran.said;
-  EXPECT_NE(ran.said.find("direction         4 of 4   100.0 %"), std::string::npos) << ran.said;
-  EXPECT_NE(ran.said.find("all of these      3 of 4    75.0 %"), std::string::npos) << ran.said;
+  const ProgramResult result = check_expected(expectations());
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.output.find("clip-2\n  expected"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("figure            3 of 4    75.0 %"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("direction         4 of 4   100.0 %"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("all of these      3 of 4    75.0 %"), std::string::npos) << result.output;
 }
 
-TEST_F(Checked, AClipThatIsNotThereIsWrong) {
+TEST_F(ShapesCheck, AMissingClipIsWrong) {
   truths.push_back(truths[0]);
-  const Ran ran = check_expected(expectations());
-  EXPECT_EQ(ran.exit_code, 1);
-  EXPECT_NE(ran.said.find("clip-4 is not there"), std::string::npos) << ran.said;
-  EXPECT_NE(ran.said.find("background        4 of 5    80.0 %"), std::string::npos) << ran.said;
+  const ProgramResult result = check_expected(expectations());
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.output.find("clip-4 is missing"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("background        4 of 5    80.0 %"), std::string::npos) << result.output;
 }
 
-TEST_F(Checked, AnObjectAClipIsPrinted) {
-  std::istringstream lines(check("--json").said);
+TEST_F(ShapesCheck, PrintsAnObjectPerClip) {
+  std::istringstream lines(check("--json").output);
   int clips = 0;
   for (std::string line; std::getline(lines, line); ++clips)
     EXPECT_EQ(nlohmann::json::parse(line)["colour"], to_string(*truths.at(clips).colour));
   EXPECT_EQ(clips, 4);
 }
 
-TEST_F(Checked, AFileThatIsNoVideoEndsWithItsName) {
+TEST_F(ShapesCheck, AFileThatIsNotAVideoIsNamed) {
   folder.write("clips/broken.y4m", "no video");
-  const Ran ran = check("");
-  EXPECT_EQ(ran.exit_code, 2);
-  EXPECT_NE(ran.said.find("broken.y4m"), std::string::npos) << ran.said;
+  const ProgramResult result = check("");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.output.find("broken.y4m"), std::string::npos) << result.output;
 }
 
-TEST_F(Checked, AnUnknownWordIsNamedWithItsLine) {
-  const Ran ran = check_expected(expectations() + R"({"name":"x","colour":"mauve"})" + "\n");
-  EXPECT_EQ(ran.exit_code, 2);
-  EXPECT_NE(ran.said.find("expected.jsonl:5"), std::string::npos) << ran.said;
+TEST_F(ShapesCheck, AnUnknownValueIsNamedWithItsLine) {
+  const ProgramResult result = check_expected(expectations() + R"({"name":"x","colour":"mauve"})" + "\n");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.output.find("expected.jsonl:5"), std::string::npos) << result.output;
 }
 
-TEST(Captions, APromptListIsOneForWanfarmAndItsExpectationsAreForTheChecker) {
+TEST(Captions, APromptListIsReadByWanfarmAndItsExpectationsByTheChecker) {
   const test::TempFolder folder;
   const Path list = folder / "list.yaml", expect = folder / "expected.jsonl";
-  const Ran ran =
+  const ProgramResult result =
       run(WF_SHAPES_CAPTIONS " --list 200 --held-out --seed 3 --expect " + expect.string() + " > " + list.string());
-  ASSERT_EQ(ran.exit_code, 0) << ran.said;
+  ASSERT_EQ(result.exit_code, 0) << result.output;
   const JobList jobs = read_job_list(list);
   const auto expected = read_expected(expect);
   ASSERT_EQ(jobs.jobs.size(), 200u);
@@ -137,16 +137,16 @@ TEST(Captions, APromptListIsOneForWanfarmAndItsExpectationsAreForTheChecker) {
 }
 
 TEST(Captions, TheSameSeedPrintsTheSameLines) {
-  const Ran first = run(WF_SHAPES_CAPTIONS " 50 --seed 7"), again = run(WF_SHAPES_CAPTIONS " 50 --seed 7");
-  EXPECT_EQ(std::count(first.said.begin(), first.said.end(), '\n'), 50);
-  EXPECT_EQ(first.said, again.said);
-  EXPECT_NE(first.said, run(WF_SHAPES_CAPTIONS " 50 --seed 8").said);
+  const ProgramResult first = run(WF_SHAPES_CAPTIONS " 50 --seed 7"), again = run(WF_SHAPES_CAPTIONS " 50 --seed 7");
+  EXPECT_EQ(std::count(first.output.begin(), first.output.end(), '\n'), 50);
+  EXPECT_EQ(first.output, again.output);
+  EXPECT_NE(first.output, run(WF_SHAPES_CAPTIONS " 50 --seed 8").output);
 }
 
-TEST(Captions, AFlagThatIsNoneIsToldHowToAsk) {
-  const Ran ran = run(WF_SHAPES_CAPTIONS " --lots");
-  EXPECT_EQ(ran.exit_code, 2);
-  EXPECT_NE(ran.said.find("usage: shapes_captions"), std::string::npos) << ran.said;
+TEST(Captions, AnUnknownFlagPrintsTheUsage) {
+  const ProgramResult result = run(WF_SHAPES_CAPTIONS " --lots");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_NE(result.output.find("usage: shapes_captions"), std::string::npos) << result.output;
 }
 
 }  // namespace

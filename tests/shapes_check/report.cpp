@@ -1,4 +1,4 @@
-// tests/shapes_check/report.cpp: verdicts from JSON, and counting.
+// tests/shapes_check/report.cpp: reads verdicts from JSON, compares and counts.
 #include "tests/shapes_check/report.hpp"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 #include <iomanip>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf::shapes {
 namespace {
@@ -22,16 +22,16 @@ constexpr std::array marked{Part{&Marks::colour, "main colour"}, Part{&Marks::ba
                             Part{&Marks::others, "other colours"}};
 
 template <class Enum>
-Enum value_of(const std::string& word, int count) {
+Enum value_of(const std::string& name, int count) {
   for (int i = 0; i < count; ++i) {
-    if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
+    if (name == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
   }
-  throw Error(Error::input, "\"" + word + "\" is no word of the world");
+  throw Error(Error::input, "unknown value \"" + name + "\"");
 }
 
-std::vector<Colour> colours_of(const Json& words) {
+std::vector<Colour> colours_of(const Json& names) {
   std::vector<Colour> out;
-  for (const Json& one : words) out.push_back(value_of<Colour>(one.get<std::string>(), colour_count));
+  for (const Json& one : names) out.push_back(value_of<Colour>(one.get<std::string>(), colour_count));
   return out;
 }
 

@@ -1,36 +1,37 @@
-// tests/shapes_check/report.hpp: what was seen beside what was asked for, counted and as a table.
+// tests/shapes_check/report.hpp: compares what was seen with what was expected, and counts the results.
 #pragma once
 
 #include <map>
 #include <ostream>
 #include <string>
 
-#include "cluster/files.hpp"
+#include "base/files.hpp"
 #include "tests/shapes_check/verdict.hpp"
 
 namespace wf::shapes {
 
-/// JSON lines as `shapes_captions --expect` writes them: to_json()'s objects with "name" beside, other keys are not
-/// looked at. Throws input naming file and line.
+/// Reads the JSON lines that `shapes_captions --expect` writes: objects as to_json() makes them, plus "name"; other
+/// keys are ignored. Throws Error(input) that names the file and line.
 std::map<std::string, Verdict> read_expected(const Path& file);
 
+/// Which parts of a verdict are right.
 struct Marks {
   bool colour = false, background = false, motion = false, figure = false, others = false;
 
   bool all() const { return colour && background && motion && figure && others; }
 };
 
-/// Which parts of a verdict are right. The order of `others` does not matter.
+/// Compares two verdicts. The order of `others` does not matter.
 Marks compare(const Verdict& seen, const Verdict& expected);
 
-/// Counts what is right.
+/// Counts how often each part was right.
 class Tally {
  public:
   void add(const Marks& marks);
   int clips() const { return clips_; }
-  /// Of all clips that were added, the share with that part right.
+  /// The share of all added clips in which that part was right.
   double share(bool Marks::*part) const { return static_cast<double>(count(part)) / clips_; }
-  /// A line a part: main colour, background, direction, figure, colours of the others; and clips with all of them.
+  /// Prints a line per part (main colour, background, direction, figure, other colours) and one for all of them.
   void print(std::ostream& out) const;
 
  private:

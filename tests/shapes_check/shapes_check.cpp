@@ -1,24 +1,24 @@
-// tests/shapes_check/shapes_check.cpp: the program: says of video files what they show, and how much of it was asked
-// for.
+// tests/shapes_check/shapes_check.cpp: the program shapes_check: prints what video files show, and how much of it was
+// expected.
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/shapes_check/report.hpp"
 
 namespace wf::shapes {
 namespace {
 
 constexpr const char* usage = R"(usage: shapes_check [--json] [--expect FILE] [--all-right] CLIP...
-A clip is a video file, or a folder that holds some (.mp4, .mkv, .y4m). --json prints an object a clip. --expect FILE,
-as shapes_captions writes it, names what clips must show and prints the shares that are right; a clip is known by its
-file's name without the ending, and one that is not there counts as wrong. --all-right: exit 1 unless everything is.
+CLIP is a video file, or a folder of them (.mp4, .mkv, .y4m). --json prints one object per clip. --expect FILE, as
+shapes_captions writes it, says what clips must show, and prints the shares that are right; a clip is identified by its
+file name without the extension, and a missing one counts as wrong. --all-right: exit 1 unless everything is right.
 )";
 
-struct Wish {
+struct Options {
   bool json = false, all_right = false;
   Path expect;
   std::vector<Path> clips;
@@ -30,24 +30,24 @@ void add_clips(const Path& path, std::vector<Path>& clips) {
   clips.insert(clips.end(), inside.begin(), inside.end());
 }
 
-Wish read(const std::vector<std::string>& words) {
-  Wish wish;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == "--json") {
-      wish.json = true;
-    } else if (words[i] == "--all-right") {
-      wish.all_right = true;
-    } else if (words[i] == "--expect" && i + 1 < words.size()) {
-      wish.expect = words[++i];
-    } else if (words[i].starts_with("--")) {
-      throw Error(Error::input, words[i] + " is not understood\n" + usage);
+Options parse(const std::vector<std::string>& arguments) {
+  Options options;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--json") {
+      options.json = true;
+    } else if (arguments[i] == "--all-right") {
+      options.all_right = true;
+    } else if (arguments[i] == "--expect" && i + 1 < arguments.size()) {
+      options.expect = arguments[++i];
+    } else if (arguments[i].starts_with("--")) {
+      throw Error(Error::input, arguments[i] + " is not a known flag\n" + usage);
     } else {
-      add_clips(words[i], wish.clips);
+      add_clips(arguments[i], options.clips);
     }
   }
-  if (wish.clips.empty()) throw Error(Error::input, std::string("no clips\n") + usage);
-  std::sort(wish.clips.begin(), wish.clips.end());
-  return wish;
+  if (options.clips.empty()) throw Error(Error::input, std::string("no clips\n") + usage);
+  std::sort(options.clips.begin(), options.clips.end());
+  return options;
 }
 
 void print_json(const std::string& name, const Verdict& seen, const Verdict* expected) {
@@ -57,43 +57,43 @@ void print_json(const std::string& name, const Verdict& seen, const Verdict* exp
   std::cout << line << "\n";
 }
 
-void print_mistake(const std::string& name, const Verdict& seen, const Verdict& expected) {
+void print_difference(const std::string& name, const Verdict& seen, const Verdict& expected) {
   std::cout << name << "\n  expected " << to_json(expected) << "\n  seen     " << to_json(seen) << "\n";
 }
 
-int run(const std::vector<std::string>& words) {
-  const Wish wish = read(words);
+int run(const std::vector<std::string>& arguments) {
+  const Options options = parse(arguments);
   std::map<std::string, Verdict> expected;
-  if (!wish.expect.empty()) expected = read_expected(wish.expect);
+  if (!options.expect.empty()) expected = read_expected(options.expect);
   Tally tally;
   bool all_right = true;
-  for (const Path& file : wish.clips) {
+  for (const Path& file : options.clips) {
     const std::string name = file.stem().string();
     const Verdict seen = look(read_clip(file));
     const auto found = expected.find(name);
     const Verdict* asked = found == expected.end() ? nullptr : &found->second;
-    if (wish.json || wish.expect.empty()) print_json(name, seen, asked);
+    if (options.json || options.expect.empty()) print_json(name, seen, asked);
     if (!asked) continue;
     const Marks marks = compare(seen, *asked);
-    if (!marks.all() && !wish.json) print_mistake(name, seen, *asked);
+    if (!marks.all() && !options.json) print_difference(name, seen, *asked);
     all_right = all_right && marks.all();
     tally.add(marks);
     expected.erase(found);
   }
   for (const auto& [name, missing] : expected) {
-    std::cerr << name << " is not there\n";
+    std::cerr << name << " is missing\n";
     tally.add({});
   }
-  if (tally.clips() > 0) tally.print(wish.json ? std::cerr : std::cout);
-  return wish.all_right && !(all_right && expected.empty()) ? 1 : 0;
+  if (tally.clips() > 0) tally.print(options.json ? std::cerr : std::cout);
+  return options.all_right && !(all_right && expected.empty()) ? 1 : 0;
 }
 
 }  // namespace
 }  // namespace wf::shapes
 
-int main(int count, char** words) {
+int main(int count, char** arguments) {
   try {
-    return wf::shapes::run({words + 1, words + count});
+    return wf::shapes::run({arguments + 1, arguments + count});
   } catch (...) {
     const wf::Error error = wf::current_error();
     std::cerr << error.what() << "\n";

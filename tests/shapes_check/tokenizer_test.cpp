@@ -1,5 +1,5 @@
-// tests/shapes_check/tokenizer_test.cpp: the shapes checkpoint's tokenizer.json gives the ids that the sentencepiece
-// library gives for its spiece.model (tokens.json, made by models/shapes/train/make_tokenizer.py), and takes any text.
+// tests/shapes_check/tokenizer_test.cpp: the shapes checkpoint's tokenizer.json gives the same ids as the sentencepiece
+// library with its spiece.model (tokens.json, made by models/shapes/train/make_tokenizer.py), and accepts any text.
 #include "pipeline/text/tokenizer.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// tests/shapes_check/verdict.cpp: from blobs to words.
+// tests/shapes_check/verdict.cpp: classifies colour, figure and motion of the shapes that were found.
 #include "tests/shapes_check/verdict.hpp"
 
 #include <algorithm>
@@ -11,15 +11,15 @@ namespace wf::shapes {
 namespace {
 
 constexpr double pi = 3.14159265358979323846;
-constexpr double least_spread = 0.05;  // of the shorter side: root mean square of what moves; the world's least is 0.1
-constexpr double straightness = 0.75;  // least share of the spread that lies on a line in time; of a full circle: 0.3
-constexpr double least_sweep = 1.2 * pi;  // of what circles, of 2 pi
-constexpr double least_growth = 0.3;      // change of the radius over its mean; the world's is 0.8
-constexpr double least_turn = pi / 4;     // of what rotates, of pi
-constexpr double diagonal_ratio = 0.3;    // least share of the shorter way in the longer; the world's least is 0.57
-constexpr double hollow = 0.5;            // most coverage of a ring's middle
+constexpr double least_spread = 0.05;  // RMS of a moving centre, in shorter sides; at least 0.1 in the world
+constexpr double straightness = 0.75;  // least share of the spread explained by a line over time; 0.3 for a full circle
+constexpr double least_sweep = 1.2 * pi;  // angle that circling sweeps, of 2 pi
+constexpr double least_growth = 0.3;      // change of the radius over its mean; 0.8 in the world
+constexpr double least_turn = pi / 4;     // angle of a rotation, of pi
+constexpr double diagonal_ratio = 0.3;    // least ratio of the two directions; at least 0.57 in the world
+constexpr double hollow = 0.5;            // largest coverage of a ring's core
 
-using Path = std::vector<double>;  // a number a blob
+using Path = std::vector<double>;  // one number per blob
 
 Path path(const std::vector<Blob>& blobs, double (*value)(const Blob&)) {
   Path out;
@@ -38,19 +38,19 @@ double covariance(const Path& a, const Path& b) {
   return sum / static_cast<double>(a.size());
 }
 
-// Of the line through the values over time: its rise from the first frame to the last.
+// The rise, from the first frame to the last, of the line fitted to the values over time.
 double rise(const Path& time, const Path& values) {
   return covariance(time, values) / std::max(covariance(time, time), 1e-9);
 }
 
-// A sum of angle steps, each taken the short way.
+// The sum of the angle differences, each wrapped to -pi..pi.
 double sweep(const Path& angles) {
   double sum = 0;
   for (std::size_t i = 1; i < angles.size(); ++i) sum += std::remainder(angles[i] - angles[i - 1], 2 * pi);
   return sum;
 }
 
-// The mean size of the moment of order n; large blobs count more, for they show more.
+// The mean magnitude of the moment of order n, weighted by area, since large blobs show more.
 double moment(const std::vector<Blob>& blobs, int n) {
   double sum = 0, area = 0;
   for (const Blob& blob : blobs) {
@@ -60,7 +60,7 @@ double moment(const std::vector<Blob>& blobs, int n) {
   return sum / area;
 }
 
-// What a figure's moments of the orders 3, 4 and 5 are when it is drawn a little softly.
+// A figure's moments of order 3, 4 and 5 when it is drawn with soft edges.
 struct Moments {
   Figure figure;
   std::array<double, 3> values;
@@ -74,12 +74,12 @@ int corners(Figure figure) {
 
 Figure figure_of(const std::vector<Blob>& blobs) {
   if (mean(path(blobs, [](const Blob& blob) { return blob.core; })) < hollow) return Figure::ring;
-  const auto off = [&](const Moments& known) {
+  const auto distance_to = [&](const Moments& known) {
     return std::hypot(moment(blobs, 3) - known.values[0], moment(blobs, 4) - known.values[1],
                       moment(blobs, 5) - known.values[2]);
   };
   return std::min_element(known_moments.begin(), known_moments.end(),
-                          [&](const Moments& a, const Moments& b) { return off(a) < off(b); })
+                          [&](const Moments& a, const Moments& b) { return distance_to(a) < distance_to(b); })
       ->figure;
 }
 
@@ -90,7 +90,7 @@ Motion straight_motion(double dx, double dy) {
   return dy > 0 ? Motion::down : Motion::up;
 }
 
-// Of what stays where it is.
+// Classifies the motion of a shape whose centre does not move.
 Motion motion_in_place(const std::vector<Blob>& blobs, const Path& time, Figure figure) {
   const Path radius = path(blobs, [](const Blob& blob) { return std::sqrt(blob.area); });
   const double growth = rise(time, radius) / mean(radius);

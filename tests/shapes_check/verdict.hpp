@@ -1,10 +1,10 @@
-// tests/shapes_check/verdict.hpp: what a clip of the small world shows, seen from its frames alone.
+// tests/shapes_check/verdict.hpp: recognises what a clip of the small world shows, from its frames alone.
 //
-// Background: fitted to the border. Shapes: what differs from it, by the nearest of the eight colours; the one that
-// reaches farthest is the main one, and its largest blob is followed. Figure: ring by its hole, the others by the
-// moments of order 3, 4 and 5 of their angles. Motion: straight by the line through the centres, circling by the angle
-// that they sweep, growing and shrinking by the area, rotating by the phase of the figure's moment.
-// It is made for what a small model produces: soft edges, noise, colours that are not quite right.
+// The background is fitted to the border. Shapes are what differs from it, by the nearest of the eight colours; the one
+// with the largest reach is the main shape, and its largest blob is followed. A ring is recognised by its hole, other
+// figures by the angular moments of order 3, 4 and 5; straight motion by the line through the centres, circling by the
+// angle that they sweep, growing and shrinking by the area, rotating by the phase of the figure's moment.
+// All of it tolerates what a small model produces: soft edges, noise, colours that are slightly off.
 #pragma once
 
 #include "models/shapes/world/verdict.hpp"
@@ -12,7 +12,7 @@
 
 namespace wf::shapes {
 
-/// Clips of any size and length from 32 x 32 and one frame on; of a single frame every motion is `still`.
+/// Recognises the content of a clip of at least 32 x 32 pixels and one frame. The motion in a single frame is `still`.
 Verdict look(const Clip& clip);
 
 }  // namespace wf::shapes

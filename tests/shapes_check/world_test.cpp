@@ -1,5 +1,5 @@
-// tests/shapes_check/world_test.cpp: scenes keep what their header promises, captions say all of a scene, and frames
-// are what a per-pixel oracle draws.
+// tests/shapes_check/world_test.cpp: scenes keep the promises of their header, captions describe the whole scene, and
+// frames match a per-pixel oracle.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -30,7 +30,7 @@ Place place(const Track& t, double u, ClipSize size) {
           (t.y + t.dy * u) * size.height + t.orbit * std::sin(a) * side, (t.radius + t.growth * u) * side, t.spin * u};
 }
 
-// Whether a point, seen from the centre in radii and turned back, lies in a figure: by its corners, not by angles.
+// True if a point, in radii from the centre and turned back, lies in a polygon. Uses the corners, unlike draw.cpp.
 bool in_polygon(double x, double y, int corners, double inner, double upright) {
   const int points = inner > 0 ? 2 * corners : corners;
   bool inside = false;
@@ -154,7 +154,7 @@ TEST(Scene, TheSameSeedsMakeTheSameScenesAndCaptionsForEver) {
       add(static_cast<std::uint64_t>(s.colour));
       add(static_cast<std::uint64_t>(s.figure));
     }
-    for (const char letter : caption(scene, seed)) add(static_cast<std::uint64_t>(letter));
+    for (const char character : caption(scene, seed)) add(static_cast<std::uint64_t>(character));
   }
   EXPECT_EQ(hash, 17010586346613555623u);
 }
@@ -208,7 +208,7 @@ TEST(Scene, MotionsAreAsNamed) {
   }
 }
 
-TEST(Scene, EveryKindComesAndATenthIsHeldOut) {
+TEST(Scene, EveryKindOccursAndATenthIsHeldOut) {
   std::set<std::pair<Figure, Motion>> kinds;
   std::set<Colour> colours, backgrounds;
   std::array<int, most_shapes> of_shapes{};
@@ -235,36 +235,36 @@ TEST(Scene, EveryKindComesAndATenthIsHeldOut) {
   EXPECT_GT(of_shapes[2], 200);
 }
 
-TEST(Caption, NamesAllThatIsInTheScene) {
+TEST(Caption, NamesEverythingInTheScene) {
   for (std::uint64_t seed = 0; seed < 3000; ++seed) {
     const Scene scene = random_scene(seed);
     const std::string text = caption(scene, seed + 1);
-    const auto says = [&](const std::string& word) {
+    const auto has_word = [&](const std::string& word) {
       std::string lower = text;
       std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
       return lower.find(word) != std::string::npos || (word == "grey" && lower.find("gray") != std::string::npos);
     };
     for (const Shape& shape : scene.shapes)
-      EXPECT_TRUE(says(std::string(to_string(shape.colour)) + " " + to_string(shape.figure))) << text;
-    EXPECT_TRUE(says(to_string(scene.background.colour))) << text;
+      EXPECT_TRUE(has_word(std::string(to_string(shape.colour)) + " " + to_string(shape.figure))) << text;
+    EXPECT_TRUE(has_word(to_string(scene.background.colour))) << text;
     if (scene.background.to) {
-      EXPECT_TRUE(says(to_string(*scene.background.to))) << text;
+      EXPECT_TRUE(has_word(to_string(*scene.background.to))) << text;
     }
     const Motion motion = scene.shapes[0].motion;
     if (motion == Motion::left || motion == Motion::right) {
-      EXPECT_TRUE(says(to_string(motion))) << text;
+      EXPECT_TRUE(has_word(to_string(motion))) << text;
     }
     if (motion == Motion::diagonal) {
-      EXPECT_TRUE(says("diagonally")) << text;
+      EXPECT_TRUE(has_word("diagonally")) << text;
     }
     if (motion == Motion::circling) {
-      EXPECT_TRUE(says("circle")) << text;
+      EXPECT_TRUE(has_word("circle")) << text;
     }
     EXPECT_LE(text.size(), 400u) << text;
   }
 }
 
-TEST(Caption, SaysOneSceneInManyWays) {
+TEST(Caption, DescribesOneSceneInManyWays) {
   const Scene scene = random_scene(5);
   std::set<std::string> ways;
   int capitals = 0, stops = 0;

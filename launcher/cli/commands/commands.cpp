@@ -1,4 +1,4 @@
-#include "launcher/commands/commands.hpp"
+#include "launcher/cli/commands/commands.hpp"
 
 namespace wf {
 

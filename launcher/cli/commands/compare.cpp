@@ -1,11 +1,11 @@
-// launcher/commands/compare.cpp: wanfarm compare A B: how far two videos are apart.
+// launcher/cli/commands/compare.cpp: wanfarm compare A B: measures the difference of two videos.
 #include "pipeline/video/compare.hpp"
 
 #include <iomanip>
 #include <iostream>
 #include <memory>
 
-#include "launcher/commands/commands.hpp"
+#include "launcher/cli/commands/commands.hpp"
 
 namespace wf {
 namespace {
@@ -32,7 +32,7 @@ Command compare_command() {
           .summary = "Measure the difference of two videos: MAE, max, PSNR, SSIM",
           .examples = "  wanfarm compare renders/0001-rain-s7.mp4 other/0001-rain-s7.mp4\n",
           .flags = {{"A", "FILE", "a video", into(options->a)},
-                    {"B", "FILE", "another of the same size and length", into(options->b)}},
+                    {"B", "FILE", "another video of the same size and length", into(options->b)}},
           .run = [options] { return compare_videos(*options); }};
 }
 

@@ -1,10 +1,10 @@
-// launcher/commands/completion.cpp: wanfarm completion SHELL.
-#include "launcher/completion.hpp"
+// launcher/cli/commands/completion.cpp: wanfarm completion SHELL: prints a tab completion script.
+#include "launcher/cli/completion.hpp"
 
 #include <iostream>
 #include <memory>
 
-#include "launcher/commands/commands.hpp"
+#include "launcher/cli/commands/commands.hpp"
 
 namespace wf {
 
@@ -12,9 +12,9 @@ Command completion_command() {
   const auto shell = std::make_shared<std::string>();
   const std::vector<std::string> shells{"bash", "zsh", "fish"};
   return {.name = "completion",
-          .summary = "Print a script that completes verbs and flags at Tab",
+          .summary = "Print a tab completion script for verbs and flags",
           .examples = "  source <(wanfarm completion bash)\n  wanfarm completion fish | source\n",
-          .flags = {{"SHELL", "bash|zsh|fish", "the shell", into(*shell, shells), shells}},
+          .flags = {choice_flag("SHELL", shells, "the shell", *shell)},
           .run = [shell] {
             std::cout << completion_script(*shell, all_commands());
             return 0;

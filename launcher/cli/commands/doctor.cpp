@@ -1,15 +1,15 @@
-// launcher/commands/doctor.cpp: wanfarm doctor: is this machine ready, are these ranks, and with what was the program
-// built.
+// launcher/cli/commands/doctor.cpp: wanfarm doctor: checks this machine, the build and, if there are several, the
+// ranks together.
 #include <memory>
 
-#include "cluster/error.hpp"
-#include "cluster/log.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/doctor/meeting.hpp"
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "cluster/launch/start_ranks.hpp"
+#include "launcher/cli/commands/commands.hpp"
 #include "launcher/doctor/own_findings.hpp"
+#include "launcher/doctor/rank_checks.hpp"
 #include "launcher/doctor/rank_findings.hpp"
-#include "launcher/front.hpp"
-#include "launcher/process.hpp"
+#include "launcher/run/rank_process.hpp"
 
 namespace wf {
 namespace {
@@ -19,26 +19,26 @@ struct DoctorOptions {
   RunOptions run;
 };
 
-/// What a process can say of itself alone. Of several, rank 0 says it.
-void look_at_oneself(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
+/// Shows what a single process can find out. With several ranks only rank 0 does this.
+void check_own_process(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
   diagnosis.show(build_findings());
-  diagnosis.show(machine_findings());
+  diagnosis.show(node_findings());
   if (options.model) diagnosis.show(model_finding(*options.model));
   if (rank.size > 1) return;
   diagnosis.show(starter_finding());
   const RankReports own{own_report(0, this_node().host, {}, options.run)};
-  for (const auto& look : {gpu_links, pinned_memory, shared_memory, problems}) diagnosis.show(look(own));
+  for (const auto& check : {gpu_links, pinned_memory, shared_memory, problems}) diagnosis.show(check(own));
 }
 
-void look_at_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
+void check_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
   try {
-    Process process(rank);
+    RankProcess process(rank);
     const auto end = [&process] { process.end(exit_code(Error::environment)); };
     const auto give_up = [&] {
-      if (rank.rank == 0) diagnosis.show({Finding::missing, "ranks", "some hang; the ranks are ended"});
+      if (rank.rank == 0) diagnosis.show({Finding::missing, "ranks", "some ranks hang; all are ended"});
       end();
     };
-    if (!meet(process, options.run, diagnosis, give_up)) end();
+    if (!check_ranks(process, options.run, diagnosis, give_up)) end();
   } catch (const std::exception&) {
     if (rank.rank == 0) diagnosis.show({Finding::missing, "ranks", current_error().what()});
   }
@@ -47,10 +47,10 @@ void look_at_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& di
 int doctor(const DoctorOptions& options) {
   if (const auto code = run_as_ranks(options.run.ranks)) return *code;
   const Rank rank = rank_from(environment());
-  open_log("off", rank.rank);  // what goes wrong is a finding, and only rank 0 speaks
+  open_log(LogLevel::off, rank.rank);  // failures become findings, and only rank 0 prints them
   Diagnosis diagnosis;
-  if (rank.rank == 0) look_at_oneself(options, rank, diagnosis);
-  if (rank.size > 1) look_at_ranks(options, rank, diagnosis);
+  if (rank.rank == 0) check_own_process(options, rank, diagnosis);
+  if (rank.size > 1) check_ranks(options, rank, diagnosis);
   return diagnosis.something_missing() ? exit_code(Error::environment) : 0;
 }
 
@@ -58,17 +58,20 @@ int doctor(const DoctorOptions& options) {
 
 Command doctor_command() {
   const auto options = std::make_shared<DoctorOptions>();
-  return {
-      .name = "doctor",
-      .summary = "Show what this machine, this build and these ranks have; exit 3 when something needed is missing",
-      .examples =
-          "  wanfarm doctor\n  wanfarm doctor --model models/Wan2.2-T2V-A14B\n  wanfarm doctor --ranks 8\n"
-          "  mpirun -n 8 wanfarm doctor\n",
-      .flags = {{"--model", "FOLDER", "also look whether this checkpoint is complete", into(options->model)},
-                {"--ranks", "N", "also look at N processes together, as render would start them",
-                 into(options->run.ranks, 1)},
-                choice_flag("--device", {"auto", "cpu", "cuda"}, "where the ranks would compute", options->run.device)},
-      .run = [options] { return doctor(*options); }};
+  return {.name = "doctor",
+          .summary = "Check this machine, the build and the ranks; exit code 3 if something needed is missing",
+          .examples =
+              "  wanfarm doctor\n  wanfarm doctor --model models/Wan2.2-T2V-A14B\n  wanfarm doctor --ranks 8\n"
+              "  mpirun -n 8 wanfarm doctor\n",
+          .flags = {{"--model", "FOLDER", "also check that this checkpoint is complete", into(options->model)},
+                    {"--ranks", "N", "also check N processes together, started as render would start them",
+                     into(options->run.ranks, 1)},
+                    choice_flag("--device",
+                                Choices<DeviceChoice>{{"auto", DeviceChoice::automatic},
+                                                      {"cpu", DeviceChoice::cpu},
+                                                      {"cuda", DeviceChoice::cuda}},
+                                "device that the ranks would compute on", options->run.device)},
+          .run = [options] { return doctor(*options); }};
 }
 
 }  // namespace wf

@@ -1,18 +1,19 @@
-// launcher/commands/generate.cpp: wanfarm generate: one clip, with the flags that users of the official script know.
-// Each of those flags is honoured, mapped to one of ours, answered by a note when it has no effect here, or refused.
+// launcher/cli/commands/generate.cpp: wanfarm generate: renders one clip, with the flags of the official script. Each
+// of those flags is an alias of one of ours, mapped to one, noted as having no effect, or refused.
 #include <algorithm>
 #include <array>
 #include <iostream>
 #include <memory>
 #include <utility>
 
-#include "cluster/error.hpp"
-#include "jobs/job_file.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/flags.hpp"
-#include "launcher/front.hpp"
-#include "launcher/model_choice.hpp"
-#include "launcher/run.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cluster/launch/start_ranks.hpp"
+#include "jobs/list/job_list.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/run/run.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -23,10 +24,10 @@ struct GenerateOptions {
   JobSettings job;
   std::optional<std::string> prompt;
   std::optional<Path> save_file;
-  std::vector<std::string> notes;  ///< on flags without effect
+  std::vector<std::string> notes;  ///< Notes on given flags that have no effect.
 };
 
-/// The official names of our flags.
+/// Our flags and their official names.
 constexpr std::array aliases{
     std::pair{"--model", "--ckpt_dir"},
     std::pair{"--frames", "--frame_num"},
@@ -38,12 +39,12 @@ constexpr std::array aliases{
     std::pair{"--ulysses", "--ulysses_size"},
 };
 
-/// One clip has no siblings.
+/// Flags that only make sense for several clips.
 constexpr std::array left_out{"--samples", "--priority", "--output"};
 
-/// Flags that change nothing here. `words`: what the official script takes, comma-separated; empty: anything.
+/// A flag without effect here. choices: the comma-separated values that the official script accepts; empty: any value.
 struct Noted {
-  const char *name, *value, *words, *why;
+  const char *name, *value, *choices, *why;
 };
 constexpr std::array noted{
     Noted{"--t5_fsdp", "", "", "one process holds the whole text encoder"},
@@ -55,12 +56,14 @@ constexpr std::array noted{
     Noted{"--prompt_extend_target_lang", "zh|en", "zh,en", "prompts are never rewritten"},
 };
 
+/// A flag that wanfarm cannot honour.
 struct Refused {
   const char *name, *value, *why;
 };
 constexpr const char* other_task = "belongs to another task; wanfarm renders text to video (t2v-A14B) only";
 constexpr std::array refused{
-    Refused{"--use_prompt_extend", "", "wanfarm has no language model to rewrite prompts with; rewrite it beforehand"},
+    Refused{"--use_prompt_extend", "",
+            "wanfarm has no language model to rewrite prompts; rewrite the prompt beforehand"},
     Refused{"--image", "FILE", other_task},
     Refused{"--audio", "FILE", other_task},
     Refused{"--src_root_path", "PATH", other_task},
@@ -82,22 +85,22 @@ void refuse_other_task(const std::string& task) {
     throw Error(Error::input, "wanfarm renders text to video (t2v-A14B) only, not '" + task + "'");
 }
 
-/// The words for true and false that the official script takes.
+/// Parses the spellings of true and false that the official script accepts; throws Error(input) for any other.
 bool is_true(const std::string& text) {
-  std::string word = text;
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::string lower = text;
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
   for (const char* yes : {"true", "yes", "t", "y", "1"})
-    if (word == yes) return true;
+    if (lower == yes) return true;
   for (const char* no : {"false", "no", "f", "n", "0"})
-    if (word == no) return false;
+    if (lower == no) return false;
   throw Error(Error::input, "must be True or False, got '" + text + "'");
 }
 
-/// Our shared flags, under the official names as well.
+/// The flags shared with render, also under their official names.
 std::vector<Flag> shared_flags(GenerateOptions& options) {
   std::vector<Flag> flags = job_flags(options.job);
   for (Flag& flag : flags) flag.group = "Clip";
-  flags.front().help = "of the video in pixels, multiples of 16 (1280x720)";
+  flags.front().help = "video size in pixels, multiples of 16 (1280x720)";
   for (Flag& flag : run_flags(options.run)) flags.push_back(std::move(flag));
   std::erase_if(flags, [](const Flag& flag) {
     return std::find(left_out.begin(), left_out.end(), flag.names) != left_out.end();
@@ -110,36 +113,36 @@ std::vector<Flag> shared_flags(GenerateOptions& options) {
   return flags;
 }
 
+/// Official flags that set one of our options under another name.
 std::vector<Flag> mapped_flags(GenerateOptions& options) {
-  const auto guidance = [&options](const char* mode) {
-    return [&options, mode](const std::string&) { options.run.guidance_mode = mode; };
+  RunOptions& run = options.run;
+  const auto guidance = [&run](GuidanceMode mode) {
+    return [&run, mode](const std::string&) { run.guidance_mode = mode; };
   };
-  const auto placement = [&options](const char* word) {
-    return [&options, word](const std::string&) { options.run.placement = word; };
-  };
-  const auto offload = [&options](const std::string& text) {
-    options.run.placement = is_true(text) ? "swap" : "resident";
+  const auto resident = [&run](const std::string&) { run.planning.choices.mode = PlacementMode::resident; };
+  const auto offload = [&run](const std::string& text) {
+    run.planning.choices.mode = is_true(text) ? PlacementMode::swap : PlacementMode::resident;
   };
   return {
-      {"--convert_model_dtype", "", "as --precision exact",
-       [&options](const std::string&) { options.run.precision = "exact"; }},
-      {"--use_batched_cfg", "", "as --guidance-mode batched", guidance("batched")},
-      {"--no-batched_cfg", "", "as --guidance-mode two", guidance("two")},
-      {"--no-tf32", "", "without --tf32", [&options](const std::string&) { options.run.tf32 = false; }},
-      {"--offload_model", "True|False", "as --placement swap or resident", offload, {"True", "False"}},
-      {"--no-offload", "", "as --placement resident", placement("resident")},
-      {"--t5_cpu", "", "as --text-device cpu", [&options](const std::string&) { options.run.text_device = "cpu"; }},
-      {"--no-compile", "", "as it is always", [](const std::string&) {}},
-      {"--task", "t2v-A14B", "the only one", refuse_other_task, {"t2v-A14B"}},
+      {"--convert_model_dtype", "", "same as --precision exact",
+       [&run](const std::string&) { run.precision = Precision::exact; }},
+      {"--use_batched_cfg", "", "same as --guidance-mode batched", guidance(GuidanceMode::batched)},
+      {"--no-batched_cfg", "", "same as --guidance-mode two", guidance(GuidanceMode::two)},
+      {"--no-tf32", "", "same as omitting --tf32", [&run](const std::string&) { run.tf32 = false; }},
+      {"--offload_model", "True|False", "same as --placement swap or resident", offload, {"True", "False"}},
+      {"--no-offload", "", "same as --placement resident", resident},
+      {"--t5_cpu", "", "same as --text-device cpu",
+       [&run](const std::string&) { run.planning.choices.text_on_cpu = true; }},
+      {"--no-compile", "", "accepted, no effect", [](const std::string&) {}},
+      {"--task", "t2v-A14B", "must be t2v-A14B, the only task", refuse_other_task, {"t2v-A14B"}},
   };
 }
 
 Flag noted_flag(const Noted& note, GenerateOptions& options) {
-  const std::string words = note.words;
-  const std::vector<std::string> choices = words.empty() ? std::vector<std::string>{} : split_names(words);
+  const std::string listed = note.choices;
+  const std::vector<std::string> choices = listed.empty() ? std::vector<std::string>{} : split_at_commas(listed);
   const auto set = [&options, note, choices](const std::string& value) {
-    std::string checked;
-    if (!choices.empty()) into(checked, choices)(value);
+    if (!choices.empty()) check_choice(value, choices);
     options.notes.push_back(std::string(note.name) + " has no effect: " + note.why);
   };
   return {note.name, note.value, std::string("no effect: ") + note.why, set, choices};
@@ -148,7 +151,7 @@ Flag noted_flag(const Noted& note, GenerateOptions& options) {
 std::vector<Flag> official_flags(GenerateOptions& options) {
   std::vector<Flag> flags = mapped_flags(options);
   for (const Noted& note : noted) flags.push_back(noted_flag(note, options));
-  for (Flag& flag : flags) flag.group = "Of the official script";
+  for (Flag& flag : flags) flag.group = "Flags of the official script";
   for (const Refused& flag : refused) {
     const auto refuse = [flag](const std::string&) { throw Error(Error::input, flag.why); };
     flags.push_back({flag.name, flag.value, "refused", refuse, {}, ""});
@@ -157,35 +160,37 @@ std::vector<Flag> official_flags(GenerateOptions& options) {
 }
 
 std::vector<Flag> flags_of(GenerateOptions& options) {
-  std::vector<Flag> flags{{"--prompt", "TEXT", "what to render", into(options.prompt)},
-                          {"--save_file", "FILE", "the video (a name made of prompt and seed, in the current folder)",
-                           into(options.save_file)}};
+  std::vector<Flag> flags{
+      {"--prompt", "TEXT", "what the video should show", into(options.prompt)},
+      {"--save_file", "FILE", "the video file (default: named after prompt and seed, in the current folder)",
+       into(options.save_file)}};
   for (Flag& flag : shared_flags(options)) flags.push_back(std::move(flag));
   for (Flag& flag : official_flags(options)) flags.push_back(std::move(flag));
   return flags;
 }
 
-/// --save_file a/b.mp4: the folder a, the name b. The ending has to be that of the codec.
+/// Sets the job's name and returns the output folder: --save_file a/b.mp4 gives name b, folder a. Throws Error(input)
+/// unless the extension is the codec's.
 Path place_output(const std::optional<Path>& save_file, const RunOptions& run, Job& job) {
   if (!save_file) return ".";
-  const std::string ending = "." + file_ending(chosen_codec(run));
+  const std::string ending = "." + file_ending(run.video.codec);
   if (save_file->extension() != ending || save_file->stem().empty())
-    throw Error(Error::input, "--save_file: the name must end in " + ending + " (--codec decides), got '" +
+    throw Error(Error::input, "--save_file: the file name must end in " + ending + " (--codec decides), got '" +
                                   save_file->string() + "'");
   job.name = save_file->stem();
   return save_file->has_parent_path() ? save_file->parent_path() : Path(".");
 }
 
-/// What is rendered unless flags say otherwise: of a model that was named the official script's prompt and size; of the
-/// one that comes with wanfarm something that it knows, in a size that it knows.
+/// Fills in what no flag set: for a given model, the official script's prompt and size; for the model that ships with
+/// wanfarm, a prompt, size and length that it was trained on.
 void complete(GenerateOptions& options) {
   const bool named = options.run.model.has_value();
   if (!options.prompt)
     options.prompt = named ? official_prompt : "A large red star moves from left to right over a blue background.";
-  JobSettings unless_said;
-  unless_said.size = parse_size(named ? "1280x720" : "160x96");
-  if (!named) unless_said.frames = 17, unless_said.fps = 8, unless_said.steps = 20;
-  options.job = merged(options.job, unless_said);
+  JobSettings defaults;
+  defaults.size = parse_size(named ? "1280x720" : "160x96");
+  if (!named) defaults.frames = 17, defaults.fps = 8, defaults.steps = 20;
+  options.job = merged(options.job, defaults);
 }
 
 int generate(GenerateOptions& options) {

@@ -1,10 +1,10 @@
-// launcher/commands/inspect.cpp: wanfarm inspect PATH: what a checkpoint, one of its files, or a video holds.
+// launcher/cli/commands/inspect.cpp: wanfarm inspect PATH: shows what a model, a tensor file or a video contains.
 #include <iomanip>
 #include <iostream>
 #include <memory>
 
-#include "cluster/error.hpp"
-#include "launcher/commands/commands.hpp"
+#include "base/error.hpp"
+#include "launcher/cli/commands/commands.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 #include "pipeline/weights/model_folder.hpp"
@@ -89,7 +89,7 @@ void inspect_video(const Path& file) {
 
 int inspect(const Path& path) {
   const std::string ending = path.extension().string();
-  if (!std::filesystem::exists(path)) throw Error(Error::input, path.string() + ": is not there");
+  if (!std::filesystem::exists(path)) throw Error(Error::input, path.string() + ": does not exist");
   if (std::filesystem::is_directory(path / "high_noise_model"))
     inspect_model(path);
   else if (std::filesystem::is_directory(path))
@@ -105,15 +105,16 @@ int inspect(const Path& path) {
 
 Command inspect_command() {
   const auto path = std::make_shared<Path>();
-  return {
-      .name = "inspect",
-      .summary = "Show the tensors of a checkpoint, the parts of a model, or the job inside a video",
-      .examples =
-          "  wanfarm inspect models/shapes\n"
-          "  wanfarm inspect models/shapes/high_noise_model\n"
-          "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
-      .flags = {{"PATH", "PATH", "a model folder, .safetensors, .pth, .random.json, .mp4, .mkv or .y4m", into(*path)}},
-      .run = [path] { return inspect(*path); }};
+  return {.name = "inspect",
+          .summary = "Show the parts of a model, the tensors of a checkpoint, or the job stored in a video",
+          .examples =
+              "  wanfarm inspect models/shapes\n"
+              "  wanfarm inspect models/shapes/high_noise_model\n"
+              "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
+          .flags = {{"PATH", "PATH",
+                     "a model or checkpoint folder, or a .safetensors, .pth, .random.json, .mp4, .mkv or .y4m file",
+                     into(*path)}},
+          .run = [path] { return inspect(*path); }};
 }
 
 }  // namespace wf

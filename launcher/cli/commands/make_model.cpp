@@ -1,11 +1,11 @@
-// launcher/commands/make_model.cpp: wanfarm make-model FOLDER: random weights in the published layout.
+// launcher/cli/commands/make_model.cpp: wanfarm make-model FOLDER: makes random weights in the published layout.
 #include <array>
 #include <iostream>
 #include <memory>
 #include <utility>
 
-#include "jobs/job_file.hpp"
-#include "launcher/commands/commands.hpp"
+#include "jobs/list/job_list.hpp"
+#include "launcher/cli/commands/commands.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
@@ -18,35 +18,36 @@ struct SizeFlag {
 };
 constexpr std::array size_flags{
     SizeFlag{"--dim", "width of each expert", &ModelSize::dim},
-    SizeFlag{"--ffn", "width of its feed-forward layers", &ModelSize::ffn},
+    SizeFlag{"--ffn", "feed-forward width of each expert", &ModelSize::ffn},
     SizeFlag{"--heads", "attention heads of each expert", &ModelSize::heads},
     SizeFlag{"--layers", "blocks of each expert", &ModelSize::layers},
     SizeFlag{"--text-dim", "width of the text encoder", &ModelSize::text_dim},
-    SizeFlag{"--text-ffn", "width of its feed-forward layers", &ModelSize::text_ffn},
-    SizeFlag{"--text-heads", "its attention heads", &ModelSize::text_heads},
-    SizeFlag{"--text-layers", "its blocks", &ModelSize::text_layers},
-    SizeFlag{"--vocabulary", "rows of its embedding, at least those of the tokenizer", &ModelSize::vocabulary},
+    SizeFlag{"--text-ffn", "feed-forward width of the text encoder", &ModelSize::text_ffn},
+    SizeFlag{"--text-heads", "attention heads of the text encoder", &ModelSize::text_heads},
+    SizeFlag{"--text-layers", "blocks of the text encoder", &ModelSize::text_layers},
+    SizeFlag{"--vocabulary", "rows of the text embedding, at least as many as the tokenizer has ids",
+             &ModelSize::vocabulary},
     SizeFlag{"--vae-dim", "channels of the VAE's first layer, a multiple of 4", &ModelSize::vae_dim},
 };
 
 struct MakeModelOptions {
   Path folder;
   std::string preset = "tiny";
-  std::vector<std::pair<std::int64_t ModelSize::*, int>> sizes;  ///< given ones, which win over the preset's
+  std::vector<std::pair<std::int64_t ModelSize::*, int>> sizes;  ///< Sizes that were given; they override the preset's.
   int seed = 42;
   int shard_megabytes = 2048;
-  bool described = false;
+  bool described = false;  ///< Writes descriptions of the weights instead of the weights.
 };
 
 std::vector<Flag> flags_of(MakeModelOptions& options) {
   std::vector<Flag> flags{
-      {"FOLDER", "FOLDER", "the model to make; must not exist", into(options.folder)},
-      choice_flag("--preset", preset_names(), "sizes to start from; a14b is the published one, 126 GB (tiny)",
+      {"FOLDER", "FOLDER", "the model folder to make; must not exist yet", into(options.folder)},
+      choice_flag("--preset", preset_names(), "sizes to start from; a14b: the published size, 126 GB (tiny)",
                   options.preset),
-      {"--random", "", "describe the weights instead of storing them: each run draws them where it needs them",
+      {"--random", "", "describe the weights instead of storing them; each run draws them where it needs them",
        into(options.described)},
-      {"--seed", "N", "of the weights (42)", into(options.seed, 0)},
-      {"--shard-megabytes", "N", "largest file of an expert (2048)", into(options.shard_megabytes, 1)}};
+      {"--seed", "N", "seed of the weights (42)", into(options.seed, 0)},
+      {"--shard-megabytes", "N", "largest shard of an expert, in MiB (2048)", into(options.shard_megabytes, 1)}};
   for (const SizeFlag& size : size_flags) {
     const auto set = [&options, size](const std::string& text) {
       options.sizes.emplace_back(size.field, parse_count("the value", text, 1));
@@ -72,7 +73,7 @@ int make_model(const MakeModelOptions& options) {
 Command make_model_command() {
   const auto options = std::make_shared<MakeModelOptions>();
   return {.name = "make-model",
-          .summary = "Make a checkpoint with random weights, of any size, to try things out",
+          .summary = "Make a checkpoint with random weights, of any size, for trials and measurements",
           .examples =
               "  wanfarm make-model models/random-tiny\n"
               "  wanfarm make-model models/random-a14b --preset a14b --random\n"

@@ -1,20 +1,21 @@
-// launcher/commands/plan.cpp: wanfarm plan LIST: which GPUs would do what for a list, and how long it would take.
-#include "launcher/plan.hpp"
-
+// launcher/cli/commands/plan.cpp: wanfarm plan LIST: shows which GPU would do what for a list, and how long it would
+// take.
 #include <algorithm>
 #include <array>
 #include <iostream>
 #include <memory>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
+#include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
-#include "jobs/job_file.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/flags.hpp"
-#include "launcher/machine.hpp"
-#include "launcher/model_choice.hpp"
+#include "jobs/list/job_list.hpp"
+#include "jobs/list/selection.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/doctor/system_info.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "launcher/planner/report.hpp"
-#include "launcher/selection.hpp"
+#include "launcher/planner/run_plan.hpp"
 
 namespace wf {
 namespace {
@@ -28,35 +29,35 @@ struct PlanOptions {
   JobSettings jobs;
 };
 
-/// "80GiB", or the word for a class of GPUs.
+/// A setter for a size such as "80GiB", or for the name of a class of GPUs.
 std::function<void(const std::string&)> into_memory(std::uint64_t& target) {
   return [&target](const std::string& text) {
-    const bool word = text == "maximum" || text == "balanced" || text == "constrained";
-    into_bytes(target)(!word ? text : text == "maximum" ? "80GB" : text == "balanced" ? "40GB" : "24GB");
+    const bool preset = text == "maximum" || text == "balanced" || text == "constrained";
+    into_bytes(target)(!preset ? text : text == "maximum" ? "80GB" : text == "balanced" ? "40GB" : "24GB");
   };
 }
 
-/// This machine's GPUs, all as the first.
-Ranks found_ranks(const PlanOptions& options) {
+/// Describes the GPUs of this node; all are taken to be like the first.
+ClusterResources found_ranks(const PlanOptions& options) {
   const CudaView cuda = cuda_view();
   if (cuda.gpus.empty())
     throw Error(
         Error::input,
-        "no GPU can be used here: --gpus 8 --gpu h200 plans for a machine that has some, --gpu cpu for this one's "
-        "CPU");
+        "no usable GPU on this node; describe a node that has some, e.g. --gpus 8 --gpu h200, or plan for this node's "
+        "CPU with --gpu cpu");
   const Gpu& gpu = cuda.gpus.front();
   const std::string name = options.gpu.empty() ? gpu.name : options.gpu;
   return {{static_cast<int>(cuda.gpus.size())}, name, gpu.memory_bytes, this_node().memory_bytes};
 }
 
-/// Of other machines the host's memory is not known.
-Ranks described_ranks(const PlanOptions& options) {
+/// Describes GPUs of nodes elsewhere; the 0 means that their host memory is unknown.
+ClusterResources described_ranks(const PlanOptions& options) {
   const GpuFigures gpu = gpu_figures(options.gpu.empty() ? "h200" : options.gpu);
   return {{options.gpus}, gpu.kind, gpu.memory_bytes, 0};
 }
 
-/// So many processes on a machine like this one.
-Ranks cpu_ranks(const PlanOptions& options) {
+/// Describes --gpus processes on a node like this one, which share its cores and memory.
+ClusterResources cpu_ranks(const PlanOptions& options) {
   const Node node = this_node();
   const int ranks = std::max(options.gpus, 1), cores = options.run.threads > 0 ? options.run.threads : node.cores;
   return {{ranks},
@@ -66,58 +67,63 @@ Ranks cpu_ranks(const PlanOptions& options) {
           std::max(cores / ranks, 1)};
 }
 
-Ranks chosen_ranks(const PlanOptions& options) {
-  Ranks ranks = options.gpu == "cpu" ? cpu_ranks(options)
-                : options.gpus > 0   ? described_ranks(options)
-                                     : found_ranks(options);
+ClusterResources chosen_ranks(const PlanOptions& options) {
+  ClusterResources ranks = options.gpu == "cpu" ? cpu_ranks(options)
+                           : options.gpus > 0   ? described_ranks(options)
+                                                : found_ranks(options);
   ranks.on_node.assign(static_cast<std::size_t>(options.nodes), ranks.on_node.front());
   if (options.gpu_memory > 0) ranks.memory_bytes = options.gpu_memory;
   return ranks;
 }
 
-/// As a run there would compute.
-Execution execution_on(const Ranks& ranks, const RunOptions& run) {
+/// How a run on these ranks would compute.
+Execution execution_on(const ClusterResources& ranks, const RunOptions& run) {
   Execution execution;
   if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
-  const bool exact = run.precision == "auto" ? !execution.device.is_cpu() : run.precision == "exact";
-  execution.precision = exact ? Precision::exact : Precision::reference;
-  execution.guidance = chosen_guidance(run.guidance_mode);
+  execution.precision = run.precision.value_or(default_precision(execution.device));
+  execution.guidance = run.guidance_mode;
   execution.tf32 = run.tf32;
   return execution;
 }
 
 int plan(const PlanOptions& options) {
   const JobList list = read_job_list(options.list, options.jobs);
-  const Ranks ranks = chosen_ranks(options);
+  const ClusterResources ranks = chosen_ranks(options);
   const Execution execution = execution_on(ranks, options.run);
   const ModelParts parts = read_model(ready_model(chosen_model(options.run.model, list.model)), execution.precision);
   const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
-  const PlanRequest request = request_for(parts, jobs, execution, options.run, ranks);
+  const PlanRequest request = request_for(parts, jobs, execution, options.run.planning, ranks);
   const PlanResult result = make_plan(request);
   std::cout << (options.run.json ? to_json(request, result).dump() + '\n' : to_text(request, result));
   return 0;
 }
 
-/// Of the flags that render and generate share, beside those of the placement.
+/// The flags of run_flags() that plan takes in addition to those of the placement.
 constexpr std::array shared{"--guidance-mode", "--tf32", "--precision", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{
       {"LIST", "FILE", "the prompt list (YAML)", into(o.list)},
-      {"--model", "FOLDER", "checkpoint in the published layout; random:a14b has its sizes", into(o.run.model)},
-      {"--gpus", "N", "of each node (this machine's)", into(o.gpus, 1)},
-      {"--nodes", "N", "of so many GPUs each (1)", into(o.nodes, 1)},
+      {"--model", "FOLDER",
+       "checkpoint in the published layout (default: the list's); random:a14b has the published sizes",
+       into(o.run.model)},
+      {"--gpus", "N", "GPUs per node (default: those of this node)", into(o.gpus, 1)},
+      {"--nodes", "N", "number of nodes (1)", into(o.nodes, 1)},
       choice_flag("--gpu", {"h200", "h100", "a100", "l40s", "rtx4090", "generic", "cpu"},
-                  "whose figures count (h200); cpu: --gpus are processes that share this machine's cores", o.gpu),
-      {"--gpu-memory", "SIZE", "of a GPU, as 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (the kind's own)",
+                  "kind of GPU to plan for (default: this node's, h200 with --gpus); cpu: --gpus processes share the "
+                  "cores of this node",
+                  o.gpu),
+      {"--gpu-memory", "SIZE",
+       "memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what the kind has)",
        into_memory(o.gpu_memory)},
   };
-  for (Flag& flag : placement_flags(o.run)) flags.push_back(std::move(flag));
+  for (Flag& flag : placement_flags(o.run.planning)) flags.push_back(std::move(flag));
   for (Flag& flag : run_flags(o.run))
     if (std::ranges::find(shared, flag.names) != shared.end()) flags.push_back(std::move(flag));
-  flags.push_back({"--only", "WHICH", "places, ranges and names of the list: 1,4-6,rain*", into(o.only)});
-  flags.push_back({"--limit", "N", "the first N clips", into(o.limit, 1)});
-  flags.push_back({"--json", "", "everything, as one JSON object", into(o.run.json)});
+  flags.push_back(
+      {"--only", "WHICH", "only these clips of the list, by number, range or name: 1,4-6,rain*", into(o.only)});
+  flags.push_back({"--limit", "N", "only the first N clips", into(o.limit, 1)});
+  flags.push_back({"--json", "", "print everything as one JSON object", into(o.run.json)});
   for (Flag& flag : job_flags(o.jobs)) flags.push_back(std::move(flag));
   return flags;
 }
@@ -127,7 +133,7 @@ std::vector<Flag> flags_of(PlanOptions& o) {
 Command plan_command() {
   const auto options = std::make_shared<PlanOptions>();
   return {.name = "plan",
-          .summary = "Show how GPUs would share a list's work, how long it would take, and why",
+          .summary = "Show how GPUs would share a list, how long it would take, and why",
           .examples =
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --gpu l40s --size 1280x720\n"

@@ -1,13 +1,13 @@
-// launcher/commands/render.cpp: wanfarm render LIST: a prompt list becomes videos.
+// launcher/cli/commands/render.cpp: wanfarm render LIST: renders a prompt list into videos.
 #include <memory>
 
-#include "jobs/job_file.hpp"
-#include "launcher/commands/commands.hpp"
-#include "launcher/flags.hpp"
-#include "launcher/front.hpp"
-#include "launcher/model_choice.hpp"
-#include "launcher/run.hpp"
-#include "launcher/selection.hpp"
+#include "cluster/launch/start_ranks.hpp"
+#include "jobs/list/job_list.hpp"
+#include "jobs/list/selection.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/run/run.hpp"
 
 namespace wf {
 namespace {
@@ -34,8 +34,9 @@ int render(const RenderOptions& options) {
 std::vector<Flag> flags_of(RenderOptions& options) {
   std::vector<Flag> flags{{"LIST", "FILE", "the prompt list (YAML)", into(options.list)}};
   for (Flag& flag : run_flags(options.run)) flags.push_back(std::move(flag));
-  flags.push_back({"--only", "WHICH", "places, ranges and names of the list: 1,4-6,rain*", into(options.only)});
-  flags.push_back({"--limit", "N", "the first N clips", into(options.limit, 1)});
+  flags.push_back(
+      {"--only", "WHICH", "only these clips of the list, by number, range or name: 1,4-6,rain*", into(options.only)});
+  flags.push_back({"--limit", "N", "only the first N clips", into(options.limit, 1)});
   for (Flag& flag : job_flags(options.jobs)) flags.push_back(std::move(flag));
   return flags;
 }
@@ -45,7 +46,7 @@ std::vector<Flag> flags_of(RenderOptions& options) {
 Command render_command() {
   const auto options = std::make_shared<RenderOptions>();
   return {.name = "render",
-          .summary = "Render a prompt list; what is finished is not rendered again",
+          .summary = "Render a prompt list; finished clips are kept",
           .examples =
               "  wanfarm render examples/prompts.yaml\n"
               "  wanfarm render prompts.yaml --model models/Wan2.2-T2V-A14B --output renders/july\n"

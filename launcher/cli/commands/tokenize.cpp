@@ -1,10 +1,10 @@
-// launcher/commands/tokenize.cpp: wanfarm tokenize: what the text encoder will see of a prompt.
+// launcher/cli/commands/tokenize.cpp: wanfarm tokenize: shows a prompt as the text encoder will see it.
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
-#include "launcher/commands/commands.hpp"
+#include "base/error.hpp"
+#include "launcher/cli/commands/commands.hpp"
 #include "pipeline/text/clean_text.hpp"
 #include "pipeline/text/tokenizer.hpp"
 
@@ -24,7 +24,7 @@ Path tokenizer_file(const TokenizeOptions& options) {
 std::string parse_line(const std::string& line, int number) {
   const nlohmann::json text = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!text.is_string())
-    throw Error(Error::input, "stdin:" + std::to_string(number) + ": must be one JSON string, like \"A red kite\"");
+    throw Error(Error::input, "stdin:" + std::to_string(number) + ": must be one JSON string, such as \"A red kite\"");
   return text.get<std::string>();
 }
 
@@ -45,10 +45,10 @@ Command tokenize_command() {
   const auto options = std::make_shared<TokenizeOptions>();
   return {
       .name = "tokenize",
-      .summary = "Clean and tokenize JSON strings from stdin, one a line",
+      .summary = "Clean and tokenize JSON strings from stdin, one per line",
       .examples = "  echo '\"A red kite\"' | wanfarm tokenize --model models/shapes\n",
-      .flags = {{"--model", "FOLDER", "takes google/umt5-xxl/tokenizer.json of this checkpoint", into(options->model)},
-                {"--tokenizer", "FILE", "a tokenizer.json of its own", into(options->tokenizer)}},
+      .flags = {{"--model", "FOLDER", "checkpoint whose google/umt5-xxl/tokenizer.json is used", into(options->model)},
+                {"--tokenizer", "FILE", "a tokenizer.json file to use instead", into(options->tokenizer)}},
       .run = [options] { return tokenize_lines(*options); }};
 }
 

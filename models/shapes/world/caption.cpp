@@ -1,5 +1,5 @@
-// models/shapes/world/caption.cpp: words are drawn from lists: for a shape, for what it does (as a verb or as a
-// participle), for the background; a template puts them into one order of many.
+// models/shapes/world/caption.cpp: draws words from lists for a shape, its motion (as a verb or a participle) and the
+// background, and puts them into one of many sentence templates.
 #include "models/shapes/world/caption.hpp"
 
 #include <cctype>
@@ -16,7 +16,7 @@ std::string any(Random& random, Words words) {
   return words[static_cast<std::size_t>(random.below(static_cast<int>(words.size())))];
 }
 
-// "moves", "moving" and what may follow.
+// The two forms that templates use: "moves" and "moving".
 struct Verb {
   const char *finite, *participle;
 };
@@ -47,7 +47,7 @@ constexpr const char* to_top[]{"up", "upwards", "to the top", "from bottom to to
 constexpr const char* to_bottom[]{"down", "downwards", "to the bottom", "from top to bottom", "towards the bottom"};
 constexpr const char* around[]{"in a circle", "in circles", "around in a circle", "along a circle"};
 
-// "the lower left", for what goes diagonally.
+// "lower left": the corner that a diagonal motion points to.
 std::string corner(const Track& track) {
   return std::string(track.dy < 0 ? "upper " : "lower ") + (track.dx < 0 ? "left" : "right");
 }
@@ -98,7 +98,7 @@ std::span<const Verb> verbs(Motion motion) {
   }
 }
 
-// What a shape does, once as a verb and once as a participle.
+// A shape's motion, as a verb and as a participle: "slides left", "sliding left".
 struct Doing {
   std::string finite, participle;
 };
@@ -131,7 +131,7 @@ std::string with_article(const std::string& noun) {
   return (std::string("aeiou").find(noun[0]) == std::string::npos ? "a " : "an ") + noun;
 }
 
-// "black background", "gradient from red to blue": without an article.
+// The background as a noun without article: "black background", "gradient from red to blue".
 std::string backdrop(Random& random, const Background& background) {
   const std::string from = colour_word(random, background.colour);
   if (!background.to) return from + (random.one_in(8) ? " backdrop" : " background");
@@ -148,7 +148,7 @@ std::string backdrop(Random& random, const Background& background) {
   }
 }
 
-// "background is black", "background fades from red to blue"
+// The background as a statement: "background is black", "background fades from red to blue".
 std::string statement(Random& random, const Background& background) {
   const std::string from = colour_word(random, background.colour);
   if (!background.to) return "background is " + from;
@@ -156,7 +156,7 @@ std::string statement(Random& random, const Background& background) {
   return "background " + verb + " from " + from + " to " + colour_word(random, *background.to);
 }
 
-// All that a template takes.
+// Everything that a template may use.
 struct Parts {
   std::string thing, backdrop, on;  // "red star", "black background", "over a black background"
   std::string statement;            // "background is black"

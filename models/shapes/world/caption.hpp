@@ -1,4 +1,4 @@
-// models/shapes/world/caption.hpp: a scene in English words.
+// models/shapes/world/caption.hpp: describes a scene in English.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace wf::shapes {
 
-/// One of many ways to say it, chosen by the seed alone: "A large red circle slides left over a gradient from blue to
-/// black", "white background, small green star spinning", ... ASCII. It always names each shape's colour, figure and
-/// motion, the size unless that is medium, and the background's colours (from left to right). It may begin with a
-/// capital or not, and end with a full stop or not. At most 400 characters.
+/// Returns one of many descriptions, chosen by the seed alone: "A large red circle slides left over a gradient from
+/// blue to black", "white background, small green star spinning", ... The text is ASCII, at most 400 characters. It
+/// always names each shape's colour, figure and motion, its size unless that is medium, and the background's colours
+/// from left to right. A capital at the start and a full stop at the end are optional.
 std::string caption(const Scene& scene, std::uint64_t seed);
 
 }  // namespace wf::shapes

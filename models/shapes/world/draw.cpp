@@ -1,9 +1,9 @@
-// models/shapes/world/draw.cpp: one formula for all five figures, so that a layer of shapes, one of each scene, is a
-// few operations whatever is on it.
+// models/shapes/world/draw.cpp: one formula for all five figures, so that a layer (one shape of each scene) takes a few
+// operations, whatever its figures.
 //
-// A polygon with n outer corners looks alike in 2n sectors. A pixel at the angle t from an outer corner is folded into
-// the first of them, and its distance is that to the line from the outer corner to the next inner one (of a convex
-// polygon: the middle of the edge). The distance to a disc or ring is | |p| - middle | - half of its width.
+// A polygon with n outer corners consists of 2n congruent sectors. A pixel at the angle t from an outer corner is
+// folded into the first one; its distance is that to the line from the outer corner to the next inner corner (of a
+// convex polygon: the middle of the edge). The distance to a disc or ring is | |p| - middle | - half of its width.
 #include "models/shapes/world/draw.hpp"
 
 #include <ATen/ATen.h>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr double pi = 3.14159265358979323846;
 
-// What the device is told of a shape: these columns, in this order. Lengths in fractions as in Track.
+// The numbers that describe a shape on the device, in this order. Lengths are fractions, as in Track.
 enum Column {
   c_x,
   c_y,
@@ -28,14 +28,14 @@ enum Column {
   c_radius,
   c_growth,
   c_angle,
-  c_spin,  // the track
+  c_spin,  // up to here: the track
   c_round,
   c_middle,
-  c_half,  // 1: a disc or ring; its middle and half its width, of the radius
+  c_half,  // c_round is 1 for a disc or ring; its middle and half its width as fractions of the radius
   c_sector,
   c_offset,
   c_normal_x,
-  c_normal_y,  // of a polygon: the angle 2 pi / n; its edge, of the radius
+  c_normal_y,  // a polygon's angle 2 pi / n, and its edge as fractions of the radius
   c_red,
   c_green,
   c_blue,
@@ -45,9 +45,9 @@ using Row = std::array<float, columns>;
 
 struct Outline {
   bool round;
-  double middle, half;    // round
-  int corners;            // or a polygon
-  double inner, upright;  // the inner corners' distance from the centre; how far it is turned to stand upright
+  double middle, half;    // of a round outline, as fractions of the radius
+  int corners;            // of a polygon
+  double inner, upright;  // distance of the inner corners from the centre; angle that turns the polygon upright
 };
 
 Outline outline(Figure figure) {
@@ -101,7 +101,7 @@ Row row(const Shape& shape) {
   return out;
 }
 
-// Where a scene has fewer shapes than others: a disc of a radius below zero, which no pixel is in.
+// Fills the layers of scenes with fewer shapes: a disc with a negative radius covers no pixel.
 Row no_shape() {
   Row out = row(Shape{});
   out[c_radius] = -1;
@@ -130,7 +130,7 @@ at::Tensor pack_backgrounds(std::span<const Scene> scenes) {
   return at::from_blob(values.data(), {static_cast<std::int64_t>(scenes.size()), 2, 3}, at::kFloat).clone();
 }
 
-// The times and the centres of the pixels, ready to be broadcast to [scenes, frames, height, width].
+// Times and pixel centres, shaped for broadcasting to [scenes, frames, height, width].
 struct Grid {
   ClipSize size;
   at::Tensor u;     // [frames, 1, 1]
@@ -143,7 +143,7 @@ Grid make_grid(ClipSize size, at::Device device) {
           (at::arange(size.height, options) + 0.5).view({-1, 1}), at::arange(size.width, options) + 0.5};
 }
 
-// [scenes, frames, height, width]: how much of each pixel the shapes of a layer [scenes, columns] cover.
+// Returns [scenes, frames, height, width]: the share of each pixel that the shapes of a layer [scenes, columns] cover.
 at::Tensor coverage(const at::Tensor& layer, const Grid& grid) {
   const auto column = [&](Column c) { return layer.select(1, c).view({-1, 1, 1, 1}); };
   const double side = std::min(grid.size.height, grid.size.width);

@@ -1,4 +1,4 @@
-// models/shapes/world/random.hpp: random numbers that are the same on every machine, which those of <random> are not.
+// models/shapes/world/random.hpp: random numbers that are the same on every machine, unlike those of <random>.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@ constexpr std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-/// splitmix64. Source: Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014). Seeds that follow
-/// each other make streams that have nothing in common.
+/// The splitmix64 generator. Source: Steele, Lea, Flood: Fast splittable pseudorandom number generators (2014).
+/// Consecutive seeds give unrelated streams.
 class Random {
  public:
   explicit constexpr Random(std::uint64_t seed) : state_(mix(seed)) {}
   constexpr std::uint64_t next() { return mix(state_ += 0x9e3779b97f4a7c15); }
-  /// 0 .. n-1
+  /// Returns a number in 0 .. n-1.
   constexpr int below(int n) { return static_cast<int>(((next() >> 32) * static_cast<std::uint64_t>(n)) >> 32); }
   constexpr double between(double low, double high) {
     return low + (high - low) * (static_cast<double>(next() >> 11) * 0x1p-53);

@@ -1,5 +1,5 @@
-// models/shapes/world/scene.cpp: drawing lots for a scene. Nothing but + - * / and square roots decides, for those are
-// exact alike on every machine; sines are not.
+// models/shapes/world/scene.cpp: draws random scenes. Only + - * / and square roots decide, since their results are the
+// same on every machine, unlike those of sines.
 #include "models/shapes/world/scene.hpp"
 
 #include <algorithm>
@@ -10,9 +10,9 @@
 namespace wf::shapes {
 namespace {
 
-constexpr std::array<double, size_count> radii{0.14, 0.19, 0.25};  // of the shorter side
+constexpr std::array<double, size_count> radii{0.14, 0.19, 0.25};  // of the frame's shorter side
 constexpr double margin = 0.01;                                    // to the frame's edge
-constexpr double shortest_way = 0.34, longest_way = 0.6;
+constexpr double shortest_path = 0.34, longest_path = 0.6;
 constexpr double smallest_orbit = 0.18, largest_orbit = 0.26;
 constexpr double least_scale = 0.6, largest_scale = 1.4;  // of what grows or shrinks
 constexpr double gap = 0.03;                              // between two shapes
@@ -28,7 +28,7 @@ double distance(const std::array<float, 3>& a, const std::array<float, 3>& b) {
   return std::sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
 }
 
-// The least distance of a colour to those of a background.
+// The least distance between a colour and any colour of a background.
 double contrast(Colour colour, const Background& background) {
   const auto from = rgb(background.colour), to = rgb(background.to.value_or(background.colour));
   double least = 2;
@@ -56,13 +56,13 @@ Motion random_motion(Random& random, Figure figure) {
   return motion;
 }
 
-// A way along one axis: where it begins, and how far it goes in the direction `sign`; 0 stays.
-void set_way(Random& random, int sign, double reach, double& begin, double& way) {
+// Draws the motion along one axis: its begin, and its signed length in the direction `sign`; 0 means no motion.
+void set_motion(Random& random, int sign, double reach, double& begin, double& change) {
   const double room = 1 - 2 * reach;
-  const double length = sign == 0 ? 0 : random.between(shortest_way, std::min(longest_way, room));
+  const double length = sign == 0 ? 0 : random.between(shortest_path, std::min(longest_path, room));
   const double low = random.between(reach, 1 - reach - length);
   begin = sign < 0 ? low + length : low;
-  way = sign * length;
+  change = sign * length;
 }
 
 int sign_x(Motion motion, Random& random) {
@@ -88,12 +88,13 @@ Track random_track(Random& random, Size size, Motion motion) {
     reach += track.orbit;
   }
   if (motion == Motion::rotating) track.spin = pi;
-  set_way(random, sign_x(motion, random), reach, track.x, track.dx);
-  set_way(random, sign_y(motion, random), reach, track.y, track.dy);
+  set_motion(random, sign_x(motion, random), reach, track.x, track.dx);
+  set_motion(random, sign_y(motion, random), reach, track.y, track.dy);
   return track;
 }
 
-// A shape that goes in a circle counts as the disc that it covers. In a frame that is no square distances are larger.
+// True if two shapes never touch. A circling shape counts as the disc that it covers. The test is for square frames;
+// in others the distances are larger.
 bool keep_clear(const Track& a, const Track& b) {
   constexpr int steps = 64;
   for (int step = 0; step <= steps; ++step) {
@@ -115,7 +116,7 @@ Shape random_main_shape(Random& random, bool alone) {
   return shape;
 }
 
-// One size smaller than the main shape at least, so that it is seen which is which; it keeps its size.
+// A shape of constant size, at least one size smaller than the main shape, so that the main shape is evident.
 Shape random_other_shape(Random& random, Size main) {
   Shape shape;
   shape.figure = any<Figure>(random, figure_count);
@@ -174,8 +175,8 @@ std::array<float, 3> rgb(Colour colour) noexcept {
 Scene random_scene(std::uint64_t seed) {
   constexpr int tries = 60;
   Random random(seed);
-  const int lot = random.below(10);
-  const int wanted = lot < 6 ? 1 : lot < 9 ? 2 : 3;
+  const int tenth = random.below(10);
+  const int wanted = tenth < 6 ? 1 : tenth < 9 ? 2 : 3;
   Scene scene;
   scene.shapes.push_back(random_main_shape(random, wanted == 1));
   do scene.background = random_background(random);

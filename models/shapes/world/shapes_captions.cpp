@@ -1,5 +1,5 @@
-// models/shapes/world/shapes_captions.cpp: prints captions of random scenes: lines of text for the tokenizer, or a
-// prompt list for `wanfarm render` and beside it what its clips must show, for tests/shapes_check.
+// models/shapes/world/shapes_captions.cpp: prints captions of random scenes, either as lines of text for the tokenizer,
+// or as a prompt list for `wanfarm render` together with what its clips must show, for tests/shapes_check.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "models/shapes/world/caption.hpp"
 #include "models/shapes/world/random.hpp"
 #include "models/shapes/world/scene.hpp"
@@ -20,40 +20,40 @@ namespace {
 
 constexpr const char* usage = R"(usage: shapes_captions N [--seed S]
        shapes_captions --list N [--held-out] [--seed S] [--expect FILE]
-The first prints N captions, one a line, of scenes that training may use. The second prints a prompt list, of all sizes
-that training has; --held-out takes the scenes that it leaves out, --expect writes a JSON line a clip: its name and what
-it must show.
+The first form prints N captions, one per line, of scenes that training may use. The second prints a prompt list with all
+sizes that training uses; --held-out uses the scenes that training leaves out, --expect writes one JSON line per clip: its
+name and what it must show.
 )";
 
 constexpr std::array sizes{"96x96", "128x96", "160x96", "96x128"};  // as in train/world.py
 
-struct Wish {
+struct Options {
   int count = 0;
   bool list = false, held_out = false;
   std::uint64_t seed = 1;
   std::string expect;
 };
 
-Wish read(const std::vector<std::string>& words) {
-  Wish wish;
-  for (std::size_t i = 0; i < words.size(); ++i) {
+Options parse(const std::vector<std::string>& arguments) {
+  Options options;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
     const auto value = [&] {
-      if (++i >= words.size()) throw Error(Error::input, words.back() + " needs a value\n" + usage);
-      return words[i];
+      if (++i >= arguments.size()) throw Error(Error::input, arguments.back() + " needs a value\n" + usage);
+      return arguments[i];
     };
-    if (words[i] == "--list")
-      wish.list = true;
-    else if (words[i] == "--held-out")
-      wish.held_out = true;
-    else if (words[i] == "--seed")
-      wish.seed = std::stoull(value());
-    else if (words[i] == "--expect")
-      wish.expect = value();
+    if (arguments[i] == "--list")
+      options.list = true;
+    else if (arguments[i] == "--held-out")
+      options.held_out = true;
+    else if (arguments[i] == "--seed")
+      options.seed = std::stoull(value());
+    else if (arguments[i] == "--expect")
+      options.expect = value();
     else
-      wish.count = std::stoi(words[i]);
+      options.count = std::stoi(arguments[i]);
   }
-  if (wish.count < 1) throw Error(Error::input, usage);
-  return wish;
+  if (options.count < 1) throw Error(Error::input, usage);
+  return options;
 }
 
 struct Prompt {
@@ -61,17 +61,17 @@ struct Prompt {
   std::string text;
 };
 
-std::vector<Prompt> prompts(const Wish& wish) {
-  Random seeds(wish.seed);
+std::vector<Prompt> prompts(const Options& options) {
+  Random seeds(options.seed);
   std::vector<Prompt> out;
-  while (static_cast<int>(out.size()) < wish.count) {
+  while (static_cast<int>(out.size()) < options.count) {
     const Scene scene = random_scene(seeds.next());
-    if (is_held_out(scene) == wish.held_out) out.push_back({scene, caption(scene, seeds.next())});
+    if (is_held_out(scene) == options.held_out) out.push_back({scene, caption(scene, seeds.next())});
   }
   return out;
 }
 
-// "0012-red-star-left": a name for the files.
+// The name of a clip's files: "0012-red-star-left".
 std::string name(const Scene& scene, std::size_t index) {
   const Shape& shape = scene.shapes[0];
   const std::string number = std::to_string(index + 1);
@@ -85,27 +85,27 @@ nlohmann::ordered_json expectation(const Prompt& prompt, const std::string& name
   return line;
 }
 
-void print_list(const Wish& wish) {
+void print_list(const Options& options) {
   std::ofstream expect;
-  if (!wish.expect.empty()) expect.open(wish.expect);
-  std::cout << "# Made by shapes_captions. The model is given by --model.\n"
+  if (!options.expect.empty()) expect.open(options.expect);
+  std::cout << "# Made by shapes_captions. Pass the model with --model.\n"
             << "defaults: {frames: 17, steps: 20}\nprompts:\n";
-  const std::vector<Prompt> all = prompts(wish);
+  const std::vector<Prompt> all = prompts(options);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const std::string clip = name(all[i].scene, i);
     std::cout << "  - {name: " << clip << ", size: " << sizes[i % sizes.size()]
               << ", prompt: " << nlohmann::json(all[i].text) << "}\n";
     if (expect.is_open()) expect << expectation(all[i], clip) << "\n";
   }
-  if (!wish.expect.empty() && !expect.flush()) throw Error(Error::storage, wish.expect + " cannot be written");
+  if (!options.expect.empty() && !expect.flush()) throw Error(Error::storage, options.expect + " cannot be written");
 }
 
-int run(const std::vector<std::string>& words) {
-  const Wish wish = read(words);
-  if (wish.list) {
-    print_list(wish);
+int run(const std::vector<std::string>& arguments) {
+  const Options options = parse(arguments);
+  if (options.list) {
+    print_list(options);
   } else {
-    for (const Prompt& prompt : prompts(wish)) std::cout << prompt.text << "\n";
+    for (const Prompt& prompt : prompts(options)) std::cout << prompt.text << "\n";
   }
   return 0;
 }
@@ -113,13 +113,13 @@ int run(const std::vector<std::string>& words) {
 }  // namespace
 }  // namespace wf::shapes
 
-int main(int count, char** words) {
+int main(int count, char** arguments) {
   try {
-    return wf::shapes::run({words + 1, words + count});
+    return wf::shapes::run({arguments + 1, arguments + count});
   } catch (const wf::Error& error) {
     std::cerr << error.what() << "\n";
     return wf::exit_code(error.kind());
-  } catch (const std::exception&) {  // a number that is none
+  } catch (const std::exception&) {  // an argument that should be a number is not
     std::cerr << wf::shapes::usage;
     return wf::exit_code(wf::Error::input);
   }

@@ -9,11 +9,11 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 template <class Enum>
-Json word(const std::optional<Enum>& value) {
+Json name_or_null(const std::optional<Enum>& value) {
   return value ? Json(to_string(*value)) : Json();
 }
 
-Json words(const std::vector<Colour>& colours) {
+Json names(const std::vector<Colour>& colours) {
   Json out = Json::array();
   for (const Colour colour : colours) out.push_back(to_string(colour));
   return out;
@@ -30,11 +30,11 @@ Verdict truth(const Scene& scene) {
 }
 
 Json to_json(const Verdict& verdict) {
-  return {{"colour", word(verdict.colour)},
-          {"figure", word(verdict.figure)},
-          {"motion", word(verdict.motion)},
-          {"background", words(verdict.background)},
-          {"others", words(verdict.others)}};
+  return {{"colour", name_or_null(verdict.colour)},
+          {"figure", name_or_null(verdict.figure)},
+          {"motion", name_or_null(verdict.motion)},
+          {"background", names(verdict.background)},
+          {"others", names(verdict.others)}};
 }
 
 }  // namespace wf::shapes

@@ -1,5 +1,5 @@
-// models/shapes/world/verdict.hpp: what a clip of the small world shows, in words: asked for by a scene, or seen by
-// tests/shapes_check.
+// models/shapes/world/verdict.hpp: what a clip of the small world shows, as its scene requires or as tests/shapes_check
+// sees it.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -10,20 +10,20 @@
 
 namespace wf::shapes {
 
+/// The content of a clip. A value is empty if it could not be recognised.
 struct Verdict {
-  std::vector<Colour> background;  ///< one; two from left to right
-  /// Of the main shape: nothing when no shape is in at least half of the frames.
-  std::optional<Colour> colour;
-  std::optional<Figure> figure;
-  std::optional<Motion> motion;  ///< nothing, too, for a way that is neither straight nor round
-  std::vector<Colour> others;    ///< of the other shapes, the largest first
+  std::vector<Colour> background;  ///< One colour, or two for a gradient from left to right.
+  std::optional<Colour> colour;    ///< Colour of the main shape; empty if no shape is in at least half of the frames.
+  std::optional<Figure> figure;    ///< Figure of the main shape.
+  std::optional<Motion> motion;    ///< Motion of the main shape; also empty if it is neither straight nor circular.
+  std::vector<Colour> others;      ///< Colours of the other shapes, the largest first.
 };
 
-/// What the best of checkers would say of a scene.
+/// Returns what a perfect checker would see in a clip of this scene.
 Verdict truth(const Scene& scene);
 
-/// {"colour": "red", "figure": "star", "motion": "left", "background": ["blue", "black"], "others": []}; null for what
-/// a verdict does not say.
+/// {"colour": "red", "figure": "star", "motion": "left", "background": ["blue", "black"], "others": []}; null for
+/// an empty value.
 nlohmann::ordered_json to_json(const Verdict& verdict);
 
 }  // namespace wf::shapes

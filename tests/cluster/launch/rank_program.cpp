@@ -1,5 +1,5 @@
-// tests/launcher/front_program.cpp: stands in for wanfarm behind --ranks, without a model; its words say what its ranks
-// do: front_program [--ranks N] (code C | lines N | drain | kill RANK SIGNAL)
+// tests/cluster/launch/rank_program.cpp: a program without a model that takes --ranks as wanfarm does. Its arguments
+// select what its ranks do: rank_program [--ranks N] (code C | lines N | drain | kill RANK SIGNAL)
 #include <mpi.h>
 #include <signal.h>
 #include <unistd.h>
@@ -11,16 +11,16 @@
 #include <thread>
 #include <vector>
 
-#include "cluster/error.hpp"
-#include "cluster/signals.hpp"
-#include "launcher/front.hpp"
+#include "base/error.hpp"
+#include "base/signals.hpp"
+#include "cluster/launch/start_ranks.hpp"
 
 namespace wf {
 namespace {
 
-using Words = std::vector<std::string>;
+using Arguments = std::vector<std::string>;
 
-/// Says by a file that this rank waits now.
+/// Waits up to 30 s for a request to stop; a file shows that this rank waits.
 void wait(int rank) {
   std::ofstream("waiting-" + std::to_string(rank)) << '\n';
   for (int i = 0; i < 3000 && !stop_requested(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
@@ -29,7 +29,8 @@ void wait(int rank) {
 int drain(int rank) {
   install_stop_signals();
   wait(rank);
-  std::cout << "rank " + std::to_string(rank) + (stop_requested() ? " stopped\n" : " was never told\n") << std::flush;
+  std::cout << "rank " + std::to_string(rank) + (stop_requested() ? " stopped\n" : " was not asked to stop\n")
+            << std::flush;
   return rank == 0 && stop_requested() ? 75 : 0;
 }
 
@@ -40,7 +41,8 @@ int lines(int count) {
   return 0;
 }
 
-/// One dies, the others wait, deaf to a drain. With MPI, for mpirun does not always name a rank that has none.
+/// Rank `which` dies, the others wait and ignore a drain. With MPI, because mpirun does not always name a rank that has
+/// not called MPI_Init.
 int kill(int rank, int which, int signal) {
   ::signal(SIGUSR1, SIG_IGN);
   MPI_Init(nullptr, nullptr);
@@ -49,20 +51,20 @@ int kill(int rank, int which, int signal) {
   return MPI_Finalize();
 }
 
-int as_rank(int rank, const Words& words) {
-  const std::string& what = words.at(0);
-  if (what == "code") return rank == 0 ? std::stoi(words.at(1)) : 0;
-  if (what == "lines") return rank == 0 ? lines(std::stoi(words.at(1))) : 0;
+int run_as_rank(int rank, const Arguments& arguments) {
+  const std::string& what = arguments.at(0);
+  if (what == "code") return rank == 0 ? std::stoi(arguments.at(1)) : 0;
+  if (what == "lines") return rank == 0 ? lines(std::stoi(arguments.at(1))) : 0;
   if (what == "drain") return drain(rank);
-  return what == "kill" ? kill(rank, std::stoi(words.at(1)), std::stoi(words.at(2))) : 99;
+  return what == "kill" ? kill(rank, std::stoi(arguments.at(1)), std::stoi(arguments.at(2))) : 99;
 }
 
-int work(const Words& words) {
+int run(const Arguments& arguments) {
   int ranks = 0;
-  for (std::size_t i = 0; i + 1 < words.size(); ++i)
-    if (words[i] == "--ranks") ranks = std::stoi(words[i + 1]);
+  for (std::size_t i = 0; i + 1 < arguments.size(); ++i)
+    if (arguments[i] == "--ranks") ranks = std::stoi(arguments[i + 1]);
   if (const auto code = run_as_ranks(ranks)) return *code;
-  return as_rank(rank_from(environment()).rank, without_ranks(words));
+  return run_as_rank(rank_from(environment()).rank, without_ranks(arguments));
 }
 
 }  // namespace
@@ -70,7 +72,7 @@ int work(const Words& words) {
 
 int main(int argc, char** argv) {
   try {
-    return wf::leave_exit_code(wf::work({argv + 1, argv + argc}));
+    return wf::leave_exit_code(wf::run({argv + 1, argv + argc}));
   } catch (const wf::Error& error) {
     std::cerr << error.what() << '\n';
     return wf::leave_exit_code(wf::exit_code(error.kind()));

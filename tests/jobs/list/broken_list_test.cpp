@@ -1,11 +1,11 @@
-// tests/jobs/broken_list_test.cpp: each broken/NN-what.yaml gives the message in NN-what.txt, word for word: place,
-// words, source line, caret.
+// tests/jobs/list/broken_list_test.cpp: each broken/NN-what.yaml gives exactly the message in NN-what.txt: location,
+// text, source line, caret.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "cluster/error.hpp"
-#include "jobs/job_file.hpp"
+#include "base/error.hpp"
+#include "jobs/list/job_list.hpp"
 
 namespace wf {
 namespace {
@@ -45,7 +45,7 @@ INSTANTIATE_TEST_SUITE_P(All, BrokenList, ::testing::ValuesIn(broken_lists()), [
   return name;
 });
 
-TEST(BrokenLists, AreAllThere) { EXPECT_GE(broken_lists().size(), 60u); }
+TEST(BrokenLists, AreAllFound) { EXPECT_GE(broken_lists().size(), 60u); }
 
 TEST(BrokenLists, AMissingListIsNamed) {
   try {
@@ -65,7 +65,7 @@ TEST(BrokenLists, EndlessNestingIsRefusedQuickly) {
   }
 }
 
-TEST(BrokenLists, HostileMessagesReachNoTerminal) {
+TEST(BrokenLists, EscapeSequencesInValuesDoNotReachTheTerminal) {
   try {
     parse_job_list("prompts:\n  - {prompt: a, seed: \"\\x1b]0;owned\\x07\"}\n", "a.yaml");
     FAIL() << "the list was accepted";

@@ -1,4 +1,4 @@
-// tests/jobs/list_test.cpp: good lists, and what becomes of each way to write a prompt.
+// tests/jobs/list/list_test.cpp: valid lists, and the jobs that each way to write a prompt gives.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -7,8 +7,8 @@
 #include <fstream>
 #include <limits>
 
-#include "cluster/error.hpp"
-#include "jobs/job_file.hpp"
+#include "base/error.hpp"
+#include "jobs/list/job_list.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -77,22 +77,21 @@ TEST(List, FlagsWinOverThePromptWhichWinsOverDefaults) {
   EXPECT_EQ(job.width, 832);
 }
 
-/// Ways to write the same prompts.
-TEST(List, WritingsOfAPromptThatAreEqual) {
-  const std::string written[] = {"prompts: [A kite]",
-                                 "prompts:\n- A kite",
-                                 "prompts:\n  - 'A kite'\n",
-                                 "{\"prompts\": [\"A kite\"]}",
-                                 "prompts:\r\n  - A kite\r\n",
-                                 "\xef\xbb\xbfprompts:\n  - A kite",
-                                 "%YAML 1.2\n---\nprompts:\n  - A kite\n...\n",
-                                 "prompts:\n  - A\n    kite\n",
-                                 "prompts:\n  - prompt: A kite # a comment\n",
-                                 "prompts:\n  - prompt: >-\n      A\n      kite\n",
-                                 "prompts: &p\n  - &k A kite\n",
-                                 "prompts:\n  - \"A \\u006bite\"\n",
-                                 "prompts:\n\n  -   A kite   \n\n"};
-  for (const std::string& yaml : written) {
+TEST(List, AllWaysToWriteAPromptGiveTheSamePrompt) {
+  const std::string ways[] = {"prompts: [A kite]",
+                              "prompts:\n- A kite",
+                              "prompts:\n  - 'A kite'\n",
+                              "{\"prompts\": [\"A kite\"]}",
+                              "prompts:\r\n  - A kite\r\n",
+                              "\xef\xbb\xbfprompts:\n  - A kite",
+                              "%YAML 1.2\n---\nprompts:\n  - A kite\n...\n",
+                              "prompts:\n  - A\n    kite\n",
+                              "prompts:\n  - prompt: A kite # a comment\n",
+                              "prompts:\n  - prompt: >-\n      A\n      kite\n",
+                              "prompts: &p\n  - &k A kite\n",
+                              "prompts:\n  - \"A \\u006bite\"\n",
+                              "prompts:\n\n  -   A kite   \n\n"};
+  for (const std::string& yaml : ways) {
     const std::vector<Job> jobs = jobs_of(yaml);
     ASSERT_EQ(jobs.size(), 1u) << yaml;
     EXPECT_EQ(jobs[0].prompt, "A kite") << yaml;
@@ -136,7 +135,7 @@ TEST(List, RandomSeedsWaitToBeDrawn) {
   EXPECT_EQ(jobs[3].seed, 3);
 }
 
-TEST(List, TheLargestSeedIsASeed) {
+TEST(List, TheLargestSeedIsAccepted) {
   EXPECT_EQ(jobs_of("prompts: [{prompt: a, seed: 9223372036854775807}]").at(0).seed,
             std::numeric_limits<std::int64_t>::max());
 }
@@ -153,7 +152,7 @@ class PromptFiles : public ::testing::Test {
   test::TempFolder folder;
 };
 
-TEST_F(PromptFiles, TextIsOnePromptALineWithoutCommentsAndBlanks) {
+TEST_F(PromptFiles, TextHasOnePromptPerLineWithoutCommentsAndBlanks) {
   const std::vector<Job> jobs =
       jobs_of("a.txt", "\xef\xbb\xbf# kites\r\nA red kite: the film\r\n\r\n  \"A blue kite\" # 2 \r\n\t\r\nA grey kite",
               ", steps: 7");
@@ -162,7 +161,7 @@ TEST_F(PromptFiles, TextIsOnePromptALineWithoutCommentsAndBlanks) {
   EXPECT_EQ(jobs[1].prompt, "\"A blue kite\" # 2");
   EXPECT_EQ(jobs[2].prompt, "A grey kite");
   EXPECT_EQ(jobs[2].index, 3);
-  EXPECT_EQ(jobs[2].steps, 7) << "the entry's keys count for all its prompts";
+  EXPECT_EQ(jobs[2].steps, 7) << "the entry's keys apply to all its prompts";
   EXPECT_EQ(jobs[2].fps, 8);
   EXPECT_EQ(jobs[3].index, 4);
   EXPECT_EQ(jobs[3].steps, 5);
@@ -193,7 +192,7 @@ TEST_F(PromptFiles, CsvIsReadByColumnName) {
   EXPECT_EQ(jobs[0].prompt, "A kite, \"red\",\nflying");
   EXPECT_EQ(jobs[0].seed, 7);
   EXPECT_EQ(jobs[0].guidance, (Guidance{5, 2}));
-  EXPECT_EQ(jobs[0].negative_prompt, default_negative_prompt) << "an empty cell is not given";
+  EXPECT_EQ(jobs[0].negative_prompt, default_negative_prompt) << "an empty cell counts as absent";
   EXPECT_EQ(jobs[1].prompt, "Rain");
   EXPECT_EQ(jobs[1].seed, 42);
   EXPECT_EQ(jobs[1].negative_prompt, "blur");
@@ -207,13 +206,13 @@ TEST_F(PromptFiles, PipesAndFoldersAreNotOpened) {
     EXPECT_THROW(parse_job_list("prompts: [{file: " + name + "}]", folder / "pipes/list.yaml"), Error) << name;
 }
 
-TEST(Examples, AreGoodLists) {
+TEST(Examples, AreValidLists) {
   const Path examples = Path(WF_TEST_DATA).parent_path().parent_path() / "examples";
   EXPECT_EQ(read_job_list(examples / "prompts.yaml").jobs.size(), 6u);
   EXPECT_EQ(read_job_list(examples / "vbench.yaml").jobs.size(), 248u);
 }
 
-TEST(List, AHundredThousandPromptsInUnderFiveSeconds) {
+TEST(List, AHundredThousandPromptsTakeLessThanFiveSecondsOfCpu) {
   std::string yaml = "prompts:\n";
   for (int i = 0; i < 50'000; ++i) {
     yaml += "  - A red kite number " + std::to_string(i) + " over a green field, at dusk, in soft light\n";
@@ -222,7 +221,7 @@ TEST(List, AHundredThousandPromptsInUnderFiveSeconds) {
   const std::clock_t begin = std::clock();
   EXPECT_EQ(jobs_of(yaml).size(), 100'000u);
   const double seconds = static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-  std::printf("100,000 prompts: %.2f s of processor time, %.0f %% of what is allowed\n", seconds, seconds / 5 * 100);
+  std::printf("100,000 prompts: %.2f s of CPU time, %.0f %% of the limit\n", seconds, seconds / 5 * 100);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LT(seconds, 5);
 #endif

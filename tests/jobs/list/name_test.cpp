@@ -1,15 +1,15 @@
-// tests/jobs/name_test.cpp: default names, seeds in names, and names that users may not choose.
-#include "jobs/name.hpp"
+// tests/jobs/list/name_test.cpp: default names, seeds in names, and names that users may not choose.
+#include "jobs/list/name.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
-#include "jobs/job_file.hpp"
+#include "base/error.hpp"
+#include "jobs/list/job_list.hpp"
 
 namespace wf {
 namespace {
 
-TEST(Name, IsPlaceFirstWordsAndSeed) {
+TEST(Name, IsIndexFirstWordsAndSeed) {
   const std::pair<std::string, std::string> names[] = {
       {"Two anthropomorphic cats in comfy boxing gear", "0001-two-anthropomorphic-cats-s42"},
       {"Rain", "0001-rain-s42"},
@@ -24,7 +24,7 @@ TEST(Name, IsPlaceFirstWordsAndSeed) {
   EXPECT_EQ(default_name(1, "Rain", {}), "0001-rain-s{seed}");
 }
 
-TEST(Name, WithoutAsciiLettersComesFromAHash) {
+TEST(Name, OfAPromptWithoutAsciiLettersHasAHash) {
   const std::string cat = default_name(1, "一只猫", 42), dog = default_name(1, "一只狗", 42),
                     digits = default_name(1, "3 只猫", 42);
   EXPECT_EQ(cat, default_name(1, "一只猫", 42));
@@ -35,13 +35,13 @@ TEST(Name, WithoutAsciiLettersComesFromAHash) {
   }
 }
 
-TEST(Name, TakesASeedWhereItSaysSo) {
+TEST(Name, GetsTheSeedWhereItContainsTheMark) {
   EXPECT_TRUE(needs_seed("a-{seed}"));
   EXPECT_FALSE(needs_seed("a-seed"));
   EXPECT_EQ(with_seed("{seed}-a-{seed}", 7), "7-a-7");
 }
 
-TEST(Name, ThatHarmsIsRefused) {
+TEST(Name, ThatCannotBeAFileNameEverywhereIsRefused) {
   for (const std::string name :
        {"", ".", "..", "../a", "a/b", "a\\b", ".a", "-a", "a\n", "a:b", "a*", "log", "a.mp4", "a.json", "a ", "a."})
     EXPECT_THROW(check_name(name), Error) << name;
@@ -51,7 +51,7 @@ TEST(Name, ThatHarmsIsRefused) {
     EXPECT_NO_THROW(check_name(name)) << name;
 }
 
-TEST(Name, OfAJobMadeFromFlags) {
+TEST(Name, OfAJobFromFlagsIsTheDefaultName) {
   JobSettings flags;
   flags.seed = JobSettings::Seed{7};
   flags.frames = 5;

@@ -1,21 +1,21 @@
-// tests/jobs/settings_test.cpp: values as flags and lists give them, good and bad, and the words for the bad ones.
-#include "jobs/settings.hpp"
+// tests/jobs/list/settings_test.cpp: values of flags and lists, valid and invalid, and the messages for invalid ones.
+#include "jobs/list/settings.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <limits>
 
-#include "cluster/error.hpp"
-#include "jobs/suggest.hpp"
-#include "jobs/utf8.hpp"
+#include "base/error.hpp"
+#include "jobs/list/suggest.hpp"
+#include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
 
-/// What the error says, or "accepted".
+/// The message of the Error(input) that the action throws, or "accepted".
 template <class Action>
-std::string refused(Action&& action) {
+std::string refusal(Action&& action) {
   try {
     action();
   } catch (const Error& error) {
@@ -33,23 +33,23 @@ TEST(Settings, SizeIsWrittenWithXOrStar) {
   }
   for (const std::string text :
        {"", "x", "832", "832x", "x480", "832x480x1", "-832x480", "832 x 480", "832x4e2", "832x0480", "0x16"})
-    EXPECT_EQ(refused([&] { parse_size(text); }), "size must be WIDTHxHEIGHT, such as 832x480, got '" + text + "'");
+    EXPECT_EQ(refusal([&] { parse_size(text); }), "size must be WIDTHxHEIGHT, such as 832x480, got '" + text + "'");
 }
 
 TEST(Settings, SizeNamesTheNearestMultiples) {
-  EXPECT_EQ(refused([] { parse_size("839x472"); }), "size must be multiples of 16, got 839x472 (nearest: 832x480)");
-  EXPECT_EQ(refused([] { parse_size("1x1"); }), "size must be multiples of 16, got 1x1 (nearest: 16x16)");
-  EXPECT_EQ(refused([] { parse_size("2147483647x16"); }),
+  EXPECT_EQ(refusal([] { parse_size("839x472"); }), "size must be multiples of 16, got 839x472 (nearest: 832x480)");
+  EXPECT_EQ(refusal([] { parse_size("1x1"); }), "size must be multiples of 16, got 1x1 (nearest: 16x16)");
+  EXPECT_EQ(refusal([] { parse_size("2147483647x16"); }),
             "size must be multiples of 16, got 2147483647x16 (nearest: 8192x16)");
 }
 
 TEST(Settings, FramesNameBothNeighbours) {
   EXPECT_EQ(parse_frames("1"), 1);
   EXPECT_EQ(parse_frames("81"), 81);
-  EXPECT_EQ(refused([] { parse_frames("80"); }), "frames must be 4k+1, got 80 (nearest: 77, 81)");
-  EXPECT_EQ(refused([] { parse_frames("2"); }), "frames must be 4k+1, got 2 (nearest: 1, 5)");
-  EXPECT_EQ(refused([] { parse_frames("84"); }), "frames must be 4k+1, got 84 (nearest: 81, 85)");
-  EXPECT_EQ(refused([] { parse_frames("-3"); }), "frames must be 1 to 10001, got -3");
+  EXPECT_EQ(refusal([] { parse_frames("80"); }), "frames must be 4k+1, got 80 (nearest: 77, 81)");
+  EXPECT_EQ(refusal([] { parse_frames("2"); }), "frames must be 4k+1, got 2 (nearest: 1, 5)");
+  EXPECT_EQ(refusal([] { parse_frames("84"); }), "frames must be 4k+1, got 84 (nearest: 81, 85)");
+  EXPECT_EQ(refusal([] { parse_frames("-3"); }), "frames must be 1 to 10001, got -3");
 }
 
 TEST(Settings, SeedIsANumberOrRandom) {
@@ -57,8 +57,8 @@ TEST(Settings, SeedIsANumberOrRandom) {
   EXPECT_EQ(parse_seed("9223372036854775807").value, std::numeric_limits<std::int64_t>::max());
   EXPECT_FALSE(parse_seed("random").value);
   EXPECT_FALSE(parse_seed("-1").value);
-  EXPECT_NE(refused([] { parse_seed("-2"); }), "accepted");
-  EXPECT_NE(refused([] { parse_seed("9223372036854775808"); }), "accepted");
+  EXPECT_NE(refusal([] { parse_seed("-2"); }), "accepted");
+  EXPECT_NE(refusal([] { parse_seed("9223372036854775808"); }), "accepted");
 }
 
 TEST(Settings, GuidanceIsOneNumberOrTwo) {
@@ -66,7 +66,7 @@ TEST(Settings, GuidanceIsOneNumberOrTwo) {
   EXPECT_EQ(parse_guidance("4,3.5"), (Guidance{4, 3.5}));
   EXPECT_EQ(parse_guidance("4, 3.5"), (Guidance{4, 3.5}));
   for (const std::string text : {"", ",", "4,", ",3", "4,3,2", "-1", "nan", "high"})
-    EXPECT_NE(refused([&] { parse_guidance(text); }), "accepted") << text;
+    EXPECT_NE(refusal([&] { parse_guidance(text); }), "accepted") << text;
 }
 
 TEST(Settings, NumbersArePlainDecimals) {
@@ -76,27 +76,27 @@ TEST(Settings, NumbersArePlainDecimals) {
   EXPECT_EQ(parse_positive("shift", ".5"), 0.5);
   for (const std::string text :
        {"", " 4", "4 ", "+4", "04", "0x4", "1_000", "4.0", "4e0", "--4", "four", "99999999999"})
-    EXPECT_NE(refused([&] { parse_count("steps", text, 1); }), "accepted") << text;
+    EXPECT_NE(refusal([&] { parse_count("steps", text, 1); }), "accepted") << text;
   for (const std::string text : {"", "0", "-1", "nan", "inf", "1e999", "0x1p3", "1,5", "012.5"})
-    EXPECT_NE(refused([&] { parse_positive("shift", text); }), "accepted") << text;
-  EXPECT_EQ(refused([] { parse_count("steps", "1_000", 1); }),
+    EXPECT_NE(refusal([&] { parse_positive("shift", text); }), "accepted") << text;
+  EXPECT_EQ(refusal([] { parse_count("steps", "1_000", 1); }),
             "steps must be a whole number, got '1_000' (write 1000)");
-  EXPECT_EQ(refused([] { parse_count("the value", "0", 1); }), "the value must be 1 or more, got 0");
+  EXPECT_EQ(refusal([] { parse_count("the value", "0", 1); }), "the value must be 1 or more, got 0");
 }
 
 TEST(Settings, MinusZeroIsZero) { EXPECT_FALSE(std::signbit(parse_not_negative("guidance", "-0"))); }
 
-TEST(Settings, PromptsAreTextOfALength) {
-  EXPECT_EQ(refused([] { check_prompt("prompt", std::string(10'000, 'a')); }), "accepted");
-  EXPECT_EQ(refused([] { check_prompt("prompt", std::string(10'001, 'a')); }),
+TEST(Settings, PromptsAreUtf8TextOfLimitedLength) {
+  EXPECT_EQ(refusal([] { check_prompt("prompt", std::string(10'000, 'a')); }), "accepted");
+  EXPECT_EQ(refusal([] { check_prompt("prompt", std::string(10'001, 'a')); }),
             "prompt must be at most 10000 characters, got 10001");
   std::string cats;
   for (int i = 0; i < 10'000; ++i) cats += "猫";
-  EXPECT_EQ(refused([&] { check_prompt("prompt", cats); }), "accepted") << "characters count, not bytes";
-  EXPECT_EQ(refused([] { check_prompt("prompt", " \n"); }), "the prompt is empty");
-  EXPECT_EQ(refused([] { check_prompt("negative_prompt", ""); }), "accepted");
-  EXPECT_EQ(refused([] { check_prompt("prompt", "caf\xe9"); }), "prompt must be UTF-8");
-  EXPECT_EQ(refused([] { check_prompt("prompt", std::string("a\0b", 3)); }), "prompt must not hold control characters");
+  EXPECT_EQ(refusal([&] { check_prompt("prompt", cats); }), "accepted") << "characters count, not bytes";
+  EXPECT_EQ(refusal([] { check_prompt("prompt", " \n"); }), "the prompt is empty");
+  EXPECT_EQ(refusal([] { check_prompt("negative_prompt", ""); }), "accepted");
+  EXPECT_EQ(refusal([] { check_prompt("prompt", "caf\xe9"); }), "prompt must be UTF-8");
+  EXPECT_EQ(refusal([] { check_prompt("prompt", std::string("a\0b", 3)); }), "prompt must not hold control characters");
 }
 
 TEST(Suggest, FindsTheWordThatWasMeant) {

@@ -1,5 +1,6 @@
-// tests/jobs/fingerprint_test.cpp: what a fingerprint sees, the official negative prompt, and sidecars there and back.
-#include "jobs/fingerprint.hpp"
+// tests/jobs/output/fingerprint_test.cpp: what a fingerprint depends on, the official negative prompt, and sidecars
+// written and read.
+#include "jobs/output/fingerprint.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cluster/error.hpp"
-#include "jobs/sidecar.hpp"
+#include "base/error.hpp"
+#include "jobs/output/sidecar.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -31,7 +32,7 @@ TEST(DefaultNegativePrompt, IsTheOfficialOneByteForByte) {
   EXPECT_EQ(default_negative_prompt, clips.at(0).at("negative_prompt").get<std::string>());
 }
 
-TEST(Fingerprint, ChangesWithEveryValueThatIsSeen) {
+TEST(Fingerprint, ChangesWithEveryValueThatDecidesOnTheClip) {
   const std::function<void(Job&)> changes[] = {[](Job& j) { j.prompt += " "; },
                                                [](Job& j) { j.negative_prompt = ""; },
                                                [](Job& j) { j.seed = 43; },
@@ -57,7 +58,7 @@ TEST(Fingerprint, ChangesWithEveryValueThatIsSeen) {
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", false, "NVIDIA L40"})).second);
 }
 
-TEST(Fingerprint, DoesNotSeeNamePlaceAndPriority) {
+TEST(Fingerprint, DoesNotDependOnNameIndexAndPriority) {
   Job job = a_job();
   job.name = "other";
   job.index = 7;
@@ -65,12 +66,12 @@ TEST(Fingerprint, DoesNotSeeNamePlaceAndPriority) {
   EXPECT_EQ(fingerprint(job, recipe), fingerprint(a_job(), recipe));
 }
 
-TEST(Fingerprint, OfTodayIsThatOfYesterday) {
+TEST(Fingerprint, IsTheSameAsInEarlierVersions) {
   // Another value means that every finished clip of every user is rendered again: change it only on purpose.
   EXPECT_EQ(fingerprint(a_job(), recipe), "eede80ffa7178e419714f3e1c37d12c30ca0441b6cf5327c1f3930a86829f9bc");
 }
 
-TEST(Fingerprint, OfARecipeThatSpellsOutTheDefaultsIsTheSame) {
+TEST(Fingerprint, IsTheSameForARecipeWithExplicitDefaults) {
   EXPECT_EQ(fingerprint(a_job(), {"model", "exact", false, "cpu"}), fingerprint(a_job(), recipe));
 }
 
@@ -138,7 +139,7 @@ TEST(Sidecar, KeepsTheWholeRecipe) {
   }
 }
 
-TEST(Sidecar, OfBeforeTheseChoicesIsReadWithTheirDefaults) {
+TEST(Sidecar, WithoutTf32AndNoiseIsReadWithTheirDefaults) {
   const test::TempFolder folder;
   const std::string text = to_json(a_sidecar());
   EXPECT_EQ(text.find("tf32"), std::string::npos);
@@ -147,7 +148,7 @@ TEST(Sidecar, OfBeforeTheseChoicesIsReadWithTheirDefaults) {
   EXPECT_EQ(read_sidecar(folder / "rain.json").recipe, recipe);
 }
 
-TEST(Sidecar, ThatIsNoneIsRefusedByName) {
+TEST(Sidecar, OfOtherContentIsRefusedWithTheFilesName) {
   const test::TempFolder folder;
   const std::string good = to_json(a_sidecar());
   std::string large = good, fraction = good;

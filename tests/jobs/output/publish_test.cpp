@@ -1,5 +1,6 @@
-// tests/jobs/publish_test.cpp: what lies in the output folder at any moment of a run, also one that is killed.
-#include "jobs/publish.hpp"
+// tests/jobs/output/publish_test.cpp: the files in the output folder at any moment of a run, also of one that is
+// killed.
+#include "jobs/output/publish.hpp"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -9,7 +10,7 @@
 #include <cerrno>
 #include <set>
 
-#include "jobs/job_file.hpp"
+#include "jobs/list/job_list.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -36,7 +37,7 @@ Sidecar sidecar_of(const Job& job, const std::string& video) {
   return sidecar;
 }
 
-/// What a clip's writer and the program do.
+/// Does what the writer of a clip and the program do.
 void make_clip(RunFolder& run, const Job& job, const std::string& video = "video") {
   put(run.part(job.name + ".mp4"), video);
   run.publish(job.name + ".mp4");
@@ -66,10 +67,10 @@ TEST_F(Publish, AFinishedClipIsFoundByTheNextRun) {
   {
     RunFolder run(output);
     EXPECT_FALSE(finished(run, job));
-    put(run.store("rain"), "state");
+    put(run.stored_state("rain"), "state");
     make_clip(run, job);
     EXPECT_TRUE(finished(run, job));
-    EXPECT_FALSE(std::filesystem::exists(run.store("rain")));
+    EXPECT_FALSE(std::filesystem::exists(run.stored_state("rain")));
   }
   EXPECT_EQ(visible(output), (std::set<std::string>{"rain.mp4", "rain.json", "results.csv"}));
   RunFolder next(output);
@@ -93,7 +94,7 @@ TEST_F(Publish, AChangedJobOrVideoIsNotFinished) {
   EXPECT_FALSE(finished(run, job)) << "the sidecar is broken";
 }
 
-TEST_F(Publish, AnOlderSidecarIsGoneBeforeTheNewVideoIsThere) {
+TEST_F(Publish, AnOlderSidecarIsRemovedBeforeTheNewVideoAppears) {
   RunFolder run(output);
   const Job job = a_job("v1.2");
   make_clip(run, job, "old");
@@ -103,7 +104,7 @@ TEST_F(Publish, AnOlderSidecarIsGoneBeforeTheNewVideoIsThere) {
   EXPECT_FALSE(finished(run, job)) << "same size, same job, but not finished yet";
 }
 
-TEST_F(Publish, AFolderReplacesAnOlderOne) {
+TEST_F(Publish, APublishedFolderReplacesAnOlderOne) {
   RunFolder run(output);
   for (const std::string content : {"1", "2"}) {
     make_folder(run.part("rain"));
@@ -118,15 +119,15 @@ TEST_F(Publish, WorkOfAnEarlierRunIsRemovedAndStoredStatesStay) {
     RunFolder run(output);
     put(run.part("rain.mp4"), "half");
     make_folder(run.part("frames"));
-    put(run.store("rain"), "state");
+    put(run.stored_state("rain"), "state");
   }
   RunFolder next(output);
   EXPECT_FALSE(std::filesystem::exists(next.part("rain.mp4")));
   EXPECT_FALSE(std::filesystem::exists(next.part("frames")));
-  EXPECT_EQ(read_file(next.store("rain")), "state");
+  EXPECT_EQ(read_file(next.stored_state("rain")), "state");
 }
 
-TEST_F(Publish, ASecondRunIsRefusedWithTheEnvironmentsCode) {
+TEST_F(Publish, ASecondRunInAFolderIsRefusedWithExitCode3) {
   const RunFolder run(output);
   try {
     RunFolder second(output);
@@ -136,7 +137,7 @@ TEST_F(Publish, ASecondRunIsRefusedWithTheEnvironmentsCode) {
   }
 }
 
-TEST_F(Publish, ResultsTellTheRunInOrder) {
+TEST_F(Publish, ResultsListTheClipsOfThisRunInOrder) {
   {
     RunFolder run(output);
     make_clip(run, a_job("old"));
@@ -163,7 +164,7 @@ TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
       run.publish(job.name + ".mp4");
       run.finish(sidecar_of(job, "video"));
       run.record_finished(sidecar_of(job, "video"));
-      ADD_FAILURE() << "the fault was not told";
+      ADD_FAILURE() << "the fault was not reported";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), Error::storage);
     }
@@ -173,8 +174,8 @@ TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
   }
 }
 
-/// Makes clips without end, in a process of its own.
-[[noreturn]] void render_for_ever(const Path& output) {
+/// Makes clips until the process is killed.
+[[noreturn]] void render_forever(const Path& output) {
   RunFolder run(output);
   for (int i = 0;; ++i)
     make_clip(run, a_job("clip-" + std::to_string(i % 5)), std::string(100'000, static_cast<char>('a' + i % 26)));
@@ -184,7 +185,7 @@ TEST_F(Publish, AKillAtAnyMomentLeavesOnlyWholeFiles) {
   for (int kill = 0; kill < 20; ++kill) {
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
-    if (child == 0) render_for_ever(output);
+    if (child == 0) render_forever(output);
     for (int i = 0; i < 60'000 && !std::filesystem::exists(output / "clip-0.json"); ++i) ::usleep(500);
     ::usleep(static_cast<useconds_t>(kill * 1'700));
     ::kill(child, SIGKILL);
@@ -209,7 +210,7 @@ TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
       "seed: 5}]");
   {
     RunFolder run(output);
-    run.settle_seeds(first);
+    run.draw_seeds(first);
   }
   std::set<std::int64_t> drawn;
   for (const Job& job : first) {
@@ -224,18 +225,18 @@ TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
 
   auto second = jobs("defaults: {seed: random}\nprompts: [Rain, New, A kite]");
   RunFolder run(output);
-  run.settle_seeds(second);
+  run.draw_seeds(second);
   EXPECT_EQ(second[0].seed, first[1].seed);
   EXPECT_EQ(second[2].seed, first[0].seed);
   EXPECT_FALSE(drawn.contains(*second[1].seed));
 }
 
-TEST_F(Publish, BrokenSeedsAreNotDrawnAnew) {
+TEST_F(Publish, SeedsInABrokenFileAreNotDrawnAgain) {
   RunFolder run(output);
   put(output / ".wanfarm/seeds.json", "{\"a\": ");
   std::vector<Job> jobs{a_job("a")};
   jobs[0].seed.reset();
-  EXPECT_THROW(run.settle_seeds(jobs), Error);
+  EXPECT_THROW(run.draw_seeds(jobs), Error);
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
-// tests/launcher/dispatch_test.cpp: each rule of the dispatcher by itself, with a few groups.
-#include "launcher/dispatch.hpp"
+// tests/jobs/schedule/dispatch_test.cpp: each rule of the dispatcher by itself, with a few groups.
+#include "jobs/schedule/dispatch.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 
 namespace wf {
 namespace {
@@ -24,304 +25,383 @@ double seconds(const Job& job, Stage stage) {
 }
 double without(Stage never, const Job& job, Stage stage) { return stage == never ? 0 : seconds(job, stage); }
 
-std::string words(const Order& order) {
+/// An order as a short text: "GROUP: clip CLIP FIRST-LAST from HOLDER", "GROUP: change to ROLE" and so on.
+std::string to_text(const Order& order) {
   const std::string to = std::to_string(order.group) + ": ";
   if (const auto* work = std::get_if<Assignment>(&order.what))
     return to + "clip " + std::to_string(work->clip) + " " + std::string(to_string(work->first)) + "-" +
            std::string(to_string(work->last)) + (work->holder < 0 ? "" : " from " + std::to_string(work->holder));
   if (const auto* change = std::get_if<ChangeRole>(&order.what))
-    return to + (change->role == high ? "be high" : "be low");
-  if (const auto* release = std::get_if<Release>(&order.what)) return to + "release " + std::to_string(release->clip);
-  return to + "nothing more";
+    return to + (change->role == high ? "change to high" : "change to low");
+  if (const auto* release = std::get_if<ReleaseState>(&order.what))
+    return to + "release clip " + std::to_string(release->clip);
+  return to + "no more work";
 }
 
-using Words = std::vector<std::string>;
+using Orders = std::vector<std::string>;
 
-/// A dispatcher whose groups never change their role unless there is nobody in the other one.
-struct Desk : Dispatch {
-  Desk(const std::vector<Job>& jobs, const std::vector<Role>& groups, DispatchOptions options = {.change_seconds = 1e9},
-       const Predicted& predicted = seconds)
+/// A dispatcher with orders as texts. By default a group changes its role only where no group has the other one.
+struct TextDispatch : Dispatch {
+  TextDispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups,
+               DispatchOptions options = {.change_seconds = 1e9}, const Predicted& predicted = seconds)
       : Dispatch(jobs, groups, predicted, options) {}
-  Words said(double now = 0) {
-    Words all;
-    for (const Order& order : orders(now)) all.push_back(words(order));
+  Orders new_orders(double now = 0) {
+    Orders all;
+    for (const Order& order : orders(now)) all.push_back(to_text(order));
     return all;
   }
-  Words answer(int group, double now = 0) { return ask(group), said(now); }
+  Orders orders_after_ask(int group, double now = 0) { return ask(group), new_orders(now); }
 };
 
 TEST(Dispatch, AResidentGroupTakesAClipFromTextToWrite) {
-  Desk desk({job(), job()}, {resident});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 text-write"});
-  desk.done(0, 0, {});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 1 text-write"});
-  EXPECT_EQ(desk.queue().count(Queue::State::done), 1u);
+  TextDispatch dispatch({job(), job()}, {resident});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-write"});
+  dispatch.done(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 1 text-write"});
+  EXPECT_FALSE(dispatch.over());
+  dispatch.done(0, 1, {});
+  EXPECT_TRUE(dispatch.over());
 }
 
-TEST(Dispatch, AQuestionIsKeptUntilAClipIsHandedOver) {
-  Desk desk({job()}, {high, low});
-  EXPECT_EQ(desk.answer(1), Words{});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 text-high"});
-  desk.handed_over(0, 0, {});
-  EXPECT_EQ(desk.said(), Words{"1: clip 0 low-write from 0"});
+TEST(Dispatch, ARequestWaitsUntilAClipIsHandedOver) {
+  TextDispatch dispatch({job()}, {high, low});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-high"});
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.new_orders(), Orders{"1: clip 0 low-write from 0"});
 }
 
 TEST(Dispatch, AGroupMayAskWhileItsLastClipIsBeingWritten) {
-  Desk desk({job(), job()}, {resident});
-  desk.answer(0);
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 1 text-write"});
-  desk.done(0, 0, {});
-  desk.done(0, 1, {});
-  EXPECT_TRUE(desk.over());
+  TextDispatch dispatch({job(), job()}, {resident});
+  dispatch.orders_after_ask(0);
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 1 text-write"});
+  dispatch.done(0, 0, {});
+  dispatch.done(0, 1, {});
+  EXPECT_TRUE(dispatch.over());
 }
 
 TEST(Dispatch, TheStageNearestTheEndComesFirstButPriorityBeforeIt) {
-  Desk desk({job(64, 1), job(), job(), job()}, {low, high}, {.light = {.text = low, .decode = high}});
-  desk.stored_before(1, Stage::decode);
-  desk.stored_before(2, Stage::high);
-  desk.stored_before(0, Stage::high);
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 high-high"});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 1 decode-write"});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 2 high-high"});
+  TextDispatch dispatch({job(64, 1), job(), job(), job()}, {low, high}, {.light = {.text = low, .decode = high}});
+  dispatch.stored_before(1, Stage::decode);
+  dispatch.stored_before(2, Stage::high);
+  dispatch.stored_before(0, Stage::high);
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 high-high"});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 1 decode-write"});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 2 high-high"});
 }
 
 TEST(Dispatch, TheLongestShapeComesFirstAndEqualClipsInTheOrderOfTheList) {
-  Desk desk({job(64), job(128), job(64), job(128)}, {resident});
-  Words order;
-  for (int i = 0; i < 4; ++i) order.push_back(desk.answer(0).at(0));
+  TextDispatch dispatch({job(64), job(128), job(64), job(128)}, {resident});
+  Orders order;
+  for (int i = 0; i < 4; ++i) order.push_back(dispatch.orders_after_ask(0).at(0));
   EXPECT_EQ(order,
-            (Words{"0: clip 1 text-write", "0: clip 3 text-write", "0: clip 0 text-write", "0: clip 2 text-write"}));
+            (Orders{"0: clip 1 text-write", "0: clip 3 text-write", "0: clip 0 text-write", "0: clip 2 text-write"}));
 }
 
-TEST(Dispatch, TextAndDecodeAreDoneWhereTheyShallBe) {
-  Desk desk({job()}, {high, low}, {.light = {.text = low, .decode = high}});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 text-text"});
-  desk.handed_over(1, 0, {});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 high-high from 1"});
-  desk.pulled(0, 0);
-  desk.handed_over(0, 0, {});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-low from 0"});
-  desk.pulled(1, 0);
-  desk.handed_over(1, 0, {});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 decode-write from 1"});
+TEST(Dispatch, TextAndDecodeAreDoneInTheChosenPools) {
+  TextDispatch dispatch({job()}, {high, low}, {.light = {.text = low, .decode = high}});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 text-text"});
+  dispatch.handed_over(1, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 high-high from 1"});
+  dispatch.fetched(0, 0);
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-low from 0"});
+  dispatch.fetched(1, 0);
+  dispatch.handed_over(1, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 decode-write from 1"});
 }
 
-TEST(Dispatch, AGroupWithItsShareParkedWaitsUntilOneIsPulled) {
-  Desk desk({job(), job(), job()}, {high, low}, {.parked_per_group = 1, .change_seconds = 1e9});
-  desk.answer(0);
-  desk.handed_over(0, 0, {});
-  EXPECT_EQ(desk.answer(0), Words{}) << "one is parked";
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write from 0"});
-  desk.pulled(1, 0);
-  EXPECT_EQ(desk.said(), Words{"0: clip 1 text-high"});
+TEST(Dispatch, AGroupWithAllItsSlotsTakenWaitsUntilAStateIsFetched) {
+  TextDispatch dispatch({job(), job(), job()}, {high, low}, {.stashed_per_group = 1, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "one is stashed";
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write from 0"});
+  dispatch.fetched(1, 0);
+  EXPECT_EQ(dispatch.new_orders(), Orders{"0: clip 1 text-high"});
 }
 
-TEST(Dispatch, AClipThatIsBeingParkedTakesItsRoom) {
-  Desk desk({job(), job()}, {high, low}, {.parked_per_group = 1, .change_seconds = 1e9});
-  desk.answer(0);
-  EXPECT_EQ(desk.answer(0), Words{}) << "the group asks before it has handed over";
-  desk.handed_over(0, 0, {});
-  EXPECT_EQ(desk.said(), Words{});
-  desk.answer(1);
-  desk.pulled(1, 0);
-  EXPECT_EQ(desk.said(), Words{"0: clip 1 text-high"});
+TEST(Dispatch, AClipTakesItsSlotBeforeItIsHandedOver) {
+  TextDispatch dispatch({job(), job()}, {high, low}, {.stashed_per_group = 1, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "the group asks before it has handed over";
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.new_orders(), Orders{});
+  dispatch.orders_after_ask(1);
+  dispatch.fetched(1, 0);
+  EXPECT_EQ(dispatch.new_orders(), Orders{"0: clip 1 text-high"});
 }
 
-TEST(Dispatch, APeekTellsTheNextAssignment) {
-  Desk desk({job(), job(), job()}, {high, low, low});
-  EXPECT_FALSE(desk.peek(1)) << "nothing waits for the low-noise expert";
+TEST(Dispatch, PeekGivesTheNextAssignmentAndChangesNothing) {
+  TextDispatch dispatch({job(), job(), job()}, {high, low, low});
+  EXPECT_FALSE(dispatch.peek(1)) << "no clip waits for the low-noise expert";
   for (const std::size_t clip : {0u, 1u}) {
-    EXPECT_EQ(desk.peek(0)->clip, clip);
-    EXPECT_EQ(desk.peek(0)->holder, -1);
-    desk.answer(0);
-    desk.handed_over(0, clip, {});
+    EXPECT_EQ(dispatch.peek(0)->clip, clip);
+    EXPECT_EQ(dispatch.peek(0)->holder, -1);
+    dispatch.orders_after_ask(0);
+    dispatch.handed_over(0, clip, {});
   }
-  EXPECT_EQ(words({1, *desk.peek(1)}), "1: clip 0 low-write from 0");
-  EXPECT_EQ(words({2, *desk.peek(2, {0})}), "2: clip 1 low-write from 0");
-  EXPECT_FALSE(desk.peek(2, {0, 1}));
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write from 0"}) << "as if nobody had looked";
-  EXPECT_EQ(desk.peek(2)->clip, 1u);
-  desk.stop();
-  EXPECT_FALSE(desk.peek(2));
+  EXPECT_EQ(to_text({1, *dispatch.peek(1)}), "1: clip 0 low-write from 0");
+  EXPECT_EQ(to_text({2, *dispatch.peek(2, {0})}), "2: clip 1 low-write from 0");
+  EXPECT_FALSE(dispatch.peek(2, {0, 1}));
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write from 0"}) << "as without the peeks";
+  EXPECT_EQ(dispatch.peek(2)->clip, 1u);
+  dispatch.stop();
+  EXPECT_FALSE(dispatch.peek(2));
 }
 
-TEST(Dispatch, AllGroupsTogetherParkNoMoreThanTheTotal) {
-  Desk desk({job(), job(), job()}, {high, high, low}, {.parked_in_total = 1, .change_seconds = 1e9});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 text-high"});
-  EXPECT_EQ(desk.answer(1), Words{}) << "the room is promised";
-  desk.handed_over(0, 0, {});
-  desk.answer(2);
-  desk.pulled(2, 0);
-  EXPECT_EQ(desk.said(), Words{"1: clip 1 text-high"});
+TEST(Dispatch, AllGroupsTogetherStashNoMoreThanTheTotal) {
+  TextDispatch dispatch({job(), job(), job()}, {high, high, low}, {.stashed_in_total = 1, .change_seconds = 1e9});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-high"});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{}) << "the slot is reserved";
+  dispatch.handed_over(0, 0, {});
+  dispatch.orders_after_ask(2);
+  dispatch.fetched(2, 0);
+  EXPECT_EQ(dispatch.new_orders(), Orders{"1: clip 1 text-high"});
 }
 
-TEST(Dispatch, OneGroupTakesSeveralClipsThroughEachExpert) {
-  Desk desk({job(), job(), job()}, {high}, {.parked_per_group = 2});
+TEST(Dispatch, AGroupAloneTakesSeveralClipsThroughEachExpert) {
+  TextDispatch dispatch({job(), job(), job()}, {high}, {.stashed_per_group = 2});
   for (const std::size_t clip : {0u, 1u}) {
-    EXPECT_EQ(desk.answer(0), Words{"0: clip " + std::to_string(clip) + " text-high"});
-    desk.handed_over(0, clip, {});
+    EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip " + std::to_string(clip) + " text-high"});
+    dispatch.handed_over(0, clip, {});
   }
-  EXPECT_EQ(desk.answer(0), Words{"0: be low"});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: change to low"});
   for (const std::size_t clip : {0u, 1u}) {
-    EXPECT_EQ(desk.answer(0), Words{"0: clip " + std::to_string(clip) + " low-write from 0"});
-    desk.pulled(0, clip);
-    desk.done(0, clip, {});
+    EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip " + std::to_string(clip) + " low-write from 0"});
+    dispatch.fetched(0, clip);
+    dispatch.done(0, clip, {});
   }
-  EXPECT_EQ(desk.answer(0), Words{"0: be high"});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: change to high"});
 }
 
 TEST(Dispatch, AnIdleGroupChangesItsRoleWhereThatPays) {
   const std::vector<Job> jobs(100, job());
   const auto all_high = [](const Job& job, Stage stage) { return without(Stage::low, job, stage); };
-  Desk pays(jobs, {high, low}, {.change_seconds = 60}, all_high);
-  EXPECT_EQ(pays.answer(1), Words{"1: be high"});
-  Desk costs_more(jobs, {high, low}, {.change_seconds = 10'000}, all_high);
-  EXPECT_EQ(costs_more.answer(1), Words{});
-  Desk little_left(std::vector<Job>(10, job()), {high, high, high, low}, {.change_seconds = 60}, all_high);
-  EXPECT_EQ(little_left.answer(3), Words{}) << "87 s become 80 s, for 60 s of loading";
-  Desk balanced(jobs, {high, high, low}, {.change_seconds = 60});
-  EXPECT_EQ(balanced.answer(2), Words{}) << "26:14 is what two and one are for";
+  TextDispatch pays(jobs, {high, low}, {.change_seconds = 60}, all_high);
+  EXPECT_EQ(pays.orders_after_ask(1), Orders{"1: change to high"});
+  TextDispatch costs_more(jobs, {high, low}, {.change_seconds = 10'000}, all_high);
+  EXPECT_EQ(costs_more.orders_after_ask(1), Orders{});
+  TextDispatch little_left(std::vector<Job>(10, job()), {high, high, high, low}, {.change_seconds = 60}, all_high);
+  EXPECT_EQ(little_left.orders_after_ask(3), Orders{}) << "87 s become 80 s, for 60 s of loading";
+  TextDispatch balanced(jobs, {high, high, low}, {.change_seconds = 60});
+  EXPECT_EQ(balanced.orders_after_ask(2), Orders{}) << "two groups to one fit 26 s to 14 s";
 }
 
-TEST(Dispatch, ARoleIsKeptForSomeTime) {
-  Desk desk(std::vector<Job>(100, job()), {high, low, low},
-            {.parked_per_group = 1, .change_seconds = 1, .least_seconds_in_role = 600});
-  EXPECT_EQ(desk.answer(1, 100), Words{"1: be high"});
-  EXPECT_EQ(desk.answer(1, 101), Words{"1: clip 0 text-high"});
-  desk.handed_over(1, 0, {});
-  EXPECT_EQ(desk.answer(2, 150), Words{"2: clip 0 low-write from 1"});
-  desk.pulled(2, 0);
-  desk.done(2, 0, {0, 0, 1000, 0, 0});  // as it turns out, the low expert is what takes long
-  EXPECT_EQ(desk.answer(1, 200), Words{"1: clip 1 text-high"});
-  desk.handed_over(1, 1, {});
-  EXPECT_EQ(desk.answer(1, 699), Words{}) << "its share is parked, and it must not change yet";
-  EXPECT_EQ(desk.said(700), Words{"1: be low"});
+TEST(Dispatch, ARoleIsKeptForTheLeastTime) {
+  TextDispatch dispatch(std::vector<Job>(100, job()), {high, low, low},
+                        {.stashed_per_group = 1, .change_seconds = 1, .least_seconds_in_role = 600});
+  EXPECT_EQ(dispatch.orders_after_ask(1, 100), Orders{"1: change to high"});
+  EXPECT_EQ(dispatch.orders_after_ask(1, 101), Orders{"1: clip 0 text-high"});
+  dispatch.handed_over(1, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(2, 150), Orders{"2: clip 0 low-write from 1"});
+  dispatch.fetched(2, 0);
+  dispatch.done(2, 0, {0, 0, 1000, 0, 0});  // much longer than predicted
+  EXPECT_EQ(dispatch.orders_after_ask(1, 200), Orders{"1: clip 1 text-high"});
+  dispatch.handed_over(1, 1, {});
+  EXPECT_EQ(dispatch.orders_after_ask(1, 699), Orders{}) << "its slot is taken, and it must not change yet";
+  EXPECT_EQ(dispatch.new_orders(700), Orders{"1: change to low"});
 }
 
 TEST(Dispatch, MeasuredSecondsCorrectThePredictions) {
-  Desk desk(std::vector<Job>(100, job()), {high, high, low, low}, {.change_seconds = 60});
-  desk.answer(0);
-  EXPECT_EQ(desk.answer(3), Words{}) << "as predicted, two and two is best";
-  desk.handed_over(0, 0, {0.1, 2600, 0, 0, 0});
-  EXPECT_EQ(desk.said(), Words{"3: clip 0 low-write from 0"});
-  EXPECT_EQ(desk.answer(2), Words{"2: be high"});
+  TextDispatch dispatch(std::vector<Job>(100, job()), {high, high, low, low}, {.change_seconds = 60});
+  dispatch.orders_after_ask(0);
+  EXPECT_EQ(dispatch.orders_after_ask(3), Orders{}) << "as predicted, two and two is best";
+  dispatch.handed_over(0, 0, {0.1, 2600, 0, 0, 0});
+  EXPECT_EQ(dispatch.new_orders(), Orders{"3: clip 0 low-write from 0"});
+  EXPECT_EQ(dispatch.orders_after_ask(2), Orders{"2: change to high"});
 }
 
-TEST(Dispatch, AFailedClipStartsAgainAfterAllOthersAndIsGivenUpInTheEnd) {
-  Desk desk({job(), job()}, {resident}, {.retries = 1});
-  desk.answer(0);
-  EXPECT_TRUE(desk.failed(0, 0, Error::transient));
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 1 text-write"});
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 0 text-write"});
-  EXPECT_FALSE(desk.failed(0, 0, Error::transient));
-  EXPECT_FALSE(desk.failed(0, 1, Error::permanent)) << "would fail every time";
-  EXPECT_EQ(desk.answer(0), Words{"0: nothing more"});
+TEST(Dispatch, AFailedClipStartsAgainAfterAllOthersUntilItsRetriesAreUsedUp) {
+  TextDispatch dispatch({job(), job()}, {resident}, {.retries = 1});
+  dispatch.orders_after_ask(0);
+  EXPECT_TRUE(dispatch.failed(0, 0, Error::transient));
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 1 text-write"});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-write"});
+  EXPECT_FALSE(dispatch.failed(0, 0, Error::transient));
+  EXPECT_FALSE(dispatch.failed(0, 1, Error::permanent)) << "would fail every time";
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: no more work"});
 }
 
-TEST(Dispatch, AClipThatFailsBeforeItIsPulledKeepsItsState) {
-  Desk desk({job()}, {high, low}, {.retries = 1});
-  desk.answer(0);
-  desk.handed_over(0, 0, {});
-  desk.answer(1);
-  EXPECT_TRUE(desk.failed(1, 0, Error::transient));
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write from 0"});
-  EXPECT_FALSE(desk.failed(1, 0, Error::transient));
-  EXPECT_EQ(desk.said(), Words{"0: release 0"});
-  EXPECT_EQ(desk.parked(Stage::high), 0);
+TEST(Dispatch, AClipThatFailsBeforeTheFetchKeepsItsStateUntilItIsGivenUp) {
+  TextDispatch dispatch({job(), job()}, {high, low}, {.retries = 1, .stashed_per_group = 1, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "clip 0 takes the only slot";
+  dispatch.orders_after_ask(1);
+  EXPECT_TRUE(dispatch.failed(1, 0, Error::transient));
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write from 0"});
+  EXPECT_FALSE(dispatch.failed(1, 0, Error::transient));
+  EXPECT_EQ(dispatch.new_orders(), (Orders{"0: release clip 0", "0: clip 1 text-high"}));
 }
 
-TEST(Dispatch, ALostGroupsClipsStartAgainElsewhereAndTheOthersGoOn) {
-  Desk desk({job(), job(), job()}, {high, high, low});
-  desk.answer(0);
-  desk.answer(1);
-  desk.handed_over(0, 0, {});  // parked at 0
-  desk.answer(0);              // and at work on 2
-  EXPECT_TRUE(desk.lost(0).empty());
-  EXPECT_EQ(desk.parked(Stage::high), 1) << "the room of clip 1";
-  desk.handed_over(1, 1, {});
-  EXPECT_EQ(desk.answer(2), Words{"2: clip 1 low-write from 1"});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 text-high"}) << "in its old turn";
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 2 text-high"}) << "it may be what killed the group";
+TEST(Dispatch, ClipsOfALostGroupStartAgainElsewhereAndOthersContinue) {
+  TextDispatch dispatch({job(), job(), job()}, {high, high, low}, {.stashed_in_total = 3, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  dispatch.orders_after_ask(1);
+  dispatch.handed_over(0, 0, {});  // group 0 keeps its state
+  dispatch.orders_after_ask(0);    // and works on clip 2
+  EXPECT_TRUE(dispatch.lost(0).empty());
+  dispatch.handed_over(1, 1, {});
+  EXPECT_EQ(dispatch.orders_after_ask(2), Orders{"2: clip 1 low-write from 1"});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 text-high"}) << "it keeps its turn";
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 2 text-high"})
+      << "after clip 0: it counts as failed, since it may have caused the loss";
 }
 
-TEST(Dispatch, AClipThatKillsEveryGroupIsGivenUp) {
-  Desk desk({job()}, {resident, resident, resident}, {.retries = 1});
-  desk.answer(0);
-  EXPECT_TRUE(desk.lost(0).empty());
-  desk.answer(1);
-  EXPECT_EQ(desk.lost(1), std::vector<std::size_t>{0});
-  EXPECT_EQ(desk.answer(2), Words{"2: nothing more"});
+TEST(Dispatch, AClipWhoseGroupsAreAllLostIsGivenUp) {
+  TextDispatch dispatch({job()}, {resident, resident, resident}, {.retries = 1});
+  dispatch.orders_after_ask(0);
+  EXPECT_TRUE(dispatch.lost(0).empty());
+  dispatch.orders_after_ask(1);
+  EXPECT_EQ(dispatch.lost(1), std::vector<std::size_t>{0});
+  EXPECT_EQ(dispatch.orders_after_ask(2), Orders{"2: no more work"});
 }
 
-TEST(Dispatch, AStateLostBeforeThePullIsNotTheClipsFault) {
-  Desk desk({job()}, {high, low, high}, {.retries = 0});
-  desk.answer(0);
-  desk.handed_over(0, 0, {});
-  desk.answer(1);
-  desk.lost(0);
-  EXPECT_TRUE(desk.failed(1, 0, Error::transient));
-  EXPECT_EQ(desk.answer(2), Words{"2: clip 0 text-high"});
+TEST(Dispatch, AStateLostBeforeTheFetchIsNoFailureOfTheClip) {
+  TextDispatch dispatch({job()}, {high, low, high}, {.retries = 0});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  dispatch.orders_after_ask(1);
+  dispatch.lost(0);
+  EXPECT_TRUE(dispatch.failed(1, 0, Error::transient));
+  EXPECT_EQ(dispatch.orders_after_ask(2), Orders{"2: clip 0 text-high"});
 }
 
-TEST(Dispatch, WhenAPoolDiesOutAnotherGroupTakesItsRole) {
-  Desk desk({job(), job()}, {high, low});
-  desk.answer(0);
-  desk.lost(0);
-  EXPECT_EQ(desk.answer(1), Words{"1: be high"});
+TEST(Dispatch, WhenAPoolIsLostAnotherGroupTakesItsRole) {
+  TextDispatch dispatch({job(), job()}, {high, low});
+  dispatch.orders_after_ask(0);
+  dispatch.lost(0);
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: change to high"});
 }
 
-TEST(Dispatch, WithoutGroupsItIsOverWithWorkLeft) {
-  Desk desk({job()}, {resident});
-  EXPECT_FALSE(desk.over());
-  desk.lost(0);
-  EXPECT_TRUE(desk.over());
-  EXPECT_EQ(desk.queue().count(Queue::State::waiting), 1u);
+TEST(Dispatch, WithoutGroupsTheRunIsOverWithWorkLeft) {
+  TextDispatch dispatch({job()}, {resident});
+  EXPECT_FALSE(dispatch.over());
+  EXPECT_TRUE(dispatch.lost(0).empty()) << "the clip is not given up";
+  EXPECT_TRUE(dispatch.over());
 }
 
-TEST(Dispatch, ADrainEndsWhenAllHaveReported) {
-  Desk desk({job(), job(), job()}, {resident, resident});
-  desk.answer(0);
-  desk.answer(1);
-  desk.stop();
-  desk.interrupted(0, 0, Stage::low);
-  EXPECT_EQ(desk.answer(0), Words{"0: nothing more"});
-  EXPECT_FALSE(desk.over());
-  desk.done(1, 1, {});
-  EXPECT_EQ(desk.answer(1), Words{"1: nothing more"});
-  EXPECT_TRUE(desk.over());
-  EXPECT_EQ(desk.queue().count(Queue::State::waiting), 2u);
+TEST(Dispatch, AStoppedRunIsOverWhenAllGroupsHaveReported) {
+  TextDispatch dispatch({job(), job(), job()}, {resident, resident});
+  dispatch.orders_after_ask(0);
+  dispatch.orders_after_ask(1);
+  dispatch.stop();
+  dispatch.interrupted(0, 0, Stage::low);
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: no more work"});
+  EXPECT_FALSE(dispatch.over());
+  dispatch.done(1, 1, {});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: no more work"});
+  EXPECT_TRUE(dispatch.over());
 }
 
-TEST(Dispatch, WhatIsStoredGoesOnWhereItWas) {
-  Desk desk({job(), job(), job()}, {high, low});
-  desk.finished_before(0);
-  desk.stored_before(1, Stage::low);
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 1 low-write"}) << "from its stored state";
-  desk.interrupted(1, 1, Stage::low);
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 1 low-write"});
-  desk.pulled(1, 1);
-  EXPECT_TRUE(desk.failed(1, 1, Error::resource));
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 1 low-write"}) << "the stored state is still there";
-  EXPECT_EQ(desk.answer(0), Words{"0: clip 2 text-high"});
+TEST(Dispatch, AStoredClipContinuesInItsStage) {
+  TextDispatch dispatch({job(), job(), job()}, {high, low});
+  dispatch.finished_before(0);
+  dispatch.stored_before(1, Stage::low);
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 1 low-write"}) << "from its stored state";
+  dispatch.interrupted(1, 1, Stage::low);
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 1 low-write"});
+  dispatch.fetched(1, 1);
+  EXPECT_TRUE(dispatch.failed(1, 1, Error::resource));
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 1 low-write"}) << "the stored state is still there";
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 2 text-high"});
 }
 
-TEST(Dispatch, AClipInterruptedAfterThePullGoesOnFromItsStoredState) {
-  Desk desk({job()}, {high, low}, {.retries = 1, .change_seconds = 1e9});
-  desk.answer(0);
-  desk.handed_over(0, 0, {});
-  desk.answer(1);
-  desk.pulled(1, 0);
-  desk.interrupted(1, 0, Stage::low);
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write"});
-  EXPECT_TRUE(desk.failed(1, 0, Error::transient));
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 low-write"}) << "and not from the start";
+TEST(Dispatch, AClipInterruptedAfterTheFetchContinuesFromItsStoredState) {
+  TextDispatch dispatch({job()}, {high, low}, {.retries = 1, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  dispatch.orders_after_ask(1);
+  dispatch.fetched(1, 0);
+  dispatch.interrupted(1, 0, Stage::low);
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write"});
+  EXPECT_TRUE(dispatch.failed(1, 0, Error::transient));
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write"}) << "not from the start";
 }
 
-TEST(Dispatch, AClipForOneExpertIsHandedOverToNobody) {
-  Desk desk({job()}, {high, low}, {.change_seconds = 1e9},
-            [](const Job& job, Stage stage) { return without(Stage::high, job, stage); });
-  EXPECT_EQ(desk.answer(0), Words{});
-  EXPECT_EQ(desk.answer(1), Words{"1: clip 0 text-write"});
+TEST(Dispatch, AClipForOneExpertIsOneLeg) {
+  TextDispatch dispatch({job()}, {high, low}, {.change_seconds = 1e9},
+                        [](const Job& job, Stage stage) { return without(Stage::high, job, stage); });
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 text-write"});
+}
+
+/// Whether the call is refused as a breach of the protocol.
+template <class Call>
+bool is_refused(Call&& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.kind() == Error::internal;
+  }
+  return false;
+}
+
+TEST(DispatchProtocol, ReportsOfAClipThatTheGroupWasNotGivenAreRefused) {
+  TextDispatch dispatch({job(), job()}, {resident, resident});
+  dispatch.orders_after_ask(0);
+  for (const auto& [group, clip] : {std::pair(1, 0u), {0, 1u}, {1, 1u}, {-1, 1u}, {2, 0u}, {0, 2u}}) {
+    EXPECT_TRUE(is_refused([&] { dispatch.done(group, clip, {}); })) << group << " " << clip;
+    EXPECT_TRUE(is_refused([&] { dispatch.handed_over(group, clip, {}); })) << group << " " << clip;
+    EXPECT_TRUE(is_refused([&] { dispatch.fetched(group, clip); })) << group << " " << clip;
+    EXPECT_TRUE(is_refused([&] { dispatch.failed(group, clip, Error::transient); })) << group << " " << clip;
+    EXPECT_TRUE(is_refused([&] { dispatch.interrupted(group, clip, Stage::high); })) << group << " " << clip;
+  }
+  dispatch.done(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 1 text-write"}) << "the schedule is as it was";
+}
+
+TEST(DispatchProtocol, ASecondReportOfOneClipIsRefused) {
+  TextDispatch dispatch({job(), job()}, {high, low});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  EXPECT_TRUE(is_refused([&] { dispatch.handed_over(0, 0, {}); }));
+  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write from 0"});
+  dispatch.fetched(1, 0);
+  dispatch.done(1, 0, {});
+  EXPECT_TRUE(is_refused([&] { dispatch.done(1, 0, {}); }));
+  EXPECT_TRUE(is_refused([&] { dispatch.failed(1, 0, Error::transient); }));
+}
+
+TEST(DispatchProtocol, OnlyTheGroupThatWasGivenAClipMayFetchIt) {
+  TextDispatch dispatch({job(), job()}, {high, low, low}, {.stashed_per_group = 1, .change_seconds = 1e9});
+  dispatch.orders_after_ask(0);
+  dispatch.handed_over(0, 0, {});
+  EXPECT_TRUE(is_refused([&] { dispatch.fetched(1, 0); })) << "before it was given to a group";
+  dispatch.orders_after_ask(1);
+  EXPECT_TRUE(is_refused([&] { dispatch.fetched(2, 0); }));
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "the slot is still taken";
+  dispatch.fetched(1, 0);
+  EXPECT_EQ(dispatch.new_orders(), Orders{"0: clip 1 text-high"});
+}
+
+TEST(DispatchProtocol, ALegThatHandsOverCannotEndAClipNorTheLastLegHandItOver) {
+  TextDispatch dispatch({job()}, {high, low});
+  dispatch.orders_after_ask(0);
+  EXPECT_TRUE(is_refused([&] { dispatch.done(0, 0, {}); })) << "its state is for another group";
+  dispatch.handed_over(0, 0, {});
+  dispatch.orders_after_ask(1);
+  EXPECT_TRUE(is_refused([&] { dispatch.done(1, 0, {}); })) << "before the fetch";
+  dispatch.fetched(1, 0);
+  EXPECT_TRUE(is_refused([&] { dispatch.handed_over(1, 0, {}); }));
+  dispatch.done(1, 0, {});
+  EXPECT_TRUE(dispatch.over());
+}
+
+TEST(DispatchProtocol, AClipThatAGroupHasBegunIsNotLeftFromAnEarlierRun) {
+  TextDispatch dispatch({job()}, {resident});
+  dispatch.orders_after_ask(0);
+  EXPECT_TRUE(is_refused([&] { dispatch.finished_before(0); }));
+  EXPECT_TRUE(is_refused([&] { dispatch.stored_before(0, Stage::low); }));
+}
+
+TEST(DispatchProtocol, ALostGroupMayNotReport) {
+  TextDispatch dispatch({job()}, {resident, resident});
+  dispatch.orders_after_ask(0);
+  dispatch.lost(0);
+  EXPECT_TRUE(is_refused([&] { dispatch.ask(0); }));
+  EXPECT_TRUE(is_refused([&] { dispatch.done(0, 0, {}); }));
 }
 
 }  // namespace

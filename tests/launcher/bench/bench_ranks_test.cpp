@@ -1,52 +1,53 @@
-// tests/launcher/bench_ranks_test.cpp: wanfarm bench with --ranks: what ranks send each other, a forward that they
-// share, and a list beside its plan.
+// tests/launcher/bench/bench_ranks_test.cpp: wanfarm bench with --ranks: collectives, a forward that ranks share, and a
+// list compared with its plan.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
-#include "cluster/trace.hpp"
+#include "base/error.hpp"
+#include "base/trace.hpp"
 #include "launcher/bench/list.hpp"
 #include "launcher/planner/predict.hpp"
 #include "tests/launcher/program.hpp"
-#include "tests/launcher/published_model.hpp"
+#include "tests/launcher/run/published_model.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::json;
-using Words = std::vector<std::string>;
+using Arguments = std::vector<std::string>;
 
 class BenchRanks : public ::testing::Test {
  protected:
-  Outcome bench(Words words, const Surroundings& surroundings = {}) {
-    words.insert(words.begin(), "bench");
-    for (const char* word : {"--runs", "2", "--threads", "1", "--device", "cpu", "--quiet"}) words.emplace_back(word);
-    return run(folder_.path(), words, surroundings);
+  ProgramResult bench(Arguments arguments, const Surroundings& surroundings = {}) {
+    arguments.insert(arguments.begin(), "bench");
+    for (const char* word : {"--runs", "2", "--threads", "1", "--device", "cpu", "--quiet"})
+      arguments.emplace_back(word);
+    return run(folder_.path(), arguments, surroundings);
   }
-  Outcome forward(const Words& flags, const Path& model = golden_model_folder()) {
-    Words words{"forward", "--model", model.string(), "--size", "64x96", "--frames", "5"};
-    words.insert(words.end(), flags.begin(), flags.end());
-    return bench(words);
+  ProgramResult forward(const Arguments& flags, const Path& model = golden_model_folder()) {
+    Arguments arguments{"forward", "--model", model.string(), "--size", "64x96", "--frames", "5"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return bench(arguments);
   }
-  /// The only result of `--json`.
-  static Json result(const Outcome& outcome) {
+  /// The only result in the output of `--json`.
+  static Json result(const ProgramResult& outcome) {
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(outcome.err, "");
     return outcome.code == 0 ? Json::parse(outcome.out).at("results").at(0) : Json();
   }
-  void expect_refused(const Outcome& outcome, int code, const std::string& words) {
+  void expect_refused(const ProgramResult& outcome, int code, const std::string& text) {
     EXPECT_EQ(outcome.code, code) << outcome.err;
-    const std::size_t first = outcome.err.find(words);
+    const std::size_t first = outcome.err.find(text);
     EXPECT_NE(first, std::string::npos) << outcome.err;
-    EXPECT_EQ(outcome.err.find(words, first + 1), std::string::npos) << "more than one rank says it\n" << outcome.err;
+    EXPECT_EQ(outcome.err.find(text, first + 1), std::string::npos) << "more than one rank prints it\n" << outcome.err;
     EXPECT_EQ(outcome.out, "");
   }
 
   TempFolder folder_;
 };
 
-TEST_F(BenchRanks, CommCountsWhatARankSendsToOthers) {
+TEST_F(BenchRanks, CommCountsTheBytesThatARankSendsToOthers) {
   const Json comm = result(bench({"comm", "--ranks", "2", "--json"}));
   ASSERT_EQ(comm.at("comm").size(), 12u) << "four collectives in three sizes";
   double best_exchange = 0;
@@ -64,7 +65,7 @@ TEST_F(BenchRanks, CommCountsWhatARankSendsToOthers) {
   for (const Json& line : comm.at("latency")) EXPECT_GT(line.at("us").get<double>(), 0) << line;
 }
 
-TEST_F(BenchRanks, ASharedForwardIsTheOneOfARankAlone) {
+TEST_F(BenchRanks, ASharedForwardHasTheResultOfARankAlone) {
   const Json shared = result(forward({"--ranks", "2", "--json"}));
   const Json &alone = shared.at("forward").at(0), &together = shared.at("forward").at(1);
   const double one = alone.at("median_s"), all = together.at("median_s");
@@ -79,14 +80,14 @@ TEST_F(BenchRanks, ASharedForwardIsTheOneOfARankAlone) {
   EXPECT_NE(shared.at("measured").get<std::string>().find("without --ulysses it takes"), std::string::npos);
 }
 
-/// Each half does what one rank alone does.
-TEST_F(BenchRanks, HalvesGiveTheBitsOfARankAlone) {
-  const Json halves = result(forward({"--ranks", "2", "--cfg-parallel", "2", "--json"}));
-  EXPECT_EQ(halves.at("settings").at("placement"), "guidance 2");
-  EXPECT_EQ(halves.at("difference").at(0).at("same_bits"), "yes");
+/// Each guidance branch computes exactly what one rank alone computes.
+TEST_F(BenchRanks, GuidanceBranchesGiveTheBitsOfARankAlone) {
+  const Json branches = result(forward({"--ranks", "2", "--cfg-parallel", "2", "--json"}));
+  EXPECT_EQ(branches.at("settings").at("placement"), "guidance 2");
+  EXPECT_EQ(branches.at("difference").at(0).at("same_bits"), "yes");
 }
 
-/// A line of a table by its first cell.
+/// The line of a table whose first cell is `name`.
 Json line_of(const Json& table, const char* key, const std::string& name) {
   for (const Json& line : table)
     if (line.at(key) == name) return line;
@@ -94,11 +95,11 @@ Json line_of(const Json& table, const char* key, const std::string& name) {
   return {};
 }
 
-TEST_F(BenchRanks, AListStandsBesideItsPlanAndLeavesNoFile) {
+TEST_F(BenchRanks, AListIsComparedWithItsPlanAndLeavesNoFile) {
   write_file(folder_ / "list.yaml", small_list(3, /*steps=*/6));
   std::filesystem::create_directory(folder_ / "tmp");
-  const Words flags{"list", "list.yaml",   "--model",  golden_model_folder(), "--ranks", "2",     "--shift",
-                    "5",    "--placement", "pipeline", "--high-ranks",        "1",       "--json"};
+  const Arguments flags{"list", "list.yaml",   "--model",  golden_model_folder(), "--ranks", "2",     "--shift",
+                        "5",    "--placement", "pipeline", "--high-ranks",        "1",       "--json"};
   const Json list = result(bench(flags, {.environment = {"TMPDIR=" + (folder_ / "tmp").string()}}));
   EXPECT_NE(list.at("measured").get<std::string>().find("3 clips on 2 ranks: pipeline 1:1"), std::string::npos);
   const double seconds = line_of(list.at("list"), "figure", "from the first stage to the last file").at("measured");
@@ -123,11 +124,11 @@ TEST_F(BenchRanks, AListStandsBesideItsPlanAndLeavesNoFile) {
   EXPECT_TRUE(files_below(folder_ / "tmp").empty());
 }
 
-TEST_F(BenchRanks, AListOfOneRankIsRenderedAnewAndKeptWhereAsked) {
+TEST_F(BenchRanks, AListOfOneRankIsRenderedAgainAndKeptInTheOutputFolder) {
   write_file(folder_ / "list.yaml", small_list(3));
-  const Words flags{"list", "list.yaml", "--model", golden_model_folder(), "--output", "out", "--limit", "2"};
+  const Arguments flags{"list", "list.yaml", "--model", golden_model_folder(), "--output", "out", "--limit", "2"};
   for (int time = 0; time < 2; ++time) {
-    const Outcome outcome = bench(flags);
+    const ProgramResult outcome = bench(flags);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_NE(outcome.out.find("2 clips on 1 rank: "), std::string::npos) << outcome.out;
     EXPECT_NE(outcome.out.find("utilisation of pool all"), std::string::npos) << outcome.out;
@@ -136,7 +137,7 @@ TEST_F(BenchRanks, AListOfOneRankIsRenderedAnewAndKeptWhereAsked) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out/clip-3.json"));
 }
 
-TEST_F(BenchRanks, RefuseWhatTheyCannotMeasure) {
+TEST_F(BenchRanks, RefuseFlagsThatDoNotFitTogether) {
   expect_refused(bench({"vae", "--ranks", "2"}), 2, "--ranks is for comm, forward and list");
   expect_refused(bench({"comm"}), 2, "--ranks 2 or more");
   expect_refused(bench({"list"}), 2, "the prompt list is missing");
@@ -146,12 +147,12 @@ TEST_F(BenchRanks, RefuseWhatTheyCannotMeasure) {
   expect_refused(forward({"--ranks", "2"}, "nowhere"), 3, "nowhere: is not a whole");
 }
 
-TEST_F(BenchRanks, RefuseAnotherNumberOfRanksThanMpirunHasStarted) {
+TEST_F(BenchRanks, RefuseANumberOfRanksThatMpirunDidNotStart) {
   const Surroundings started{.environment = {"OMPI_COMM_WORLD_SIZE=3", "OMPI_COMM_WORLD_RANK=0"}};
   expect_refused(bench({"comm", "--ranks", "2"}, started), 2, "mpirun or srun has started 3");
 }
 
-// ---- What a trace says, and how it is compared: no program is started.
+// ---- Reading a trace and comparing it with a plan, without starting the program.
 
 std::string span(const char* category, const char* name, int rank, double begin, double end,
                  const Json& arguments = Json::object()) {
@@ -167,7 +168,7 @@ std::string span(const char* category, const char* name, int rank, double begin,
          "\n";
 }
 
-TEST(Timeline, TellsLoadingStagesAndShares) {
+TEST(Timeline, HasLoadingStagesAndBusySharesOfGroups) {
   const Groups groups{{{0, 1}, {2}}};
   const Timeline timeline = timeline_of(
       trace::join({span("load", "high.safetensors", 0, 0, 2), span("stage", "text", 0, 2, 4),
@@ -180,17 +181,17 @@ TEST(Timeline, TellsLoadingStagesAndShares) {
   EXPECT_DOUBLE_EQ(timeline.loading, 2);
   EXPECT_DOUBLE_EQ(timeline.loading_in_stages, 1);
   EXPECT_DOUBLE_EQ(timeline.list, 10);
-  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::text), 1) << "without what it loaded";
-  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::high), 4) << "of the leader alone";
+  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::text), 1) << "without loading";
+  EXPECT_DOUBLE_EQ(timeline.stage.at(Stage::high), 4) << "only of the leader";
   EXPECT_DOUBLE_EQ(timeline.step.at(Stage::high), 2);
   EXPECT_FALSE(timeline.step.contains(Stage::low));
   EXPECT_DOUBLE_EQ(timeline.busy.at(0), 0.6);
-  EXPECT_DOUBLE_EQ(timeline.busy.at(1), 0.3) << "writing is on another thread";
+  EXPECT_DOUBLE_EQ(timeline.busy.at(1), 0.3) << "writing is not counted: another thread does it";
   EXPECT_EQ(timeline.peak, (std::vector<std::uint64_t>{70, 80, 60}));
   EXPECT_THROW(timeline_of(trace::join({}), groups), Error);
 }
 
-/// Six clips of the published model on two H200.
+/// A plan for six clips of the published model on two H200.
 PlannedRun planned_pipeline() {
   PlannedRun run;
   run.request.hardware = equal_nodes(1, 2, 141ull << 30, gpu_figures("h200"));
@@ -204,9 +205,9 @@ PlannedRun planned_pipeline() {
   return run;
 }
 
-/// A run that is just what the planner says.
+/// The timeline of a run that goes exactly as planned.
 Timeline as_planned(const PlannedRun& run) {
-  const std::vector<ClipShape> shapes = shapes_of(run.request.jobs);
+  const std::vector<PlannedShape> shapes = shapes_of(run.request.jobs);
   const Prediction predicted = predict(run.request, shapes, run.plan);
   const StageSeconds seconds =
       stage_seconds(run.request.hardware, run.request.model, run.plan, shapes.front(), run.request.execution);
@@ -223,7 +224,7 @@ Timeline as_planned(const PlannedRun& run) {
   return timeline;
 }
 
-TEST(ListReport, ARunAsPlannedDiffersInNothing) {
+TEST(ListReport, ARunAsPlannedHasNoDifferences) {
   const PlannedRun run = planned_pipeline();
   int compared = 0;
   const Report report = list_report(run, as_planned(run));
@@ -236,10 +237,10 @@ TEST(ListReport, ARunAsPlannedDiffersInNothing) {
       }
     }
   }
-  EXPECT_EQ(compared, 5 + 4 + 2 + 2) << "of the list, of stages, of steps, of ranks";
+  EXPECT_EQ(compared, 5 + 4 + 2 + 2) << "figures of the list, of stages, of steps and of ranks";
 }
 
-TEST(ListReport, ASlowerFullerRunShowsByHowMuch) {
+TEST(ListReport, ARunThatTakesMoreTimeAndMemoryShowsByHowMuch) {
   const PlannedRun run = planned_pipeline();
   Timeline slow = as_planned(run);
   slow.list *= 2;

@@ -1,10 +1,10 @@
-// tests/launcher/bench_test.cpp: wanfarm bench: that every figure is there, and those that can be known beforehand are
+// tests/launcher/bench/bench_test.cpp: wanfarm bench: every figure is there, and those that follow from others are
 // right.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
-#include "launcher/bench/table.hpp"
+#include "base/table.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -14,17 +14,17 @@ using Json = nlohmann::json;
 
 class BenchVerb : public ::testing::Test {
  protected:
-  Outcome bench(const std::vector<std::string>& arguments) {
-    std::vector<std::string> words{
+  ProgramResult bench(const std::vector<std::string>& arguments) {
+    std::vector<std::string> all{
         "bench",  "--model", golden_model_folder(), "--size", "32x48",    "--frames", "5",
         "--runs", "2",       "--threads",           "1",      "--device", "cpu",      "--quiet"};
-    words.insert(words.end(), arguments.begin(), arguments.end());
-    return run(folder_.path(), words);
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run(folder_.path(), all);
   }
-  /// The only result of `--json`.
+  /// The only result in the output of `--json`.
   Json result(std::vector<std::string> arguments) {
     arguments.emplace_back("--json");
-    const Outcome outcome = bench(arguments);
+    const ProgramResult outcome = bench(arguments);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return outcome.code == 0 ? Json::parse(outcome.out).at("results").at(0) : Json();
   }
@@ -32,7 +32,7 @@ class BenchVerb : public ::testing::Test {
   TempFolder folder_;
 };
 
-TEST_F(BenchVerb, ForwardIsMeasuredBesideItsFloor) {
+TEST_F(BenchVerb, AForwardIsComparedWithItsFloor) {
   const Json forward = result({"forward"});
   const Json& line = forward.at("forward").at(0);
   EXPECT_GT(line.at("median_s").get<double>(), 0);
@@ -43,7 +43,7 @@ TEST_F(BenchVerb, ForwardIsMeasuredBesideItsFloor) {
   for (const Json& ceiling : forward.at("ceilings")) EXPECT_GT(ceiling.at("value").get<double>(), 0) << ceiling;
 }
 
-TEST_F(BenchVerb, TheOperationsOfAForwardAddUpToIt) {
+TEST_F(BenchVerb, OperationsAddUpToTheTimeOfTheForward) {
   const Json forward = result({"forward"});
   double share = 0;
   bool qkv = false;
@@ -60,7 +60,7 @@ TEST_F(BenchVerb, BatchedGuidanceDoublesTheArithmeticOfAForward) {
   EXPECT_DOUBLE_EQ(result({"forward", "--guidance-mode", "batched"}).at("forward").at(0).at("tflop"), 2 * one);
 }
 
-TEST_F(BenchVerb, DecodingCountsItsFrames) {
+TEST_F(BenchVerb, DecodingReportsFramesASecond) {
   const Json line = result({"vae"}).at("vae").at(0);
   EXPECT_DOUBLE_EQ(line.at("frames_per_s"), 5 / line.at("median_s").get<double>());
   EXPECT_GT(line.at("floor_s").get<double>(), 0);
@@ -87,15 +87,15 @@ TEST_F(BenchVerb, AClipIsMeasuredByStageAndLeavesNoFile) {
   EXPECT_TRUE(files_below(folder_.path()).empty());
 }
 
-TEST_F(BenchVerb, OneClipAloneLoadsTheModelAndStaysWhereAsked) {
+TEST_F(BenchVerb, OneClipAloneHasNoWarmTimesAndIsKeptInTheOutputFolder) {
   const Json stages = result({"clip", "--steps", "1", "--output", "clips", "--num_runs", "1"}).at("stages");
   EXPECT_EQ(files_below(folder_ / "clips").size(), 1u);
-  ASSERT_EQ(stages.size(), 6u) << "loading cannot be told apart";
+  ASSERT_EQ(stages.size(), 6u) << "no line for loading, which one clip cannot show";
   EXPECT_TRUE(stages.at(5).at("next_s").is_null());
 }
 
 TEST_F(BenchVerb, BothModesGiveASpeedUpAndAFile) {
-  const Outcome outcome = bench({"forward", "--mode", "both", "--save_results", "results.json"});
+  const ProgramResult outcome = bench({"forward", "--mode", "both", "--save_results", "results.json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("speed-up: "), std::string::npos) << outcome.out;
   const Json saved = Json::parse(read_file(folder_ / "results.json"));
@@ -109,7 +109,7 @@ TEST_F(BenchVerb, BothModesGiveASpeedUpAndAFile) {
   EXPECT_NE(saved.at("command").get<std::string>().find("forward --mode both"), std::string::npos);
 }
 
-TEST_F(BenchVerb, CalibrateWritesTheFiguresThatPlansThenCountWith) {
+TEST_F(BenchVerb, CalibrateWritesTheFiguresThatPlansThenUse) {
   const std::vector<std::string> cache{"WANFARM_CACHE=" + (folder_ / "cache").string()};
   const auto calibrate = [&] {
     return run(folder_.path(),
@@ -122,7 +122,7 @@ TEST_F(BenchVerb, CalibrateWritesTheFiguresThatPlansThenCountWith) {
     return run(folder_.path(), flags, {.environment = cache});
   };
   EXPECT_NE(plan().out.find("figures: estimated"), std::string::npos);
-  const Outcome outcome = calibrate();
+  const ProgramResult outcome = calibrate();
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Path file = folder_ / "cache/calibration.json";
   const Json figures = Json::parse(read_file(file)).at("gpus").at("cpu");
@@ -133,19 +133,19 @@ TEST_F(BenchVerb, CalibrateWritesTheFiguresThatPlansThenCountWith) {
   write_file(folder_ / "own.json", R"({"wanfarm_calibration": 1, "gpus": {"cpu": {"source": "the lab's"}}})");
   EXPECT_NE(plan({"--calibration", "own.json"}).out.find("figures: the lab's"), std::string::npos);
   write_file(file, "[]");
-  for (const Outcome& broken : {plan(), calibrate()}) {
+  for (const ProgramResult& broken : {plan(), calibrate()}) {
     EXPECT_EQ(broken.code, 2);
     EXPECT_NE(broken.err.find(file.string()), std::string::npos) << broken.err;
   }
 }
 
-TEST_F(BenchVerb, WhatItCannotMeasureIsAMistake) {
+TEST_F(BenchVerb, UnknownMeasurementsModesAndModelsAreRefused) {
   EXPECT_EQ(bench({"everything"}).code, 2);
   EXPECT_EQ(bench({"forward", "--mode", "fast"}).code, 2);
   EXPECT_EQ(run(folder_.path(), {"bench", "vae", "--model", "nowhere", "--device", "cpu"}).code, 3);
 }
 
-TEST(Table, AlignsNumbersAndShowsWhatIsNotThere) {
+TEST(Table, AlignsNumbersAndShowsMissingValuesAsADash) {
   const Table table{"t", {{"a", "what"}, {"b", "time s", 2}}, {{"one", 1.0}, {"another", Cell()}, {"big", 12345.678}}};
   EXPECT_EQ(to_text(table),
             "what       time s\n"

@@ -1,5 +1,6 @@
-// tests/pipeline/profile_test.cpp: what is counted of operations, against what is counted of whole networks.
-#include "pipeline/profile.hpp"
+// tests/launcher/bench/profile_test.cpp: times and costs of operations, and that they add up to those of whole
+// networks.
+#include "launcher/bench/profile.hpp"
 
 #include <ATen/record_function.h>
 #include <c10/core/InferenceMode.h>
@@ -7,10 +8,10 @@
 #include <algorithm>
 #include <thread>
 
+#include "launcher/bench/op_cost.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/model/cost.hpp"
-#include "pipeline/models.hpp"
-#include "pipeline/op_cost.hpp"
+#include "pipeline/stages/models.hpp"
 #include "tests/golden.hpp"
 
 namespace wf {
@@ -31,14 +32,14 @@ std::int64_t flops(const Profile& profile) {
   return sum;
 }
 
-TEST(Profile, SumsCallsOfTheSameShapesAndTellsOthersApart) {
+TEST(Profile, SumsCallsOfTheSameShapesAndSeparatesOthers) {
   const at::Tensor x = at::ones({4, 8}), wide = at::ones({16, 8}), narrow = at::ones({2, 8});
   const Profile seen = profile(at::kCPU, [&] {
     at::linear(x, wide);
     at::linear(x, wide);
     at::linear(x, narrow);
   });
-  ASSERT_EQ(seen.ops.size(), 2u) << "what is within a linear is part of it";
+  ASSERT_EQ(seen.ops.size(), 2u) << "operations within a linear are part of it";
   for (const OpTime& each : seen.ops) {
     const bool is_wide = each.shape == "16x8";
     EXPECT_EQ(each.shape, is_wide ? "16x8" : "2x8");
@@ -47,7 +48,7 @@ TEST(Profile, SumsCallsOfTheSameShapesAndTellsOthersApart) {
   }
 }
 
-TEST(Profile, TimesLieWithinTheWhole) {
+TEST(Profile, TimeOutsideOfOperationsCountsOnlyInTheTotal) {
   const at::Tensor x = at::ones({256, 256});
   const Profile seen = profile(at::kCPU, [&] {
     for (int i = 0; i < 5; ++i) at::matmul(x, x);
@@ -70,7 +71,7 @@ TEST(Profile, AddsUpBytesOfElementwiseOperationsButNotOfViews) {
   EXPECT_EQ(op(seen, "view").bytes, 0);
 }
 
-TEST(Profile, SeesFunctionsThatRecordThemselves) {
+TEST(Profile, RecordsKernelsThatAreNoOperatorsOfLibTorch) {
   const at::Tensor x = at::ones({2, 3, 4});
   const Profile seen = profile(at::kCPU, [&] {
     RECORD_FUNCTION("wf::rms_norm", std::vector<c10::IValue>{x});
@@ -86,7 +87,7 @@ TEST(Profile, LeavesNothingBehindWhenTheWorkThrows) {
   EXPECT_FALSE(at::hasThreadLocalCallbacks());
 }
 
-TEST(OpCost, KnowsBothOrdersOfAttention) {
+TEST(OpCost, OfAttentionIsTheSameForBothTensorLayouts) {
   const TensorShape heads_first{{1, 40, 100, 128}, 2}, rows_first{{1, 100, 40, 128}, 2};
   const std::int64_t expected = 4 * 40 * 100 * 128 * 100;
   EXPECT_EQ(op_cost("aten::_scaled_dot_product_cudnn_attention", {heads_first, heads_first, heads_first}, {}).flops,
@@ -96,14 +97,14 @@ TEST(OpCost, KnowsBothOrdersOfAttention) {
   EXPECT_EQ(fa3.shape, "1x100x40x128, 100 keys");
 }
 
-TEST(OpCost, OfOurKernelsIsWhatTheyReadAndWrite) {
+TEST(OpCost, OfFusedKernelsIsTheBytesThatTheyReadAndWrite) {
   const TensorShape stream{{1, 10, 8}, 4}, narrow{{1, 10, 8}, 2};
   EXPECT_EQ(op_cost("wf::add_gated", {stream}, {}).bytes, 80 * (4 + 2 + 4));
   EXPECT_EQ(op_cost("wf::modulated_norm", {stream}, {}).bytes, 80 * (4 + 2));
   EXPECT_EQ(op_cost("wf::write_heads", {narrow}, {}).bytes, 80 * (2 + 2));
 }
 
-TEST(Cost, OfAForwardIsWhatItsOperationsAddUpTo) {
+TEST(Cost, OfAForwardIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
   Models models(golden_model(), {});
   const DitWeights& expert = models.expert(Expert::high);
@@ -116,7 +117,7 @@ TEST(Cost, OfAForwardIsWhatItsOperationsAddUpTo) {
   EXPECT_EQ(flops(seen), dit_flops(expert.config, token_grid(x).tokens(), expert.config.text_len).forward());
 }
 
-TEST(Cost, OfDecodingIsWhatItsOperationsAddUpTo) {
+TEST(Cost, OfDecodingIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
   Models models(golden_model(), {});
   const at::Tensor latents = at::randn({16, 4, 4, 6});
@@ -124,7 +125,7 @@ TEST(Cost, OfDecodingIsWhatItsOperationsAddUpTo) {
   EXPECT_EQ(flops(seen), vae_decode_flops(models.vae(), 4, 32, 48).total());
 }
 
-TEST(Cost, OfATextIsWhatItsOperationsAddUpTo) {
+TEST(Cost, OfATextIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
   Models models(golden_model(), {});
   const Umt5Weights& weights = models.text_encoder();
@@ -132,7 +133,7 @@ TEST(Cost, OfATextIsWhatItsOperationsAddUpTo) {
   EXPECT_EQ(flops(seen), umt5_flops(weights, 6));
 }
 
-/// The published sizes.
+/// The sizes of the published experts.
 constexpr DitConfig a14b{.dim = 5120, .ffn_dim = 13824, .num_heads = 40, .num_layers = 40};
 
 TEST(Cost, OfAnA14bForwardIsThePublishedCount) {

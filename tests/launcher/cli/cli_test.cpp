@@ -1,9 +1,10 @@
-// tests/launcher/cli_test.cpp: the command line itself: help, mistakes, exit codes, completion.
+// tests/launcher/cli/cli_test.cpp: the command line itself: help, invalid input, exit codes, completion.
 #include <gtest/gtest.h>
 
-#include "launcher/commands/commands.hpp"
-#include "launcher/completion.hpp"
-#include "parallel/world.hpp"
+#include "base/text.hpp"
+#include "cluster/world.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/completion.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -13,112 +14,114 @@ using testing::Test;
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-TEST(CommandLine, AloneItPrintsItsHelp) {
+TEST(CommandLine, WithoutArgumentsItListsEveryVerb) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {});
+  const ProgramResult outcome = run(folder.path(), {});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   for (const Command& command : all_commands()) EXPECT_TRUE(contains(outcome.out, command.name)) << command.name;
 }
 
 TEST(CommandLine, VersionIsOneLine) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"--version"});
+  const ProgramResult outcome = run(folder.path(), {"--version"});
   EXPECT_EQ(outcome.code, 0);
   EXPECT_TRUE(outcome.out.starts_with("wanfarm ")) << outcome.out;
 }
 
-TEST(CommandLine, EveryVerbTeachesByExample) {
+TEST(CommandLine, HelpOfEveryVerbHasAnExampleAndAllVisibleFlags) {
   const TempFolder folder;
   for (const Command& command : all_commands()) {
-    const Outcome outcome = run(folder.path(), {command.name, "--help"});
+    const ProgramResult outcome = run(folder.path(), {command.name, "--help"});
     EXPECT_EQ(outcome.code, 0) << command.name;
     EXPECT_TRUE(contains(outcome.out, "wanfarm " + command.name)) << outcome.out;
     for (const Flag& flag : command.flags) {
-      const std::string name = split_names(flag.names).front();
+      const std::string name = split_at_commas(flag.names).front();
       EXPECT_EQ(contains(outcome.out, name), !flag.group.empty()) << name;
     }
   }
 }
 
-struct Mistake {
+/// An invalid command line, and a part of the message that it must cause.
+struct InvalidCommand {
   std::vector<std::string> arguments;
-  std::string said;
+  std::string message;
 };
 
-TEST(CommandLine, MistakesExitWith2AndNameTheNearest) {
+TEST(CommandLine, InvalidCommandsExitWith2AndAHelpfulMessage) {
   const TempFolder folder;
-  const Mistake mistakes[] = {
+  const InvalidCommand commands[] = {
       {{"rendr", "a.yaml"}, "render"},
       {{"render", "a.yaml", "--stesp", "4"}, "--steps"},
       {{"render"}, "LIST"},
       {{"render", "a.yaml", "--frames", "80"}, "--frames: frames must be 4k+1, got 80"},
       {{"render", "a.yaml", "--size=831x480"}, "--size: "},
       {{"render", "a.yaml", "--device", "tpu"}, "--device: must be one of auto, cpu, cuda"},
+      {{"render", "a.yaml", "--codec", "av1"}, "--codec: must be one of auto, h264, hevc, ffv1, y4m"},
       {{"render", "missing.yaml"}, "missing.yaml"},
       {{"completion", "tcsh"}, "bash"},
       {{"tokenize"}, "--model"},
       {{"inspect", "nothing.mp4"}, "nothing.mp4"},
   };
-  for (const Mistake& mistake : mistakes) {
-    const Outcome outcome = run(folder.path(), mistake.arguments);
+  for (const InvalidCommand& command : commands) {
+    const ProgramResult outcome = run(folder.path(), command.arguments);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
-    EXPECT_TRUE(contains(outcome.err, mistake.said)) << "'" << mistake.said << "' is not in: " << outcome.err;
+    EXPECT_TRUE(contains(outcome.err, command.message)) << "'" << command.message << "' is not in: " << outcome.err;
   }
-  EXPECT_TRUE(files_below(folder.path()).empty()) << "a mistake wrote something";
+  EXPECT_TRUE(files_below(folder.path()).empty()) << "an invalid command wrote something";
 }
 
-TEST(CommandLine, ProcessesThatMpiDoesNotJoinAreRefused) {
+TEST(CommandLine, ProcessesThatDoNotShareAnMpiWorldAreRefused) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const Outcome outcome = run(folder.path(), {"render", "list.yaml"},
-                              {.environment = {"OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=4"}});
+  const ProgramResult outcome = run(folder.path(), {"render", "list.yaml"},
+                                    {.environment = {"OMPI_COMM_WORLD_RANK=0", "OMPI_COMM_WORLD_SIZE=4"}});
   EXPECT_EQ(outcome.code, 3) << outcome.err;
   EXPECT_TRUE(contains(outcome.err, "has 1 of them together")) << outcome.err;
   EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list is there";
 }
 
-TEST(CommandLine, DoctorNamesWhatItIsBuiltWith) {
+TEST(CommandLine, DoctorNamesTheLibrariesOfTheBuildAndFailsForABrokenModel) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"doctor"});
+  const ProgramResult outcome = run(folder.path(), {"doctor"});
   EXPECT_EQ(outcome.code, 0) << outcome.out;
   for (const char* part : {"LibTorch", "processor", "memory", "disk", "CUDA", "GPU", "libhdf5", "libyaml-cpp"})
     EXPECT_TRUE(contains(outcome.out, part)) << part;
-  const Outcome broken = run(folder.path(), {"doctor", "--model", folder.path()});
+  const ProgramResult broken = run(folder.path(), {"doctor", "--model", folder.path()});
   EXPECT_EQ(broken.code, 3) << broken.out;
   EXPECT_TRUE(contains(broken.out, "missing")) << broken.out;
 }
 
-TEST(CommandLine, DoctorNamesMpiAndWhatStartsRanks) {
+TEST(CommandLine, DoctorNamesMpiAndTheProgramThatStartsRanks) {
   const TempFolder folder;
   const std::string mpirun = folder / "bin/mpirun";
   make_folder(folder / "bin");
   write_file(mpirun, "");
   std::filesystem::permissions(mpirun, std::filesystem::perms::owner_all);
-  const Outcome with = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + (folder / "bin").string()}});
+  const ProgramResult with = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + (folder / "bin").string()}});
   EXPECT_TRUE(contains(with.out, "ok      MPI             " + mpi_library())) << with.out;
   EXPECT_TRUE(contains(with.out, "ok      ranks           started with " + mpirun)) << with.out;
-  const Outcome without = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + folder.path().string()}});
+  const ProgramResult without = run(folder.path(), {"doctor"}, {.environment = {"PATH=" + folder.path().string()}});
   EXPECT_EQ(without.code, 0) << "one process renders without it";
   EXPECT_TRUE(contains(without.out, "warn    ranks           --ranks: mpirun is not in PATH")) << without.out;
 }
 
-TEST(CommandLine, DoctorNamesAFlashAttentionThatIsNotThere) {
+TEST(CommandLine, DoctorSaysWhetherFlashAttentionExists) {
   const TempFolder folder;
   const std::string file = folder / "fa3_fwd/_C.abi3.so";
   const Surroundings surroundings{.environment = {"WANFARM_FA3=" + folder.path().string()}};
-  const Outcome without = run(folder.path(), {"doctor"}, surroundings);
+  const ProgramResult without = run(folder.path(), {"doctor"}, surroundings);
   EXPECT_TRUE(contains(without.out, file + ", which WANFARM_FA3 names, is not there")) << without.out;
   make_folder(folder / "fa3_fwd");
   write_file(file, "");
-  const Outcome with = run(folder.path(), {"doctor"}, surroundings);
+  const ProgramResult with = run(folder.path(), {"doctor"}, surroundings);
   EXPECT_TRUE(contains(with.out, "ok      FlashAttention  " + file)) << with.out;
 }
 
-TEST(Completion, BashTakesItsScript) {
+TEST(Completion, BashCompletesFlagsAndValues) {
   const TempFolder folder;
   write_file(folder / "script", completion_script("bash", all_commands()));
   EXPECT_EQ(std::system(("bash -n " + (folder / "script").string()).c_str()), 0);
-  // And it works: what a shell would offer after "wanfarm render --prec".
+  // What bash offers after `wanfarm render --prec` and after `wanfarm render --precision e`.
   const std::string offered =
       "source " + (folder / "script").string() +
       "; COMP_WORDS=(wanfarm render --prec); COMP_CWORD=2; _wanfarm; [[ ${COMPREPLY[0]} == --precision ]];"
@@ -133,7 +136,7 @@ TEST(Completion, EveryShellKnowsEveryVerbAndFlag) {
       EXPECT_TRUE(contains(script, command.name)) << shell;
       for (const Flag& flag : command.flags) {
         if (is_argument(flag) || flag.group.empty()) continue;
-        const std::string name = split_names(flag.names).back();
+        const std::string name = split_at_commas(flag.names).back();
         EXPECT_TRUE(contains(script, std::string(shell) == "fish" ? name.substr(2) : name)) << shell << " " << name;
       }
     }

@@ -1,4 +1,4 @@
-// tests/launcher/generate_test.cpp: each flag of the official script is honoured, mapped, answered or refused.
+// tests/launcher/cli/generate_test.cpp: each flag of the official script is an alias, mapped, noted or refused.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -17,9 +17,9 @@ std::vector<std::string> generate(std::vector<std::string> flags) {
   return arguments;
 }
 
-/// The lines of a dry run: the clip, then the run.
+/// The two lines of a dry run: the clip and the run.
 struct Resolved {
-  Outcome outcome;
+  ProgramResult outcome;
   Json clip, run;
 };
 
@@ -32,9 +32,9 @@ Resolved resolve(const TempFolder& folder, const std::vector<std::string>& flags
   return resolved;
 }
 
-TEST(Generate, WithoutAModelItRendersWhatTheOneThatComesWithWanfarmKnows) {
+TEST(Generate, WithoutAModelItRendersAClipThatTheShapesModelKnows) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"generate", "--dry-run", "--json"});
+  const ProgramResult outcome = run(folder.path(), {"generate", "--dry-run", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json job = Json::parse(outcome.out.substr(0, outcome.out.find('\n'))).at("job");
   EXPECT_NE(job.at("prompt").get<std::string>().find("star"), std::string::npos);
@@ -44,7 +44,7 @@ TEST(Generate, WithoutAModelItRendersWhatTheOneThatComesWithWanfarmKnows) {
   EXPECT_EQ(job.at("steps"), 20);
 }
 
-TEST(Generate, HasTheOfficialDefaultsForAModelThatIsNamed) {
+TEST(Generate, WithAModelItHasTheOfficialDefaults) {
   const TempFolder folder;
   const Resolved r = resolve(folder, {"--ckpt_dir", "Wan2.2-T2V-A14B"});
   ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
@@ -96,7 +96,7 @@ TEST(Generate, OfficialFlagsAreHonoured) {
   EXPECT_EQ(r.run.at("model"), "some/model");
 }
 
-TEST(Generate, FlagsOfOursAreTheirOtherNames) {
+TEST(Generate, OurNamesOfTheFlagsAreHonoured) {
   const TempFolder folder;
   const Resolved r = resolve(folder, {"--size", "832x480", "--frames", "5", "--seed", "9", "--guidance", "5,2",
                                       "--negative-prompt", "fog", "--model", "m"});
@@ -116,9 +116,9 @@ TEST(Generate, OfficialFlagsAreMapped) {
   EXPECT_EQ(resolve(folder, {"--use_batched_cfg", "--no-batched_cfg"}).run.at("guidance_mode"), "two");
 }
 
-/// One flag of the official script and the value of the run that it decides.
+/// Flags of the official script, and the value of the run that they set.
 struct Mapped {
-  std::vector<std::string> words;
+  std::vector<std::string> flags;
   std::string key;
   Json value;
 };
@@ -137,10 +137,10 @@ TEST(Generate, OfficialFlagsAboutMemoryAndTf32AreMapped) {
       {{"--tf32", "--no-tf32"}, "tf32", false},
   };
   for (const Mapped& mapped : all) {
-    const Resolved r = resolve(folder, mapped.words);
+    const Resolved r = resolve(folder, mapped.flags);
     ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
     EXPECT_TRUE(r.outcome.err.empty()) << r.outcome.err;
-    EXPECT_EQ(r.run.at(mapped.key), mapped.value) << testing::PrintToString(mapped.words);
+    EXPECT_EQ(r.run.at(mapped.key), mapped.value) << testing::PrintToString(mapped.flags);
   }
 }
 
@@ -153,7 +153,7 @@ TEST(Generate, AttentionAndNoiseAreShownAsAskedFor) {
   EXPECT_EQ(asked.run.at("attention"), "math");
 }
 
-TEST(Generate, FlagsWithoutEffectAreAnsweredInOneLine) {
+TEST(Generate, EachFlagWithoutEffectIsNotedInOneLine) {
   const TempFolder folder;
   const std::vector<std::vector<std::string>> noted{{"--t5_fsdp"},
                                                     {"--dit_fsdp"},
@@ -161,24 +161,24 @@ TEST(Generate, FlagsWithoutEffectAreAnsweredInOneLine) {
                                                     {"--compile_mode", "reduce-overhead"},
                                                     {"--prompt_extend_method", "local_qwen"}};
   std::vector<std::string> all;
-  for (const auto& words : noted) all.insert(all.end(), words.begin(), words.end());
+  for (const auto& flags : noted) all.insert(all.end(), flags.begin(), flags.end());
   const Resolved r = resolve(folder, all);
   ASSERT_EQ(r.outcome.code, 0) << r.outcome.err;
-  for (const auto& words : noted)
-    EXPECT_NE(r.outcome.err.find("note: " + words.front() + " has no effect: "), std::string::npos)
-        << words.front() << ": " << r.outcome.err;
+  for (const auto& flags : noted)
+    EXPECT_NE(r.outcome.err.find("note: " + flags.front() + " has no effect: "), std::string::npos)
+        << flags.front() << ": " << r.outcome.err;
   EXPECT_EQ(std::count(r.outcome.err.begin(), r.outcome.err.end(), '\n'), static_cast<long>(noted.size()));
 }
 
-TEST(Generate, MemoryIsTakenInBothUnits) {
+TEST(Generate, MemoryMayBeGivenInDecimalOrBinaryUnits) {
   const TempFolder folder;
   for (const char* size : {"48GiB", "48GB", "48", "1.5GiB"}) {
-    const Outcome outcome = run(folder.path(), generate({"--gpu-memory", size}));
+    const ProgramResult outcome = run(folder.path(), generate({"--gpu-memory", size}));
     EXPECT_EQ(outcome.code, 0) << size << ": " << outcome.err;
   }
 }
 
-TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
+TEST(Generate, UnsupportedFlagsAndValuesAreRefusedWithAReason) {
   const TempFolder folder;
   const std::vector<std::vector<std::string>> refused{{"--use_prompt_extend"},
                                                       {"--task", "i2v-A14B"},
@@ -199,27 +199,27 @@ TEST(Generate, WhatCannotBeDoneIsRefusedWithAReason) {
                                                       {"--text-device", "tpu"},
                                                       {"--attention", "flash"},
                                                       {"--noise", "gpu"}};
-  for (const auto& words : refused) {
-    const Outcome outcome = run(folder.path(), generate(words));
-    EXPECT_EQ(outcome.code, 2) << words.front() << ": " << outcome.err;
-    const std::string name = words.front().substr(0, words.front().find('='));
+  for (const auto& flags : refused) {
+    const ProgramResult outcome = run(folder.path(), generate(flags));
+    EXPECT_EQ(outcome.code, 2) << flags.front() << ": " << outcome.err;
+    const std::string name = flags.front().substr(0, flags.front().find('='));
     EXPECT_NE(outcome.err.find(name + ":"), std::string::npos) << outcome.err;
   }
   EXPECT_TRUE(files_below(folder.path()).empty());
 }
 
-TEST(Generate, AClipOverSeveralRanksNeedsRanks) {
+TEST(Generate, UlyssesDegreeAboveTheRanksIsRefused) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"generate", "--model", golden_model_folder(), "--size", "32x32",
-                                              "--frames", "5", "--device", "cpu", "--ulysses_size", "2"});
+  const ProgramResult outcome = run(folder.path(), {"generate", "--model", golden_model_folder(), "--size", "32x32",
+                                                    "--frames", "5", "--device", "cpu", "--ulysses_size", "2"});
   EXPECT_EQ(outcome.code, 2) << outcome.err;
   EXPECT_NE(outcome.err.find("--ranks 2"), std::string::npos) << outcome.err;
 }
 
-TEST(Generate, APromptIsTakenAsItIs) {
+TEST(Generate, APromptIsTakenLiterally) {
   const TempFolder folder;
   for (const std::string prompt : {"[a, b]", "a,b", "50% \"off\"", "{x}", "猫"}) {
-    const Outcome outcome = run(folder.path(), {"generate", "--dry-run", "--json", "--prompt", prompt});
+    const ProgramResult outcome = run(folder.path(), {"generate", "--dry-run", "--json", "--prompt", prompt});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(Json::parse(outcome.out.substr(0, outcome.out.find('\n'))).at("job").at("prompt"), prompt);
   }

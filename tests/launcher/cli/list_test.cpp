@@ -1,4 +1,4 @@
-// tests/launcher/list_test.cpp: validate and --dry-run: what is said of a list, and that nothing is written.
+// tests/launcher/cli/list_test.cpp: what validate and --dry-run print for a list, and that they write nothing.
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -23,18 +23,18 @@ std::vector<Path> broken_lists() {
   return lists;
 }
 
-void expect_refused(const Path& list, const Outcome& outcome) {
+void expect_refused(const Path& list, const ProgramResult& outcome) {
   static const std::regex place(R"(^[^\n]*\.(yaml|txt|csv|jsonl):[0-9]+(:[0-9]+)?: )");
   EXPECT_EQ(outcome.code, 2) << list << outcome.err;
   EXPECT_TRUE(std::regex_search(outcome.err, place)) << list << ": " << outcome.err;
   EXPECT_TRUE(outcome.out.empty()) << outcome.out;
 }
 
-TEST(Validate, EveryBrokenListIsRefusedWithItsPlace) {
+TEST(Validate, EveryBrokenListIsRefusedWithThePlaceOfTheError) {
   const TempFolder folder;
   const std::vector<Path> lists = broken_lists();
   ASSERT_GE(lists.size(), 30u);
-  constexpr std::size_t at_once = 4;  // most of a process's time goes into loading libraries
+  constexpr std::size_t at_once = 4;  // a process spends most of its time loading libraries
   for (std::size_t begin = 0; begin < lists.size(); begin += at_once) {
     const std::size_t end = std::min(begin + at_once, lists.size());
     std::vector<std::unique_ptr<Program>> programs;
@@ -48,18 +48,18 @@ TEST(Validate, EveryBrokenListIsRefusedWithItsPlace) {
 TEST(Render, ABrokenListWritesNothing) {
   const TempFolder folder;
   for (const char* name : {"01-frames.yaml", "02-unknown-key.yaml", "37-name-twice.yaml"}) {
-    const Outcome outcome = run(folder.path(), {"render", broken / name});
+    const ProgramResult outcome = run(folder.path(), {"render", broken / name});
     EXPECT_EQ(outcome.code, 2) << outcome.err;
   }
   EXPECT_TRUE(files_below(folder.path()).empty());
 }
 
-TEST(Validate, AGoodListIsCounted) {
+TEST(Validate, CountsTheClipsOfAValidList) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(3));
-  const Outcome outcome = run(folder.path(), {"validate", "list.yaml"});
+  const ProgramResult outcome = run(folder.path(), {"validate", "list.yaml"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(outcome.out, "list.yaml: 3 clips, no mistakes\n");
+  EXPECT_EQ(outcome.out, "list.yaml: 3 clips, no errors\n");
 }
 
 std::vector<Json> lines(const std::string& text) {
@@ -69,31 +69,31 @@ std::vector<Json> lines(const std::string& text) {
   return values;
 }
 
-TEST(DryRun, FlagsWinOverThePromptsMapOverDefaultsOverBuiltIn) {
+TEST(DryRun, FlagsOverridePromptsWhichOverrideDefaultsWhichOverrideBuiltInValues) {
   const TempFolder folder;
   write_file(folder / "list.yaml",
              "output: from-list\ndefaults: {steps: 20, shift: 7, fps: 24}\nprompts:\n  - {prompt: a, name: a, steps: "
              "10, shift: 9}\n  - {prompt: b, name: b}\n");
-  const Outcome outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--json", "--shift", "3"});
+  const ProgramResult outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--json", "--shift", "3"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const std::vector<Json> said = lines(outcome.out);
-  ASSERT_EQ(said.size(), 3u);
-  EXPECT_EQ(said[0].at("job").at("shift"), 3.0) << "the flag";
-  EXPECT_EQ(said[0].at("job").at("steps"), 10) << "the prompt's map";
-  EXPECT_EQ(said[1].at("job").at("steps"), 20) << "defaults";
-  EXPECT_EQ(said[1].at("job").at("fps"), 24) << "defaults";
-  EXPECT_EQ(said[1].at("job").at("frames"), 81) << "built in";
-  EXPECT_EQ(said[2].at("run").at("output"), "from-list");
-  EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list is there";
+  const std::vector<Json> printed = lines(outcome.out);
+  ASSERT_EQ(printed.size(), 3u);
+  EXPECT_EQ(printed[0].at("job").at("shift"), 3.0) << "the flag";
+  EXPECT_EQ(printed[0].at("job").at("steps"), 10) << "the prompt's map";
+  EXPECT_EQ(printed[1].at("job").at("steps"), 20) << "defaults";
+  EXPECT_EQ(printed[1].at("job").at("fps"), 24) << "defaults";
+  EXPECT_EQ(printed[1].at("job").at("frames"), 81) << "built in";
+  EXPECT_EQ(printed[2].at("run").at("output"), "from-list");
+  EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list exists";
 }
 
-TEST(DryRun, ForPeopleItNamesEveryValue) {
+TEST(DryRun, TextOutputNamesEveryValue) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2));
-  const Outcome outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--only", "2"});
+  const ProgramResult outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--only", "2"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* word : {"clip-2", "negative_prompt", "guidance", "precision", "1 clips, 0 of them finished"})
-    EXPECT_NE(outcome.out.find(word), std::string::npos) << word << " is not in " << outcome.out;
+  for (const char* part : {"clip-2", "negative_prompt", "guidance", "precision", "1 clips, 0 of them finished"})
+    EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " is not in " << outcome.out;
   EXPECT_EQ(outcome.out.find("clip-1"), std::string::npos);
 }
 

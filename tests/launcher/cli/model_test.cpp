@@ -1,11 +1,11 @@
-// tests/launcher/model_test.cpp: make-model, tokenize, inspect.
+// tests/launcher/cli/model_test.cpp: the verbs make-model, tokenize and inspect, and the random models they work on.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "launcher/random_model/layout.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "launcher/random_model/tokenizer_json.hpp"
@@ -61,7 +61,7 @@ TEST(Layout, OfA14bHasThePublishedParameterCounts) {
   EXPECT_EQ(parameters(vae_tensors(preset("a14b"))), 126'892'531);
 }
 
-TEST(SmallTokenizer, CoversAsciiAndTakesWholeWords) {
+TEST(SmallTokenizer, CoversAsciiAndEncodesWordsAsOneId) {
   const Tokenizer tokenizer(small_tokenizer().text, "small");
   const auto unknown = [&](const std::string& text) {
     const std::vector<std::int64_t> ids = tokenizer.encode(text);
@@ -73,12 +73,12 @@ TEST(SmallTokenizer, CoversAsciiAndTakesWholeWords) {
   EXPECT_EQ(tokenizer.encode("a").back(), 1);
 }
 
-TEST(MakeModel, TheSameSeedGivesTheSameModelAndAnotherAnother) {
+TEST(MakeModel, ModelIdFollowsFromTheSeed) {
   const TempFolder folder;
   const auto made = [&](const std::string& name, std::vector<std::string> flags) {
     std::vector<std::string> arguments{"make-model", name};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
-    const Outcome outcome = run(folder.path(), arguments);
+    const ProgramResult outcome = run(folder.path(), arguments);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     return identity(find_model(folder / name));
   };
@@ -87,25 +87,25 @@ TEST(MakeModel, TheSameSeedGivesTheSameModelAndAnotherAnother) {
   EXPECT_NE(made("three", {"--seed", "2"}), first);
 }
 
-TEST(MakeModel, SizesAndShardsAreWhatWasAsked) {
+TEST(MakeModel, HonoursSizesAndShardsAndNeverOverwrites) {
   const TempFolder folder;
-  const Outcome outcome = run(
+  const ProgramResult outcome = run(
       folder.path(), {"make-model", "wide", "--dim", "160", "--heads", "5", "--layers", "1", "--shard-megabytes", "1"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(shapes_of(folder / "wide/high_noise_model").at("patch_embedding.weight"),
             (std::vector<std::int64_t>{160, 16, 1, 2, 2}));
   EXPECT_EQ(Json::parse(std::ifstream(folder / "wide/low_noise_model/config.json")).at("num_heads"), 5);
   EXPECT_TRUE(std::filesystem::exists(folder / "wide/high_noise_model/diffusion_pytorch_model.safetensors.index.json"));
-  const Outcome again = run(folder.path(), {"make-model", "wide"});
-  EXPECT_EQ(again.code, 2) << "what is there is not overwritten: " << again.out;
+  const ProgramResult again = run(folder.path(), {"make-model", "wide"});
+  EXPECT_EQ(again.code, 2) << "an existing model must not be overwritten: " << again.out;
   EXPECT_EQ(run(folder.path(), {"make-model", "odd", "--dim", "96", "--heads", "5"}).code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "odd"));
 }
 
-TEST(MakeModel, DescribedWeightsAreTheStoredOnesWhenDrawnOnACpu) {
+TEST(MakeModel, DescribedWeightsDrawnOnACpuEqualTheStoredOnes) {
   const TempFolder folder;
   ASSERT_EQ(run(folder.path(), {"make-model", "stored"}).code, 0);
-  const Outcome outcome = run(folder.path(), {"make-model", "described", "--random"});
+  const ProgramResult outcome = run(folder.path(), {"make-model", "described", "--random"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const ModelFolder stored = find_model(folder / "stored"), described = find_model(folder / "described");
   EXPECT_NE(identity(stored), identity(described));
@@ -119,9 +119,9 @@ TEST(MakeModel, DescribedWeightsAreTheStoredOnesWhenDrawnOnACpu) {
   }
 }
 
-TEST(MakeModel, OfFullSizeIsSmallWhenDescribed) {
+TEST(MakeModel, ADescribedModelOfFullSizeIsSmall) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"make-model", "big", "--preset", "a14b", "--random"});
+  const ProgramResult outcome = run(folder.path(), {"make-model", "big", "--preset", "a14b", "--random"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   std::uintmax_t bytes = 0;
   for (const std::string& name : files_below(folder / "big"))
@@ -131,8 +131,8 @@ TEST(MakeModel, OfFullSizeIsSmallWhenDescribed) {
   const ModelFolder model = find_model(folder / "big");
   EXPECT_EQ(Checkpoint(model.high_expert).bytes(), 57'153'966'336u);
   EXPECT_EQ(Checkpoint(model.text_encoder).entry("token_embedding.weight").shape[0], 256384)
-      << "all ids of the small tokenizer and more";
-  const Outcome shown = run(folder.path(), {"inspect", "big/Wan2.1_VAE.random.json"});
+      << "at least as many rows as the small tokenizer has ids";
+  const ProgramResult shown = run(folder.path(), {"inspect", "big/Wan2.1_VAE.random.json"});
   EXPECT_NE(shown.out.find("194 tensors, 126892531 parameters, 507570124 bytes, random"), std::string::npos)
       << shown.out;
 }
@@ -147,7 +147,7 @@ TEST(RandomModelFolder, RefusesAnUnknownSizeAndListsTheKnownOnes) {
   }
 }
 
-TEST(RandomModelFolder, IsMadeOnceBelowTheCurrentFolder) {
+TEST(RandomModelFolder, IsMadeOnceInTheCurrentFolder) {
   const TempFolder folder;
   const Path before = std::filesystem::current_path();
   std::filesystem::current_path(folder.path());
@@ -167,7 +167,7 @@ TEST(Tokenize, GivesTheOfficialIds) {
     input += one.at("text").dump() + "\n";
     expected.push_back(one);
   }
-  const Outcome outcome = run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = input});
+  const ProgramResult outcome = run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = input});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   std::istringstream lines(outcome.out);
   for (const Json& one : expected) {
@@ -178,23 +178,24 @@ TEST(Tokenize, GivesTheOfficialIds) {
   }
 }
 
-TEST(Tokenize, ALineThatIsNoJsonStringIsNamed) {
+TEST(Tokenize, NamesALineThatIsNotAJsonString) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = "\"a\"\nb\n"});
+  const ProgramResult outcome =
+      run(folder.path(), {"tokenize", "--model", golden_model_folder()}, {.input = "\"a\"\nb\n"});
   EXPECT_EQ(outcome.code, 2);
   EXPECT_NE(outcome.err.find("stdin:2:"), std::string::npos) << outcome.err;
 }
 
-TEST(Inspect, ShowsTensorsAndParts) {
+TEST(Inspect, ShowsTensorsAndTheModelId) {
   const TempFolder folder;
-  const Outcome expert = run(folder.path(), {"inspect", golden_model_folder() / "high_noise_model"});
+  const ProgramResult expert = run(folder.path(), {"inspect", golden_model_folder() / "high_noise_model"});
   EXPECT_EQ(expert.code, 0) << expert.err;
   EXPECT_NE(expert.out.find("patch_embedding.weight"), std::string::npos);
   EXPECT_NE(expert.out.find("[96, 16, 1, 2, 2]"), std::string::npos);
-  const Outcome pickle = run(folder.path(), {"inspect", golden_model_folder() / "Wan2.1_VAE.pth"});
+  const ProgramResult pickle = run(folder.path(), {"inspect", golden_model_folder() / "Wan2.1_VAE.pth"});
   EXPECT_EQ(pickle.code, 0) << pickle.err;
   EXPECT_NE(pickle.out.find("194 tensors"), std::string::npos) << pickle.out;
-  const Outcome model = run(folder.path(), {"inspect", golden_model_folder()});
+  const ProgramResult model = run(folder.path(), {"inspect", golden_model_folder()});
   EXPECT_EQ(model.code, 0) << model.err;
   EXPECT_NE(model.out.find(identity(find_model(golden_model_folder()))), std::string::npos) << model.out;
 }

@@ -1,4 +1,5 @@
-// tests/launcher/doctor_test.cpp: what doctor makes of the facts of several ranks, and the program with real ranks.
+// tests/launcher/doctor/doctor_test.cpp: findings from made-up reports of several ranks, and the program with real
+// ranks.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -14,25 +15,25 @@ namespace {
 
 constexpr std::uint64_t GiB = 1ull << 30, MiB = 1ull << 20;
 
-/// Ranks with a GPU each, `per_host` of them on node-0, node-1, ...
-RankReports gpu_ranks(int ranks, int per_host) {
+/// Reports of ranks with a GPU each, `per_node` of them on node-0, node-1, ...
+RankReports gpu_ranks(int ranks, int per_node) {
   RankReports reports(static_cast<std::size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) {
     RankReport& report = reports[static_cast<std::size_t>(rank)];
     report.rank = rank;
-    report.host = "node-" + std::to_string(rank / per_host);
+    report.host = "node-" + std::to_string(rank / per_node);
     report.threads = 8;
-    report.host_bytes = 512 * GiB;
-    report.host_ranks = per_host;
+    report.node_bytes = 512 * GiB;
+    report.ranks_on_node = per_node;
     report.wanfarm = "0.1.0", report.torch = "2.11.0", report.nccl = "2.27.5", report.driver = "580.82.07";
     report.mpi = "Open MPI v4.1.4";
     report.device = "NVIDIA H200";
-    report.gpu = rank % per_host;
+    report.gpu = rank % per_node;
     report.pci = "0000:1" + std::to_string(report.gpu) + ":00.0";
     report.gpu_bytes = 140 * GiB, report.gpu_free = 139 * GiB;
-    report.gpus_seen = per_host;
-    for (int a = 0; a < per_host; ++a)
-      for (int b = a + 1; b < per_host; ++b) report.pairs.push_back({a, b, true});
+    report.gpus_seen = per_node;
+    for (int a = 0; a < per_node; ++a)
+      for (int b = a + 1; b < per_node; ++b) report.pairs.push_back({a, b, true});
     report.lockable = std::numeric_limits<std::uint64_t>::max();
     report.pinned_gb_per_s = 50;
     report.shm_bytes = 64 * GiB, report.shm_free = 63 * GiB;
@@ -42,32 +43,32 @@ RankReports gpu_ranks(int ranks, int per_host) {
 
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-/// The only one that is not well.
+/// The only finding that is not ok.
 Finding only_problem(const Findings& findings) {
-  const auto not_well = [](const Finding& finding) { return finding.mark != Finding::ok; };
-  EXPECT_EQ(std::count_if(findings.begin(), findings.end(), not_well), 1);
-  const auto found = std::find_if(findings.begin(), findings.end(), not_well);
+  const auto not_ok = [](const Finding& finding) { return finding.mark != Finding::ok; };
+  EXPECT_EQ(std::count_if(findings.begin(), findings.end(), not_ok), 1);
+  const auto found = std::find_if(findings.begin(), findings.end(), not_ok);
   return found == findings.end() ? Finding{} : *found;
 }
 
-void expect_all_well(const Findings& findings) {
-  for (const Finding& finding : findings) EXPECT_EQ(finding.mark, Finding::ok) << finding.what << ": " << finding.words;
+void expect_all_ok(const Findings& findings) {
+  for (const Finding& finding : findings) EXPECT_EQ(finding.mark, Finding::ok) << finding.what << ": " << finding.text;
 }
 
-TEST(Doctor, RanksThatAreWellGiveNoWarning) {
+TEST(Doctor, HealthyRanksGiveNoWarning) {
   const RankReports reports = gpu_ranks(8, 4);
   for (const auto& look : {rank_table, problems, shared_gpus, differences, gpu_links, pinned_memory, shared_memory})
-    expect_all_well(look(reports));
-  EXPECT_TRUE(shared_gpus(reports).empty()) << "GPU 0 of another machine is another GPU";
+    expect_all_ok(look(reports));
+  EXPECT_TRUE(shared_gpus(reports).empty()) << "GPU 0 of another node is another GPU";
   EXPECT_TRUE(can_use_nccl(reports));
 }
 
-TEST(Doctor, TheTableHasOneLineForEachRank) {
+TEST(Doctor, TheTableHasASummaryAndOneLineForEachRank) {
   const Findings table = rank_table(gpu_ranks(8, 4));
   ASSERT_EQ(table.size(), 9u);
-  EXPECT_EQ(table[0].words, "8 on 2 machines: node-0 (4), node-1 (4)");
+  EXPECT_EQ(table[0].text, "8 on 2 machines: node-0 (4), node-1 (4)");
   EXPECT_EQ(table[6].what, "rank 5");
-  EXPECT_EQ(table[6].words, "node-1  GPU 1 at 0000:11:00.0  NVIDIA H200  140.0 GiB, 139.0 GiB free  8 threads");
+  EXPECT_EQ(table[6].text, "node-1  GPU 1 at 0000:11:00.0  NVIDIA H200  140.0 GiB, 139.0 GiB free  8 threads");
 }
 
 TEST(Doctor, AGpuThatOthersUseIsAWarning) {
@@ -76,23 +77,23 @@ TEST(Doctor, AGpuThatOthersUseIsAWarning) {
   const Finding found = only_problem(rank_table(reports));
   EXPECT_EQ(found.mark, Finding::warn);
   EXPECT_EQ(found.what, "rank 1");
-  EXPECT_TRUE(contains(found.words, "40.0 GiB")) << found.words;
+  EXPECT_TRUE(contains(found.text, "40.0 GiB")) << found.text;
 }
 
-TEST(Doctor, TwoRanksOnOneGpuAreNamedWithMachineAndGpu) {
+TEST(Doctor, TwoRanksOnOneGpuAreNamedWithNodeAndGpu) {
   RankReports reports = gpu_ranks(4, 2);
-  reports[3].gpu = 0;  // by any number: what counts is where the GPU is
+  reports[3].gpu = 0;  // the index does not matter, the PCI address does
   reports[3].pci = reports[2].pci;
   const Finding found = only_problem(shared_gpus(reports));
   EXPECT_EQ(found.mark, Finding::missing);
   for (const char* part : {"ranks 2, 3", "node-1", "NVIDIA H200", "0000:10:00.0", "NCCL", "at most 2"})
-    EXPECT_TRUE(contains(found.words, part)) << part << " in: " << found.words;
+    EXPECT_TRUE(contains(found.text, part)) << part << " in: " << found.text;
   EXPECT_FALSE(can_use_nccl(reports));
 }
 
 struct Difference {
   const char* name;
-  std::string RankReport::*fact;
+  std::string RankReport::*property;
   Finding::Mark mark;
 };
 class Differing : public testing::TestWithParam<Difference> {};
@@ -105,65 +106,66 @@ INSTANTIATE_TEST_SUITE_P(All, Differing,
                                          Difference{"driver", &RankReport::driver, Finding::warn}),
                          [](const auto& difference) { return std::string(difference.param.name); });
 
-TEST_P(Differing, FactsAreShownWithTheirRanks) {
+TEST_P(Differing, PropertiesAreShownWithTheirRanks) {
   RankReports reports = gpu_ranks(4, 2);
-  const std::string usual = reports[0].*GetParam().fact;
-  reports[2].*GetParam().fact = "other";
+  const std::string usual = reports[0].*GetParam().property;
+  reports[2].*GetParam().property = "other";
   const Finding found = only_problem(differences(reports));
   EXPECT_EQ(found.mark, GetParam().mark);
   for (const std::string& part :
        {GetParam().name + std::string(":"), usual + " on ranks 0, 1, 3", std::string("other on rank 2")})
-    EXPECT_TRUE(contains(found.words, part)) << part << " in: " << found.words;
+    EXPECT_TRUE(contains(found.text, part)) << part << " in: " << found.text;
 }
 
 TEST(Doctor, MpiIsTooOldBelowOpenMpi41OrMpi31) {
   const MpiVersion good{"Open MPI v4.1.4", 3, 1};
   EXPECT_EQ(mpi_finding(good, good).mark, Finding::ok);
-  EXPECT_EQ(mpi_finding(good, {"Open MPI v5.0.3", 3, 1}).mark, Finding::warn) << "not the one it was built with";
+  EXPECT_EQ(mpi_finding(good, {"Open MPI v5.0.3", 3, 1}).mark, Finding::warn)
+      << "not the release that it was built with";
   EXPECT_EQ(mpi_finding(good, {"Open MPI v4.1.6", 3, 1}).mark, Finding::ok) << "another patch";
   EXPECT_EQ(mpi_finding(good, {"Open MPI v4.0.5", 3, 1}).mark, Finding::missing);
   EXPECT_EQ(mpi_finding(good, {"Open MPI v10.0.0", 4, 1}).mark, Finding::warn) << "10 is more than 4";
   EXPECT_EQ(mpi_finding({"", 4, 0}, {"MPICH Version:\t4.0.2", 4, 0}).mark, Finding::ok);
   EXPECT_EQ(mpi_finding({"", 3, 0}, {"MPICH Version:\t3.0.4", 3, 0}).mark, Finding::missing);
-  EXPECT_EQ(mpi_finding(mpi_built_with(), mpi_at_run_time()).mark, Finding::ok) << "this one";
+  EXPECT_EQ(mpi_finding(mpi_built_with(), mpi_at_run_time()).mark, Finding::ok) << "the MPI of this test";
 }
 
-TEST(Doctor, ASmallOrFullDevShmIsNamedWithItsMachineAndTheCure) {
+TEST(Doctor, ASmallOrFullDevShmIsNamedWithItsNodeAndTheCure) {
   RankReports reports = gpu_ranks(4, 2);
   for (const int rank : {2, 3}) reports[static_cast<std::size_t>(rank)].shm_bytes = 64 * MiB;
   const Finding small = only_problem(shared_memory(reports));
   EXPECT_EQ(small.mark, Finding::warn);
-  for (const char* part : {"node-1: 64 MiB", "--shm-size"}) EXPECT_TRUE(contains(small.words, part)) << small.words;
+  for (const char* part : {"node-1: 64 MiB", "--shm-size"}) EXPECT_TRUE(contains(small.text, part)) << small.text;
   reports = gpu_ranks(2, 2);
   for (RankReport& report : reports) report.shm_free = 100 * MiB;
-  EXPECT_TRUE(contains(only_problem(shared_memory(reports)).words, "100 MiB free of 64.0 GiB"));
+  EXPECT_TRUE(contains(only_problem(shared_memory(reports)).text, "100 MiB free of 64.0 GiB"));
 }
 
 TEST(Doctor, ALowMemlockMattersWithInfiniBandOrWhenPinningFails) {
   RankReports reports = gpu_ranks(2, 2);
   for (RankReport& report : reports) report.lockable = 64 * 1024;
-  expect_all_well(pinned_memory(reports));
+  expect_all_ok(pinned_memory(reports));
   for (RankReport& report : reports) report.infiniband = true;
   const Finding low = only_problem(pinned_memory(reports));
   EXPECT_EQ(low.mark, Finding::warn);
-  for (const char* part : {"64 KiB", "InfiniBand", "memlock"}) EXPECT_TRUE(contains(low.words, part)) << low.words;
+  for (const char* part : {"64 KiB", "InfiniBand", "memlock"}) EXPECT_TRUE(contains(low.text, part)) << low.text;
 
   reports = gpu_ranks(2, 2);
   reports[1].pinning_problem = "out of memory";
   const Finding failed = only_problem(pinned_memory(reports));
-  EXPECT_TRUE(contains(failed.words, "rank 1 on node-0 cannot pin 1 GiB")) << failed.words;
-  EXPECT_TRUE(contains(failed.words, "out of memory")) << failed.words;
+  EXPECT_TRUE(contains(failed.text, "rank 1 on node-0 cannot pin 1 GiB")) << failed.text;
+  EXPECT_TRUE(contains(failed.text, "out of memory")) << failed.text;
 }
 
-TEST(Doctor, LinksAreNamedPairByPairUnlessAllAreAlike) {
+TEST(Doctor, GpuLinksAreNamedPairByPairUnlessAllAreAlike) {
   RankReports reports = gpu_ranks(2, 2);
-  EXPECT_EQ(gpu_links(reports).front().words, "GPU 0 - GPU 1: direct (NVLink or PCIe peer access)");
-  EXPECT_TRUE(contains(gpu_links(gpu_ranks(8, 8)).front().words, "all 28 pairs of GPUs: direct"));
+  EXPECT_EQ(gpu_links(reports).front().text, "GPU 0 - GPU 1: direct (NVLink or PCIe peer access)");
+  EXPECT_TRUE(contains(gpu_links(gpu_ranks(8, 8)).front().text, "all 28 pairs of GPUs: direct"));
   reports = gpu_ranks(3, 3);
   for (RankReport& report : reports) report.pairs = {{0, 1, true}, {0, 2, false}, {1, 2, false}};
   const Finding slow = only_problem(gpu_links(reports));
-  EXPECT_TRUE(contains(slow.words, "GPU 0 - GPU 2, GPU 1 - GPU 2: through host memory")) << slow.words;
-  EXPECT_TRUE(contains(gpu_links(gpu_ranks(4, 2)).front().words, "every machine: ")) << "said once for both";
+  EXPECT_TRUE(contains(slow.text, "GPU 0 - GPU 2, GPU 1 - GPU 2: through host memory")) << slow.text;
+  EXPECT_TRUE(contains(gpu_links(gpu_ranks(4, 2)).front().text, "every machine: ")) << "one finding for both nodes";
 }
 
 TEST(Doctor, ARanksOwnProblemIsShownWithItsRank) {
@@ -183,43 +185,44 @@ TEST(Doctor, TrialsFitIntoMemory) {
   EXPECT_EQ(bytes(reports), 4 * MiB) << "an eighth of it, to two others";
 }
 
-TEST(Doctor, MachinesAreTriedWhereTheyHaveSeveralRanks) {
-  const auto whats = [](const RankReports& reports) {
+TEST(Doctor, NodesWithSeveralRanksHaveTrialsOfTheirOwn) {
+  const auto kinds = [](const RankReports& reports) {
     std::vector<Trial::What> chosen;
     for (const Trial& trial : choose_trials(reports)) chosen.push_back(trial.what);
     return chosen;
   };
-  using Whats = std::vector<Trial::What>;
-  EXPECT_EQ(whats(gpu_ranks(2, 1)), (Whats{Trial::all}));
-  EXPECT_EQ(whats(gpu_ranks(2, 2)), (Whats{Trial::sharing, Trial::all}));
-  EXPECT_EQ(whats(gpu_ranks(4, 2)), (Whats{Trial::sharing, Trial::within, Trial::all}));
+  using Kinds = std::vector<Trial::What>;
+  EXPECT_EQ(kinds(gpu_ranks(2, 1)), (Kinds{Trial::all_ranks}));
+  EXPECT_EQ(kinds(gpu_ranks(2, 2)), (Kinds{Trial::sharing, Trial::all_ranks}));
+  EXPECT_EQ(kinds(gpu_ranks(4, 2)), (Kinds{Trial::sharing, Trial::within_nodes, Trial::all_ranks}));
 }
 
-TEST(Doctor, RatesAreThoseOfTheSlowestAndErrorsHaveTheirWords) {
-  const Trial trial{.what = Trial::all, .nccl = true, .bytes = 100'000'000};
-  std::vector<Tried> tried(4);
+TEST(Doctor, TheRateIsThatOfTheSlowestRankAndFailuresAreQuoted) {
+  const Trial trial{.what = Trial::all_ranks, .nccl = true, .bytes = 100'000'000};
+  std::vector<TrialResult> results(4);
   for (int rank = 0; rank < 4; ++rank) {
-    tried[static_cast<std::size_t>(rank)].rank = rank;
-    tried[static_cast<std::size_t>(rank)].peers = 3;
-    tried[static_cast<std::size_t>(rank)].seconds = rank == 2 ? 0.01 : 0.002;
+    results[static_cast<std::size_t>(rank)].rank = rank;
+    results[static_cast<std::size_t>(rank)].peers = 3;
+    results[static_cast<std::size_t>(rank)].seconds = rank == 2 ? 0.01 : 0.002;
   }
-  EXPECT_EQ(trial_finding(trial, tried),
+  EXPECT_EQ(trial_finding(trial, results),
             (Finding{Finding::ok, "all-to-all",
                      "NCCL, over all ranks: each rank sends 30.0 GB/s, 95.4 MiB to each of 3 others"}));
-  for (const std::size_t rank : {1, 2, 3}) tried[rank].problem = "unhandled system error";
-  EXPECT_EQ(trial_finding(trial, tried),
+  for (const std::size_t rank : {1, 2, 3}) results[rank].problem = "unhandled system error";
+  EXPECT_EQ(trial_finding(trial, results),
             (Finding{Finding::missing, "all-to-all", "NCCL, over all ranks: ranks 1-3: unhandled system error"}));
 }
 
+/// How often `part` appears in `text`.
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t times = 0;
   for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++times;
   return times;
 }
 
-TEST(DoctorProgram, OneVoiceSpeaksForAllRanks) {
+TEST(DoctorProgram, OnlyRank0PrintsTheFindingsOfAllRanks) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cpu"});
+  const ProgramResult outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cpu"});
   EXPECT_EQ(outcome.code, 0) << outcome.out << outcome.err;
   for (const char* line :
        {"ok      ranks           2 on 1 machine", "ok      rank 0 ", "ok      rank 1 ", "ok      LibTorch ",
@@ -227,26 +230,26 @@ TEST(DoctorProgram, OneVoiceSpeaksForAllRanks) {
     EXPECT_EQ(count(outcome.out, line), 1u) << line << "\n" << outcome.out;
 }
 
-TEST(DoctorProgram, SomethingMissingIsCode3AlsoOfRanks) {
+TEST(DoctorProgram, SomethingMissingMeansExitCode3AlsoWithRanks) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cpu", "--model", "nowhere"});
+  const ProgramResult outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cpu", "--model", "nowhere"});
   EXPECT_EQ(outcome.code, 3) << outcome.out << outcome.err;
   EXPECT_EQ(count(outcome.out, "missing model"), 1u) << outcome.out;
-  EXPECT_EQ(count(outcome.out, "all-to-all"), 1u) << "and the ranks are looked at all the same";
+  EXPECT_EQ(count(outcome.out, "all-to-all"), 1u) << "a missing model does not end the checks of the ranks";
 }
 
-TEST(DoctorProgram, ARankWithoutTheGpuThatIsAskedForSaysSo) {
+TEST(DoctorProgram, ARankWithoutTheRequestedGpuIsMissingSomething) {
   const TempFolder folder;
   const Surroundings no_gpu{.environment = {"CUDA_VISIBLE_DEVICES="}};
-  const Outcome outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cuda"}, no_gpu);
+  const ProgramResult outcome = run(folder.path(), {"doctor", "--ranks", "2", "--device", "cuda"}, no_gpu);
   EXPECT_EQ(outcome.code, 3) << outcome.out << outcome.err;
   for (const char* line : {"missing rank 0 ", "missing rank 1 "})
     EXPECT_EQ(count(outcome.out, line), 1u) << outcome.out;
 }
 
-TEST(DoctorProgram, AProcessAloneLooksAtItsLimits) {
+TEST(DoctorProgram, AProcessAloneShowsItsLimitsAndLibraries) {
   const TempFolder folder;
-  const Outcome outcome = run(folder.path(), {"doctor", "--device", "cpu"});
+  const ProgramResult outcome = run(folder.path(), {"doctor", "--device", "cpu"});
   for (const char* part : {"ulimit -l", "/dev/shm", "libmpi", "libz", "libavutil", "CLI11", "nlohmann-json"})
     EXPECT_TRUE(contains(outcome.out, part)) << part << "\n" << outcome.out;
   EXPECT_FALSE(contains(outcome.out, "rank 0")) << outcome.out;

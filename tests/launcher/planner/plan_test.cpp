@@ -1,15 +1,15 @@
-// tests/launcher/plan_test.cpp: where a model's parts go, and flags that contradict each other.
-#include "launcher/plan.hpp"
-
+// tests/launcher/planner/plan_test.cpp: plans of a run: where experts and texts are placed, and which flags are
+// refused.
 #include <gtest/gtest.h>
 
 #include <functional>
 
-#include "cluster/error.hpp"
-#include "launcher/model_choice.hpp"
+#include "base/error.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/planner/run_plan.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
-#include "tests/launcher/published_model.hpp"
+#include "tests/launcher/run/published_model.hpp"
 
 namespace wf {
 namespace {
@@ -34,16 +34,17 @@ Execution on_a_gpu() {
   return execution;
 }
 
-Ranks one_gpu(std::uint64_t memory) { return {{1}, "NVIDIA H200", memory, 2000 * gib}; }
+ClusterResources one_gpu(std::uint64_t memory) { return {{1}, "NVIDIA H200", memory, 2000 * gib}; }
 
-/// How one GPU with so much memory renders a list of 720p clips.
-Execution planned(std::uint64_t memory, const RunOptions& options = {}, std::size_t clips = 1) {
-  const Ranks ranks = one_gpu(memory);
+/// The execution that is planned for a list of 720p clips on one GPU with this much memory.
+Execution planned(std::uint64_t memory, const PlanningOptions& options = {}, std::size_t clips = 1) {
+  const ClusterResources ranks = one_gpu(memory);
   const std::vector<Job> jobs(clips, job_720p());
-  const PlanResult result = plan_run(request_for(published_model(), jobs, on_a_gpu(), options, ranks), options, ranks);
+  const PlanResult result = plan_run(request_for(published_model(), jobs, on_a_gpu(), options, ranks), ranks);
   return execution_for(result.winner().plan, on_a_gpu());
 }
 
+/// The text of the Error of this kind that `action` throws; fails the test when there is none.
 std::string refusal(const std::function<void()>& action, Error::Kind kind) {
   try {
     action();
@@ -55,37 +56,36 @@ std::string refusal(const std::function<void()>& action, Error::Kind kind) {
   return "";
 }
 
-TEST(Plan, ProcessAloneOnACpuComputesAsWithoutAPlan) {
-  RunOptions options;
-  options.gpu_memory = 1;  // of no GPU
-  const Execution planned = plan_alone(tiny_model(), {Job()}, Execution(), options);
+TEST(Plan, AProcessAloneOnACpuHasBothExpertsAndItsTextEncoderResident) {
+  const std::uint64_t one_byte = 1;
+  const Execution planned = plan_alone(tiny_model(), {Job()}, Execution(), {}, one_byte);
   EXPECT_TRUE(planned.device.is_cpu());
   EXPECT_TRUE(planned.text_device.is_cpu());
   EXPECT_EQ(planned.residency, Residency::both);
   EXPECT_TRUE(planned.keep_text_encoder);
-  EXPECT_FALSE(planned.expert_leaves);
+  EXPECT_FALSE(planned.offload_expert_for_decode);
 }
 
 TEST(Plan, OnACpuTooLittleMemoryIsNoReasonToRefuse) {
-  const Ranks small{{1}, "cpu", gib, gib, 2};
-  EXPECT_NO_THROW(plan_run(request_for(published_model(), {job_720p()}, Execution(), {}, small), {}, small));
+  const ClusterResources small{{1}, "cpu", gib, gib, 2};
+  EXPECT_NO_THROW(plan_run(request_for(published_model(), {job_720p()}, Execution(), {}, small), small));
 }
 
-TEST(Plan, OnACpuExpertsAreExchangedWhereThatIsAsked) {
-  RunOptions options;
-  options.placement = "swap";
-  EXPECT_EQ(plan_alone(tiny_model(), {Job()}, Execution(), options).residency, Residency::exchanged);
+TEST(Plan, OnACpuExpertsAreExchangedWhenPlacementSwapIsForced) {
+  PlanningOptions options;
+  options.choices.mode = PlacementMode::swap;
+  EXPECT_EQ(plan_alone(tiny_model(), {Job()}, Execution(), options, 0).residency, Residency::exchanged);
 }
 
-TEST(Plan, ATextEncoderOnAGpuDoesNotGoWithARunOnTheCpu) {
-  RunOptions options;
-  options.text_device = "cuda";
-  const std::string words = refusal([&] { plan_alone(tiny_model(), {Job()}, Execution(), options); }, Error::input);
-  EXPECT_NE(words.find("--text-device cuda"), std::string::npos) << words;
-  EXPECT_NE(words.find("--device"), std::string::npos) << words;
+TEST(Plan, ATextEncoderOnAGpuIsRefusedForARunOnTheCpu) {
+  PlanningOptions options;
+  options.choices.text_on_cpu = false;
+  const std::string text = refusal([&] { plan_alone(tiny_model(), {Job()}, Execution(), options, 0); }, Error::input);
+  EXPECT_NE(text.find("--text-device cuda"), std::string::npos) << text;
+  EXPECT_NE(text.find("--device"), std::string::npos) << text;
 }
 
-TEST(Plan, WithLessMemoryTheTextEncoderGoesFirstThenExpertsAreExchangedThenOneLeavesForDecoding) {
+TEST(Plan, WithLessMemoryTheTextEncoderIsUnloadedThenExpertsAreExchangedThenOffloadedForDecoding) {
   const Execution roomy = planned(139 * gib);
   EXPECT_EQ(roomy.residency, Residency::both);
   EXPECT_TRUE(roomy.keep_text_encoder);
@@ -96,70 +96,70 @@ TEST(Plan, WithLessMemoryTheTextEncoderGoesFirstThenExpertsAreExchangedThenOneLe
   EXPECT_TRUE(close.text_device.is_cuda());
   const Execution half = planned(48 * gib);
   EXPECT_EQ(half.residency, Residency::exchanged);
-  EXPECT_FALSE(half.expert_leaves);
+  EXPECT_FALSE(half.offload_expert_for_decode);
   const Execution tight = planned(40 * gib);
   EXPECT_EQ(tight.residency, Residency::exchanged);
-  EXPECT_TRUE(tight.expert_leaves);
+  EXPECT_TRUE(tight.offload_expert_for_decode);
   EXPECT_EQ(planned(139 * gib, {}, 40).residency, Residency::both) << "for any number of clips";
   EXPECT_EQ(planned(48 * gib, {}, 40).residency, Residency::exchanged);
 }
 
-TEST(Plan, WhatItFindsFitsByTheSumsOfTheStages) {
+TEST(Plan, PlannedExecutionsFitByTheMemorySumsOfTheStages) {
   for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib}) {
     const std::uint64_t peak = peak_bytes_needed(published_model(), planned(memory), job_720p());
     EXPECT_LE(peak + margin_bytes, memory);
   }
 }
 
-TEST(Plan, BatchedGuidanceIsPlannedFor) {
+TEST(Plan, MemoryOfBatchedGuidanceIsPlannedFor) {
   Execution batched = on_a_gpu();
   batched.guidance = GuidanceMode::batched;
-  const Ranks ranks = one_gpu(139 * gib);
-  const PlanResult result = plan_run(request_for(published_model(), {job_720p()}, batched, {}, ranks), {}, ranks);
+  const ClusterResources ranks = one_gpu(139 * gib);
+  const PlanResult result = plan_run(request_for(published_model(), {job_720p()}, batched, {}, ranks), ranks);
   const Execution execution = execution_for(result.winner().plan, batched);
   EXPECT_EQ(result.winner().fullest().total(),
             peak_bytes_needed(published_model(), execution, job_720p()) + margin_bytes);
 }
 
 TEST(Plan, ObeysTheFlags) {
-  RunOptions options;
-  options.placement = "swap", options.text_device = "cpu";
+  PlanningOptions options;
+  options.choices.mode = PlacementMode::swap, options.choices.text_on_cpu = true;
   const Execution swap = planned(139 * gib, options);
   EXPECT_EQ(swap.residency, Residency::exchanged);
   EXPECT_TRUE(swap.text_device.is_cpu());
-  EXPECT_TRUE(swap.keep_text_encoder) << "nothing makes it leave the host";
+  EXPECT_TRUE(swap.keep_text_encoder) << "on the host it takes no GPU memory";
 }
 
-TEST(Plan, WhereNothingFitsItSaysWhatIsMissing) {
-  const std::string words = refusal([] { planned(24 * gib); }, Error::environment);
+TEST(Plan, WhenNothingFitsTheErrorNamesTheShortage) {
+  const std::string text = refusal([] { planned(24 * gib); }, Error::environment);
   for (const char* part : {"24.0 GiB", "more than there is", "what would fit"})
-    EXPECT_NE(words.find(part), std::string::npos) << words;
+    EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
-TEST(Plan, DegreesThatOneProcessCannotHaveAskForRanks) {
-  RunOptions options;
-  options.degrees.ulysses = 2;
-  const auto plan = [&] { plan_alone(tiny_model(), {Job()}, Execution(), options); };
-  const std::string words = refusal(plan, Error::input);
-  EXPECT_NE(words.find("--ulysses 2"), std::string::npos) << words;
-  EXPECT_NE(words.find("--ranks 2"), std::string::npos) << words;
-  options.degrees = {}, options.placement = "pipeline";
+TEST(Plan, DegreesThatNeedMoreRanksThanThereAreAreRefused) {
+  PlanningOptions options;
+  options.choices.ulysses = 2;
+  const auto plan = [&] { plan_alone(tiny_model(), {Job()}, Execution(), options, 0); };
+  const std::string text = refusal(plan, Error::input);
+  EXPECT_NE(text.find("--ulysses 2"), std::string::npos) << text;
+  EXPECT_NE(text.find("--ranks 2"), std::string::npos) << text;
+  options.choices = {.mode = PlacementMode::pipeline};
   EXPECT_NE(refusal(plan, Error::input).find("--ranks 2"), std::string::npos);
 }
 
 TEST(ExecutionFor, ARankOfAPipelineHoldsOneExpert) {
   PlacementPlan plan;
-  plan.mode = PlacementMode::pipeline, plan.text = TextPlace::cpu, plan.expert_leaves = true;
+  plan.mode = PlacementMode::pipeline, plan.text = TextPlace::cpu, plan.offload_expert_for_decode = true;
   const Execution execution = execution_for(plan, on_a_gpu());
   EXPECT_EQ(execution.residency, Residency::one);
   EXPECT_TRUE(execution.text_device.is_cpu());
-  EXPECT_TRUE(execution.expert_leaves);
+  EXPECT_TRUE(execution.offload_expert_for_decode);
 }
 
-TEST(RanksOf, TakesTheLeastOfWhatDiffers) {
-  const RankFacts large{"a", "NVIDIA H200", 139 * gib, 1000 * gib, 8},
+TEST(ClusterResources, AreTheLeastOfResourcesThatDiffer) {
+  const RankResources large{"a", "NVIDIA H200", 139 * gib, 1000 * gib, 8},
       small{"b", "NVIDIA L40S", 44 * gib, 500 * gib, 4};
-  const Ranks ranks = ranks_of({large, large, large, small});
+  const ClusterResources ranks = cluster_resources({large, large, large, small});
   EXPECT_EQ(ranks.on_node, (std::vector<int>{3, 1}));
   EXPECT_EQ(ranks.device_name, "NVIDIA L40S");
   EXPECT_EQ(ranks.memory_bytes, 44 * gib);
@@ -167,16 +167,22 @@ TEST(RanksOf, TakesTheLeastOfWhatDiffers) {
   EXPECT_EQ(ranks.threads, 4);
 }
 
-TEST(RanksOf, OnCpusRanksShareTheirNodesMemory) {
-  const RankFacts cpu{"a", "cpu", 0, 64 * gib, 2};
-  EXPECT_EQ(ranks_of({cpu, cpu, cpu, cpu}).memory_bytes, 16 * gib);
-  const RankFacts gpu{"b", "NVIDIA H200", 139 * gib, 64 * gib, 2};
-  EXPECT_NE(refusal([&] { ranks_of({cpu, gpu}); }, Error::environment).find("--device cpu"), std::string::npos);
+TEST(ClusterResources, CpuRanksShareTheMemoryOfTheirNodeAndAreNotMixedWithGpuRanks) {
+  const RankResources cpu{"a", "cpu", 0, 64 * gib, 2};
+  EXPECT_EQ(cluster_resources({cpu, cpu, cpu, cpu}).memory_bytes, 16 * gib);
+  const RankResources gpu{"b", "NVIDIA H200", 139 * gib, 64 * gib, 2};
+  EXPECT_NE(refusal(
+                [&] {
+                  cluster_resources({cpu, gpu});
+                },
+                Error::environment)
+                .find("--device cpu"),
+            std::string::npos);
 }
 
 TEST(ChosenExecution, OnACpuIsF32WithItsOwnNoise) {
   RunOptions options;
-  options.device = "cpu";
+  options.device = DeviceChoice::cpu;
   const Execution execution = chosen_execution(options);
   EXPECT_EQ(execution.precision, Precision::reference);
   EXPECT_EQ(execution.noise, NoiseSource::cpu);
@@ -184,10 +190,10 @@ TEST(ChosenExecution, OnACpuIsF32WithItsOwnNoise) {
   EXPECT_FALSE(execution.tf32);
 }
 
-TEST(ChosenExecution, TakesEveryWordOfTheFlags) {
+TEST(ChosenExecution, TakesTheValueOfEveryFlag) {
   RunOptions options;
-  options.device = "cpu", options.precision = "exact", options.guidance_mode = "batched", options.noise = "device",
-  options.attention = "cudnn", options.tf32 = true;
+  options.device = DeviceChoice::cpu, options.precision = Precision::exact, options.noise = NoiseSource::device;
+  options.guidance_mode = GuidanceMode::batched, options.attention = AttentionBackend::cudnn, options.tf32 = true;
   const Execution execution = chosen_execution(options);
   EXPECT_EQ(execution.precision, Precision::exact);
   EXPECT_EQ(execution.guidance, GuidanceMode::batched);
@@ -196,14 +202,15 @@ TEST(ChosenExecution, TakesEveryWordOfTheFlags) {
   EXPECT_TRUE(execution.tf32);
 }
 
-TEST(RecipeOf, NamesWhatReachesThePixelsAndNothingElse) {
+TEST(RecipeOf, RecordsOnlySettingsThatChangePixels) {
   Execution plain;
   EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
   plain.backend = AttentionBackend::math, plain.residency = Residency::exchanged, plain.keep_text_encoder = false;
   EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
   Execution asked;
   asked.precision = Precision::exact, asked.noise = NoiseSource::device, asked.tf32 = true;
-  EXPECT_EQ(recipe_of("id", asked), (Recipe{"id", "exact", true, "cpu"})) << "a CPU's draw is the CPU's";
+  EXPECT_EQ(recipe_of("id", asked), (Recipe{"id", "exact", true, "cpu"}))
+      << "on a CPU, noise of the device is noise of the CPU";
 }
 
 }  // namespace

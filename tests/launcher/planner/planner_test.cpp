@@ -1,4 +1,4 @@
-// tests/launcher/planner_test.cpp: which placement wins on which machine, and whether the models behind it hold.
+// tests/launcher/planner/planner_test.cpp: which placement wins on which hardware, and the models of time and memory.
 #include "launcher/planner/planner.hpp"
 
 #include <gtest/gtest.h>
@@ -8,13 +8,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "launcher/planner/report.hpp"
 #include "launcher/planner/time_model.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "tests/launcher/program.hpp"
-#include "tests/launcher/published_model.hpp"
+#include "tests/launcher/run/published_model.hpp"
 
 namespace wf {
 namespace {
@@ -45,7 +45,7 @@ PlanRequest request_for(int nodes, int gpus, std::uint64_t memory, std::size_t c
   return request;
 }
 
-/// What an error of this kind says; fails the test when there is none.
+/// The text of the Error of this kind that planning throws; fails the test when there is none.
 std::string refusal(const PlanRequest& request, Error::Kind kind) {
   try {
     ADD_FAILURE() << "accepted: " << describe(make_plan(request).winner().plan);
@@ -97,17 +97,17 @@ TEST(Planner, ShortListsOnGpusThatHoldOneExpertDoNotWaitForAPipelineToFill) {
 }
 
 TEST(Planner, WhereNothingFitsTheShortageIsNamed) {
-  const std::string words = refusal(request_for(1, 2, 24 * gib, 248), Error::environment);
+  const std::string text = refusal(request_for(1, 2, 24 * gib, 248), Error::environment);
   for (const char* part : {"24.0 GiB", "an expert 27.0 GiB", "more than there is", "pool", "what would fit"})
-    EXPECT_NE(words.find(part), std::string::npos) << part << " in " << words;
+    EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   EXPECT_EQ(exit_code(Error::environment), 3);
 }
 
 TEST(Planner, WhatWouldFitDoesFit) {
   PlanRequest request = request_for(1, 2, 24 * gib, 4);
-  const std::string words = refusal(request, Error::environment);
+  const std::string text = refusal(request, Error::environment);
   const std::string flag = "--gpu-memory ";
-  request.hardware.memory_bytes = std::stoull(words.substr(words.find(flag) + flag.size())) * gib;
+  request.hardware.memory_bytes = std::stoull(text.substr(text.find(flag) + flag.size())) * gib;
   EXPECT_TRUE(make_plan(request).winner().fits());
 }
 
@@ -127,17 +127,17 @@ TEST(Planner, ForcedChoicesAreObeyed) {
 }
 
 TEST(Planner, ChoicesThatCannotBeObeyedAreRefusedWithTheReason) {
-  const auto words = [](const PlacementChoices& choices, int gpus = 8) {
+  const auto text = [](const PlacementChoices& choices, int gpus = 8) {
     PlanRequest request = request_for(1, gpus, 141 * gib, 4);
     request.choices = choices;
     return refusal(request, Error::input);
   };
-  EXPECT_NE(words({.ulysses = 3}).find("groups of 3"), std::string::npos);
-  EXPECT_NE(words({.ulysses = 41}, 41).find("40 heads"), std::string::npos);
-  EXPECT_NE(words({.guidance = 3}, 3).find("two forwards"), std::string::npos);
-  EXPECT_NE(words({.high_ranks = 4, .low_ranks = 3}).find("8 GPUs"), std::string::npos);
-  EXPECT_NE(words({.mode = PlacementMode::swap, .high_ranks = 4}).find("--placement pipeline"), std::string::npos);
-  EXPECT_NE(words({.mode = PlacementMode::pipeline}, 1).find("two groups"), std::string::npos);
+  EXPECT_NE(text({.ulysses = 3}).find("groups of 3"), std::string::npos);
+  EXPECT_NE(text({.ulysses = 41}, 41).find("40 heads"), std::string::npos);
+  EXPECT_NE(text({.guidance = 3}, 3).find("two forwards"), std::string::npos);
+  EXPECT_NE(text({.high_ranks = 4, .low_ranks = 3}).find("8 GPUs"), std::string::npos);
+  EXPECT_NE(text({.mode = PlacementMode::swap, .high_ranks = 4}).find("--placement pipeline"), std::string::npos);
+  EXPECT_NE(text({.mode = PlacementMode::pipeline}, 1).find("two groups"), std::string::npos);
 }
 
 TEST(TimeModel, GivesTheMeasuredForwards) {
@@ -191,15 +191,15 @@ TEST(TimeModel, TimesGrowWithSizeAndSteps) {
   EXPECT_LT(make_plan(request_for(1, 8, 141 * gib, 16, job)).winner().predicted.makespan, forty);
 }
 
-TEST(MemoryModel, AResidentRankIsWhatTheStagesNeedAndTheMargin) {
+TEST(MemoryModel, AResidentRankTakesWhatTheStagesNeedPlusTheMargin) {
   Execution execution = on_gpus();
   const Pool all{"all", {Stage::text, Stage::high, Stage::low, Stage::decode}, 1};
   PlacementPlan plan;
   plan.pools = {all};
   for (const bool tf32 : {false, true}) {
-    for (const TextPlace text : {TextPlace::beside, TextPlace::before}) {
+    for (const TextPlace text : {TextPlace::resident, TextPlace::upfront}) {
       for (const Job& job : {Job(), job_720p()}) {
-        plan.text = text, execution.tf32 = tf32, execution.keep_text_encoder = text == TextPlace::beside;
+        plan.text = text, execution.tf32 = tf32, execution.keep_text_encoder = text == TextPlace::resident;
         const RankMemory memory = rank_memory(published_model(), plan, all, {job}, execution);
         EXPECT_EQ(memory.total(), peak_bytes_needed(published_model(), execution, job) + margin_bytes);
       }
@@ -207,10 +207,10 @@ TEST(MemoryModel, AResidentRankIsWhatTheStagesNeedAndTheMargin) {
   }
 }
 
-TEST(MemoryModel, MoreRanksTakeLessWorkEach) {
+TEST(MemoryModel, MoreUlyssesRanksTakeLessMemoryEach) {
   const auto total = [](int ulysses) {
     PlacementPlan plan;
-    plan.degrees.ulysses = ulysses, plan.text = TextPlace::before;
+    plan.degrees.ulysses = ulysses, plan.text = TextPlace::upfront;
     plan.pools = {{"high", {Stage::high}, 1}};
     return rank_memory(published_model(), plan, plan.pools[0], {job_720p()}, on_gpus()).total();
   };
@@ -218,7 +218,7 @@ TEST(MemoryModel, MoreRanksTakeLessWorkEach) {
   EXPECT_LT(total(8), total(4));
 }
 
-/// What holds of every plan, whatever it was made for.
+/// Asserts what holds for every plan, regardless of the request.
 void expect_sound(const PlanRequest& request, const PlanResult& result) {
   const Considered& winner = result.winner();
   EXPECT_LE(winner.fullest().total(), request.hardware.memory_bytes);
@@ -267,11 +267,11 @@ TEST(Planner, UnevenNodesAreFilledToTheLastRank) {
   }
 }
 
-TEST(Hardware, GroupsLieInsideNodesWhereTheyDivideEveryOne) {
+TEST(Hardware, GroupsAreInsideNodesWhenTheirSizeDividesEveryNode) {
   Hardware hardware;
   hardware.nodes = {6, 4};
   EXPECT_TRUE(hardware.inside_a_node(2));
-  EXPECT_FALSE(hardware.inside_a_node(3)) << "of the second node one rank is left over";
+  EXPECT_FALSE(hardware.inside_a_node(3)) << "the second node has 4 GPUs, so a group of 3 would span both nodes";
   EXPECT_FALSE(hardware.inside_a_node(4));
   EXPECT_EQ(hardware.gpus(), 10);
   hardware.nodes = {6};
@@ -285,31 +285,32 @@ TEST(Planner, PinnedMemoryHasToFitTheNode) {
   const Considered roomy = make_plan(request).winner();
   EXPECT_EQ(roomy.predicted.node_pinned_bytes, roomy.predicted.pinned_bytes / 2) << "16 experts of 27 GiB";
   request.hardware.host_bytes = 256 * gib;
-  const std::string words = refusal(request, Error::environment);
+  const std::string text = refusal(request, Error::environment);
   for (const char* part : {"host memory", "256.0 GiB", "fewer ranks a node"})
-    EXPECT_NE(words.find(part), std::string::npos) << words;
+    EXPECT_NE(text.find(part), std::string::npos) << text;
   request.choices.mode = {};
   const Considered other = make_plan(request).winner();
   EXPECT_EQ(other.plan.mode, PlacementMode::pipeline) << describe(other.plan);
 }
 
-TEST(Planner, ParkedClipsTakeWhatPinnedMemoryLeaves) {
+TEST(Planner, StashedClipsMayTakeWhatPinnedMemoryLeaves) {
   PlanRequest request = request_for(2, 8, 141 * gib, 64);
   const PlacementPlan resident = make_plan(request).winner().plan;
-  EXPECT_EQ(parked_in_total(request, resident), std::numeric_limits<int>::max()) << "nothing is known of the nodes";
+  EXPECT_EQ(stashed_in_total(request, resident), std::numeric_limits<int>::max()) << "the memory of nodes is unknown";
   request.hardware.host_bytes = 100 * gib;
-  const double parked = static_cast<double>(parked_bytes(published_model(), job_720p()));
-  EXPECT_NEAR(parked, 4 * 4 * 16.0 * 21 * 90 * 160 + 2 * 2 * 512.0 * 4096, 1);
-  EXPECT_NEAR(parked_in_total(request, resident), 2 * 90.0 * gib / parked, 2);
+  const double stashed = static_cast<double>(stashed_bytes(published_model(), job_720p()));
+  EXPECT_NEAR(stashed, 4 * 4 * 16.0 * 21 * 90 * 160 + 2 * 2 * 512.0 * 4096, 1);
+  EXPECT_NEAR(stashed_in_total(request, resident), 2 * 90.0 * gib / stashed, 2);
   PlacementPlan pools = resident;
   pools.mode = PlacementMode::pipeline;
   pools.pools = {{"high", {Stage::high}, 10}, {"low", {Stage::text, Stage::low, Stage::decode}, 6}};
-  EXPECT_EQ(parked_in_total(request, pools), parked_in_total(request, resident) - 16) << "one ahead for each group";
+  EXPECT_EQ(stashed_in_total(request, pools), stashed_in_total(request, resident) - 16)
+      << "one prefetched clip for each group";
   request.hardware.host_bytes = gib / 64;
-  EXPECT_EQ(parked_in_total(request, resident), 1) << "else nothing would ever be handed over";
+  EXPECT_EQ(stashed_in_total(request, resident), 1) << "with 0 no clip could ever change groups";
 }
 
-TEST(Planner, OnCpusTheSamePlacementsAreThereAndMemoryIsOnlyToldOf) {
+TEST(Planner, OnCpusEveryModeIsConsideredAndTooLittleMemoryIsNoError) {
   PlanRequest request = request_for(1, 1, 0, 8);
   request.execution = {};
   request.hardware = equal_nodes(1, 4, gib, cpu_figures(2));
@@ -318,8 +319,8 @@ TEST(Planner, OnCpusTheSamePlacementsAreThereAndMemoryIsOnlyToldOf) {
   std::set<PlacementMode> modes;
   for (const Considered& each : result.considered) {
     modes.insert(each.plan.mode);
-    EXPECT_NE(each.plan.text, TextPlace::cpu) << "there is no other place";
-    EXPECT_FALSE(each.plan.expert_leaves);
+    EXPECT_NE(each.plan.text, TextPlace::cpu) << "on a CPU the encoder has no other device";
+    EXPECT_FALSE(each.plan.offload_expert_for_decode);
     EXPECT_EQ(each.predicted.pinned_bytes, 0u);
   }
   EXPECT_EQ(modes.size(), 4u);
@@ -329,9 +330,9 @@ TEST(Planner, OnCpusTheSamePlacementsAreThereAndMemoryIsOnlyToldOf) {
   EXPECT_EQ(roomy.group_size(), 1);
 }
 
-TEST(Hardware, ThreadsShareTheWorkOfACpu) {
+TEST(Hardware, TimesOfACpuAreDividedAmongItsThreads) {
   EXPECT_DOUBLE_EQ(cpu_figures(8).token_seconds, cpu_figures(2).token_seconds / 4);
-  EXPECT_EQ(cpu_figures(8).f32_factor, 1) << "its figures are those of reference";
+  EXPECT_EQ(cpu_figures(8).f32_factor, 1) << "figures of a CPU hold for reference";
   EXPECT_EQ(cpu_figures(8).source.find("estimated"), 0u);
   EXPECT_EQ(with_threads(gpu_figures("h200"), 7).token_seconds, gpu_figures("h200").token_seconds);
 }
@@ -354,10 +355,10 @@ TEST(Calibration, IsKeptPerKindAndFoundInTheUsersCache) {
   EXPECT_EQ(kept.source, "lab");
   EXPECT_DOUBLE_EQ(kept.token_seconds, 1) << "measured with 4 threads, used with 2";
   write_file(file, "{}");
-  EXPECT_THROW(save_calibration(cpu, file), Error) << "somebody else's file";
+  EXPECT_THROW(save_calibration(cpu, file), Error) << "not a calibration";
 }
 
-TEST(Calibration, ReplacesWhatItSaysAndIsCheckedWordByWord) {
+TEST(Calibration, OverridesTheFiguresThatItHasAndIsCheckedKeyByKey) {
   const TempFolder folder;
   const Path file = folder.path() / "calibration.json";
   const auto with = [&](const std::string& json) {
@@ -395,17 +396,17 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
     flags.insert(flags.begin(), {"plan", "list.yaml", "--model", golden_model_folder()});
     return run(folder.path(), flags);
   };
-  const Outcome text = plan({"--gpus", "4", "--gpu", "l40s"});
+  const ProgramResult text = plan({"--gpus", "4", "--gpu", "l40s"});
   EXPECT_EQ(text.code, 0) << text.err;
   for (const char* part : {"estimated", "clips an hour", "wins", "margin", "resident"})
     EXPECT_NE(text.out.find(part), std::string::npos) << part << " in " << text.out;
-  const Outcome json = plan({"--gpus", "4", "--nodes", "2", "--gpu-memory", "maximum", "--json"});
+  const ProgramResult json = plan({"--gpus", "4", "--nodes", "2", "--gpu-memory", "maximum", "--json"});
   const auto parsed = nlohmann::json::parse(json.out);
   EXPECT_EQ(parsed["hardware"]["memory_bytes"], 80'000'000'000);
   EXPECT_EQ(parsed["hardware"]["gpus"], (std::vector<int>{4, 4}));
   EXPECT_EQ(parsed["winner"], parsed["considered"][0]);
   EXPECT_EQ(parsed["clips"], 3);
-  const Outcome cpu = plan({"--gpu", "cpu", "--gpus", "2", "--threads", "4"});
+  const ProgramResult cpu = plan({"--gpu", "cpu", "--gpus", "2", "--threads", "4"});
   EXPECT_EQ(cpu.code, 0) << cpu.err;
   EXPECT_NE(cpu.out.find("2 ranks of kind cpu"), std::string::npos) << cpu.out;
   EXPECT_NE(cpu.out.find("reference"), std::string::npos) << cpu.out;
@@ -414,7 +415,7 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   EXPECT_EQ(plan({"--gpus", "0"}).code, 2);
 }
 
-TEST(Guidance, IsBatchedWhereRanksOfGpusShareASequenceAndItFits) {
+TEST(Guidance, IsBatchedWhereGpuRanksShareASequenceAndItFits) {
   const auto guidance = [](std::uint64_t memory, const PlacementChoices& choices) {
     PlanRequest request = request_for(1, 2, memory, 4, job_720p());
     request.choices = choices, request.choices.mode = PlacementMode::swap;
@@ -424,12 +425,12 @@ TEST(Guidance, IsBatchedWhereRanksOfGpusShareASequenceAndItFits) {
   const PlacementChoices ulysses{.guidance = 1, .ulysses = 2}, ring{.guidance = 1, .ring = 2};
   EXPECT_EQ(guidance(141 * gib, ulysses), GuidanceMode::batched);
   EXPECT_EQ(guidance(141 * gib, ring), GuidanceMode::batched);
-  EXPECT_EQ(guidance(141 * gib, {.guidance = 2}), GuidanceMode::two) << "a forward on each half";
-  EXPECT_EQ(guidance(141 * gib, {.guidance = 1, .ulysses = 1}), GuidanceMode::two) << "a GPU has all rows of a clip";
-  EXPECT_EQ(guidance(38 * gib, ulysses), GuidanceMode::two) << "both at once take more memory than there is";
+  EXPECT_EQ(guidance(141 * gib, {.guidance = 2}), GuidanceMode::two) << "each guidance branch has ranks of its own";
+  EXPECT_EQ(guidance(141 * gib, {.guidance = 1, .ulysses = 1}), GuidanceMode::two) << "ranks share no sequence";
+  EXPECT_EQ(guidance(38 * gib, ulysses), GuidanceMode::two) << "a batch of 2 does not fit";
 }
 
-TEST(Guidance, OfAFlagIsObeyedAndNothingChangesOnCpus) {
+TEST(Guidance, ModeOfAFlagIsObeyedAndCpusDoNotBatch) {
   const Degrees shared{.guidance = 1, .ulysses = 2, .ring = 1};
   for (const GuidanceMode mode : {GuidanceMode::two, GuidanceMode::batched})
     EXPECT_EQ(guidance_modes(mode, shared, true), std::vector{mode});

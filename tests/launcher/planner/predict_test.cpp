@@ -1,5 +1,5 @@
-// tests/launcher/predict_test.cpp: the simulated list beside bounds, beside lists that were measured, and beside itself
-// when it is cut short.
+// tests/launcher/planner/predict_test.cpp: simulated lists compared with bounds, with measured lists, and with a
+// simulation of only a part.
 #include "launcher/planner/predict.hpp"
 
 #include <gtest/gtest.h>
@@ -8,23 +8,23 @@
 #include <cstdio>
 #include <ctime>
 
-#include "tests/launcher/published_model.hpp"
+#include "tests/launcher/run/published_model.hpp"
 
 namespace wf {
 namespace {
 
 constexpr std::uint64_t gib = 1ull << 30;
 
-/// Of so many seconds so many clips.
-struct Works {
+/// `clips` clips that take `seconds` each.
+struct ClipBatch {
   double seconds;
   int clips;
 };
 
-/// A clip of `seconds` is that wide.
-std::vector<Job> jobs_of(const std::vector<Works>& works) {
+/// Jobs whose width is the seconds that they take.
+std::vector<Job> jobs_of(const std::vector<ClipBatch>& batches) {
   std::vector<Job> jobs;
-  for (const Works& each : works) {
+  for (const ClipBatch& each : batches) {
     Job job;
     job.width = static_cast<int>(each.seconds);
     jobs.insert(jobs.end(), static_cast<std::size_t>(each.clips), job);
@@ -34,12 +34,12 @@ std::vector<Job> jobs_of(const std::vector<Works>& works) {
 
 std::vector<Role> residents(int groups) { return std::vector<Role>(static_cast<std::size_t>(groups), Role::resident); }
 
-double end_of(const std::vector<Stint>& stints) { return stints.back().end; }
+double end_of(const std::vector<BusyInterval>& intervals) { return intervals.back().end; }
 
 TEST(Simulate, ResidentGroupsAreNeverBelowTheBoundsAndNearThem) {
-  const auto makespan = [](const std::vector<Works>& works, int groups) {
+  const auto makespan = [](const std::vector<ClipBatch>& batches, int groups) {
     const auto seconds = [](const Job& job) { return StageSeconds{.high = static_cast<double>(job.width)}; };
-    return end_of(simulate(jobs_of(works), {.groups = residents(groups), .seconds = seconds}));
+    return end_of(simulate(jobs_of(batches), {.groups = residents(groups), .seconds = seconds}));
   };
   for (const int groups : {1, 3, 8, 128}) {
     const double bound = std::max((100 * 37 + 30 * 211 + 7 * 1000.0) / groups, 100.0);
@@ -50,42 +50,43 @@ TEST(Simulate, ResidentGroupsAreNeverBelowTheBoundsAndNearThem) {
   EXPECT_EQ(makespan({{1000, 1}, {10, 80}}, 8), 1000) << "short clips fill the groups that the long one leaves";
 }
 
-TEST(Simulate, RoomForAnExpertIsPinnedWhenItFirstLeaves) {
+TEST(Simulate, MemoryForAnExpertIsPinnedWhenItIsFirstOffloaded) {
   const std::vector<Job> jobs(3);
-  Staging swap{
+  SimulationSetup swap{
       .groups = residents(1),
       .seconds = [](const Job&) { return StageSeconds{.high = 10, .low = 10, .decode = 2, .exchange = 1, .pin = 15}; },
       .exchanges = true};
   const auto seconds_of_clips = [&] {
     std::vector<double> seconds;
-    for (const Stint& stint : simulate(jobs, swap)) seconds.push_back(stint.seconds());
+    for (const BusyInterval& interval : simulate(jobs, swap)) seconds.push_back(interval.seconds());
     return seconds;
   };
   EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16, 22 + 16 + 1, 22 + 1 + 1}));
   swap.low_on_host = true;
   EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16, 22 + 1 + 1, 22 + 1 + 1}));
-  swap.low_on_host = false, swap.expert_leaves = true;
-  EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16 + 15, 22 + 1 + 1, 22 + 1 + 1})) << "of low for decoding";
+  swap.low_on_host = false, swap.offload_expert_for_decode = true;
+  EXPECT_EQ(seconds_of_clips(), (std::vector<double>{22 + 16 + 15, 22 + 1 + 1, 22 + 1 + 1}))
+      << "the low-noise expert is offloaded for decoding";
 }
 
-/// The stages of docs/images/pipeline-two-gpus.svg. What it shows is done by whom in which order, and how long it took
-/// without the first second, when a GPU is slower (docs/performance.md).
-TEST(Simulate, MeasuredStagesMakeTheMeasuredPipeline) {
+/// Stage times, order of work and time of the list as in docs/images/pipeline-two-gpus.svg, without the first second,
+/// in which a GPU is slower (docs/performance.md).
+TEST(Simulate, MeasuredStageTimesGiveTheMeasuredPipeline) {
   const auto measured = [](const Job&) {
     return StageSeconds{.text = 0.01, .high = 10.31, .low = 10.24, .decode = 2.25, .transfer = 0.5, .exchange = 0.17};
   };
-  const std::vector<Stint> stints =
+  const std::vector<BusyInterval> intervals =
       simulate(std::vector<Job>(6),
                {.groups = {Role::high, Role::low},
                 .dispatch = {.light = {Role::low, Role::low}, .change_seconds = 5.8, .least_seconds_in_role = 58},
                 .seconds = measured});
-  EXPECT_NEAR(end_of(stints), 75.3, 0.02 * 75.3);
+  EXPECT_NEAR(end_of(intervals), 75.3, 0.02 * 75.3);
   std::vector<std::vector<std::size_t>> low(2);
   std::vector<double> busy(2);
-  for (const Stint& stint : stints) {
-    const auto group = static_cast<std::size_t>(stint.group);
-    busy[group] += 100 * stint.seconds() / end_of(stints);
-    if (stint.last == Stage::write) low[group].push_back(stint.clip);
+  for (const BusyInterval& interval : intervals) {
+    const auto group = static_cast<std::size_t>(interval.group);
+    busy[group] += 100 * interval.seconds() / end_of(intervals);
+    if (interval.last == Stage::write) low[group].push_back(interval.clip);
   }
   EXPECT_EQ(low[0], (std::vector<std::size_t>{4})) << "the first GPU takes the other expert at the end";
   EXPECT_EQ(low[1], (std::vector<std::size_t>{0, 1, 2, 3, 5}));
@@ -111,11 +112,12 @@ PlanRequest measured_request(int gpus, std::size_t clips, PlacementMode mode) {
 double list_seconds(const Prediction& predicted) { return predicted.makespan - predicted.start_seconds; }
 
 struct MeasuredPool {
-  double busy;  ///< percent
-  double gib;   ///< most in tensors on a GPU
+  double busy;  ///< Percent of the time.
+  double gib;   ///< Peak of tensors on a GPU.
 };
 
-/// As `wanfarm bench list` reported it (docs/performance.md): without loading, and shares of that time.
+/// Compares a prediction with what `wanfarm bench list` reported (docs/performance.md). Times and shares are without
+/// loading.
 void expect_measured(PlacementMode mode, double seconds, const std::vector<MeasuredPool>& pools) {
   const Prediction predicted = make_plan(measured_request(2, 6, mode)).winner().predicted;
   const double list = list_seconds(predicted);
@@ -137,14 +139,14 @@ TEST(Predict, GivesTheMeasuredListsOfTwoGpus) {
   expect_measured(PlacementMode::pipeline, 75.3, {{99.1, 33.04}, {83.2, 43.64}});
 }
 
-/// One H200, two clips with --placement swap: 47.1 and 47.0 s, in each of which room for one expert was pinned.
+/// One H200, two clips with --placement swap: 47.1 and 47.0 s, each including the pinning of memory for one expert.
 TEST(Predict, GivesTheMeasuredExchanges) {
   PlanRequest request = measured_request(1, 2, PlacementMode::swap);
   request.execution.tf32 = false;
   EXPECT_NEAR(list_seconds(make_plan(request).winner().predicted), 94.1, 0.03 * 94.1);
 }
 
-TEST(Predict, APartOfALongListTellsTheWhole) {
+TEST(Predict, APartOfALongListPredictsTheWholeWithin5Percent) {
   for (const PlacementMode mode :
        {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap}) {
     PlanRequest request = measured_request(8, 4000, mode);
@@ -152,13 +154,22 @@ TEST(Predict, APartOfALongListTellsTheWhole) {
       if (i % 3 == 0) request.jobs[i].frames = i % 2 == 0 ? 49 : 121;
     const PlacementPlan plan = make_plan(request).winner().plan;
     const double predicted = list_seconds(predict(request, shapes_of(request.jobs), plan));
-    const double whole = end_of(simulate(request.jobs, staging_of(request, plan)));
+    const double whole = end_of(simulate(request.jobs, simulation_setup(request, plan)));
     EXPECT_NEAR(predicted, whole, 0.05 * whole) << to_string(mode);
     std::printf("%s: %.0f s of a part, %.0f s of the whole list\n", to_string(mode), predicted, whole);
   }
 }
 
-TEST(Predict, LargeMachinesArePlannedForInNoTime) {
+TEST(Predict, ClipsThatDifferOnlyInTheSolverHaveTwoShapes) {
+  std::vector<Job> jobs(3);
+  jobs[1].solver = SolverKind::dpmpp;
+  const std::vector<PlannedShape> shapes = shapes_of(jobs);
+  ASSERT_EQ(shapes.size(), 2u);
+  EXPECT_EQ(shapes[0].clips, 2);
+  EXPECT_EQ(shapes[1].clips, 1);
+}
+
+TEST(Predict, PlansFor1024GpusAnd20000ClipsTakeLessThan10SecondsOfCpuTime) {
   for (const auto& [nodes, clips] : {std::pair(8, 248u), {8, 2000u}, {128, 20'000u}}) {
     PlanRequest request = measured_request(1, clips, PlacementMode::resident);
     request.hardware.nodes.assign(static_cast<std::size_t>(nodes), 8);

@@ -1,4 +1,4 @@
-// tests/launcher/pair_mail.hpp: two couriers in one process, and what they write to each other.
+// tests/launcher/run/agent_pair.hpp: the agents of two ranks in one process, over a transport that tests can look into.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,68 +9,76 @@
 #include <mutex>
 #include <thread>
 
-#include "launcher/farm/courier.hpp"
+#include "launcher/run/rank_agent.hpp"
 
 namespace wf {
 
-struct Post {
+/// What has been sent to one rank.
+struct PacketQueue {
   std::mutex mutex;
-  std::deque<Letter> letters;
-  std::atomic<int> pieces = 0;  ///< of parked clips, that were ever put here
+  std::deque<Packet> packets;
+  std::atomic<int> chunks = 0, heartbeats = 0;  ///< that were ever sent to it
 };
 
 /// Between two ranks of this process.
-class PairMail final : public Mail {
+class PairTransport final : public Transport {
  public:
-  PairMail(int rank, Post* posts) : rank_(rank), posts_(posts) {}
+  PairTransport(int rank, PacketQueue* queues) : rank_(rank), queues_(queues) {}
   int rank() const override { return rank_; }
   int size() const override { return 2; }
   void send(int to, Bytes bytes) override {
-    const std::lock_guard lock(posts_[to].mutex);
-    posts_[to].pieces += std::holds_alternative<letter::Piece>(to_message(bytes));
-    posts_[to].letters.push_back({rank_, std::move(bytes)});
+    const Message message = to_message(bytes);
+    queues_[to].chunks += std::holds_alternative<message::StateChunk>(message);
+    queues_[to].heartbeats += std::holds_alternative<message::Heartbeat>(message);
+    const std::lock_guard lock(queues_[to].mutex);
+    queues_[to].packets.push_back({rank_, std::move(bytes)});
   }
-  std::optional<Letter> receive() override {
-    const std::lock_guard lock(posts_[rank_].mutex);
-    if (posts_[rank_].letters.empty()) return std::nullopt;
-    Letter letter = std::move(posts_[rank_].letters.front());
-    posts_[rank_].letters.pop_front();
-    return letter;
+  std::optional<Packet> receive() override {
+    const std::lock_guard lock(queues_[rank_].mutex);
+    if (queues_[rank_].packets.empty()) return std::nullopt;
+    Packet packet = std::move(queues_[rank_].packets.front());
+    queues_[rank_].packets.pop_front();
+    return packet;
   }
   bool is_carrying() const override { return false; }
   bool flush(std::chrono::milliseconds) override { return true; }
 
  private:
   int rank_;
-  Post* posts_;
-};
-
-constexpr std::size_t piece_bytes = 1000;
-
-struct Pair {
-  explicit Pair(double silence = 8, std::chrono::milliseconds beat = std::chrono::milliseconds(20),
-                std::chrono::milliseconds patience = std::chrono::seconds(5)) {
-    for (int i = 0; i < 2; ++i) {
-      mails[i] = std::make_unique<PairMail>(i, posts);
-      couriers[i] =
-          std::make_unique<Courier>(*mails[i], CourierOptions{.hosts = {"one", "two"},
-                                                              .beat = beat,
-                                                              .silence = silence,
-                                                              .end_process = [this, i](int code) { ended[i] = code; },
-                                                              .piece = piece_bytes,
-                                                              .patience = patience});
-    }
-  }
-  Post posts[2];
-  std::unique_ptr<Mail> mails[2];
-  std::atomic<int> ended[2] = {-1, -1};  ///< exit codes of the processes that would have ended
-  std::unique_ptr<Courier> couriers[2];
+  PacketQueue* queues_;
 };
 
 template <class Condition>
 bool comes_true(const Condition& condition) {
-  for (int i = 0; i < 5000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  for (int i = 0; i < 20'000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return condition();
 }
+
+constexpr std::size_t chunk_bytes = 1000;
+
+struct AgentPair {
+  explicit AgentPair(double timeout = 8, std::chrono::milliseconds heartbeat = std::chrono::milliseconds(20),
+                     std::chrono::milliseconds patience = std::chrono::seconds(5)) {
+    for (int i = 0; i < 2; ++i) {
+      transports[i] = std::make_unique<PairTransport>(i, queues);
+      agents[i] = std::make_unique<RankAgent>(*transports[i],
+                                              RankAgentOptions{.hosts = {"one", "two"},
+                                                               .heartbeat = heartbeat,
+                                                               .timeout = timeout,
+                                                               .end_process = [this, i](int code) { ended[i] = code; },
+                                                               .chunk = chunk_bytes,
+                                                               .patience = patience});
+    }
+  }
+  /// Waits until that many more heartbeats have been sent to the rank: a time that stretches with the machine's load.
+  void wait_for_heartbeats(int to, int count) {
+    const int wanted = queues[to].heartbeats + count;
+    ASSERT_TRUE(comes_true([&] { return queues[to].heartbeats >= wanted; })) << queues[to].heartbeats;
+  }
+  PacketQueue queues[2];
+  std::unique_ptr<Transport> transports[2];
+  std::atomic<int> ended[2] = {-1, -1};  ///< exit codes of the processes that would have ended; -1: goes on
+  std::unique_ptr<RankAgent> agents[2];
+};
 
 }  // namespace wf

@@ -1,10 +1,9 @@
-// tests/launcher/display_test.cpp: the bar's line, and the selection of clips.
-#include "launcher/display.hpp"
+// tests/launcher/run/progress_test.cpp: the line of the progress bar, and those of ranks.
+#include "launcher/run/progress.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
-#include "launcher/selection.hpp"
+#include <array>
 
 namespace wf {
 namespace {
@@ -37,36 +36,27 @@ TEST(RankLine, SaysWhatTheRankIsAt) {
   EXPECT_EQ(rank_line(12, {}, 80), "rank 012 waiting");
 }
 
-TEST(Duration, HoursOnlyWhenThereAreSome) {
-  EXPECT_EQ(duration_text(0), "0:00");
-  EXPECT_EQ(duration_text(59.6), "1:00");
-  EXPECT_EQ(duration_text(3852), "1:04:12");
-}
-
-std::vector<Job> five_jobs() {
-  std::vector<Job> jobs(5);
-  for (int i = 0; i < 5; ++i) jobs[i].index = i + 1;
-  for (int i = 0; i < 5; ++i) jobs[i].name = i < 2 ? "rain-" + std::to_string(i) : "snow-" + std::to_string(i);
+std::vector<Job> two_jobs() {
+  std::vector<Job> jobs(2);
+  jobs[1].steps = 20;
   return jobs;
 }
 
-std::string chosen(const std::string& only, int limit) {
-  std::string places;
-  for (const Job& job : select(five_jobs(), only, limit)) places += std::to_string(job.index);
-  return places;
+/// 1 s for texts, 10 s for every 10 steps, 4 s for decoding.
+double predicted_seconds(const Job& job, Stage stage) {
+  const std::array seconds{1.0, 0.6 * job.steps, 0.4 * job.steps, 4.0, 0.0};
+  return seconds[static_cast<std::size_t>(stage)];
 }
 
-TEST(Selection, TakesPlacesRangesAndNamesInTheListsOrder) {
-  EXPECT_EQ(chosen("", 0), "12345");
-  EXPECT_EQ(chosen("5,1-2", 0), "125");
-  EXPECT_EQ(chosen("rain*", 0), "12");
-  EXPECT_EQ(chosen("snow-3,rain-?", 2), "12");
-  EXPECT_EQ(chosen("", 3), "123");
-}
-
-TEST(Selection, WhatSelectsNothingIsAMistake) {
-  EXPECT_THROW(select(five_jobs(), "9", 0), Error);
-  EXPECT_THROW(select(five_jobs(), "1,hail*", 0), Error);
+TEST(PredictedWork, AClipIsDoneInTheSharesThatThePlannerPredicts) {
+  const PredictedWork work(two_jobs(), predicted_seconds);
+  EXPECT_DOUBLE_EQ(work.whole(0), 45);
+  EXPECT_DOUBLE_EQ(work.whole(1), 25);
+  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::text}), 0);
+  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::high, 0, 40}), 1);
+  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::low, 30, 40}), 31);
+  EXPECT_DOUBLE_EQ(work.done(1, {"b", Stage::decode}), 21);
+  EXPECT_DOUBLE_EQ(work.done(1, {"b", Stage::write}), 25);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-// tests/launcher/published_model.hpp: a model of the published sizes to plan for.
+// tests/launcher/run/published_model.hpp: a model of the published sizes to plan for.
 #pragma once
 
 #include "launcher/random_model/random_model.hpp"
-#include "pipeline/model_parts.hpp"
+#include "pipeline/experts/model_parts.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {

@@ -1,4 +1,4 @@
-#include "tests/launcher/rank_runs.hpp"
+#include "tests/launcher/run/rank_runs.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -26,7 +26,7 @@ Flags render_flags(int ranks, const Flags& more, const Path& model) {
   return flags;
 }
 
-Outcome render(const TempFolder& folder, int ranks, const Flags& more) {
+ProgramResult render(const TempFolder& folder, int ranks, const Flags& more) {
   return run(folder.path(), render_flags(ranks, more));
 }
 
@@ -41,7 +41,7 @@ std::map<std::string, Json> of_sidecars(const Path& folder, const std::string& k
 std::map<std::string, Json> latents_with(const std::string& list, int ranks, const Flags& more) {
   const TempFolder folder;
   write_file(folder / "list.yaml", list);
-  const Outcome outcome = render(folder, ranks, more);
+  const ProgramResult outcome = render(folder, ranks, more);
   if (outcome.code != 0) throw std::runtime_error("wanfarm render failed: " + outcome.err);
   return of_sidecars(folder.path(), "latents_sha256");
 }
@@ -71,7 +71,7 @@ std::string long_list(int clips, int steps) {
 bool wait_for_a_step(Program& program, int rank) {
   const std::regex line("rank 00" + std::to_string(rank) + "\\] \\S+ (high|low) [1-9]\\d*/");
   while (program.running()) {
-    if (std::regex_search(program.said(), line)) return true;
+    if (std::regex_search(program.stderr_so_far(), line)) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   return false;

@@ -1,4 +1,4 @@
-// tests/launcher/rank_runs.hpp: wanfarm render --ranks from outside, with the tiny model, on the device that
+// tests/launcher/run/rank_runs.hpp: wanfarm render --ranks from outside, with the tiny model, on the device that
 // WF_TEST_DEVICE names (cpu). Tests that need more than two ranks have Many in their names: two GPUs leave them out.
 #pragma once
 
@@ -18,7 +18,7 @@ using Flags = std::vector<std::string>;
 
 /// Of the list list.yaml, into the folder out.
 Flags render_flags(int ranks, const Flags& more, const Path& model = golden_model_folder());
-Outcome render(const TempFolder& folder, int ranks, const Flags& more = {});
+ProgramResult render(const TempFolder& folder, int ranks, const Flags& more = {});
 
 /// What the finished clips' sidecars say under this key, by their names.
 std::map<std::string, Json> of_sidecars(const Path& folder, const std::string& key);

@@ -1,4 +1,4 @@
-// tests/launcher/render_test.cpp: lists become videos, once; results, failures and repetition.
+// tests/launcher/run/render_test.cpp: lists become videos, once; results, failures and repetition.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -20,7 +20,7 @@ std::vector<Json> lines(const std::string& text) {
   return values;
 }
 
-Outcome render(const TempFolder& folder, std::vector<std::string> flags = {}) {
+ProgramResult render(const TempFolder& folder, std::vector<std::string> flags = {}) {
   std::vector<std::string> arguments{"render",    "list.yaml", "--model", golden_model_folder(), "--output", "out",
                                      "--threads", "1",         "--json"};
   arguments.insert(arguments.end(), flags.begin(), flags.end());
@@ -30,7 +30,7 @@ Outcome render(const TempFolder& folder, std::vector<std::string> flags = {}) {
 TEST(Render, AListBecomesVideosAndSidecars) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2));
-  const Outcome outcome = render(folder, {"--save-latents", "--png"});
+  const ProgramResult outcome = render(folder, {"--save-latents", "--png"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const std::vector<Json> said = lines(outcome.out);
   ASSERT_EQ(said.size(), 3u) << outcome.out;
@@ -104,7 +104,7 @@ TEST(Render, RandomSeedsAreDrawnOnce) {
 TEST(Render, AFailingClipDoesNotStopTheOthers) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too much, name: too-much, guidance: 1e300}\n");
-  const Outcome outcome = render(folder);
+  const ProgramResult outcome = render(folder);
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   const std::vector<Json> said = lines(outcome.out);
   EXPECT_EQ(said.back().at("summary").at("done"), 1);
@@ -116,7 +116,7 @@ TEST(Render, AFailingClipDoesNotStopTheOthers) {
 TEST(Render, AModelThatIsNotThereExitsWith3AndWritesNothing) {
   const TempFolder folder;
   write_file(folder / "list.yaml", "model: models/none\n" + small_list(1));
-  const Outcome outcome = run(folder.path(), {"render", "list.yaml"});
+  const ProgramResult outcome = run(folder.path(), {"render", "list.yaml"});
   EXPECT_EQ(outcome.code, 3) << outcome.err;
   EXPECT_NE(outcome.err.find("models/none"), std::string::npos) << outcome.err;
   EXPECT_EQ(files_below(folder.path()).size(), 1u);
@@ -125,7 +125,7 @@ TEST(Render, AModelThatIsNotThereExitsWith3AndWritesNothing) {
 TEST(Render, WithoutAModelTheOneThatComesWithWanfarmIsTaken) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const Outcome outcome =
+  const ProgramResult outcome =
       run(folder.path(), {"render", "list.yaml", "--codec", have_ffmpeg() ? "ffv1" : "y4m", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json sidecar = Json::parse(read_file(folder / "renders/clip-1.json"));
@@ -141,7 +141,7 @@ TEST(Render, WithoutAModelTheOneThatComesWithWanfarmIsTaken) {
 TEST(Render, ARandomModelIsMadeAndSaid) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const Outcome outcome = run(folder.path(), {"render", "list.yaml", "--model", "random:tiny"});
+  const ProgramResult outcome = run(folder.path(), {"render", "list.yaml", "--model", "random:tiny"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("random weights"), std::string::npos) << outcome.err;
   EXPECT_TRUE(std::filesystem::exists(folder / "models/random-tiny/low_noise_model/config.json"));
@@ -150,7 +150,7 @@ TEST(Render, ARandomModelIsMadeAndSaid) {
 TEST(Render, QuietSaysNothingAndLinesHaveNoCarriageReturn) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const Outcome outcome = render(folder);
+  const ProgramResult outcome = render(folder);
   EXPECT_EQ(outcome.err.find('\r'), std::string::npos);
   EXPECT_NE(outcome.err.find("clip-1"), std::string::npos) << outcome.err;
   EXPECT_TRUE(render(folder, {"--quiet", "--force"}).err.empty());
@@ -159,7 +159,7 @@ TEST(Render, QuietSaysNothingAndLinesHaveNoCarriageReturn) {
 TEST(Generate, WritesTheFileThatWasNamed) {
   const TempFolder folder;
   const std::string file = "here/kite." + file_ending(default_codec());
-  const Outcome outcome =
+  const ProgramResult outcome =
       run(folder.path(), {"generate", "--prompt", "A red kite", "--ckpt_dir", golden_model_folder(), "--size", "32*32",
                           "--frame_num", "5", "--sample_steps", "2", "--base_seed", "3", "--save_file", file});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -170,7 +170,7 @@ TEST(Compare, AVideoEqualsItself) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
   const std::string file = "out/" + lines(render(folder).out)[0].at("file").get<std::string>();
-  const Outcome outcome = run(folder.path(), {"compare", file, file});
+  const ProgramResult outcome = run(folder.path(), {"compare", file, file});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("MAE   0 "), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("SSIM  1\n"), std::string::npos) << outcome.out;

@@ -1,5 +1,5 @@
-// tests/launcher/farm_mpi_test.cpp: the farm with real ranks, letters and threads, where stages sleep as long as the
-// planner says that they take: what is left of a schedule when nobody waits for a core.
+// tests/launcher/run/run_mpi_test.cpp: a run with real ranks, messages and threads, where stages sleep for as long as
+// the planner predicts: what messages, hand-overs and role changes leave of a planned schedule.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -10,13 +10,15 @@
 #include <set>
 #include <thread>
 
-#include "launcher/farm/control.hpp"
-#include "launcher/farm/dispatch_setup.hpp"
-#include "launcher/farm/worker.hpp"
+#include "cluster/mpi_transport.hpp"
+#include "launcher/planner/dispatch_setup.hpp"
 #include "launcher/planner/predict.hpp"
 #include "launcher/random_model/random_model.hpp"
-#include "pipeline/experts.hpp"
-#include "tests/launcher/published_model.hpp"
+#include "launcher/run/coordinator.hpp"
+#include "launcher/run/worker.hpp"
+#include "parallel/mpi_communicator.hpp"
+#include "pipeline/experts/experts.hpp"
+#include "tests/launcher/run/published_model.hpp"
 #include "tests/mpi_main.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -27,19 +29,19 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// Sleeps through the stages, in seconds of the planner times `scale`. Of a stage with steps the last is a quarter.
+/// Sleeps through the stages for the predicted seconds times `scale`. The last step of a stage takes a quarter of it.
 class SleepingWork : public GroupWork {
  public:
   SleepingWork(const std::vector<Job>& jobs, Predicted predicted, double scale)
       : jobs_(jobs), predicted_(std::move(predicted)), scale_(scale) {}
 
-  void take_role(Role, const Lender*) override {}
-  Lent lend(Role) override { return {}; }
-  void begin(std::size_t clip, const Bytes* parcel) override {
+  void take_role(Role, const WeightPeer*) override {}
+  WeightLease lease(Role) override { return {}; }
+  void begin(std::size_t clip, const Bytes* state) override {
     clip_ = clip;
     seconds_ = {};
-    passed_ = parcel ? *parcel : Bytes();
-    EXPECT_TRUE(passed_.empty() || passed_.front() == static_cast<std::uint8_t>(clip)) << "another clip's parcel";
+    passed_ = state ? *state : Bytes();
+    EXPECT_TRUE(passed_.empty() || passed_.front() == static_cast<std::uint8_t>(clip)) << "another clip's state";
   }
   bool advance(Stage stage, const std::function<void()>& nearly_done) override {
     const double seconds = predicted_(jobs_[clip_], stage);
@@ -53,12 +55,12 @@ class SleepingWork : public GroupWork {
     return true;
   }
   SecondsByStage seconds() const override { return seconds_; }
-  std::function<Bytes()> park() override {
-    return [parcel = passed_] { return parcel; };
+  std::function<Bytes()> stash() override {
+    return [state = passed_] { return state; };
   }
-  std::function<Finished()> finish() override {
+  std::function<FinishedClip()> finish() override {
     EXPECT_EQ(passed_.size(), 1 + all_stages.size() - 1) << "every stage but write, once";
-    return [seconds = seconds_] { return Finished{seconds, "{}"}; };
+    return [seconds = seconds_] { return FinishedClip{seconds, "{}"}; };
   }
   void store(std::size_t, const Bytes&) override { ADD_FAILURE() << "nothing was stopped"; }
 
@@ -72,16 +74,16 @@ class SleepingWork : public GroupWork {
 };
 
 /// An expert is a number here, and a copy of it takes 20 ms.
-class LendingWork final : public SleepingWork {
+class PeerWeightWork final : public SleepingWork {
  public:
   using SleepingWork::SleepingWork;
 
-  void take_role(Role role, const Lender* lender) override { experts_.use(expert_of(role), nullptr, lender); }
-  Lent lend(Role role) override {
-    std::shared_ptr<const DitWeights> expert = experts_.lend(expert_of(role));
+  void take_role(Role role, const WeightPeer* peer) override { experts_.use(expert_of(role), nullptr, peer); }
+  WeightLease lease(Role role) override {
+    std::shared_ptr<const DitWeights> expert = experts_.lease(expert_of(role));
     if (!expert) return {};
     const std::lock_guard lock(mutex_);
-    lent_ = expert;
+    leased_ = expert;
     return {number_of(expert_of(role)), std::move(expert)};
   }
   int copied = 0, read = 0;
@@ -89,56 +91,57 @@ class LendingWork final : public SleepingWork {
  private:
   static Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
   static Bytes number_of(Expert expert) { return {static_cast<std::uint8_t>(expert)}; }
-  DitWeights load(Expert which, const Lender* lender) {
+  DitWeights load(Expert which, const WeightPeer* peer) {
     {
       const std::lock_guard lock(mutex_);
-      EXPECT_TRUE(lent_.expired()) << "the last one's memory is not free, for others copy it";
+      EXPECT_TRUE(leased_.expired()) << "the last one's memory is not free, for others copy it";
     }
-    const Lent lent = lender ? lender->borrow() : Lent{};
-    if (lent.handles.empty()) return ++read, DitWeights();
-    EXPECT_EQ(lent.handles, number_of(which));
+    const WeightLease leased = peer ? peer->request() : WeightLease{};
+    if (leased.handles.empty()) return ++read, DitWeights();
+    EXPECT_EQ(leased.handles, number_of(which));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     return ++copied, DitWeights();
   }
 
   std::mutex mutex_;
-  std::weak_ptr<const DitWeights> lent_;
+  std::weak_ptr<const DitWeights> leased_;
   Experts experts_{Residency::one, at::kCPU,
-                   [this](Expert which, NodeReader*, const Lender* lender) { return load(which, lender); }};
+                   [this](Expert which, NodeReader*, const WeightPeer* peer) { return load(which, peer); }};
 };
 
-/// Pieces of parked clips arrive later than they came.
-class SlowMail final : public Mail {
+/// Chunks of stashed states arrive later than they came.
+class SlowTransport final : public Transport {
  public:
-  SlowMail(std::unique_ptr<Mail> mail, double seconds) : mail_(std::move(mail)), delay_(seconds) {}
-  int rank() const override { return mail_->rank(); }
-  int size() const override { return mail_->size(); }
-  void send(int to, Bytes bytes) override { mail_->send(to, std::move(bytes)); }
-  std::optional<Letter> receive() override {
+  SlowTransport(std::unique_ptr<Transport> transport, double seconds)
+      : transport_(std::move(transport)), delay_(seconds) {}
+  int rank() const override { return transport_->rank(); }
+  int size() const override { return transport_->size(); }
+  void send(int to, Bytes bytes) override { transport_->send(to, std::move(bytes)); }
+  std::optional<Packet> receive() override {
     if (!late_.empty() && seconds_since(late_.front().came) >= delay_) {
-      Letter letter = std::move(late_.front().letter);
+      Packet packet = std::move(late_.front().packet);
       late_.pop_front();
-      return letter;
+      return packet;
     }
-    std::optional<Letter> letter = mail_->receive();
-    if (!letter || !std::holds_alternative<letter::Piece>(to_message(letter->bytes))) return letter;
-    late_.push_back({Clock::now(), std::move(*letter)});
+    std::optional<Packet> packet = transport_->receive();
+    if (!packet || !std::holds_alternative<message::StateChunk>(to_message(packet->bytes))) return packet;
+    late_.push_back({Clock::now(), std::move(*packet)});
     return std::nullopt;
   }
-  bool is_carrying() const override { return mail_->is_carrying(); }
-  bool flush(std::chrono::milliseconds deadline) override { return mail_->flush(deadline); }
+  bool is_carrying() const override { return transport_->is_carrying(); }
+  bool flush(std::chrono::milliseconds deadline) override { return transport_->flush(deadline); }
 
  private:
   struct Late {
     Clock::time_point came;
-    Letter letter;
+    Packet packet;
   };
-  std::unique_ptr<Mail> mail_;
+  std::unique_ptr<Transport> transport_;
   double delay_;
   std::deque<Late> late_;
 };
 
-struct Counts final : Witness {
+struct Counts final : RunObserver {
   void done(std::size_t clip, const std::string&) override { EXPECT_TRUE(clips.insert(clip).second) << clip; }
   void failed(std::size_t, const Error& error, bool) override { ADD_FAILURE() << error.what(); }
   void at_work(const std::vector<Activity>&) override {}
@@ -172,26 +175,26 @@ struct Scene {
   std::vector<Role> roles;
   Predicted predicted;
   DispatchOptions options;
-  double scale = 1;         ///< of the predicted seconds
-  double pull_seconds = 0;  ///< that a parked clip takes to another rank, at the least
+  double scale = 1;          ///< of the predicted seconds
+  double fetch_seconds = 0;  ///< that a stashed clip takes to another rank, at the least
 };
 
-/// One rank's part; rank 0 hands out. Returns when all clips are done.
-Ran run_farm(const Scene& scene, SleepingWork& work) {
-  const auto& [jobs, roles, predicted, options, scale, pull_seconds] = scene;
-  SlowMail mail(test_world().mail(), pull_seconds);
+/// One rank's part of a run; rank 0 coordinates. Returns when all clips are done.
+Ran run_ranks(const Scene& scene, SleepingWork& work) {
+  const auto& [jobs, roles, predicted, options, scale, fetch_seconds] = scene;
+  SlowTransport transport(mpi_transport(test_world()), fetch_seconds);
   const Groups groups = make_groups(std::vector<std::string>(4, "node"), 1);
-  Courier courier(mail, {.hosts = {}, .end_process = [](int code) { std::_Exit(code); }});
-  work.take_role(roles[static_cast<std::size_t>(courier.rank())], nullptr);
-  Worker worker(groups, courier, work);
+  RankAgent agent(transport, {.hosts = {}, .end_process = [](int code) { std::_Exit(code); }});
+  work.take_role(roles[static_cast<std::size_t>(agent.rank())], nullptr);
+  Worker worker(groups, agent, work);
   const auto begin = Clock::now();
   Ran ran;
-  if (courier.rank() == 0) {
+  if (agent.rank() == 0) {
     Counts counts;
     Dispatch dispatch(jobs, roles, predicted, options);
-    Control control(dispatch, groups, courier, counts);
+    Coordinator coordinator(dispatch, groups, agent, counts);
     {
-      const std::jthread dispatching([&] { control.run(); });
+      const std::jthread dispatching([&] { coordinator.run(); });
       worker.run();
     }
     EXPECT_EQ(counts.clips.size(), jobs.size());
@@ -199,59 +202,60 @@ Ran run_farm(const Scene& scene, SleepingWork& work) {
       ran.changed += dispatch.role(group) != roles[static_cast<std::size_t>(group)];
   } else {
     worker.run();
-    courier.say_farewell("");
+    agent.say_farewell("");
   }
   ran.seconds = seconds_since(begin);
   return ran;
 }
 
-Ran run_farm(const Scene& scene) {
+Ran run_ranks(const Scene& scene) {
   SleepingWork work(scene.jobs, scene.predicted, scene.scale);
-  return run_farm(scene, work);
+  return run_ranks(scene, work);
 }
 
-TEST(Farm, PoolsAreAsBusyAsThePlannerSays) {
+TEST(RunOfRanks, PoolsAreAsBusyAsThePlannerSays) {
   const PlanRequest request = request_for_pools();
   const Considered plan = make_plan(request).winner();
   const double planned = plan.predicted.makespan - plan.predicted.start_seconds;
   constexpr double wanted_seconds = 8;
   const double scale = wanted_seconds / planned;
-  const Ran ran = run_farm({request.jobs, roles_at_start(plan.plan), predicted_by(request, plan.plan),
-                            dispatch_options(request, plan.plan), scale});
+  const Ran ran = run_ranks({request.jobs, roles_at_start(plan.plan), predicted_by(request, plan.plan),
+                             dispatch_options(request, plan.plan), scale});
   const double share = wanted_seconds / ran.seconds;
   std::printf("%s: planned %.2f s, took %.2f s: %.1f %% of the planner's utilisation (wanted: 95 %%)\n",
               describe(plan.plan).c_str(), wanted_seconds, ran.seconds, 100 * share);
   EXPECT_TRUE(share >= 0.95 || test_world().rank() != 0);
 }
 
-TEST(Farm, WrongPoolsAreMendedOnTheWay) {
+TEST(RunOfRanks, WrongPoolSizesAreCorrectedDuringTheRun) {
   const PlanRequest request = request_for_pools();
   const Considered plan = make_plan(request).winner();
-  Staging wrong = staging_of(request, plan.plan);
+  SimulationSetup wrong = simulation_setup(request, plan.plan);
   wrong.groups = {Role::low, Role::low, Role::low, Role::high};
   const auto simulated = [&] { return simulate(request.jobs, wrong).back().end; };
   wrong.dispatch.change_seconds = 1e9;
   const double kept = simulated();
   wrong.dispatch.change_seconds = wrong.dispatch.least_seconds_in_role = 0.01;
-  const double mended = simulated();
-  EXPECT_LT(mended, 0.6 * kept) << "one high group alone";
-  const Ran ran = run_farm({request.jobs, wrong.groups, predicted_by(request, plan.plan), wrong.dispatch, 4 / mended});
+  const double corrected = simulated();
+  EXPECT_LT(corrected, 0.6 * kept) << "one high group alone";
+  const Ran ran =
+      run_ranks({request.jobs, wrong.groups, predicted_by(request, plan.plan), wrong.dispatch, 4 / corrected});
   EXPECT_TRUE(ran.changed > 0 || test_world().rank() != 0);
   EXPECT_LT(ran.seconds, 4 / 0.9);
 }
 
 /// Low-noise work piles up beside rank 3, which has had its expert since long before others take that role.
-TEST(Farm, ARankThatChangesItsRoleCopiesTheExpertOfAnother) {
+TEST(RunOfRanks, ARankThatChangesItsRoleCopiesTheExpertOfAnother) {
   const std::vector<Job> jobs(16);
   const auto seconds = [](const Job&, Stage stage) { return stage == Stage::low ? 0.2 : 0.02; };
   const Scene scene{jobs,
                     {Role::high, Role::high, Role::high, Role::low},
                     seconds,
                     {.change_seconds = 0.01, .least_seconds_in_role = 0.1}};
-  LendingWork work(scene.jobs, scene.predicted, scene.scale);
-  run_farm(scene, work);
+  PeerWeightWork work(scene.jobs, scene.predicted, scene.scale);
+  run_ranks(scene, work);
   const at::Tensor own = at::tensor({work.copied, work.read}).view({1, 2});
-  const at::Tensor all = test_world().communicator()->all_gather(own, {1, 1, 1, 1}).sum(0);
+  const at::Tensor all = mpi_communicator(test_world())->all_gather(own, {1, 1, 1, 1}).sum(0);
   const int copied = all[0].item<int>(), read = all[1].item<int>();
   if (test_world().rank() == 0) std::printf("%d experts were copied, %d read\n", copied, read);
   EXPECT_GE(copied, 1);
@@ -261,7 +265,7 @@ TEST(Farm, ARankThatChangesItsRoleCopiesTheExpertOfAnother) {
 /// The low pool has more to do, so that clips wait for it and can be fetched before their turn; each is decoded for as
 /// long as the next is on its way. No two clips are equally long: groups that ask in the same moment may be given each
 /// other's.
-TEST(Farm, SlowTransfersTakeNoTimeFromAPoolThatHasClipsWaiting) {
+TEST(RunOfRanks, SlowTransfersTakeNoTimeFromAPoolThatHasClipsWaiting) {
   std::vector<Job> jobs(16);
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].seed = static_cast<std::int64_t>(i);
   const auto seconds = [](const Job& job, Stage stage) {
@@ -270,9 +274,9 @@ TEST(Farm, SlowTransfersTakeNoTimeFromAPoolThatHasClipsWaiting) {
            (0.8 + 0.4 * std::fmod(0.618 * static_cast<double>(*job.seed), 1));
   };
   Scene scene{jobs, {Role::high, Role::high, Role::low, Role::low}, seconds, {.change_seconds = 1e9}};
-  const double without = run_farm(scene).seconds;
-  scene.pull_seconds = 0.15;
-  const double with = run_farm(scene).seconds;
+  const double without = run_ranks(scene).seconds;
+  scene.fetch_seconds = 0.15;
+  const double with = run_ranks(scene).seconds;
   std::printf("16 clips took %.2f s; with transfers of 0.15 s %.2f s (one for each clip of a group: %.2f s)\n", without,
               with, without + 8 * 0.15);
   EXPECT_LT(with, without + 4 * 0.15) << "the first of each group cannot come ahead, but most others";

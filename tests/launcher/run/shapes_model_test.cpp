@@ -1,5 +1,5 @@
-// tests/launcher/shapes_model_test.cpp: the checkpoint that comes with wanfarm: the example list as a user renders it,
-// and what its VAE keeps of a clip.
+// tests/launcher/run/shapes_model_test.cpp: the checkpoint that comes with wanfarm: the example list as a user renders
+// it, and what its VAE keeps of a clip.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -25,7 +25,7 @@ std::map<std::string, Verdict> seen_in_examples(const std::vector<std::string>& 
   std::filesystem::create_symlink(repository / "models/shapes", folder / "models/shapes");
   std::vector<std::string> words{"render", repository / "examples/prompts.yaml", "--device", "cpu", "--threads", "2"};
   words.insert(words.end(), flags.begin(), flags.end());
-  const Outcome outcome = run(folder.path(), words);
+  const ProgramResult outcome = run(folder.path(), words);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   std::map<std::string, Verdict> seen;
   for (const Path& clip : clips_in(folder / "renders")) seen[clip.stem()] = look(read_clip(clip));
@@ -50,7 +50,9 @@ TEST(ShapesModel, TheExamplesShowWhatTheyAskForInBf16) { expect_all_right(seen_i
 // The mean over clips of other scenes than training saw.
 TEST(ShapesModel, ItsVaeKeepsClipsTo30Decibels) {
   const c10::InferenceMode guard;
-  const VaeWeights weights = load_vae(Checkpoint(find_model(repository / "models/shapes").vae), at::kFloat, at::kCPU);
+  const Checkpoint checkpoint(find_model(repository / "models/shapes").vae);
+  const VaeWeights decoder = load_vae(checkpoint, at::kFloat, at::kCPU);
+  const VaeEncoderWeights encoder = load_vae_encoder(checkpoint, at::kFloat, at::kCPU);
   double sum = 0;
   int clips = 0;
   for (std::uint64_t seed = 0; clips < 24; ++seed) {
@@ -58,7 +60,7 @@ TEST(ShapesModel, ItsVaeKeepsClipsTo30Decibels) {
     if (!is_held_out(scene)) continue;
     const at::Tensor video = draw(std::span(&scene, 1), {}, at::kCPU)[0];
     std::vector<at::Tensor> decoded;
-    vae_decode(weights, vae_encode(weights, video), [&](const at::Tensor& frames) { decoded.push_back(frames); });
+    vae_decode(decoder, vae_encode(encoder, video), [&](const at::Tensor& frames) { decoded.push_back(frames); });
     const double error = (at::cat(decoded, 1).clamp(-1, 1) - video).square().mean().item<double>();
     sum += 10 * std::log10(4 / error), ++clips;
   }

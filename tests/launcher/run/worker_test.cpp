@@ -1,6 +1,6 @@
-// tests/launcher/worker_test.cpp: a whole farm of one rank, whose one group takes clips through both experts: what goes
-// on beside the next clip, and what becomes of it when it fails or a stop comes.
-#include "launcher/farm/worker.hpp"
+// tests/launcher/run/worker_test.cpp: a whole run of one rank, whose one group takes clips through both experts in
+// turns: what goes on in the background of the next clip, and what becomes of it when it fails or a stop comes.
+#include "launcher/run/worker.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,24 +9,24 @@
 #include <map>
 #include <set>
 
-#include "launcher/farm/control.hpp"
+#include "launcher/run/coordinator.hpp"
 
 namespace wf {
 namespace {
 
 using namespace std::chrono_literals;
 
-/// A clip's parcel is its number. Every step can be watched, and made to fail.
+/// The state of a clip is its number. Every stage can be watched, and made to fail.
 struct WatchedWork final : GroupWork {
   std::function<void(std::size_t clip, Stage stage)> on_stage = [](std::size_t, Stage) {};
-  std::function<void(std::size_t clip)> on_park = [](std::size_t) {};  ///< by the thread that parks
+  std::function<void(std::size_t clip)> on_stash = [](std::size_t) {};  ///< on the thread that stashes
   std::map<std::size_t, Bytes> stored;
 
-  void take_role(Role, const Lender*) override {}
-  Lent lend(Role) override { return {}; }
-  void begin(std::size_t clip, const Bytes* parcel) override {
+  void take_role(Role, const WeightPeer*) override {}
+  WeightLease lease(Role) override { return {}; }
+  void begin(std::size_t clip, const Bytes* state) override {
     clip_ = clip;
-    EXPECT_TRUE(!parcel || *parcel == Bytes{static_cast<std::uint8_t>(clip)});
+    EXPECT_TRUE(!state || *state == Bytes{static_cast<std::uint8_t>(clip)});
   }
   bool advance(Stage stage, const std::function<void()>& nearly_done) override {
     if (nearly_done) nearly_done();
@@ -34,16 +34,16 @@ struct WatchedWork final : GroupWork {
     return true;
   }
   SecondsByStage seconds() const override { return {}; }
-  std::function<Bytes()> park() override {
+  std::function<Bytes()> stash() override {
     return [this, clip = clip_] {
-      on_park(clip);
+      on_stash(clip);
       return Bytes{static_cast<std::uint8_t>(clip)};
     };
   }
-  std::function<Finished()> finish() override {
-    return [] { return Finished{{}, "{}"}; };
+  std::function<FinishedClip()> finish() override {
+    return [] { return FinishedClip{{}, "{}"}; };
   }
-  void store(std::size_t clip, const Bytes& parcel) override { stored[clip] = parcel; }
+  void store(std::size_t clip, const Bytes& state) override { stored[clip] = state; }
 
  private:
   std::size_t clip_ = 0;
@@ -51,7 +51,7 @@ struct WatchedWork final : GroupWork {
 
 using Clips = std::set<std::size_t>;
 
-struct WhatBecame final : Witness {
+struct ClipResults final : RunObserver {
   void done(std::size_t clip, const std::string&) override { finished.insert(clip); }
   void failed(std::size_t clip, const Error&, bool tried_again) override {
     (tried_again ? again : failures).insert(clip);
@@ -60,82 +60,102 @@ struct WhatBecame final : Witness {
   Clips finished, failures, again;
 };
 
-struct Farm {
-  explicit Farm(std::size_t clips) : jobs(clips) {}
+/// A transport of one rank that remembers when the last order was sent.
+class WatchedTransport final : public Transport {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void send(int to, Bytes bytes) override {
+    const bool is_last = std::holds_alternative<message::NoMoreWork>(to_message(bytes));
+    transport_->send(to, std::move(bytes));
+    if (is_last) last_order_.set_value();
+  }
+  std::optional<Packet> receive() override { return transport_->receive(); }
+  bool is_carrying() const override { return transport_->is_carrying(); }
+  bool flush(std::chrono::milliseconds deadline) override { return transport_->flush(deadline); }
+  void wait_for_last_order() { last_order_.get_future().wait(); }
+
+ private:
+  std::unique_ptr<Transport> transport_ = local_transport();
+  std::promise<void> last_order_;
+};
+
+struct RunOfOneRank {
+  explicit RunOfOneRank(std::size_t clips) : jobs(clips) {}
 
   void run(const DispatchOptions& options = {.change_seconds = 0, .least_seconds_in_role = 0}) {
     Dispatch dispatch(
         jobs, {Role::high}, [](const Job&, Stage) { return 1.0; }, options);
-    Control control(dispatch, groups, courier, became);
-    const std::jthread dispatching([&] { control.run(); });
-    Worker(groups, courier, work).run();
+    Coordinator coordinator(dispatch, groups, agent, results);
+    const std::jthread dispatching([&] { coordinator.run(); });
+    Worker(groups, agent, work).run();
   }
 
   std::vector<Job> jobs;
-  std::unique_ptr<Mail> mail = local_mail();
-  Courier courier{*mail, {.hosts = {"here"}, .end_process = [](int) { ADD_FAILURE() << "the process would end"; }}};
+  WatchedTransport transport;
+  RankAgent agent{transport, {.hosts = {"here"}, .end_process = [](int) { ADD_FAILURE() << "the process would end"; }}};
   Groups groups{{{0}}};
   WatchedWork work;
-  WhatBecame became;
+  ClipResults results;
 };
 
-TEST(Worker, ComputesTheNextClipWhileOneIsParked) {
-  Farm farm(2);
+TEST(Worker, ComputesTheNextClipWhileOneIsStashed) {
+  RunOfOneRank one(2);
   std::promise<void> next_has_begun;
-  farm.work.on_stage = [&](std::size_t clip, Stage stage) {
+  one.work.on_stage = [&](std::size_t clip, Stage stage) {
     if (clip == 1 && stage == Stage::high) next_has_begun.set_value();
   };
-  farm.work.on_park = [&](std::size_t clip) {
+  one.work.on_stash = [&](std::size_t clip) {
     EXPECT_TRUE(clip == 1 || next_has_begun.get_future().wait_for(10s) == std::future_status::ready);
   };
-  farm.run();
-  EXPECT_EQ(farm.became.finished, (Clips{0, 1}));
+  one.run();
+  EXPECT_EQ(one.results.finished, (Clips{0, 1}));
 }
 
-TEST(Worker, AClipThatCannotBeParkedFailsAndTheOthersGoOn) {
-  Farm farm(3);
-  farm.work.on_park = [](std::size_t clip) {
+TEST(Worker, AClipThatCannotBeStashedFailsAndTheOthersGoOn) {
+  RunOfOneRank one(3);
+  one.work.on_stash = [](std::size_t clip) {
     if (clip == 1) throw Error(Error::permanent, "on purpose");
   };
-  farm.run();
-  EXPECT_EQ(farm.became.failures, Clips{1});
-  EXPECT_EQ(farm.became.finished, (Clips{0, 2}));
+  one.run();
+  EXPECT_EQ(one.results.failures, Clips{1});
+  EXPECT_EQ(one.results.finished, (Clips{0, 2}));
 }
 
-TEST(Worker, AClipThatCouldNotBeParkedOnceIsTriedAgain) {
-  Farm farm(3);
-  farm.work.on_park = [failed = false](std::size_t clip) mutable {
+TEST(Worker, AClipThatCouldNotBeStashedOnceIsTriedAgain) {
+  RunOfOneRank one(3);
+  one.work.on_stash = [failed = false](std::size_t clip) mutable {
     if (clip == 1 && !std::exchange(failed, true)) throw Error(Error::transient, "on purpose");
   };
-  farm.run();
-  EXPECT_EQ(farm.became.again, Clips{1});
-  EXPECT_EQ(farm.became.finished, (Clips{0, 1, 2}));
+  one.run();
+  EXPECT_EQ(one.results.again, Clips{1});
+  EXPECT_EQ(one.results.finished, (Clips{0, 1, 2}));
 }
 
-TEST(Worker, WhatIsBeingParkedWhenAStopComesIsStored) {
-  Farm farm(2);
-  farm.work.on_stage = [&](std::size_t clip, Stage) {
-    if (clip == 1) farm.courier.stop_all();
+TEST(Worker, AClipThatIsBeingStashedAtTheLastOrderOfAStopIsStored) {
+  RunOfOneRank one(2);
+  one.work.on_stage = [&](std::size_t clip, Stage) {
+    if (clip == 1) one.agent.stop_all();
   };
-  farm.work.on_park = [](std::size_t clip) {
-    if (clip == 1) std::this_thread::sleep_for(300ms);  // the group has its last order by then
+  one.work.on_stash = [&](std::size_t clip) {
+    if (clip == 1) one.transport.wait_for_last_order();
   };
-  farm.run();
-  EXPECT_EQ(farm.work.stored, (std::map<std::size_t, Bytes>{{0, {0}}, {1, {1}}}));
-  EXPECT_TRUE(farm.became.failures.empty());
+  one.run();
+  EXPECT_EQ(one.work.stored, (std::map<std::size_t, Bytes>{{0, {0}}, {1, {1}}}));
+  EXPECT_TRUE(one.results.failures.empty());
 }
 
-TEST(Worker, AClipThatIsBeingParkedCountsAsParked) {
-  Farm farm(6);
-  std::atomic<int> high = 0, pulled = 0, most = 0;
-  farm.work.on_stage = [&](std::size_t, Stage stage) {
-    if (stage == Stage::high) most = std::max(most.load(), ++high - pulled);
-    if (stage == Stage::low) ++pulled;
+TEST(Worker, AClipThatIsBeingStashedCountsAsStashed) {
+  RunOfOneRank one(6);
+  std::atomic<int> high = 0, fetched = 0, most = 0;
+  one.work.on_stage = [&](std::size_t, Stage stage) {
+    if (stage == Stage::high) most = std::max(most.load(), ++high - fetched);
+    if (stage == Stage::low) ++fetched;
   };
-  farm.work.on_park = [](std::size_t) { std::this_thread::sleep_for(50ms); };
-  farm.run({.parked_per_group = 2, .change_seconds = 0, .least_seconds_in_role = 0});
-  EXPECT_EQ(farm.became.finished.size(), 6u);
-  EXPECT_EQ(most, 2) << "a third was begun while two took their room";
+  one.work.on_stash = [](std::size_t) { std::this_thread::sleep_for(50ms); };
+  one.run({.stashed_per_group = 2, .change_seconds = 0, .least_seconds_in_role = 0});
+  EXPECT_EQ(one.results.finished.size(), 6u);
+  EXPECT_EQ(most, 2) << "a third clip was begun while two filled the room for stashed states";
 }
 
 }  // namespace

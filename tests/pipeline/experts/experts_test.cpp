@@ -1,19 +1,20 @@
-// tests/pipeline/experts_test.cpp: which expert is loaded when, how often, and where it is kept. Placement is the same
-// code for every device, so that a CPU shows it.
-#include "pipeline/experts.hpp"
+// tests/pipeline/experts/experts_test.cpp: when and how often each expert is loaded, and where it is kept. The code is
+// the same for every device, so it is tested on a CPU too.
+#include "pipeline/experts/experts.hpp"
 
 #include <future>
+#include <thread>
 
 #include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
 namespace {
 
-/// Loads the golden experts and remembers which.
+/// Loads the golden experts and records which.
 struct Loads {
   std::vector<Expert> done;
   Experts::Load load() {
-    return [this](Expert which, NodeReader*, const Lender*) {
+    return [this](Expert which, NodeReader*, const WeightPeer*) {
       done.push_back(which);
       return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
     };
@@ -53,7 +54,7 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   Experts experts(Residency::exchanged, test::device(), loads.load());
   const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
   experts.use(Expert::low);
-  EXPECT_EQ(experts.traffic().bytes, 0u) << "both came from their files";
+  EXPECT_EQ(experts.traffic().bytes, 0u) << "both were loaded";
   expect_same_weights(experts.use(Expert::high), "high");
   EXPECT_EQ(experts.traffic().bytes, bytes);
   expect_same_weights(experts.use(Expert::low), "low");
@@ -61,7 +62,7 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
 }
 
-TEST(SwappedExperts, UsedAgainNothingMoves) {
+TEST(SwappedExperts, DoNotMoveWhenTheSameOneIsUsedAgain) {
   Loads loads;
   Experts experts(Residency::exchanged, test::device(), loads.load());
   const DitWeights& first = experts.use(Expert::low);
@@ -92,31 +93,31 @@ TEST(OneExpertAtATime, IsLoadedAnewWhenItComesBack) {
   EXPECT_EQ(experts.traffic().bytes, 0u);
 }
 
-TEST(OneExpertAtATime, WhatWasLentStaysAsItIsAndLeavesFirst) {
+TEST(OneExpertAtATime, ALeasedExpertStaysUnchangedAndTheOtherIsLoadedOnceItIsReturned) {
   using namespace std::chrono_literals;
   Loads loads;
-  Experts experts(Residency::one, test::device(), loads.load());
-  EXPECT_EQ(experts.lend(Expert::high), nullptr) << "it is not there yet";
+  Experts experts(Residency::one, test::device(), loads.load(), /*patience=*/60s);
+  EXPECT_EQ(experts.lease(Expert::high), nullptr) << "it is not loaded yet";
   experts.use(Expert::high);
-  std::shared_ptr<const DitWeights> lent = experts.lend(Expert::high);
-  ASSERT_NE(lent, nullptr);
+  std::shared_ptr<const DitWeights> leased = experts.lease(Expert::high);
+  ASSERT_NE(leased, nullptr);
   auto changing = std::async(std::launch::async, [&] { experts.use(Expert::low); });
+  while (experts.lease(Expert::high)) std::this_thread::yield();  // no new lease begins once it has to leave
   EXPECT_EQ(changing.wait_for(100ms), std::future_status::timeout) << "its memory is not free yet";
   EXPECT_EQ(loads.done, std::vector{Expert::high});
-  EXPECT_EQ(experts.lend(Expert::high), nullptr) << "it is about to leave";
-  expect_same_weights(*lent, "high");
-  lent.reset();
+  expect_same_weights(*leased, "high");
+  leased.reset();
   changing.get();
-  expect_same_weights(*experts.lend(Expert::low), "low");
+  expect_same_weights(*experts.lease(Expert::low), "low");
 }
 
-TEST(OneExpertAtATime, DoesNotWaitForeverForWhoHasBorrowedIt) {
+TEST(OneExpertAtATime, DoesNotWaitForeverForALeaseToBeReturned) {
   Loads loads;
   Experts experts(Residency::one, test::device(), loads.load(), std::chrono::milliseconds(20));
   experts.use(Expert::high);
-  const std::shared_ptr<const DitWeights> lent = experts.lend(Expert::high);
+  const std::shared_ptr<const DitWeights> leased = experts.lease(Expert::high);
   expect_same_weights(experts.use(Expert::low), "low");
-  expect_same_weights(*lent, "high");
+  expect_same_weights(*leased, "high");
 }
 
 TEST(OneExpertAtATime, ComesBackFromTheHostWhereTheDeviceWasFreed) {

@@ -1,6 +1,6 @@
-// tests/pipeline/model_parts_test.cpp: the sums of memory: what each placement keeps, and what each stage adds. Nothing
-// is loaded and no GPU is asked.
-#include "pipeline/model_parts.hpp"
+// tests/pipeline/experts/model_parts_test.cpp: predictions of memory: what each placement keeps on the device, and what
+// each stage adds. No weights are loaded and no GPU is needed.
+#include "pipeline/experts/model_parts.hpp"
 
 #include "pipeline/model/dit.hpp"
 #include "tests/golden.hpp"
@@ -33,39 +33,39 @@ std::uint64_t needed(const Execution& execution, Stage stage, const Job& job = s
 
 std::uint64_t text_encoder_bytes() { return umt5_bytes_needed(parts().text_encoder, 0); }
 
-TEST(BytesNeeded, SwapSavesExactlyOneExpert) {
+TEST(BytesNeeded, ExchangingExpertsSavesExactlyOneExpert) {
   const Execution resident = on_one_gpu();
-  Execution swap = resident;
-  swap.residency = Residency::exchanged;
+  Execution exchanging = resident;
+  exchanging.residency = Residency::exchanged;
   const std::uint64_t expert = dit_weight_bytes(parts().expert, parts().text_dim, Precision::reference);
   for (const Stage stage : {Stage::text, Stage::high, Stage::low, Stage::decode})
-    EXPECT_EQ(needed(resident, stage) - needed(swap, stage), expert) << to_string(stage);
+    EXPECT_EQ(needed(resident, stage) - needed(exchanging, stage), expert) << to_string(stage);
 }
 
-TEST(BytesNeeded, AnExpertThatLeavesMakesRoomForDecodingAlone) {
+TEST(BytesNeeded, OffloadingTheExpertSavesItsBytesWhileDecodingOnly) {
   for (const Residency residency : {Residency::both, Residency::exchanged, Residency::one}) {
-    Execution staying = on_one_gpu();
-    staying.residency = residency;
-    Execution leaving = staying;
-    leaving.expert_leaves = true;
+    Execution keeping = on_one_gpu();
+    keeping.residency = residency;
+    Execution offloading = keeping;
+    offloading.offload_expert_for_decode = true;
     const std::uint64_t expert = dit_weight_bytes(parts().expert, parts().text_dim, Precision::reference);
-    EXPECT_EQ(needed(staying, Stage::decode) - needed(leaving, Stage::decode),
+    EXPECT_EQ(needed(keeping, Stage::decode) - needed(offloading, Stage::decode),
               residency == Residency::both ? 0 : expert);
-    EXPECT_EQ(needed(staying, Stage::low), needed(leaving, Stage::low));
+    EXPECT_EQ(needed(keeping, Stage::low), needed(offloading, Stage::low));
   }
 }
 
-TEST(BytesNeeded, ATextEncoderThatLeavesSavesItsWeightsAfterwards) {
+TEST(BytesNeeded, DroppingTheTextEncoderSavesItsWeightsAfterwards) {
   const Execution keeping = on_one_gpu();
-  Execution leaving = keeping;
-  leaving.keep_text_encoder = false;
+  Execution dropping = keeping;
+  dropping.keep_text_encoder = false;
   for (const Stage stage : {Stage::high, Stage::low, Stage::decode})
-    EXPECT_EQ(needed(keeping, stage) - needed(leaving, stage), text_encoder_bytes()) << to_string(stage);
-  EXPECT_EQ(needed(leaving, Stage::text), umt5_bytes_needed(parts().text_encoder, parts().text_len))
-      << "it comes alone";
+    EXPECT_EQ(needed(keeping, stage) - needed(dropping, stage), text_encoder_bytes()) << to_string(stage);
+  EXPECT_EQ(needed(dropping, Stage::text), umt5_bytes_needed(parts().text_encoder, parts().text_len))
+      << "the experts are not on the device then";
 }
 
-TEST(BytesNeeded, ATextEncoderOnTheCpuTakesNothingOfTheGpu) {
+TEST(BytesNeeded, ATextEncoderOnTheCpuTakesNoMemoryOfTheGpu) {
   Execution elsewhere = on_one_gpu();
   elsewhere.text_device = at::kCPU;
   EXPECT_EQ(needed(elsewhere, Stage::text), 0u);
@@ -78,7 +78,8 @@ TEST(BytesNeeded, GrowWithTheClip) {
   for (const Stage stage : {Stage::high, Stage::low, Stage::decode})
     for (const Job& job : {wider, higher}) EXPECT_GT(needed(execution, stage, job), needed(execution, stage));
   EXPECT_GT(needed(execution, Stage::high, longer), needed(execution, Stage::high));
-  EXPECT_EQ(needed(execution, Stage::decode, longer), needed(execution, Stage::decode)) << "frames come one by one";
+  EXPECT_EQ(needed(execution, Stage::decode, longer), needed(execution, Stage::decode))
+      << "frames are decoded a few at a time";
   EXPECT_EQ(needed(execution, Stage::text, longer), needed(execution, Stage::text));
 }
 
@@ -90,7 +91,7 @@ TEST(BytesNeeded, ABatchOfTwoTakesMoreThanTwoForwards) {
   EXPECT_EQ(needed(batched, Stage::decode), needed(two, Stage::decode));
 }
 
-TEST(BytesNeeded, InBf16TakeLess) {
+TEST(BytesNeeded, AreFewerInBf16) {
   const ModelParts exact = read_model(golden_model(), Precision::exact);
   Execution execution = on_one_gpu();
   execution.precision = Precision::exact;

@@ -1,4 +1,4 @@
-// tests/pipeline/model/attention_backend_test.cpp: the backends against the formula, and their lse.
+// tests/pipeline/model/attention_backend_test.cpp: attention on this device against the formula, and its lse.
 #include <ATen/ATen.h>
 #include <ATen/CPUGeneratorImpl.h>
 
@@ -35,7 +35,7 @@ TEST(MathAttention, EqualsTheFormulaAndGivesItsLse) {
   expect_close("lse", result.lse, scores(c).logsumexp(-1), tolerance);
 }
 
-TEST(MathAttention, LseMergesTwoHalvesOfTheKeys) {
+TEST(MathAttention, MergesResultsOverTwoPartsOfTheKeys) {
   const Case c = some_case(at::kFloat);
   const auto part = [&](std::int64_t from, std::int64_t count) {
     return math_attention()(c.q, c.k.narrow(2, from, count), c.v.narrow(2, from, count), true);
@@ -56,7 +56,7 @@ TEST(BiasedAttention, WithoutABiasEqualsTheFormula) {
                1e-6);
 }
 
-/// A GPU gets all padded keys and no bias.
+/// On the CPU alone: a GPU computes with all padded keys and no bias.
 TEST(BiasedAttentionOnCpu, OneKeyWithLogCountStandsForManyEqualOnes) {
   const Case c = some_case(at::kFloat, 20);
   const at::Tensor last_k = c.k.narrow(2, 19, 1), last_v = c.v.narrow(2, 19, 1);

@@ -1,4 +1,4 @@
-// tests/pipeline/model/dit_test.cpp: the experts against the official forward, as a whole and inside.
+// tests/pipeline/model/dit_test.cpp: the experts against the official implementation, whole forwards and inner tensors.
 #include "pipeline/model/dit.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
@@ -57,7 +57,7 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
   }
 }
 
-/// The real model's head size, on weights that lie beside input and output in one file.
+/// The published head size. Weights, input and output are in one golden file.
 TEST(Dit, BlockWithHeadsOf128EqualsTheOfficialOne) {
   const c10::InferenceMode guard;
   const Golden golden("dit_head128.safetensors");
@@ -77,7 +77,7 @@ TEST(Dit, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
   expect_exact_is_near("math", math_attention());
 }
 
-/// Samples of a batch do not see each other, whatever the lengths of their texts and their timesteps.
+/// The samples have texts of different lengths and different timesteps.
 TEST(Dit, BatchOfTwoEqualsTwoBatchesOfOne) {
   const c10::InferenceMode guard;
   const DitWeights weights = tiny_dit("high", Precision::reference);
@@ -91,7 +91,7 @@ TEST(Dit, BatchOfTwoEqualsTwoBatchesOfOne) {
   expect_close("second of two", both[1], forward(weights, x[1], 437, b), 2e-6);
 }
 
-/// A GPU pads every text and needs no bias.
+/// On the CPU alone: on a GPU there is no bias.
 TEST(DitOnCpu, ATextThatFillsAllRowsHasNoPadding) {
   const c10::InferenceMode guard;
   const DitWeights weights = tiny_dit("low", Precision::reference);
@@ -110,7 +110,8 @@ TEST(Dit, WeightBytesCountEveryWeight) {
   }
 }
 
-/// 1095 published tensors at 40 blocks: 27 a block, 15 outside; q k v and the cross k v are joined here.
+/// The published files have 1095 tensors at 40 blocks: 27 per block and 15 outside. Here q, k, v are joined, as are k,
+/// v of cross-attention, weights and biases alike.
 TEST(Dit, EveryTensorIsVisitedOnce) {
   DitWeights weights = tiny_dit("low", Precision::reference);
   std::set<const void*> seen;
@@ -141,12 +142,15 @@ TEST(Dit, PatchifyPutsTheChannelFirst) {
 TEST(Rope, AnglesAreTheSpecifiedOnes) {
   const at::Tensor table = at::view_as_real(rope_table({2, 2, 2}, 128, at::kCPU));  // [8, 64, 2]
   const at::Tensor frame1 = table[4], row1 = table[2], column1 = table[1];
-  EXPECT_NEAR(frame1[0][0].item<double>(), 0.5403, 1e-4);
-  EXPECT_NEAR(frame1[1][1].item<double>(), 0.6115, 1e-4);
-  EXPECT_NEAR(frame1[21][1].item<double>(), 1.5199e-4, 1e-8);
-  EXPECT_NEAR(row1[22][0].item<double>(), 0.5403, 1e-4);
-  EXPECT_NEAR(row1[42][1].item<double>(), 1.5505e-4, 1e-8);
-  EXPECT_NEAR(column1[43][1].item<double>(), 0.8415, 1e-4);
+  const auto expect_near = [](const std::string& what, const at::Tensor& ours, double wanted, double tolerance) {
+    expect_within(what, std::abs(ours.item<double>() - wanted), tolerance);
+  };
+  expect_near("frame 1, pair 0, cos", frame1[0][0], 0.5403, 1e-4);
+  expect_near("frame 1, pair 1, sin", frame1[1][1], 0.6115, 1e-4);
+  expect_near("frame 1, pair 21, sin", frame1[21][1], 1.5199e-4, 1e-8);
+  expect_near("row 1, pair 22, cos", row1[22][0], 0.5403, 1e-4);
+  expect_near("row 1, pair 42, sin", row1[42][1], 1.5505e-4, 1e-8);
+  expect_near("column 1, pair 43, sin", column1[43][1], 0.8415, 1e-4);
   EXPECT_EQ(column1[0][0].item<double>(), 1.0);
 }
 

@@ -1,4 +1,4 @@
-// tests/pipeline/model/peak_bytes.hpp: how many bytes of tensors a computation holds at most.
+// tests/pipeline/model/peak_bytes.hpp: the peak bytes of CPU tensors during a computation.
 #pragma once
 
 #include <c10/core/Allocator.h>
@@ -10,7 +10,7 @@
 
 namespace wf {
 
-/// Bytes of CPU tensors that this thread allocated and did not free, while the object lives.
+/// Counts the bytes of CPU tensors that a thread has allocated and not freed since it began to report to this object.
 class LiveBytes : public c10::MemoryReportingInfoBase {
  public:
   void reportMemoryUsage(void*, std::int64_t bytes, std::size_t, std::size_t, c10::Device) override {
@@ -24,7 +24,7 @@ class LiveBytes : public c10::MemoryReportingInfoBase {
   std::int64_t live_ = 0, peak_ = 0;
 };
 
-/// Most bytes of CPU tensors alive at once that `action` allocated.
+/// The most bytes of CPU tensors allocated by `action` that are alive at once.
 template <class Action>
 std::int64_t peak_bytes(Action&& action) {
   const auto bytes = std::make_shared<LiveBytes>();

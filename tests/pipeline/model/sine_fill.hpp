@@ -1,7 +1,7 @@
-// tests/pipeline/model/sine_fill.hpp: weights that can be written down in one line, so that another implementation can
-// be given the same ones. Element i of the tensor whose name has rank j in byte order comes from w = sin(0.5 +
-// 0.7310585 i + 1.6180339 j): norm weights 1 + 0.1 w, other 1-D tensors and modulations 0.1 w, everything else w scaled
-// by 1.5 / sqrt(fan-in).
+// tests/pipeline/model/sine_fill.hpp: weights defined by a formula, so that another implementation can be given the
+// same ones without a file. With w = sin(0.5 + 0.7310585 i + 1.6180339 j) for element i of the tensor whose name comes
+// j-th in byte order, norm weights are 1 + 0.1 w, other 1-D tensors and modulations 0.1 w, all others 1.5 w /
+// sqrt(fan-in).
 #pragma once
 
 #include <ATen/ATen.h>
@@ -14,15 +14,15 @@
 #include <vector>
 
 #include "pipeline/weights/checkpoint.hpp"
-#include "tests/device.hpp"
+#include "tests/golden.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
 
 using Shape = std::vector<std::int64_t>;
-using Shapes = std::map<std::string, Shape>;  ///< std::string compares bytes, so this is the order of the ranks
+using Shapes = std::map<std::string, Shape>;  ///< in byte order, the order of j
 
-/// w itself, f32: an input of a network.
+/// w itself as f32, for the input of a network.
 inline at::Tensor sine(int j, const Shape& shape) {
   const at::Tensor i = at::arange(c10::multiply_integers(shape), at::kDouble);
   return at::sin(i * 0.7310585 + (0.5 + 1.6180339 * j)).view(shape).to(at::kFloat);
@@ -49,7 +49,7 @@ inline std::map<std::string, at::Tensor> sine_fill(const Shapes& shapes) {
   return tensors;
 }
 
-/// A checkpoint file of these tensors that lives as long as the object.
+/// A checkpoint file of these tensors that is removed with the object.
 class TemporaryCheckpoint {
  public:
   explicit TemporaryCheckpoint(const std::map<std::string, at::Tensor>& tensors) { write_safetensors(file(), tensors); }
@@ -59,21 +59,22 @@ class TemporaryCheckpoint {
   test::TempFolder folder_;
 };
 
-/// What another implementation says about its output on these weights.
-struct Fingerprint {
-  double sum, absolute;
-  std::map<std::int64_t, double> values;  ///< by flat index
+/// The output of the official implementation on these weights, in a few numbers.
+struct OutputSample {
+  double sum, absolute;                   ///< sums of the elements and of their absolute values
+  std::map<std::int64_t, double> values;  ///< single elements by flat index
 };
 
-/// Sums agree to the tolerance of every network. Single elements, of the order of 1, may be farther: these weights
-/// amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
-inline void expect_fingerprint(const at::Tensor& got, const Fingerprint& wanted) {
-  const at::Tensor flat = got.cpu().to(at::kDouble).flatten();
-  const double allowed = test::network_tolerance;
-  EXPECT_NEAR(flat.sum().item<double>(), wanted.sum, allowed * wanted.absolute);
-  EXPECT_NEAR(flat.abs().sum().item<double>(), wanted.absolute, allowed * wanted.absolute);
-  for (const auto& [index, value] : wanted.values)
-    EXPECT_NEAR(flat[index].item<double>(), value, 2.5 * allowed) << "element " << index;
+/// Compares the sums with the tolerance of every network. Single elements, of the order of 1, may be farther away:
+/// these weights amplify rounding, and our own f64 and f32 differ by up to 7e-6 there.
+inline void expect_sample(const at::Tensor& ours, const OutputSample& official) {
+  const at::Tensor flat = ours.cpu().to(at::kDouble).flatten();
+  const auto distance = [](const at::Tensor& value, double wanted) { return std::abs(value.item<double>() - wanted); };
+  const double tolerance = test::network_tolerance;
+  expect_within("sum", distance(flat.sum(), official.sum) / official.absolute, tolerance);
+  expect_within("absolute sum", distance(flat.abs().sum(), official.absolute) / official.absolute, tolerance);
+  for (const auto& [index, value] : official.values)
+    expect_within("element " + std::to_string(index), distance(flat[index], value), 2.5 * tolerance);
 }
 
 }  // namespace wf

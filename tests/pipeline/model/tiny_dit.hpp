@@ -1,4 +1,4 @@
-// tests/pipeline/model/tiny_dit.hpp: the experts of the golden checkpoint on the test's device, and a forward of one.
+// tests/pipeline/model/tiny_dit.hpp: the experts of the golden checkpoint on the test's device, and their forward.
 #pragma once
 
 #include <string>
@@ -11,13 +11,13 @@ namespace wf {
 
 constexpr std::int64_t golden_timesteps[] = {999, 876, 437};
 
-/// expert: "high" or "low".
+/// The expert "high" or "low" of the golden checkpoint.
 inline DitWeights tiny_dit(const std::string& expert, Precision precision) {
   const Path folder = golden_model() / (expert + "_noise_model");
   return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), precision, test::device());
 }
 
-/// One forward of batch 1, by all of `ranks` together: x [16, t, h, w], text [n, text_dim].
+/// One forward of batch 1 of x [16, t, h, w] and text [n, text_dim]. Collective over `ranks`, if any.
 inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::int64_t t, const at::Tensor& text,
                           const Attention& attention = math_attention(), const SequenceGroup* ranks = nullptr) {
   const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), weights.device());
@@ -25,7 +25,8 @@ inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::i
   return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {t}), context, rope, attention, ranks).squeeze(0);
 }
 
-/// bf16 with this attention is not farther from the official f32 results than 1.2 times the official bf16 is.
+/// Expects our bf16 results with this attention to be at most 1.2 times as far from the official f32 results as the
+/// official bf16 results are.
 inline void expect_exact_is_near(const std::string& what, const Attention& attention,
                                  const SequenceGroup* ranks = nullptr) {
   const Golden golden("dit.safetensors"), official("dit_bf16_gpu.safetensors");

@@ -1,15 +1,15 @@
-// tests/pipeline/parcel_test.cpp: a clip as bytes and back, bit for bit, on the test's device.
-#include "pipeline/parcel.hpp"
+// tests/pipeline/stages/clip_state_test.cpp: a clip's state packed and unpacked, bit for bit, on the test's device.
+#include "pipeline/stages/clip_state.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/golden.hpp"
 
 namespace wf {
 namespace {
 
-/// Between the experts. The sample is larger than one part of the window that a GPU's copy goes through.
+/// A clip between the experts. Its sample is larger than half of the pinned window through which a GPU copies.
 Clip half_done() {
   const at::Tensor x = at::randn({16, 3, 480, 208}, test::device());
   Clip clip;
@@ -22,7 +22,7 @@ Clip half_done() {
   return clip;
 }
 
-TEST(Parcel, AClipComesBackBitForBit) {
+TEST(ClipState, AClipComesBackBitForBit) {
   const Clip clip = half_done();
   Clip back;
   unpack(pack(clip), back, test::device());
@@ -43,30 +43,30 @@ TEST(Parcel, AClipComesBackBitForBit) {
   EXPECT_EQ(back.steps_resumed, 1);
 }
 
-TEST(Parcel, IsNoLargerThanItsTensorsAndASmallHeader) {
+TEST(ClipState, IsNoLargerThanItsTensorsAndASmallHeader) {
   const Clip clip = half_done();
   const std::size_t tensors = 3 * clip.state.x.nbytes() + 7 * 64 * 2 + 512 * 64 * 4;
-  const Bytes parcel = pack(clip);
-  EXPECT_GT(parcel.size(), tensors);
-  EXPECT_LT(parcel.size(), tensors + 1000);
-  EXPECT_EQ(parcel.capacity(), parcel.size());
+  const Bytes packed = pack(clip);
+  EXPECT_GT(packed.size(), tensors);
+  EXPECT_LT(packed.size(), tensors + 1000);
+  EXPECT_EQ(packed.capacity(), packed.size());
 }
 
-TEST(Parcel, ATensorWithoutElementsIsOne) {
+TEST(ClipState, ATensorWithoutElementsKeepsItsShape) {
   Clip clip, back;
   clip.text.prompt.text = at::empty({0, 64});
   unpack(pack(clip), back, test::device());
   EXPECT_EQ(back.text.prompt.text.sizes(), clip.text.prompt.text.sizes());
 }
 
-TEST(Parcel, CutShortIsAnError) {
+TEST(ClipState, BytesCutShortAreAnError) {
   Clip clip, back;
   clip.latents.x = at::arange(10, at::kFloat);
-  Bytes parcel = pack(clip);
-  parcel.pop_back();
-  EXPECT_THROW(unpack(parcel, back, test::device()), Error);
-  parcel.resize(4);
-  EXPECT_THROW(unpack(parcel, back, test::device()), Error);
+  Bytes packed = pack(clip);
+  packed.pop_back();
+  EXPECT_THROW(unpack(packed, back, test::device()), Error);
+  packed.resize(4);
+  EXPECT_THROW(unpack(packed, back, test::device()), Error);
 }
 
 }  // namespace

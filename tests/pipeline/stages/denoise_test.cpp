@@ -1,13 +1,13 @@
-// tests/pipeline/denoise_test.cpp: denoising is a function of its state: cut anywhere, it gives the same bits.
-#include "pipeline/denoise.hpp"
+// tests/pipeline/stages/denoise_test.cpp: denoising stopped, stored and continued anywhere gives the same bits.
+#include "pipeline/stages/denoise.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/kernels/attention.hpp"
-#include "pipeline/start.hpp"
-#include "pipeline/store.hpp"
+#include "pipeline/stages/start.hpp"
+#include "pipeline/stages/store.hpp"
 #include "tests/golden.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -16,7 +16,7 @@ namespace {
 
 using test::TempFolder;
 
-/// A short clip of the golden model, denoised by hand: both experts, any cut.
+/// A clip of six steps that both golden experts denoise, in as many calls as a test wants.
 class ShortClip {
  public:
   explicit ShortClip(SolverKind solver, GuidanceMode mode = GuidanceMode::two)

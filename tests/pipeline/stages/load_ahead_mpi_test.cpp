@@ -1,7 +1,7 @@
-// tests/pipeline/load_ahead_mpi_test.cpp: ranks of a machine that load the parts of a model together have the parts of
-// one that loads them alone, and are told when one of them cannot.
+// tests/pipeline/stages/load_ahead_mpi_test.cpp: ranks of a node that load the parts of a model together get the same
+// weights as a rank that loads them alone, and all of them fail when one of them cannot load.
 #include "parallel/node_reader.hpp"
-#include "pipeline/models.hpp"
+#include "pipeline/stages/models.hpp"
 #include "tests/golden.hpp"
 #include "tests/parallel/all_ranks.hpp"
 #include "tests/temp_folder.hpp"
@@ -39,8 +39,8 @@ TEST(LoadAhead, GivesTheSamePartsInEveryResidency) {
   }
 }
 
-/// What was loaded ahead is not read again: the files are gone.
-TEST(LoadAhead, IsTheFirstUseOfAPart) {
+/// The files are removed once the parts are loaded.
+TEST(LoadAhead, LeavesNothingOfAPartToBeReadLater) {
   const test::TempFolder own;
   const Path folder = test::of_rank_0(own.path().string()) + "/model";
   if (test_world().rank() == 0) std::filesystem::copy(golden_model(), folder, std::filesystem::copy_options::recursive);
@@ -54,11 +54,11 @@ TEST(LoadAhead, IsTheFirstUseOfAPart) {
   EXPECT_TRUE(models.vae().decoder_in.weight.defined());
   for (const Expert which : {Expert::high, Expert::low, Expert::high})
     EXPECT_FALSE(models.expert(which).blocks.empty());
-  EXPECT_THROW(models.text_encoder(), Error) << "the files are still there";
+  EXPECT_THROW(models.text_encoder(), Error) << "the files were not removed";
 }
 
-/// Also when it does not even come to read: here one rank's model has no VAE any more.
-TEST(LoadAhead, AFailureOfOneRankIsToldToAll) {
+/// Here the last rank fails before it reads anything: the VAE's file is missing from its folder.
+TEST(LoadAhead, AFailureOfOneRankIsThrownOnAllAndNamesTheRank) {
   const test::TempFolder own;
   const Path folder = own / "model";
   std::filesystem::copy(golden_model(), folder, std::filesystem::copy_options::recursive);
@@ -68,12 +68,12 @@ TEST(LoadAhead, AFailureOfOneRankIsToldToAll) {
   std::filesystem::remove(folder / "Wan2.1_VAE.pth");
   try {
     models.load_ahead(Part::vae, node);
-    ADD_FAILURE() << "nothing was wrong";
+    ADD_FAILURE() << "no exception";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Error::environment);
-    const std::string words = error.what();
-    EXPECT_NE(words.find("Wan2.1_VAE.pth"), std::string::npos) << words;
-    EXPECT_EQ(words.starts_with("rank " + std::to_string(last) + ": "), test_world().rank() != last) << words;
+    const std::string text = error.what();
+    EXPECT_NE(text.find("Wan2.1_VAE.pth"), std::string::npos) << text;
+    EXPECT_EQ(text.starts_with("rank " + std::to_string(last) + ": "), test_world().rank() != last) << text;
   }
 }
 

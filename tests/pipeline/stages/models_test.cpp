@@ -1,13 +1,14 @@
-// tests/pipeline/models_test.cpp: what is wrong with a checkpoint is said before the first clip is begun, and by name.
-#include "pipeline/models.hpp"
+// tests/pipeline/stages/models_test.cpp: broken checkpoints are refused before the first clip, by the name of what is
+// broken; texts are embedded once; experts come from files where a peer cannot give them.
+#include "pipeline/stages/models.hpp"
 
 #include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
 
-#include "cluster/error.hpp"
-#include "pipeline/decode.hpp"
+#include "base/error.hpp"
+#include "pipeline/stages/decode.hpp"
 #include "tests/golden.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -23,7 +24,7 @@ class CopiedModel {
   Path path() const { return folder_ / "model"; }
 
   void truncate(const std::string& file) const { std::filesystem::resize_file(path() / file, 100000); }
-  /// A .pth file's place is taken by a .safetensors file with one tensor changed.
+  /// Replaces a .pth file by a .safetensors file in which one tensor is changed.
   void change(const std::string& stem, const std::string& name,
               const std::function<at::Tensor(at::Tensor)>& with) const {
     const Checkpoint source(path() / (stem + ".pth"));
@@ -43,7 +44,7 @@ class CopiedModel {
   TempFolder folder_;
 };
 
-/// The error that opening the model ends in; its kind must be `environment`.
+/// The text of the error that opening the model throws, which must be of the kind environment; "accepted" if none.
 std::string refusal(const CopiedModel& model) {
   try {
     Models(model.path(), {});
@@ -66,7 +67,7 @@ TEST(Models, ATruncatedShardOfTheLowExpertIsRefusedAtTheStart) {
   EXPECT_NE(refusal(model).find("low_noise_model/diffusion_pytorch_model-00002"), std::string::npos) << refusal(model);
 }
 
-TEST(Models, AConfigThatLiesAboutASizeIsRefusedAtTheStart) {
+TEST(Models, AConfigWithAWrongSizeIsRefusedAtTheStart) {
   const CopiedModel model;
   model.replace_in("low_noise_model/config.json", "\"ffn_dim\": 192", "\"ffn_dim\": 190");
   EXPECT_NE(refusal(model).find("ffn.0"), std::string::npos) << refusal(model);
@@ -89,7 +90,7 @@ TEST(Models, ATextEncoderOfAnotherModelIsRefusedAtTheStart) {
   EXPECT_NE(refusal(model).find("takes 40"), std::string::npos) << refusal(model);
 }
 
-TEST(Models, ATextLongerThanTheExpertsTakeIsAMistakeOfTheInput) {
+TEST(Models, ATextLongerThanTheExpertsAcceptIsAnInputError) {
   const CopiedModel model;
   for (const std::string expert : {"high_noise_model", "low_noise_model"})
     model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
@@ -104,16 +105,16 @@ TEST(Models, ATextLongerThanTheExpertsTakeIsAMistakeOfTheInput) {
   }
 }
 
-/// A cache of two texts; each embedding is the number of those made so far.
+/// A cache of two texts. The embedding of a text is the number of embeddings computed so far.
 struct CountedCache {
   EmbeddingCache cache{2};
-  int made = 0;
+  int computed = 0;
   at::Tensor get(const std::string& text) {
-    return cache.get(text, [&](const std::string&) { return Embeddings{at::full({1}, ++made)}; }).text;
+    return cache.get(text, [&](const std::string&) { return Embeddings{at::full({1}, ++computed)}; }).text;
   }
 };
 
-TEST(EmbeddingCache, HasWhatItMadeAndForgetsWhatWasUsedLeast) {
+TEST(EmbeddingCache, ComputesATextOnceAndDropsTheLeastRecentlyUsed) {
   CountedCache c;
   EXPECT_FALSE(c.cache.has("rain"));
   c.get("rain");
@@ -123,14 +124,14 @@ TEST(EmbeddingCache, HasWhatItMadeAndForgetsWhatWasUsedLeast) {
   c.get("fog");
   EXPECT_TRUE(c.cache.has("rain"));
   EXPECT_FALSE(c.cache.has("snow"));
-  EXPECT_EQ(c.get("rain").item<int>(), 1) << "made once";
-  EXPECT_EQ(c.made, 3);
+  EXPECT_EQ(c.get("rain").item<int>(), 1) << "computed once";
+  EXPECT_EQ(c.computed, 3);
 }
 
-TEST(Models, TextsEmbeddedAheadAreThoseOfEmbed) {
-  Execution leaving;
-  leaving.keep_text_encoder = false;
-  Models ahead(golden_model(), leaving), one_by_one(golden_model(), Execution());
+TEST(Models, EmbedAheadComputesTheEmbeddingsOfEmbed) {
+  Execution dropping;
+  dropping.keep_text_encoder = false;
+  Models ahead(golden_model(), dropping), one_by_one(golden_model(), Execution());
   ahead.embed_ahead({"rain", "snow", "rain"});
   for (const std::string text : {"rain", "snow"}) {
     EXPECT_TRUE(ahead.is_embedded(text));
@@ -139,7 +140,7 @@ TEST(Models, TextsEmbeddedAheadAreThoseOfEmbed) {
   }
 }
 
-TEST(Models, ATextTooLongIsLeftToItsOwnClip) {
+TEST(Models, EmbedAheadSkipsATextThatIsTooLong) {
   const CopiedModel model;
   for (const std::string expert : {"high_noise_model", "low_noise_model"})
     model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
@@ -151,7 +152,7 @@ TEST(Models, ATextTooLongIsLeftToItsOwnClip) {
   EXPECT_THROW(models.embed(long_text), Error);
 }
 
-TEST(Models, NaNOfTheVaeIsAnErrorAndNotABlackVideo) {
+TEST(Models, NaNFromTheVaeIsAnErrorAndNotABlackVideo) {
   const CopiedModel model;
   model.change("Wan2.1_VAE", "decoder.conv1.weight",
                [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::quiet_NaN()); });
@@ -159,7 +160,7 @@ TEST(Models, NaNOfTheVaeIsAnErrorAndNotABlackVideo) {
   EXPECT_THROW(decode({at::zeros({16, 1, 2, 2})}, models.vae(), [](const Frames&) {}), Error);
 }
 
-TEST(Models, NaNOfTheTextEncoderIsFoundWhereItIsMade) {
+TEST(Models, AnInfiniteEmbeddingIsAnErrorOfTheTextStage) {
   const CopiedModel model;
   model.change("models_t5_umt5-xxl-enc-bf16", "norm.weight",
                [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::infinity()); });
@@ -167,19 +168,19 @@ TEST(Models, NaNOfTheTextEncoderIsFoundWhereItIsMade) {
   EXPECT_THROW(models.embed("rain"), Error);
 }
 
-TEST(Models, AnExpertThatCannotBeCopiedIsReadFromItsFiles) {
+TEST(Models, AnExpertThatCannotBeCopiedFromAPeerIsReadFromItsFiles) {
   const at::Tensor wanted = Models(golden_model(), {}).expert(Expert::low).text_in.weight.clone();
   const auto memory = std::make_shared<const int>(0);
-  const std::map<std::string, std::function<Lent()>> reasons{
-      {"nobody lends it", [] { return Lent{}; }},
-      {"it cannot be asked for", []() -> Lent { throw Error(Error::transient, "on purpose"); }},
-      {"it cannot be reached", [&] {
-         return Lent{{1, 2, 3}, memory};
+  const std::map<std::string, std::function<WeightLease()>> reasons{
+      {"the peer does not have it", [] { return WeightLease{}; }},
+      {"the request fails", []() -> WeightLease { throw Error(Error::transient, "on purpose"); }},
+      {"its memory cannot be opened", [&] {
+         return WeightLease{{1, 2, 3}, memory};
        }}};
-  for (const auto& [reason, borrow] : reasons) {
+  for (const auto& [reason, request] : reasons) {
     Models models(golden_model(), {});
-    EXPECT_TRUE(at::equal(models.expert(Expert::low, Lender{1, borrow}).text_in.weight, wanted)) << reason;
-    EXPECT_EQ(memory.use_count(), 1) << "it has been returned";
+    EXPECT_TRUE(at::equal(models.expert(Expert::low, WeightPeer{1, request}).text_in.weight, wanted)) << reason;
+    EXPECT_EQ(memory.use_count(), 1) << "the lease has been returned";
   }
 }
 

@@ -1,10 +1,11 @@
-// tests/pipeline/ranks_mpi_test.cpp: the official results, computed by several ranks together in every way they can.
+// tests/pipeline/stages/ranks_mpi_test.cpp: several ranks together compute the official results, with every combination
+// of parallel degrees.
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
-#include "pipeline/store.hpp"
+#include "pipeline/stages/store.hpp"
 #include "tests/parallel/degrees.hpp"
-#include "tests/pipeline/golden_clip.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
+#include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
 namespace {
@@ -31,13 +32,13 @@ TEST(Ranks, AForwardOverACutSequenceEqualsTheOfficialOne) {
       for (const std::int64_t t : golden_timesteps) {
         const std::string name = expert + ".t" + std::to_string(t) + ".out";
         const at::Tensor velocity = forward(weights, x, t, text, math_attention(), &group->sequence());
-        expect_close(test::words(degrees) + ", " + name, velocity, golden[name], test::network_tolerance);
+        expect_close(test::describe(degrees) + ", " + name, velocity, golden[name], test::network_tolerance);
       }
     }
   }
 }
 
-/// The device's fastest attention that fits, in bf16.
+/// bf16, with the attention that choose_attention() picks for the device.
 Execution exact_execution() {
   Execution execution = golden_execution();
   execution.precision = Precision::exact;
@@ -49,11 +50,11 @@ TEST(Ranks, AnExactForwardOverACutSequenceIsNotFartherFromF32ThanTheOfficialBf16
   const c10::InferenceMode no_autograd;
   const ChosenAttention attention = choose_attention(exact_execution(), tiny_dit("high", Precision::exact).head_dim());
   for (const Degrees& degrees : test::sequence_degrees(world_size()))
-    expect_exact_is_near(test::words(degrees) + ", " + attention.name, attention.attention,
+    expect_exact_is_near(test::describe(degrees) + ", " + attention.name, attention.attention,
                          &group_of(degrees)->sequence());
 }
 
-/// The sample after the last step. (The leader's has become its clip's latents; the others keep it in their state.)
+/// The sample after the last step, which the leader has as the clip's latents and the other ranks in their state.
 at::Tensor denoised(const std::string& run, const Execution& execution) {
   Models models(golden_model(), execution);
   const test::TempFolder folder;
@@ -67,24 +68,24 @@ at::Tensor golden_sample(const std::string& run) {
   return Golden("pipeline.safetensors")[run + ".step" + std::to_string(job_of(golden_run(run)).steps - 1) + ".latent"];
 }
 
-/// Everything in which ranks can share a clip.
-struct Way {
+/// A way in which the ranks can share a clip: parallel degrees and guidance mode.
+struct Sharing {
   std::string name;
   Execution execution;
 };
 
-std::vector<Way> all_ways(const Execution& base) {
-  std::vector<Way> ways;
+std::vector<Sharing> all_sharings(const Execution& base) {
+  std::vector<Sharing> sharings;
   for (const Degrees& degrees : test::all_degrees(world_size())) {
     for (const GuidanceMode guidance : {GuidanceMode::two, GuidanceMode::batched}) {
       if (degrees.guidance == 2 && guidance == GuidanceMode::batched) continue;
-      Way way{test::words(degrees) + (guidance == GuidanceMode::batched ? " batched" : ""), base};
-      way.execution.ranks = group_of(degrees);
-      way.execution.guidance = guidance;
-      ways.push_back(std::move(way));
+      Sharing sharing{test::describe(degrees) + (guidance == GuidanceMode::batched ? " batched" : ""), base};
+      sharing.execution.ranks = group_of(degrees);
+      sharing.execution.guidance = guidance;
+      sharings.push_back(std::move(sharing));
     }
   }
-  return ways;
+  return sharings;
 }
 
 class GoldenRunOnRanks : public testing::TestWithParam<std::string> {};
@@ -92,23 +93,23 @@ INSTANTIATE_TEST_SUITE_P(Runs, GoldenRunOnRanks, testing::Values("unipc", "dpmpp
                          [](const auto& run) { return run.param; });
 
 TEST_P(GoldenRunOnRanks, LatentsEqualTheOfficialOnes) {
-  for (const auto& [name, execution] : all_ways(golden_execution()))
+  for (const auto& [name, execution] : all_sharings(golden_execution()))
     expect_close(GetParam() + ", " + name, denoised(GetParam(), execution), golden_sample(GetParam()), run_tolerance);
 }
 
-TEST_P(GoldenRunOnRanks, ExactOnesAreNotFartherFromTheOfficialF32ThanThoseOfOneRank) {
+TEST_P(GoldenRunOnRanks, InBf16AreAsNearToTheOfficialF32AsThoseOfOneRank) {
   const at::Tensor official = golden_sample(GetParam());
   const double of_one = relative_distance(denoised(GetParam(), exact_execution()), official);
-  for (const auto& [name, execution] : all_ways(exact_execution()))
+  for (const auto& [name, execution] : all_sharings(exact_execution()))
     expect_within(GetParam() + " bf16, " + name, relative_distance(denoised(GetParam(), execution), official),
                   1.2 * of_one);
 }
 
-/// Each of the ranks draws the same noise and does the same solver steps: their latents are equal to the last bit.
+/// Each rank has the same noise and does the same solver steps.
 TEST(Ranks, AllRanksOfAGroupHaveTheSameBits) {
   const auto world = mpi_communicator(MPI_COMM_WORLD);
   for (const Execution& base : {golden_execution(), exact_execution()}) {
-    for (const auto& [name, execution] : all_ways(base)) {
+    for (const auto& [name, execution] : all_sharings(base)) {
       const at::Tensor ours = denoised("unipc", execution).cpu(), of_rank_0 = ours.clone();
       world->broadcast(of_rank_0, 0);
       EXPECT_TRUE(at::equal(ours, of_rank_0)) << name;

@@ -1,17 +1,17 @@
-// tests/pipeline/solver_test.cpp: schedules and steps against the official solvers' own values.
-#include "pipeline/solver.hpp"
+// tests/pipeline/stages/solver_test.cpp: schedules and solver steps against those of the official code.
+#include "pipeline/stages/solver.hpp"
 
 #include "tests/golden.hpp"
 
 namespace wf {
 namespace {
 
-/// The toy flow that the golden trajectories were made with.
+/// The velocity of the simple flow along which the golden trajectories were computed.
 at::Tensor toy_velocity(const at::Tensor& x, std::int64_t t) {
   return at::sin(x * 3) * 0.25 + (x * (0.0007 * static_cast<double>(t)) + 0.1);
 }
 
-/// x after every step: [steps, 4].
+/// The samples after every step: [steps, 4].
 at::Tensor trajectory(const Schedule& schedule) {
   at::Tensor x = test::on_device(at::tensor({1.0F, -0.5F, 0.25F, 2.0F}));
   SolverState state;
@@ -45,9 +45,9 @@ TEST_P(EverySolver, EqualsTheOfficialOneForEveryStepCountAndShift) {
   EXPECT_EQ(compared, 32);
 }
 
-TEST_P(EverySolver, WorksWhereTheOfficialOneStops) {
-  // With shift 12 and 92 steps the first two integer timesteps coincide, which the official step search does not
-  // survive.
+TEST_P(EverySolver, StaysFiniteWithCoincidingTimesteps) {
+  // From 92 steps on at shift 12 the first two integer timesteps coincide, and the official code, which looks steps up
+  // by timestep, fails.
   const Schedule schedule = make_schedule(GetParam(), 200, 12);
   EXPECT_TRUE(at::isfinite(trajectory(schedule)).all().item<bool>());
 }

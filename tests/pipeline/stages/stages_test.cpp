@@ -1,11 +1,13 @@
-// tests/pipeline/stages_test.cpp: whole clips, from the prompt to the frames, against four runs of the official
-// pipeline.
-#include "pipeline/stages.hpp"
+// tests/pipeline/stages/stages_test.cpp: whole clips, from the prompt to the frames, against four runs of the official
+// pipeline; stopping and continuing.
+#include "pipeline/stages/stages.hpp"
 
-#include "cluster/sha256.hpp"
-#include "pipeline/decode.hpp"
-#include "pipeline/store.hpp"
-#include "tests/pipeline/golden_clip.hpp"
+#include <ATen/Version.h>
+
+#include "base/sha256.hpp"
+#include "pipeline/stages/decode.hpp"
+#include "pipeline/stages/store.hpp"
+#include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
 namespace {
@@ -14,14 +16,14 @@ using test::TempFolder;
 
 Models golden_models() { return Models(golden_model(), golden_execution()); }
 
-/// Relative, of the latents of a whole run.
+/// Relative L2 distance that the latents of a whole run may have from the official ones.
 constexpr double run_tolerance = 5e-5;
 
 class GoldenRun : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Runs, GoldenRun, testing::Values("unipc", "dpmpp", "default_schedule", "one_frame"),
                          [](const auto& run) { return run.param; });
 
-/// Bytes that differ, of all; the test fails when one differs by more than 1.
+/// The share of bytes that differ. Fails when one differs by more than 1.
 double share_of_different_bytes(const at::Tensor& ours, const at::Tensor& golden) {
   const at::Tensor difference = (ours.to(at::kInt) - golden.to(at::kInt)).abs();
   EXPECT_LE(difference.max().item<int>(), 1);
@@ -53,12 +55,17 @@ TEST_P(GoldenRun, NoiseEqualsTheOfficialOne) {
   const TempFolder folder;
   Clip clip = clip_in(folder, job_of(golden_run(GetParam())));
   advance(clip, Stage::text, models);
-  // A stop before the first step leaves the noise in the stored state.
+  // A stop before the first step stores the noise.
   EXPECT_THROW(advance(clip, Stage::high, models, [](Stage, std::int64_t, std::int64_t) { return false; }),
                Interrupted);
   const auto state = load_denoising(clip.files.state, "test", at::kCPU);
   ASSERT_TRUE(state);
-  EXPECT_TRUE(at::equal(state->x, golden[GetParam() + ".noise"]));
+  // Without AVX2 LibTorch rounds logarithm and cosine otherwise, and so would the official code, whose noise was drawn
+  // on a processor that has it.
+  if (at::get_cpu_capability() == "DEFAULT")
+    expect_close(GetParam() + " noise", state->x, golden[GetParam() + ".noise"], 1e-6);
+  else
+    EXPECT_TRUE(at::equal(state->x, golden[GetParam() + ".noise"]));
 }
 
 TEST_P(GoldenRun, StateAtTheBoundaryEqualsTheOfficialOne) {

@@ -1,9 +1,10 @@
-// tests/pipeline/store_test.cpp: HDF5 files that are whole or not there, and what happens to broken ones.
-#include "pipeline/store.hpp"
+// tests/pipeline/stages/store_test.cpp: stored tensors come back bit for bit, files appear whole or not at all, and
+// broken ones are not used.
+#include "pipeline/stages/store.hpp"
 
 #include <fstream>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/golden.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -41,7 +42,7 @@ TEST(Store, AMissingFileIsNoState) {
   EXPECT_FALSE(load_denoising(folder / "none.h5", "f", at::kCPU));
 }
 
-TEST(Store, ATruncatedFileIsNoStateAndNoCrash) {
+TEST(Store, ATruncatedFileIsNoState) {
   const TempFolder folder;
   store_denoising(folder / "a.h5", some_state(), "f");
   const auto size = std::filesystem::file_size(folder / "a.h5");
@@ -61,13 +62,13 @@ TEST(Store, AFailedWriteLeavesTheOldFile) {
   EXPECT_FALSE(std::filesystem::exists(folder / "a.h5.part"));
 }
 
-TEST(Store, LatentsComeBack) {
+TEST(Store, LatentsComeBackBitForBit) {
   const TempFolder folder;
   store_latents(folder / "l.h5", {some_state().x}, R"({"prompt":"a"})");
   EXPECT_TRUE(at::equal(load_latents(folder / "l.h5").x, some_state().x));
 }
 
-TEST(Store, SomethingElseIsNoLatentsFile) {
+TEST(Store, AFileThatIsNotHdf5IsRefusedAsLatents) {
   const TempFolder folder;
   std::ofstream(folder / "l.h5") << "hello";
   EXPECT_THROW(load_latents(folder / "l.h5"), Error);

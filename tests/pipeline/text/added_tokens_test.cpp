@@ -1,4 +1,4 @@
-// tests/pipeline/text/added_tokens_test.cpp: tokens that are cut out of the text before the model sees it.
+// tests/pipeline/text/added_tokens_test.cpp: added tokens are split off a text before the model sees it.
 #include <gtest/gtest.h>
 
 #include "tests/pipeline/text/small_tokenizer.hpp"
@@ -21,7 +21,7 @@ Tokenizer with(const std::vector<nlohmann::json>& tokens, nlohmann::json normali
   return tokenizer_of(file);
 }
 
-TEST(AddedTokens, AreCutOutAndEachChunkGetsItsOwnPrefix) {
+TEST(AddedTokens, AreSplitOffAndEachChunkGetsItsOwnPrefix) {
   EXPECT_EQ(tokenizer_of(small_tokenizer()).encode("a</s>a </s> b"), (Ids{7, 1, 7, 3, 1, 3, 5, 1}));
 }
 
@@ -43,7 +43,7 @@ TEST(AddedTokens, StripTheSpaceAroundThem) {
   EXPECT_EQ(with({added("<x>", {{"lstrip", true}, {"rstrip", true}})}).encode("a <x> <x> "), (Ids{7, 10, 10}));
 }
 
-TEST(AddedTokens, SingleWordsStandBetweenNonWords) {
+TEST(AddedTokens, SingleWordsMatchOnlyBetweenNonWords) {
   const Tokenizer tokenizer = with({added("a", {{"single_word", true}})});
   EXPECT_EQ(tokenizer.encode("a"), (Ids{4}));
   EXPECT_EQ(tokenizer.encode("ab"), (Ids{3, 6}));

@@ -1,5 +1,5 @@
-// tests/pipeline/text/clean_text_test.cpp: what cleaning does to a text; the answers are ftfy 6.3's and Python's
-// html's.
+// tests/pipeline/text/clean_text_test.cpp: the cleaning of texts; the expected results are those of ftfy 6.3 and
+// Python's html module.
 #include "pipeline/text/clean_text.hpp"
 
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ void expect_cleaned(const std::vector<Case>& cases) {
   for (const Case& c : cases) EXPECT_EQ(clean_text(c.text), c.cleaned) << c.text;
 }
 
-TEST(CleanText, UndoesHtmlReferences) {
+TEST(CleanText, UnescapesHtmlReferences) {
   expect_cleaned({
       {"&amp;lt;b&amp;gt;", "<b>"},
       {"&amp;amp;amp;amp;lt;", "<"},                   // fix_text goes on until nothing changes
@@ -42,16 +42,16 @@ TEST(CleanText, ReadsC1ControlsAsWindows1252) {
   expect_cleaned({{"x\u0085y \u0093z\u0094 \u0081", "x…y \"z\" \u0081"}});
 }
 
-TEST(CleanText, TakesLigaturesApartAndMakesWidthNormal) {
+TEST(CleanText, SplitsLigaturesAndNormalizesWidth) {
   expect_cleaned({
       {"ﬁ ﬂ ﬃ ﬅ ŉ Ĳ Ǆ ǆ ǲ", "fi fl ffi ſt 'n IJ DŽ dž Dz"},
       {"ＡＢＣ１，！　x", "ABC1,! x"},
-      {"ﾊﾟｶﾞ", "パガ"},    // half width marks join their letter in NFC
+      {"ﾊﾟｶﾞ", "パガ"},    // half width marks join their message in NFC
       {"½ ² ™", "½ ² ™"},  // other compatibility characters stay
   });
 }
 
-TEST(CleanText, UncurlsQuotesAndUnifiesWhiteSpace) {
+TEST(CleanText, StraightensQuotesAndUnifiesWhiteSpace) {
   expect_cleaned({
       {"“a” ‘b’ ʼc „d‟ ‚e‛", "\"a\" 'b' 'c \"d\" 'e'"},
       {"a\r\nb\rc\u2028d\u2029e", "a b c d e"},
@@ -89,7 +89,7 @@ TEST(CleanText, ReplacesBytesThatAreNotUtf8) {
   });
 }
 
-TEST(CleanText, LeavesCleanTextAlone) {
+TEST(CleanText, LeavesCleanTextUnchanged) {
   for (const std::string text : {"", "Two cats, boxing.", "一只猫在月光下", "👩‍🚀 𝓐", "схемы"})
     EXPECT_EQ(clean_text(text), text);
 }

@@ -1,4 +1,4 @@
-// tests/pipeline/text/golden_tokens_test.cpp: cleaned text and ids of the official implementation, all equal.
+// tests/pipeline/text/golden_tokens_test.cpp: cleaned texts and ids equal those of the official implementation.
 #include <gtest/gtest.h>
 
 #include <fstream>

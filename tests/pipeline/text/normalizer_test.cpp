@@ -1,5 +1,5 @@
-// tests/pipeline/text/normalizer_test.cpp: each kind of normalizer; the answers are those of Hugging Face's tokenizers
-// 0.21.
+// tests/pipeline/text/normalizer_test.cpp: every kind of normalizer; the expected results are those of Hugging Face's
+// tokenizers 0.21.
 #include "pipeline/text/normalizer.hpp"
 
 #include <gtest/gtest.h>
@@ -17,9 +17,9 @@ std::string normalized(const std::string& json, const std::string& text) {
   return read_normalizer(JsonView(description, "file: normalizer"))(text);
 }
 
-TEST(Normalizer, NullLeavesTheTextAlone) { EXPECT_EQ(normalized("null", " ﬁ É "), " ﬁ É "); }
+TEST(Normalizer, NullLeavesTheTextUnchanged) { EXPECT_EQ(normalized("null", " ﬁ É "), " ﬁ É "); }
 
-TEST(Normalizer, NormalForms) {
+TEST(Normalizer, NormalFormsAreThoseOfUnicode) {
   EXPECT_EQ(normalized(R"({"type": "NFC"})", "e\u0301ﬁ"), "\u00e9ﬁ");
   EXPECT_EQ(normalized(R"({"type": "NFD"})", "\u00e9ﬁ"), "e\u0301ﬁ");
   EXPECT_EQ(normalized(R"({"type": "NFKC"})", "e\u0301ﬁ①"), "\u00e9fi1");
@@ -30,7 +30,7 @@ TEST(Normalizer, LowercaseTakesEachLetterByItself) {
   EXPECT_EQ(normalized(R"({"type": "Lowercase"})", "ÀΣΑΣ İ ß"), "àσασ i\u0307 ß");
 }
 
-TEST(Normalizer, StripOnTheSidesAskedFor) {
+TEST(Normalizer, StripWorksOnTheRequestedSides) {
   EXPECT_EQ(normalized(R"({"type": "Strip", "strip_left": true, "strip_right": false})", " \u3000a "), "a ");
   EXPECT_EQ(normalized(R"({"type": "Strip", "strip_left": false, "strip_right": true})", " a\t "), " a");
   EXPECT_EQ(normalized(R"({"type": "Strip", "strip_left": true, "strip_right": true})", "  "), "");
@@ -44,22 +44,22 @@ TEST(Normalizer, NmtDropsControlsAndMakesSpaces) {
   EXPECT_EQ(normalized(R"({"type": "Nmt"})", "a\x01\x7f\tb\u200Bc\u2581d\u2028"), "a b c d ");
 }
 
-TEST(Normalizer, PrependButNotToNothing) {
+TEST(Normalizer, PrependLeavesAnEmptyTextEmpty) {
   EXPECT_EQ(normalized(R"({"type": "Prepend", "prepend": "▁"})", "a"), "▁a");
   EXPECT_EQ(normalized(R"({"type": "Prepend", "prepend": "▁"})", ""), "");
 }
 
-TEST(Normalizer, ReplaceAString) {
+TEST(Normalizer, ReplaceReplacesAString) {
   EXPECT_EQ(normalized(R"({"type": "Replace", "pattern": {"String": "aa"}, "content": "b"})", "aaaxaa"), "baxb");
   EXPECT_EQ(normalized(R"({"type": "Replace", "pattern": {"String": "."}, "content": ""})", "a.b"), "ab");
 }
 
-TEST(Normalizer, ReplaceAPattern) {
+TEST(Normalizer, ReplaceReplacesAPattern) {
   EXPECT_EQ(normalized(R"({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"})", "a  b c    "),
             "a▁b c▁");
 }
 
-TEST(Normalizer, SequenceInItsOrder) {
+TEST(Normalizer, SequenceRunsInItsOrder) {
   EXPECT_EQ(normalized(R"({"type": "Sequence", "normalizers": [{"type": "NFD"}, {"type": "StripAccents"},
                           {"type": "Lowercase"}, {"type": "Replace", "pattern": {"String": "e"}, "content": "E"}]})",
                        "\u00c9\u00e8x"),
@@ -73,7 +73,7 @@ TEST(Normalizer, BertCleansSeparatesChineseAndStripsAccents) {
             "e  猫 x");
 }
 
-TEST(Normalizer, PrecompiledTakesGraphemesOfFewerThanSixBytesAsAWhole) {
+TEST(Normalizer, PrecompiledReplacesGraphemesOfFewerThanSixBytesWhole) {
   std::ifstream file(WF_TEST_DATA "/golden/tiny/google/umt5-xxl/tokenizer.json");
   const auto published = nlohmann::json::parse(file)["normalizer"].dump();
   EXPECT_EQ(normalized(published, "ﬁ①\u00a0x\t½"), "fi1 x 1\u20442");
@@ -82,7 +82,7 @@ TEST(Normalizer, PrecompiledTakesGraphemesOfFewerThanSixBytesAsAWhole) {
   EXPECT_EQ(normalized(published, "👩\u200d🚀"), "👩\u200d🚀");
 }
 
-TEST(Normalizer, ADamagedCharsmapReadsNothingOutsideItself) {
+TEST(Normalizer, ADamagedCharsmapIsNotReadOutOfBounds) {
   const auto unit = [](std::uint32_t value) {
     return std::string{static_cast<char>(value), static_cast<char>(value >> 8), static_cast<char>(value >> 16),
                        static_cast<char>(value >> 24)};
@@ -103,7 +103,7 @@ TEST(Normalizer, ADamagedCharsmapReadsNothingOutsideItself) {
   EXPECT_EQ(with_value(0x7FFFFFFF), "abc");
 }
 
-TEST(Normalizer, RefusesToBlowATextUp) {
+TEST(Normalizer, RefusesToExpandATextBeyondItsLimit) {
   std::string doubling = R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"})";
   std::string list = doubling;
   for (int i = 0; i < 30; ++i) list += "," + doubling;

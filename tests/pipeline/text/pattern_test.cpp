@@ -1,9 +1,10 @@
-// tests/pipeline/text/pattern_test.cpp: the regular expressions of Replace; answers as Oniguruma gives them.
+// tests/pipeline/text/pattern_test.cpp: the regular expressions of Replace; the expected results are those of
+// Oniguruma.
 #include "pipeline/text/pattern.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf {
 namespace {
@@ -12,7 +13,7 @@ std::string replaced(const std::string& expression, const std::string& text) {
   return Pattern(expression).replace_all(text, "_");
 }
 
-TEST(Pattern, QuantifiersTakeAsMuchAsTheyCan) {
+TEST(Pattern, QuantifiersAreGreedy) {
   EXPECT_EQ(replaced("a+", "aab a"), "_b _");
   EXPECT_EQ(replaced("ba{2}", "baaaa ba"), "_aa ba");
   EXPECT_EQ(replaced("a{2,3}", "a aa aaaaa"), "a _ __");
@@ -21,9 +22,9 @@ TEST(Pattern, QuantifiersTakeAsMuchAsTheyCan) {
   EXPECT_EQ(replaced("x{a}", "x{a}"), "_");
 }
 
-TEST(Pattern, GivesBackWhatTheRestNeeds) { EXPECT_EQ(replaced("a*ab.*c", "aaab cc d"), "_ d"); }
+TEST(Pattern, GreedyQuantifiersLeaveWhatTheRestNeeds) { EXPECT_EQ(replaced("a*ab.*c", "aaab cc d"), "_ d"); }
 
-TEST(Pattern, ClassesAndEscapes) {
+TEST(Pattern, ClassesAndEscapesMatchTheirCharacters) {
   EXPECT_EQ(replaced("\\s+", "a \t\u3000b"), "a_b");
   EXPECT_EQ(replaced("[^\\w\\s]", "é, x!"), "é_ x_");
   EXPECT_EQ(replaced("[a-cx-]", "abd-x"), "__d__");
@@ -33,7 +34,7 @@ TEST(Pattern, ClassesAndEscapes) {
   EXPECT_EQ(replaced(".", "a\n"), "_\n");
 }
 
-TEST(Pattern, AnchorsHoldAtLines) {
+TEST(Pattern, AnchorsMatchAtLines) {
   EXPECT_EQ(replaced("^a", "aa\na"), "_a\n_");
   EXPECT_EQ(replaced("a$", "aa\na"), "a_\n_");
   EXPECT_EQ(replaced("^\\s+|\\s+$", "  a b "), "_a b_");
@@ -41,18 +42,18 @@ TEST(Pattern, AnchorsHoldAtLines) {
 
 TEST(Pattern, FirstAlternativeThatMatchesWins) { EXPECT_EQ(replaced("a|ab|c", "abc"), "_b_"); }
 
-TEST(Pattern, EmptyMatchesStandBetweenCharactersButNotBehindAMatch) {
+TEST(Pattern, EmptyMatchesAreBetweenCharactersButNotAfterAMatch) {
   EXPECT_EQ(replaced("x*", "axb"), "_a_b_");
   EXPECT_EQ(replaced("^", "ab"), "_ab");
 }
 
-TEST(Pattern, TakesLinearTimeWhereBacktrackingWouldNotEnd) {
+TEST(Pattern, TakesLinearTimeWhereBacktrackingTakesExponential) {
   std::string expression;
   for (int i = 0; i < 60; ++i) expression += "a*";
   EXPECT_EQ(replaced(expression + "b", std::string(2000, 'a')), std::string(2000, 'a'));
 }
 
-TEST(Pattern, WhatIsNotUnderstoodIsNamed) {
+TEST(Pattern, UnsupportedSyntaxIsNamed) {
   for (const std::string bad : {"(a)", "a+?", "a*+", "\\p{L}", "\\b", "[a", "[[:alpha:]]", "[z-a]", "*a", "a\\",
                                 "a{3,2}", "a{9999}", "(?=x)", "\\x{}"}) {
     try {

@@ -1,4 +1,4 @@
-// tests/pipeline/text/pre_tokenizer_test.cpp: how text is cut into words.
+// tests/pipeline/text/pre_tokenizer_test.cpp: the splitting of text into words.
 #include "pipeline/text/pre_tokenizer.hpp"
 
 #include <gtest/gtest.h>
@@ -19,22 +19,22 @@ Words words(const std::string& json, const std::string& text, bool at_start = tr
 
 std::string metaspace(const std::string& rest) { return R"({"type": "Metaspace", "replacement": "▁")" + rest + "}"; }
 
-TEST(PreTokenizer, NullCutsNothing) { EXPECT_EQ(words("null", "a b"), Words{"a b"}); }
+TEST(PreTokenizer, NullSplitsNothing) { EXPECT_EQ(words("null", "a b"), Words{"a b"}); }
 
-TEST(PreTokenizer, MetaspacePutsOneInFrontUnlessThereIsOne) {
+TEST(PreTokenizer, MetaspacePrependsItsMarkUnlessThereIsOne) {
   EXPECT_EQ(words(metaspace(""), "a b"), (Words{"▁a", "▁b"}));
   EXPECT_EQ(words(metaspace(""), " a  b "), (Words{"▁a", "▁", "▁b", "▁"}));
   EXPECT_EQ(words(metaspace(""), "▁a"), Words{"▁a"});
 }
 
-TEST(PreTokenizer, MetaspaceSchemes) {
+TEST(PreTokenizer, MetaspaceFollowsItsSchemeAndSplit) {
   EXPECT_EQ(words(metaspace(R"(, "prepend_scheme": "never")"), "a b"), (Words{"a", "▁b"}));
   EXPECT_EQ(words(metaspace(R"(, "prepend_scheme": "first")"), "a b", true), (Words{"▁a", "▁b"}));
   EXPECT_EQ(words(metaspace(R"(, "prepend_scheme": "first")"), "a b", false), (Words{"a", "▁b"}));
   EXPECT_EQ(words(metaspace(R"(, "split": false)"), "a b"), Words{"▁a▁b"});
 }
 
-TEST(PreTokenizer, MetaspaceInItsOlderForm) {
+TEST(PreTokenizer, MetaspaceIsReadInItsOlderForm) {
   EXPECT_EQ(words(metaspace(R"(, "add_prefix_space": true)"), "a"), Words{"▁a"});
   EXPECT_EQ(words(metaspace(R"(, "add_prefix_space": false)"), "a"), Words{"a"});
   EXPECT_THROW(words(metaspace(R"(, "add_prefix_space": false, "prepend_scheme": "always")"), "a"), Error);

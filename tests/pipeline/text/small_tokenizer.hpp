@@ -1,4 +1,4 @@
-// tests/pipeline/text/small_tokenizer.hpp: a tokenizer of a few pieces whose answers can be worked out by hand.
+// tests/pipeline/text/small_tokenizer.hpp: a tokenizer of a few pieces whose results can be worked out by hand.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -8,8 +8,8 @@
 
 namespace wf {
 
-/// ids: <pad> 0, </s> 1, <unk> 2, ▁ 3, a 4, b 5, ab 6, ▁a 7, c 8, ▁cat 9; the lowest score is -6. Nothing is
-/// normalized.
+/// A tokenizer.json with the ids <pad> 0, </s> 1, <unk> 2, ▁ 3, a 4, b 5, ab 6, ▁a 7, c 8, ▁cat 9, a lowest score of -6
+/// and no normalizer.
 inline nlohmann::json small_tokenizer() {
   return nlohmann::json::parse(R"({
     "version": "1.0",

@@ -1,15 +1,15 @@
-// tests/pipeline/text/tokenizer_test.cpp: the Unigram model and what is put around its ids.
+// tests/pipeline/text/tokenizer_test.cpp: the Unigram model, unknown characters, truncation and the post-processor.
 #include "pipeline/text/tokenizer.hpp"
 
 #include <gtest/gtest.h>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "tests/pipeline/text/small_tokenizer.hpp"
 
 namespace wf {
 namespace {
 
-TEST(Tokenizer, TakesTheCutWithTheBestSum) {
+TEST(Tokenizer, TakesTheSplitWithTheBestSum) {
   const Tokenizer tokenizer = tokenizer_of(small_tokenizer());
   EXPECT_EQ(tokenizer.encode("cat"), (Ids{9, 1}));
   EXPECT_EQ(tokenizer.encode("aab"), (Ids{7, 6, 1}));  // ▁a ab: -9; ▁a a b: -10; ▁ a ab: -10
@@ -31,7 +31,7 @@ TEST(Tokenizer, ARunOfUnknownCharactersIsOneId) {
   EXPECT_EQ(tokenizer.encode("猫<unk>犬"), (Ids{3, 2, 1}));  // the piece <unk> itself joins the run
 }
 
-TEST(Tokenizer, ByteFallbackSpellsUnknownCharactersIfAllBytesAreThere) {
+TEST(Tokenizer, ByteFallbackSpellsUnknownCharactersIfTheVocabularyHasAllBytes) {
   nlohmann::json file = small_tokenizer();
   file["model"]["byte_fallback"] = true;
   for (const char* byte : {"<0xC3>", "<0xA9>"}) file["model"]["vocab"].push_back({byte, 0});
@@ -47,31 +47,31 @@ TEST(Tokenizer, WithoutUnkIdAnUnknownCharacterIsAnError) {
   EXPECT_THROW(tokenizer.encode("猫"), Error);
 }
 
-TEST(Tokenizer, NothingGivesOnlyTheEnd) {
+TEST(Tokenizer, AnEmptyTextGivesOnlyTheEndToken) {
   EXPECT_EQ(tokenizer_of(small_tokenizer()).encode(""), (Ids{1}));
   EXPECT_EQ(tokenizer_of(small_tokenizer()).encode(" "), (Ids{3, 1}));
 }
 
-TEST(Tokenizer, TruncationKeepsTheEnd) {
+TEST(Tokenizer, TruncationKeepsTheEndToken) {
   const Tokenizer tokenizer = tokenizer_of(small_tokenizer());
   EXPECT_EQ(tokenizer.encode("cat cat a", 4), (Ids{9, 9, 7, 1}));
   EXPECT_EQ(tokenizer.encode("cat cat a", 3), (Ids{9, 9, 1}));
   EXPECT_EQ(tokenizer.encode("cat cat a", 1), (Ids{1}));
   EXPECT_EQ(tokenizer.encode("cat cat a", 0), (Ids{}));
-  std::string words;
-  for (int i = 0; i < 600; ++i) words += "cat ";
-  const Ids ids = tokenizer.encode(words);
+  std::string cats;
+  for (int i = 0; i < 600; ++i) cats += "cat ";
+  const Ids ids = tokenizer.encode(cats);
   EXPECT_EQ(ids.size(), 512u);
   EXPECT_EQ(ids.back(), 1);
 }
 
-TEST(Tokenizer, TruncationOnTheLeftWhenTheFileSaysSo) {
+TEST(Tokenizer, TruncationIsOnTheLeftIfTheFileAsksForIt) {
   nlohmann::json file = small_tokenizer();
   file["truncation"] = {{"direction", "Left"}, {"max_length", 9}, {"strategy", "LongestFirst"}, {"stride", 0}};
   EXPECT_EQ(tokenizer_of(file).encode("cat cat a", 3), (Ids{9, 7, 1}));
 }
 
-TEST(Tokenizer, TheTemplateMayPutIdsInFrontOrNothing) {
+TEST(Tokenizer, TheTemplateMayPrependIdsOrAddNone) {
   nlohmann::json file = small_tokenizer();
   nlohmann::json& single = file["post_processor"]["single"];
   single = {single[1], single[0], single[1]};
@@ -84,7 +84,7 @@ TEST(Tokenizer, BytesThatAreNotUtf8AreUnknown) {
   EXPECT_EQ(tokenizer_of(small_tokenizer()).encode("a\xff\xf0\x9f"), (Ids{7, 2, 1}));
 }
 
-TEST(Tokenizer, PiecesOutsideTheVocabularyDoNotExist) {
+TEST(Tokenizer, AnIdOutsideTheVocabularyIsAnError) {
   const Tokenizer tokenizer = tokenizer_of(small_tokenizer());
   EXPECT_EQ(tokenizer.vocabulary_size(), 10);
   EXPECT_EQ(tokenizer.piece(9), "▁cat");

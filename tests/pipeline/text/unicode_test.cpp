@@ -1,4 +1,4 @@
-// tests/pipeline/text/unicode_test.cpp: the Unicode layer, and the trie under vocabulary and added tokens.
+// tests/pipeline/text/unicode_test.cpp: the Unicode layer, the byte trie and base64.
 #include "pipeline/text/unicode.hpp"
 
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 namespace wf {
 namespace {
 
-TEST(Unicode, Utf8GoesThereAndBack) {
+TEST(Unicode, Utf8RoundTrips) {
   const std::u32string all = U"a\u00e9\u0800\uFFFD\U00010000\U0010FFFF\0z";
   EXPECT_EQ(to_code_points(to_utf8(all)), all);
   EXPECT_EQ(valid_utf8(to_utf8(all)), to_utf8(all));
@@ -41,7 +41,7 @@ TEST(ByteTrie, FindsEveryKeyThatATextBeginsWithShortestFirst) {
   EXPECT_EQ(ByteTrie().find("a"), std::nullopt);
 }
 
-TEST(ByteTrie, NamesAKeyThatIsThereTwice) {
+TEST(ByteTrie, FindsADuplicateKey) {
   const std::vector<std::string_view> keys = {"x", "same key", "y", "same key"};
   const ByteTrie trie(keys);
   EXPECT_EQ(trie.duplicate(), 3u);

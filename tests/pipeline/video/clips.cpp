@@ -1,4 +1,4 @@
-// tests/pipeline/video/clips.cpp
+// tests/pipeline/video/clips.cpp: see clips.hpp.
 #include "clips.hpp"
 
 #include <malloc.h>
@@ -9,14 +9,14 @@
 #include <random>
 #include <sstream>
 
-/// For LeakSanitizer: libx265 3.5 itself loses about a kilobyte for each encoder that it opens.
+/// Read by LeakSanitizer: libx265 3.5 leaks about a kilobyte for each encoder that it opens.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libx265.so\n"; }
 
 namespace wf::test {
 
 VideoTest::VideoTest() {
-  // libx264's bytes vary slightly with what stood in reused heap memory (the frames given to it being equal). Fresh
-  // pages for every larger block make its result a function of the frames, so that files can be compared.
+  // libx264's bytes vary slightly with the previous content of reused heap memory, even for equal frames. Fresh pages
+  // for every larger block make its result a function of the frames, so that files can be compared.
   ::mallopt(M_MMAP_THRESHOLD, 4096);
   std::string name = std::filesystem::temp_directory_path() / "wanfarm-video-XXXXXX";
   if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");

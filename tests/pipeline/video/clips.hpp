@@ -1,4 +1,4 @@
-// tests/pipeline/video/clips.hpp: small clips, and what tests do with files of them.
+// tests/pipeline/video/clips.hpp: small clips, files of them, and helpers to check errors and run programs.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
-/// A folder of its own for each test, gone after it.
+/// Gives each test a temporary folder, removed afterwards.
 class VideoTest : public testing::Test {
  protected:
   VideoTest();
@@ -27,14 +27,15 @@ class VideoTest : public testing::Test {
 
 /// `frames` frames of rgb24: colour gradients that move a little from frame to frame.
 Bytes moving_gradient(int width, int height, int frames);
-/// Every byte by chance, the same for the same seed.
+/// `frames` frames of rgb24 with uniformly random bytes, the same for the same seed.
 Bytes noise(int width, int height, int frames, unsigned seed);
 
+/// Writes the frames in `rgb` to `file` with one append().
 void write_video(const Path& file, const VideoFormat& format, const Bytes& rgb);
-/// All frames of the file, one after the other.
+/// The rgb24 bytes of all frames of a file.
 Bytes read_all(const Path& file);
 
-/// What the action's Error says; fails the test when there is none, or one of another kind.
+/// The message of the Error that `action` throws; fails the test if there is none or it is of another kind.
 template <class Action>
 std::string error_of(Error::Kind kind, Action&& action) {
   try {
@@ -47,9 +48,9 @@ std::string error_of(Error::Kind kind, Action&& action) {
   return "";
 }
 
-/// For the shell; no test's file has an apostrophe in its name.
+/// The path quoted for the shell; it must not contain an apostrophe.
 std::string quoted(const Path& path);
-/// What a command prints; fails the test when it fails.
+/// What a shell command prints; fails the test if the command fails.
 std::string output_of(const std::string& command);
 
 }  // namespace wf::test

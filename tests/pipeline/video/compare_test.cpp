@@ -1,4 +1,4 @@
-// tests/pipeline/video/compare_test.cpp: figures known by reasoning, in every build.
+// tests/pipeline/video/compare_test.cpp: results known by reasoning, in every build.
 #include "pipeline/video/compare.hpp"
 
 #include <cmath>
@@ -11,10 +11,10 @@ namespace {
 class Compare : public VideoTest {
  protected:
   Path clip(const std::string& name, int width, int height, const Bytes& rgb) const {
-    write_video(file(name), {width, height, 16, "y4m"}, rgb);
+    write_video(file(name), {width, height, 16, VideoCodec::y4m}, rgb);
     return file(name);
   }
-  /// 16x16 pixels of one grey.
+  /// A clip of 16x16 pixels of one grey level.
   Path grey(const std::string& name, int frames, std::uint8_t level) const {
     return clip(name, 16, 16, Bytes(std::size_t{768} * frames, level));
   }
@@ -56,12 +56,12 @@ TEST_F(Compare, UnrelatedNoiseHasHardlyAnyStructureInCommon) {
   EXPECT_GT(apart.max, 200);
 }
 
-TEST_F(Compare, PicturesSmallerThanAWindowHaveAValue) {
+TEST_F(Compare, SsimOfPicturesSmallerThanAWindowIsDefined) {
   const Path a = clip("a", 6, 4, noise(6, 4, 1, 1));
   EXPECT_DOUBLE_EQ(compare(a, a).ssim, 1);
 }
 
-TEST_F(Compare, OtherSizesAndLengthsAreRefusedWithBothNames) {
+TEST_F(Compare, DifferentSizesAndLengthsAreRefusedNamingBothFiles) {
   const Path small = grey("a", 2, 0), longer = grey("b", 5, 0), wide = clip("c", 32, 16, Bytes(1536));
   EXPECT_EQ(error_of(Error::input, [&] { compare(small, longer); }),
             small.string() + " and " + longer.string() + " cannot be compared: the first has 2 frames, the second 5");

@@ -1,4 +1,4 @@
-// tests/pipeline/video/png_test.cpp: read back chunk by chunk, with zlib's own checks.
+// tests/pipeline/video/png_test.cpp: PNG files read back chunk by chunk with zlib.
 #include <zlib.h>
 
 #include "clips.hpp"
@@ -15,7 +15,7 @@ std::uint32_t number(const std::string& bytes, std::size_t at) {
   return value;
 }
 
-/// The chunk at `at`, its CRC checked; `at` moves behind it.
+/// The data of the chunk at `at`, whose name and CRC are checked; advances `at` to the next chunk.
 std::string chunk(const std::string& png, std::size_t& at, const std::string& name) {
   const std::uint32_t size = number(png, at);
   const std::string body = png.substr(at + 4, 4 + size);
@@ -52,7 +52,7 @@ TEST_F(Png, HoldsEveryPixel) {
   }
 }
 
-TEST_F(Png, SmoothPicturesBecomeSmall) {
+TEST_F(Png, SmoothPicturesAreCompressedToAThird) {
   write_png(file("a.png"), moving_gradient(256, 256, 1), 256, 256);
   EXPECT_LT(std::filesystem::file_size(file("a.png")), 256u * 256 * 3 / 3);
 }

@@ -1,15 +1,15 @@
-// tests/pipeline/weights/said.hpp: what an error says.
+// tests/pipeline/weights/error_message.hpp: the message of the environment error that an action throws.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "cluster/error.hpp"
+#include "base/error.hpp"
 
 namespace wf::made {
 
-/// The message of the environment error that `action` throws; another outcome fails the test.
+/// The message of the environment error that `action` throws; any other outcome fails the test.
 template <class Action>
 std::string environment_error(Action&& action) {
   try {
@@ -22,7 +22,8 @@ std::string environment_error(Action&& action) {
   return "";
 }
 
-#define EXPECT_SAYS(message, words) \
-  EXPECT_NE(std::string(message).find(words), std::string::npos) << "it says: " << (message)
+/// Expects that `message` contains `part`.
+#define EXPECT_CONTAINS(message, part) \
+  EXPECT_NE(std::string(message).find(part), std::string::npos) << "the message is: " << (message)
 
 }  // namespace wf::made

@@ -1,4 +1,5 @@
-// How much memory loading takes: the weights in their new dtype and a few pieces of the file, not the file.
+// tests/pipeline/weights/load_memory_test.cpp: loading takes memory for the converted weights and a few chunks of the
+// file, not for the whole file.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -9,8 +10,8 @@
 #include <thread>
 
 #include "pipeline/weights/checkpoint.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/said.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -18,7 +19,7 @@ namespace {
 
 constexpr double mib = 1 << 20;
 
-/// MiB that are resident now, mapped files included.
+/// The resident memory of this process in MiB, mapped files included.
 double resident() {
   std::ifstream statm("/proc/self/statm");
   std::size_t all = 0, present = 0;
@@ -26,7 +27,7 @@ double resident() {
   return static_cast<double>(present) * static_cast<double>(::sysconf(_SC_PAGESIZE)) / mib;
 }
 
-/// The most that is resident while `action` runs, looked at every 0.2 ms, beyond what was before.
+/// The growth of resident memory in MiB while `action` runs, at its maximum, sampled every 0.2 ms.
 template <class Action>
 double growth_during(Action&& action) {
   const double before = resident();
@@ -44,11 +45,11 @@ double growth_during(Action&& action) {
   return std::max(most, resident()) - before;
 }
 
-TEST(LoadMemory, ABigFileIsNeverInMemoryAsAWhole) {
+TEST(LoadMemory, ABigFileIsNeverWhollyInMemory) {
   const test::TempFolder folder;
   constexpr std::int64_t elements = 64 << 20;  // 256 MiB of F32
   std::string header = R"({"w":{"dtype":"F32","shape":[67108864],"data_offsets":[0,268435456]}})";
-  header.resize((header.size() + 7) / 8 * 8, ' ');  // aligned data, as every writer of the format makes them
+  header.resize((header.size() + 7) / 8 * 8, ' ');  // aligned data, as every writer of the format produces
   const Path file = folder.write("w.safetensors", made::safetensors(header, ""));
   std::filesystem::resize_file(file, std::filesystem::file_size(file) + 4 * elements);
   at::set_num_threads(2);
@@ -57,11 +58,11 @@ TEST(LoadMemory, ABigFileIsNeverInMemoryAsAWhole) {
   at::Tensor weights;
   const double grown = growth_during([&] { weights = checkpoint.load("w", at::kBFloat16, at::kCPU, {elements}); });
   at::set_num_threads(1);
-  constexpr double weights_mib = 128, allowed_beyond = 64;
-  std::printf("grew by %.1f MiB, %.1f beyond the weights: %.0f %% of what is allowed\n", grown, grown - weights_mib,
-              100 * (grown - weights_mib) / allowed_beyond);
+  constexpr double weights_mib = 128, max_beyond = 64;
+  std::printf("grew by %.1f MiB, %.1f beyond the weights: %.0f %% of the limit\n", grown, grown - weights_mib,
+              100 * (grown - weights_mib) / max_beyond);
   EXPECT_GT(grown, weights_mib / 2) << "the measurement saw nothing";
-  EXPECT_LT(grown, weights_mib + allowed_beyond);
+  EXPECT_LT(grown, weights_mib + max_beyond);
 }
 
 }  // namespace

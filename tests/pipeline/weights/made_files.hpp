@@ -1,5 +1,5 @@
-// tests/pipeline/weights/made_files.hpp: checkpoint files made by hand, byte by byte, so that each can lie in one
-// place.
+// tests/pipeline/weights/made_files.hpp: checkpoint files composed byte by byte, so that a test can make any field
+// of them wrong.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ inline std::string safetensors(const std::string& header, const std::string& dat
 
 // --- pickle, protocol 2
 
-inline std::string text(const std::string& words) {
-  return std::string("X").append(bytes_of(static_cast<std::uint32_t>(words.size()))).append(words);
+inline std::string text(const std::string& content) {
+  return std::string("X").append(bytes_of(static_cast<std::uint32_t>(content.size()))).append(content);
 }
 inline std::string integer(std::int64_t number) { return "\x8a\x08" + bytes_of(number); }
 inline std::string global(const std::string& module, const std::string& name) {
@@ -63,12 +63,13 @@ inline std::string dictionary(const std::vector<std::pair<std::string, std::stri
 
 struct ZipPart {
   std::string name, content;
-  std::uint64_t zeros = 0;  ///< instead of content: a hole of this many bytes (in a file, not in memory)
+  std::uint64_t zeros = 0;  ///< Size of a hole in the file that takes the place of the content.
   std::uint64_t size() const { return content.size() + zeros; }
 };
 
-/// Stored entries as torch.save writes them: sizes 0 in the local headers, then behind the data (`descriptors`), or, as
-/// other programs do, in the headers. Zip64 where a number needs it, and a zip64 end record always.
+/// Writes stored entries. With `descriptors`, as torch.save does it: the local headers give sizes of 0, and descriptors
+/// after the data give the sizes; without, as other programs do it: the headers give the sizes. Numbers are in zip64
+/// form where they need it; the zip64 end record is always written.
 inline void write_zip(std::ostream& out, const std::vector<ZipPart>& parts, bool descriptors = true) {
   const auto short_of = [](std::uint64_t n) {
     return bytes_of(static_cast<std::uint32_t>(n < 0xFFFFFFFF ? n : 0xFFFFFFFF));
@@ -115,7 +116,7 @@ inline std::string zip(const std::vector<ZipPart>& parts, bool descriptors = tru
   return out.str();
 }
 
-/// A whole .pth file: this pickle, byteorder little, and one storage data/0 of 48 bytes: floats 0, 1, ... 11.
+/// A complete .pth file with `pickle`, `byte_order` and one storage data/0 of 48 bytes: the floats 0, 1, ... 11.
 inline std::string pth(const std::string& pickle, const std::string& byte_order = "little", bool descriptors = true) {
   std::string storage;
   for (int i = 0; i < 12; ++i) storage += bytes_of(static_cast<float>(i));

@@ -1,11 +1,11 @@
-// A model folder: found, configured, identified, and described when it is not whole.
+// tests/pipeline/weights/model_folder_test.cpp: finding, identifying and configuring a model folder.
 #include "pipeline/weights/model_folder.hpp"
 
 #include <gtest/gtest.h>
 
 #include "pipeline/weights/dit_config.hpp"
 #include "pipeline/weights/random_manifest.hpp"
-#include "tests/pipeline/weights/said.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -40,18 +40,18 @@ TEST(ModelFolder, ThePublishedLayoutIsFound) {
   EXPECT_EQ(model.tokenizer, tiny / "google/umt5-xxl/tokenizer.json");
 }
 
-TEST(ModelFolder, ASafetensorsRepackIsTaken) {
+TEST(ModelFolder, ASafetensorsRepackIsFound) {
   const TinyCopy copy;
   std::filesystem::rename(copy.root / "Wan2.1_VAE.pth", copy.root / "Wan2.1_VAE.safetensors");
   EXPECT_EQ(find_model(copy.root).vae, copy.root / "Wan2.1_VAE.safetensors");
 }
 
-/// Random weights of one tensor.
+/// A manifest of one random tensor.
 std::string description(std::uint64_t seed) {
   return to_json({.seed = seed, .part = "x", .tensors = {{"w", {2}, 0.0, 1.0}}});
 }
 
-TEST(ModelFolder, DescribedWeightsAreTaken) {
+TEST(ModelFolder, DescribedWeightsAreFoundAndChangeTheIdentityWithTheirSeed) {
   const TinyCopy copy;
   const Path expert = copy.root / "low_noise_model";
   const std::string config = read_file(expert / "config.json");
@@ -76,13 +76,13 @@ TEST(ModelFolder, EverythingThatIsMissingIsListedAtOnceWithWhereToGetIt) {
   std::filesystem::remove(copy.root / "high_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors");
   std::filesystem::remove(copy.root / "Wan2.1_VAE.pth");
   std::filesystem::remove(copy.root / "google/umt5-xxl/tokenizer.json");
-  const std::string said = environment_error([&] { find_model(copy.root); });
+  const std::string message = environment_error([&] { find_model(copy.root); });
   for (const char* part : {"low_noise_model/config.json", "low_noise_model/*.safetensors",
                            "high_noise_model/diffusion_pytorch_model-00002-of-00003",
                            "Wan2.1_VAE.pth (or Wan2.1_VAE.safetensors)", "google/umt5-xxl/tokenizer.json"})
-    EXPECT_SAYS(said, "\n  " + (copy.root / part).string());
-  EXPECT_EQ(said.find("high_noise_model/config.json"), std::string::npos) << "that one is there";
-  EXPECT_SAYS(said, "Wan-AI/Wan2.2-T2V-A14B");
+    EXPECT_CONTAINS(message, "\n  " + (copy.root / part).string());
+  EXPECT_EQ(message.find("high_noise_model/config.json"), std::string::npos) << "this part is present";
+  EXPECT_CONTAINS(message, "Wan-AI/Wan2.2-T2V-A14B");
 }
 
 TEST(Identity, IsTheSameForEveryPath) {
@@ -107,7 +107,7 @@ TEST(Identity, ChangesWithAnyByteOfASmallFile) {
   }
 }
 
-TEST(Identity, SeesHeaderEndAndSizeOfABigFile) {
+TEST(Identity, ChangesWithHeaderSamplesEndAndSizeOfABigFile) {
   const TinyCopy copy;
   const ModelFolder model = find_model(copy.root);
   constexpr std::uint64_t size = 64 << 20;
@@ -136,33 +136,36 @@ TEST(DitConfig, IsReadFromTheGoldenCheckpoint) {
   EXPECT_EQ(config.eps, 1e-6);
 }
 
-TEST(DitConfig, EveryBrokenOneIsRefusedInItsOwnWords) {
+TEST(DitConfig, EveryBrokenOneIsRefusedWithTheReason) {
   const TempFolder folder;
-  const auto said = [&](const std::string& content) {
+  const auto refusal = [&](const std::string& content) {
     const Path file = folder.write("config.json", content);
-    const std::string words = environment_error([&] { read_dit_config(file); });
-    EXPECT_EQ(words.rfind(file.string() + ": ", 0), 0u) << words;
-    return words;
+    const std::string message = environment_error([&] { read_dit_config(file); });
+    EXPECT_EQ(message.rfind(file.string() + ": ", 0), 0u) << message;
+    return message;
   };
   const auto with = [](const std::string& more) {
     return R"({"dim":96,"ffn_dim":192,"num_heads":3,"num_layers":2,)" + more + "}";
   };
-  EXPECT_SAYS(said(""), "is not JSON");
-  EXPECT_SAYS(said("[]"), "is not a JSON object");
-  EXPECT_SAYS(said(R"({"ffn_dim":192,"num_heads":3,"num_layers":2})"), "has no dim");
-  EXPECT_SAYS(said(R"({"dim":96,"ffn_dim":192,"num_heads":3})"), "has no num_layers");
-  EXPECT_SAYS(said(R"({"dim":-96,"ffn_dim":192,"num_heads":3,"num_layers":2})"), "dim must be a whole number from 1");
-  EXPECT_SAYS(said(R"({"dim":96.5,"ffn_dim":192,"num_heads":3,"num_layers":2})"), "dim must be a whole number from 1");
-  EXPECT_SAYS(said(R"({"dim":97,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
-              "dim 97 is not divisible by num_heads 3");
-  EXPECT_SAYS(said(R"({"dim":99,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
-              "dim / num_heads is 33; it must be even");
-  EXPECT_SAYS(said(with(R"("in_dim":0)")), "in_dim must be a whole number from 1");
-  EXPECT_SAYS(said(with(R"("freq_dim":255)")), "freq_dim is 255; it must be even");
-  EXPECT_SAYS(said(with(R"("eps":0)")), "eps must be a number above 0");
-  EXPECT_SAYS(said(with(R"("dim":96)")), "the key \"dim\" stands twice");
-  EXPECT_SAYS(said(with(R"("model_type":"i2v")")), "model_type is \"i2v\"; only text-to-video");
-  EXPECT_SAYS(environment_error([&] { read_dit_config(folder.path() / "none.json"); }), "none.json: cannot be opened");
+  EXPECT_CONTAINS(refusal(""), "is not JSON");
+  EXPECT_CONTAINS(refusal("[]"), "is not a JSON object");
+  EXPECT_CONTAINS(refusal(R"({"ffn_dim":192,"num_heads":3,"num_layers":2})"), "has no dim");
+  EXPECT_CONTAINS(refusal(R"({"dim":96,"ffn_dim":192,"num_heads":3})"), "has no num_layers");
+  EXPECT_CONTAINS(refusal(R"({"dim":-96,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+                  "dim must be a whole number from 1");
+  EXPECT_CONTAINS(refusal(R"({"dim":96.5,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+                  "dim must be a whole number from 1");
+  EXPECT_CONTAINS(refusal(R"({"dim":97,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+                  "dim 97 is not divisible by num_heads 3");
+  EXPECT_CONTAINS(refusal(R"({"dim":99,"ffn_dim":192,"num_heads":3,"num_layers":2})"),
+                  "dim / num_heads is 33; it must be even");
+  EXPECT_CONTAINS(refusal(with(R"("in_dim":0)")), "in_dim must be a whole number from 1");
+  EXPECT_CONTAINS(refusal(with(R"("freq_dim":255)")), "freq_dim is 255; it must be even");
+  EXPECT_CONTAINS(refusal(with(R"("eps":0)")), "eps must be a number above 0");
+  EXPECT_CONTAINS(refusal(with(R"("dim":96)")), "the key \"dim\" stands twice");
+  EXPECT_CONTAINS(refusal(with(R"("model_type":"i2v")")), "model_type is \"i2v\"; only text-to-video");
+  EXPECT_CONTAINS(environment_error([&] { read_dit_config(folder.path() / "none.json"); }),
+                  "none.json: cannot be opened");
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
-// The reader of torch.save files: stored zips and a pickle that may only describe tensors.
+// tests/pipeline/weights/pth_test.cpp: files of torch.save, that is stored zips whose pickle may only describe tensors.
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <fstream>
 
 #include "pipeline/weights/tensor_file.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/said.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -82,34 +82,34 @@ TEST(Pth, OsSystemIsRefusedByName) {
             "x.pth: the pickle wants os.system, which is not a tensor's part: refused, nothing was executed");
 }
 
-TEST(Pth, NoOtherNameGetsThroughAnyOpcode) {
+TEST(Pth, EveryOpcodeRefusesAGlobalThatIsNotAllowed) {
   const std::string stack_global = "\x80\x04" + text("builtins") + text("eval") + "\x93.";
-  EXPECT_SAYS(refusal(stack_global), "wants builtins.eval, which is not a tensor's part");
-  EXPECT_SAYS(refusal("\x80\x02(" + text("ls") + "iposix\nsystem\n."),
-              "wants posix.system, which is not a tensor's part");
-  EXPECT_SAYS(refusal("\x80\x02" + global("torch", "load") + "."), "wants torch.load");
-  EXPECT_SAYS(refusal("\x80\x02" + global("torch.FloatStorage", "__class__") + "."),
-              "wants torch.FloatStorage.__class__");
-  EXPECT_SAYS(refusal("\x80\x02" + global("torch._utils", "_rebuild_parameter") + "."),
-              "wants torch._utils._rebuild_parameter");
-  EXPECT_SAYS(refusal("\x80\x02" + global("o\x1bs", "system") + "."), "wants o?s.system");
+  EXPECT_CONTAINS(refusal(stack_global), "wants builtins.eval, which is not a tensor's part");
+  EXPECT_CONTAINS(refusal("\x80\x02(" + text("ls") + "iposix\nsystem\n."),
+                  "wants posix.system, which is not a tensor's part");
+  EXPECT_CONTAINS(refusal("\x80\x02" + global("torch", "load") + "."), "wants torch.load");
+  EXPECT_CONTAINS(refusal("\x80\x02" + global("torch.FloatStorage", "__class__") + "."),
+                  "wants torch.FloatStorage.__class__");
+  EXPECT_CONTAINS(refusal("\x80\x02" + global("torch._utils", "_rebuild_parameter") + "."),
+                  "wants torch._utils._rebuild_parameter");
+  EXPECT_CONTAINS(refusal("\x80\x02" + global("o\x1bs", "system") + "."), "wants o?s.system");
 }
 
-TEST(Pth, OpcodesThatMakeObjectsAreRefused) {
+TEST(Pth, OpcodesThatInstantiateClassesAreRefused) {
   const std::string ordered = global("collections", "OrderedDict");
-  EXPECT_SAYS(refusal("\x80\x02" + ordered + ")\x81."), "uses opcode 129");
-  EXPECT_SAYS(refusal("\x80\x02(" + ordered + "o."), "uses opcode 111");
-  EXPECT_SAYS(refusal("\x80\x02(icollections\nOrderedDict\n."), "makes an object of a class");
-  EXPECT_SAYS(refusal("\x80\x02\x82\x01."), "uses opcode 130");
+  EXPECT_CONTAINS(refusal("\x80\x02" + ordered + ")\x81."), "uses opcode 129");
+  EXPECT_CONTAINS(refusal("\x80\x02(" + ordered + "o."), "uses opcode 111");
+  EXPECT_CONTAINS(refusal("\x80\x02(icollections\nOrderedDict\n."), "instantiates a class");
+  EXPECT_CONTAINS(refusal("\x80\x02\x82\x01."), "uses opcode 130");
 }
 
-struct Lie {
+struct BrokenPickle {
   std::string pickle;
-  const char* words;
+  const char* expected;  ///< A part of the error message.
 };
 
-std::vector<Lie> pickle_lies() {
-  const auto with = [](const made::PickledTensor& lie) { return dictionary({{"w", tensor(lie)}}); };
+std::vector<BrokenPickle> broken_pickles() {
+  const auto with = [](const made::PickledTensor& wrong) { return dictionary({{"w", tensor(wrong)}}); };
   const std::int64_t big = std::int64_t{1} << 62;
   return {
       {"\x80\x02].", "holds a list, not a dictionary of tensors"},
@@ -151,10 +151,10 @@ std::vector<Lie> pickle_lies() {
   };
 }
 
-TEST(Pth, EveryLieOfAPickleIsRefusedInItsOwnWords) {
-  for (const auto& [pickle, words] : pickle_lies()) {
-    SCOPED_TRACE(words);
-    EXPECT_SAYS(refusal(pickle), words);
+TEST(Pth, EveryBrokenPickleIsRefusedWithTheReason) {
+  for (const auto& [pickle, expected] : broken_pickles()) {
+    SCOPED_TRACE(expected);
+    EXPECT_CONTAINS(refusal(pickle), expected);
   }
 }
 
@@ -164,15 +164,15 @@ TEST(Pth, APickleCannotGrowBeyondItsLimits) {
     for (int i = 0; i < times; ++i) pickle += what;
     return pickle + ".";
   };
-  EXPECT_SAYS(refusal(repeated("}", 1'000'001)), "makes more than a million objects");
-  EXPECT_SAYS(refusal("\x80\x02}" + repeated("2", 1'000'001)), "makes more than a million objects");
-  EXPECT_SAYS(refusal(repeated("(", 1'000'001)), "makes more than a million objects");
-  EXPECT_SAYS(refusal("\x80\x02}" + repeated("\x94", 1'000'001)), "makes more than a million objects");
-  EXPECT_SAYS(refusal(std::string((16 << 20) + 1, '}')), "is over the limit of 16 MiB");
+  EXPECT_CONTAINS(refusal(repeated("}", 1'000'001)), "makes more than a million objects");
+  EXPECT_CONTAINS(refusal("\x80\x02}" + repeated("2", 1'000'001)), "makes more than a million objects");
+  EXPECT_CONTAINS(refusal(repeated("(", 1'000'001)), "makes more than a million objects");
+  EXPECT_CONTAINS(refusal("\x80\x02}" + repeated("\x94", 1'000'001)), "makes more than a million objects");
+  EXPECT_CONTAINS(refusal(std::string((16 << 20) + 1, '}')), "is over the limit of 16 MiB");
 }
 
 TEST(Pth, ACycleOfObjectsEndsAndLeaksNothing) {
-  EXPECT_SAYS(refusal("\x80\x02}q\x01" + text("self") + "h\x01s."), "tensor self: is a dictionary");
+  EXPECT_CONTAINS(refusal("\x80\x02}q\x01" + text("self") + "h\x01s."), "tensor self: is a dictionary");
 }
 
 // --- the zip around it
@@ -181,7 +181,7 @@ std::string good_file() { return pth(dictionary({{"w", tensor({})}})); }
 std::string zip_refusal(const std::string& file) {
   return environment_error([&] { read(file); });
 }
-/// `file` with other bytes at `distance` behind the last `mark`.
+/// `file` with `bytes` written at `distance` after the beginning of its last `mark`.
 std::string changed(std::string file, const std::string& mark, std::size_t distance, const std::string& bytes) {
   return file.replace(file.rfind(mark) + distance, bytes.size(), bytes);
 }
@@ -192,45 +192,46 @@ TEST(PthZip, EveryTruncationIsRefused) {
   for (std::size_t size = 0; size < file.size(); ++size) EXPECT_NE(zip_refusal(file.substr(0, size)), "") << size;
 }
 
-TEST(PthZip, EveryLieOfADirectoryIsRefusedInItsOwnWords) {
+TEST(PthZip, EveryErrorInADirectoryIsRefusedWithTheReason) {
   const std::string file = good_file(), central = "PK\1\2", local = "PK\3\4", end64 = "PK\6\6";
-  const auto word = [](std::uint16_t value) { return made::bytes_of(value); };
-  const auto number = [](std::uint32_t value) { return made::bytes_of(value); };
-  EXPECT_SAYS(zip_refusal(changed(file, central, 8, word(9))), "zip entry model/data/0: is encrypted");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 10, word(8))), "zip entry model/data/0: is compressed");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 24, number(47))), "zip entry model/data/0: is compressed");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 20, number(44) + number(44))), "has no data descriptor");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 20, number(1 << 30) + number(1 << 30))),
-              "reaches into the zip directory");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 42, number(0))), "its header has another name");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 42, number(1))), "has no header where the directory says");
-  EXPECT_SAYS(zip_refusal(changed(file, central, 42, number(1 << 30))), "reaches beyond the file's end");
-  EXPECT_SAYS(zip_refusal(changed(file, local, 8, word(8))), "its header names another compression");
-  EXPECT_SAYS(zip_refusal(changed(file, "PK\7\x8", 8, number(3))), "its data descriptor has another size");
-  EXPECT_SAYS(zip_refusal(changed(file, end64, 32, made::bytes_of<std::uint64_t>(4))),
-              "ends in the middle of the zip directory");
-  EXPECT_SAYS(zip_refusal(changed(file, end64, 32, made::bytes_of<std::uint64_t>(2))), "holds more than it counts");
-  EXPECT_SAYS(zip_refusal(changed(file, end64, 48, made::bytes_of<std::uint64_t>(1))), "does not lie where the end");
-  EXPECT_SAYS(zip_refusal(changed(file, "PK\6\7", 8, made::bytes_of<std::uint64_t>(1))),
-              "locator points to no end record");
-  EXPECT_SAYS(zip_refusal(changed(pth(dictionary({}), "little", false), local, 18, number(3))),
-              "another size than the directory");
+  const auto number16 = [](std::uint16_t value) { return made::bytes_of(value); };
+  const auto number32 = [](std::uint32_t value) { return made::bytes_of(value); };
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 8, number16(9))), "zip entry model/data/0: is encrypted");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 10, number16(8))), "zip entry model/data/0: is compressed");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 24, number32(47))), "zip entry model/data/0: is compressed");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 20, number32(44) + number32(44))), "has no data descriptor");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 20, number32(1 << 30) + number32(1 << 30))),
+                  "reaches into the zip directory");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 42, number32(0))), "its header has another name");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 42, number32(1))), "has no header where the directory says");
+  EXPECT_CONTAINS(zip_refusal(changed(file, central, 42, number32(1 << 30))), "reaches beyond the file's end");
+  EXPECT_CONTAINS(zip_refusal(changed(file, local, 8, number16(8))), "its header names another compression");
+  EXPECT_CONTAINS(zip_refusal(changed(file, "PK\7\x8", 8, number32(3))), "its data descriptor has another size");
+  EXPECT_CONTAINS(zip_refusal(changed(file, end64, 32, made::bytes_of<std::uint64_t>(4))),
+                  "ends in the middle of the zip directory");
+  EXPECT_CONTAINS(zip_refusal(changed(file, end64, 32, made::bytes_of<std::uint64_t>(2))), "holds more than it counts");
+  EXPECT_CONTAINS(zip_refusal(changed(file, end64, 48, made::bytes_of<std::uint64_t>(1))),
+                  "is not where the end record says");
+  EXPECT_CONTAINS(zip_refusal(changed(file, "PK\6\7", 8, made::bytes_of<std::uint64_t>(1))),
+                  "locator points to no end record");
+  EXPECT_CONTAINS(zip_refusal(changed(pth(dictionary({}), "little", false), local, 18, number32(3))),
+                  "another size than the directory");
 }
 
 TEST(PthZip, WholeFilesOfTheWrongKindAreRefused) {
   const std::string pickle = dictionary({});
-  EXPECT_SAYS(zip_refusal(made::zip({{"a/data.pkl", pickle}, {"a/data.pkl", pickle}})),
-              "zip entry a/data.pkl is there twice");
-  EXPECT_SAYS(zip_refusal(made::zip({{"a/data.pkl", pickle}, {"b/data.pkl", pickle}})), "holds two data.pkl");
-  EXPECT_SAYS(zip_refusal(made::zip({{"a/model.bin", pickle}})), "is a zip without data.pkl");
-  EXPECT_SAYS(zip_refusal(pth(pickle, "big")), "its byte order is big, not little");
-  EXPECT_SAYS(zip_refusal("\x80\x02\x8a\x0a" + std::string(100, 'l')), "torch's format from before 1.6");
+  EXPECT_CONTAINS(zip_refusal(made::zip({{"a/data.pkl", pickle}, {"a/data.pkl", pickle}})),
+                  "zip entry a/data.pkl is there twice");
+  EXPECT_CONTAINS(zip_refusal(made::zip({{"a/data.pkl", pickle}, {"b/data.pkl", pickle}})), "holds two data.pkl");
+  EXPECT_CONTAINS(zip_refusal(made::zip({{"a/model.bin", pickle}})), "is a zip without data.pkl");
+  EXPECT_CONTAINS(zip_refusal(pth(pickle, "big")), "its byte order is big, not little");
+  EXPECT_CONTAINS(zip_refusal("\x80\x02\x8a\x0a" + std::string(100, 'l')), "torch's format from before 1.6");
 }
 
 TEST(PthZip, OverlappingEntriesAreRefused) {
   std::string file = made::zip({{"a/data.pkl", "x"}, {"a/data.pkl", "x"}});
   file = changed(file, "PK\1\2", 42, made::bytes_of<std::uint32_t>(0));  // both directory entries now name the first
-  EXPECT_SAYS(zip_refusal(file), "zip entry a/data.pkl overlaps another");
+  EXPECT_CONTAINS(zip_refusal(file), "zip entry a/data.pkl overlaps another");
 }
 
 TEST(PthZip, EntriesAndOffsetsBeyondFourGigabytesAreRead) {
@@ -239,7 +240,7 @@ TEST(PthZip, EntriesAndOffsetsBeyondFourGigabytesAreRead) {
   for (const bool descriptors : {true, false}) {
     const std::string pickle = dictionary(
         {{"big", tensor({.storage = "BFloat16Storage", .elements = elements, .shape = {elements}, .strides = {1}})},
-         {"behind", tensor({.key = "1", .elements = 1, .shape = {1}, .strides = {1}})}});
+         {"after", tensor({.key = "1", .elements = 1, .shape = {1}, .strides = {1}})}});
     const Path path = folder.path() / "big.pth";
     std::ofstream out(path, std::ios::binary);
     made::write_zip(out, {{"m/data.pkl", pickle}, {"m/data/0", "", 2 * elements}, {"m/data/1", made::bytes_of(42.f)}},
@@ -250,7 +251,7 @@ TEST(PthZip, EntriesAndOffsetsBeyondFourGigabytesAreRead) {
     const TensorIndex index = read_tensor_index(map.bytes(), "big.pth");
     EXPECT_EQ(index.at("big").bytes, 2u * elements);
     float value = 0;
-    std::memcpy(&value, map.bytes().data() + index.at("behind").offset, sizeof value);
+    std::memcpy(&value, map.bytes().data() + index.at("after").offset, sizeof value);
     EXPECT_EQ(value, 42.f);
   }
 }

@@ -1,4 +1,4 @@
-// Described random weights: what is drawn is what was asked for, and the same each time.
+// tests/pipeline/weights/random_draw_test.cpp: described weights have the requested distribution and are reproducible.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 namespace wf {
 namespace {
 
-/// Three tensors, two of them alike.
-struct Described {
-  explicit Described(DType dtype = DType::f32, std::uint64_t seed = 42)
+/// A manifest of three tensors, of which `a` and `b` differ only in their names.
+struct DescribedWeights {
+  explicit DescribedWeights(DType dtype = DType::f32, std::uint64_t seed = 42)
       : file(folder.write("m.random.json", to_json({.seed = seed,
                                                     .part = "vae",
                                                     .dtype = dtype,
@@ -27,31 +27,31 @@ struct Described {
   Checkpoint checkpoint;
 };
 
-TEST(RandomDraw, HasTheShapeMeanAndSpreadThatWereAsked) {
-  const at::Tensor a = Described().load("a");
+TEST(RandomDraw, HasTheRequestedShapeMeanAndSpread) {
+  const at::Tensor a = DescribedWeights().load("a");
   EXPECT_EQ(a.sizes(), at::IntArrayRef({1000, 500}));
   EXPECT_NEAR(a.mean().item<double>(), 3.0, 0.005);  // 7 standard errors
   EXPECT_NEAR(a.std().item<double>(), 0.5, 0.0035);
-  EXPECT_EQ(Described().load("none").numel(), 0);
+  EXPECT_EQ(DescribedWeights().load("none").numel(), 0);
 }
 
-TEST(RandomDraw, IsTheSameEachTimeAndAnotherForEachNameAndSeed) {
-  EXPECT_TRUE(at::equal(Described().load("a"), Described().load("a")));
-  EXPECT_FALSE(at::equal(Described().load("a"), Described().load("b")));
-  EXPECT_FALSE(at::equal(Described().load("a"), Described(DType::f32, 43).load("a")));
+TEST(RandomDraw, IsReproducibleAndDiffersByNameAndSeed) {
+  EXPECT_TRUE(at::equal(DescribedWeights().load("a"), DescribedWeights().load("a")));
+  EXPECT_FALSE(at::equal(DescribedWeights().load("a"), DescribedWeights().load("b")));
+  EXPECT_FALSE(at::equal(DescribedWeights().load("a"), DescribedWeights(DType::f32, 43).load("a")));
 }
 
 TEST(RandomDraw, IsRoundedAsStoredWeightsAre) {
-  const at::Tensor full = Described().load("a");
-  EXPECT_TRUE(at::equal(Described().load("a", at::kBFloat16), full.to(at::kBFloat16)));
-  EXPECT_TRUE(at::equal(Described(DType::bf16).load("a"), full.to(at::kBFloat16).to(at::kFloat)));
+  const at::Tensor full = DescribedWeights().load("a");
+  EXPECT_TRUE(at::equal(DescribedWeights().load("a", at::kBFloat16), full.to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(DescribedWeights(DType::bf16).load("a"), full.to(at::kBFloat16).to(at::kFloat)));
 }
 
-TEST(RandomDraw, LeavesTheProgramsOwnRandomNumbersAlone) {
+TEST(RandomDraw, LeavesTheDefaultGeneratorUntouched) {
   at::manual_seed(5);
   const at::Tensor expected = at::rand({4});
   at::manual_seed(5);
-  Described().load("a");
+  DescribedWeights().load("a");
   EXPECT_TRUE(at::equal(at::rand({4}), expected));
 }
 

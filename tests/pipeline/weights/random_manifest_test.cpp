@@ -1,20 +1,20 @@
-// The reader of described random weights: what is written is read, and each way of being wrong is refused in its own
-// words.
+// tests/pipeline/weights/random_manifest_test.cpp: a manifest that is written is read back, and every error in one is
+// refused with a message of its own.
 #include "pipeline/weights/random_manifest.hpp"
 
 #include <gtest/gtest.h>
 
-#include "tests/pipeline/weights/said.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 
 namespace wf {
 namespace {
 
-/// Through the front that every checkpoint file goes through: the ending decides.
+/// Reads through read_tensor_index(), which recognizes a manifest by its ending.
 TensorIndex read(const std::string& text) {
   return read_tensor_index(std::as_bytes(std::span(text)), "vae.random.json");
 }
 
-TEST(RandomManifest, WhatIsWrittenIsRead) {
+TEST(RandomManifest, WhatIsWrittenIsReadBack) {
   const TensorIndex index = read(to_json({.seed = ~std::uint64_t{0},
                                           .part = "vae",
                                           .dtype = DType::bf16,
@@ -24,7 +24,7 @@ TEST(RandomManifest, WhatIsWrittenIsRead) {
   EXPECT_EQ(b.dtype, DType::bf16);
   EXPECT_EQ(b.shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(b.strides, (std::vector<std::int64_t>{3, 1}));
-  EXPECT_EQ(b.offset + b.bytes, 0u) << "nothing lies in the file";
+  EXPECT_EQ(b.offset + b.bytes, 0u) << "nothing is stored in the file";
   ASSERT_TRUE(b.random);
   EXPECT_EQ(b.random->seed, stream_of(~std::uint64_t{0}, "vae", "b"));
   EXPECT_EQ(b.random->mean, 1.0);
@@ -39,7 +39,7 @@ TEST(RandomManifest, EverySeedPartAndNameHasAStreamOfItsOwn) {
   EXPECT_NE(stream_of(1, "vae", "a"), stream_of(1, "vae", "b"));
 }
 
-/// A manifest of one tensor, with another seed, dtype or description.
+/// The text of a manifest with the given fields.
 std::string manifest(const std::string& tensors, const std::string& dtype = R"("F32")", const std::string& seed = "1") {
   return R"({"random_weights":1,"seed":)" + seed + R"(,"part":"vae","dtype":)" + dtype + R"(,"tensors":)" + tensors +
          "}";
@@ -49,10 +49,12 @@ std::string values(const std::string& shape, const std::string& mean = "0", cons
   return R"({"a":{"shape":)" + shape + R"(,"mean":)" + mean + R"(,"spread":)" + spread + "}}";
 }
 
-TEST(RandomManifest, IsReadWhenNothingIsWrong) { EXPECT_EQ(read(manifest(values("[4]"))).size(), 1u); }
+TEST(RandomManifest, TheManifestThatTheBrokenOnesStartFromIsRead) {
+  EXPECT_EQ(read(manifest(values("[4]"))).size(), 1u);
+}
 
-TEST(RandomManifest, EveryBrokenOneIsRefusedInItsOwnWords) {
-  const std::pair<std::string, const char*> lies[] = {
+TEST(RandomManifest, EveryBrokenOneIsRefusedWithTheReason) {
+  const std::pair<std::string, const char*> broken[] = {
       {"", "is not JSON"},
       {"random", "is not JSON"},
       {"[]", "describes no random weights"},
@@ -81,10 +83,10 @@ TEST(RandomManifest, EveryBrokenOneIsRefusedInItsOwnWords) {
       {manifest(values("[1]", "0", "-0.5")), "tensor a: spread is negative"},
       {manifest(values("[1]", "0", "1e999")), "a number is out of range"},
   };
-  for (const auto& [text, words] : lies) {
-    const std::string said = made::environment_error([&text = text] { read(text); });
-    EXPECT_EQ(said.rfind("vae.random.json: ", 0), 0u) << said;
-    EXPECT_SAYS(said, words);
+  for (const auto& [text, expected] : broken) {
+    const std::string message = made::environment_error([&text = text] { read(text); });
+    EXPECT_EQ(message.rfind("vae.random.json: ", 0), 0u) << message;
+    EXPECT_CONTAINS(message, expected);
   }
 }
 

@@ -1,5 +1,5 @@
-// tests/pipeline/weights/shared_load_mpi_test.cpp: ranks of one machine that load a checkpoint together have the
-// tensors of one that loads it alone, and read each byte once.
+// tests/pipeline/weights/shared_load_mpi_test.cpp: ranks of one node that load a checkpoint together get the
+// tensors that a rank alone gets, and read each byte once.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,8 +7,8 @@
 #include "parallel/node_reader.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 #include "tests/parallel/all_ranks.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/pipeline/weights/made_files.hpp"
-#include "tests/pipeline/weights/said.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -18,7 +18,7 @@ using test::everyone, test::sum_of_all_ranks;
 
 const Path golden = Path(WF_TEST_DATA) / "golden/tiny";
 
-/// A folder that rank 0 makes; all ranks see it while one of them has it.
+/// A temporary folder of rank 0 whose path all ranks know; it is removed when all of them are done with it.
 class CommonFolder {
  public:
   CommonFolder() : path_(test::of_rank_0(own_.path().string())) {}
@@ -35,7 +35,7 @@ bool same_bits(const at::Tensor& a, const at::Tensor& b) {
          std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0;
 }
 
-/// Loads all tensors, and says how much of the file this rank read.
+/// Expects that all tensors, loaded together, equal those loaded alone, and that together each byte is read once.
 void expect_equal_to_unshared(const Path& path, const NodeReader::Ring& ring, at::ScalarType dtype) {
   NodeReader node(MPI_COMM_WORLD, everyone(), {}, ring);
   const Checkpoint together(path, &node), alone(path);
@@ -46,24 +46,24 @@ void expect_equal_to_unshared(const Path& path, const NodeReader::Ring& ring, at
   }
   EXPECT_EQ(sum_of_all_ranks(together.bytes_read()), stored) << path;
   EXPECT_EQ(alone.bytes_read(), stored);
-  std::printf("  %-40s %8llu B, rank 0 read %llu of them\n", path.filename().c_str(),
+  std::printf("  %-40s %8llu B, of which rank 0 read %llu\n", path.filename().c_str(),
               static_cast<unsigned long long>(stored), static_cast<unsigned long long>(together.bytes_read()));
 }
 
 void expect_equal_to_unshared(const Path& path) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
-    for (const NodeReader::Ring& ring : {NodeReader::Ring(), NodeReader::Ring{.piece_bytes = 4096, .pieces = 3}})
+    for (const NodeReader::Ring& ring : {NodeReader::Ring(), NodeReader::Ring{.chunk_bytes = 4096, .chunks = 3}})
       expect_equal_to_unshared(path, ring, dtype);
 }
 
-TEST(SharedLoad, OfShards) { expect_equal_to_unshared(golden / "high_noise_model"); }
+TEST(SharedLoad, OfShardsEqualsAnUnsharedLoad) { expect_equal_to_unshared(golden / "high_noise_model"); }
 
-TEST(SharedLoad, OfPthFiles) {
+TEST(SharedLoad, OfPthFilesEqualsAnUnsharedLoad) {
   expect_equal_to_unshared(golden / "models_t5_umt5-xxl-enc-bf16.pth");
   expect_equal_to_unshared(golden / "Wan2.1_VAE.pth");
 }
 
-TEST(SharedLoad, OfTensorsOfManyPiecesAndOfNone) {
+TEST(SharedLoad, OfTensorsWithManyChunksAndWithNoneEqualsAnUnsharedLoad) {
   const CommonFolder folder;
   const Path file = folder / "made.safetensors";
   if (test_world().rank() == 0)
@@ -75,7 +75,7 @@ TEST(SharedLoad, OfTensorsOfManyPiecesAndOfNone) {
   expect_equal_to_unshared(file);
 }
 
-TEST(SharedLoad, OfATensorThatIsNotRowMajor) {
+TEST(SharedLoad, OfATensorThatIsNotRowMajorEqualsAnUnsharedLoad) {
   const CommonFolder folder;
   const Path file = folder / "transposed.pth";
   if (test_world().rank() == 0)
@@ -98,17 +98,17 @@ TEST(SharedLoad, DescribedWeightsAreDrawnByEachRank) {
   expect_equal_to_unshared(file);
 }
 
-TEST(SharedLoad, AFileThatBecameShorterIsAnErrorOnAllRanks) {
+TEST(SharedLoad, ATruncatedFileIsAnErrorOnAllRanks) {
   const CommonFolder folder;
   const Path file = folder / "made.safetensors";
   if (test_world().rank() == 0) write_safetensors(file, {{"w", at::ones({1'000'000})}});
   test::of_all_ranks(0);
-  NodeReader node(MPI_COMM_WORLD, everyone(), {}, {.piece_bytes = 4096, .pieces = 3});
+  NodeReader node(MPI_COMM_WORLD, everyone(), {}, {.chunk_bytes = 4096, .chunks = 3});
   const Checkpoint checkpoint(file, &node);
   test::of_all_ranks(0);  // all have read the header
   if (test_world().rank() == 0) std::filesystem::resize_file(file, 2'000'000);
   test::of_all_ranks(0);
-  EXPECT_SAYS(made::environment_error([&] { checkpoint.load("w", at::kFloat, at::kCPU); }), "has become shorter");
+  EXPECT_CONTAINS(made::environment_error([&] { checkpoint.load("w", at::kFloat, at::kCPU); }), "has become shorter");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// From the file to memory in pieces: whatever the sizes, places, types and threads, every byte comes to its place.
+// tests/pipeline/weights/upload_test.cpp: tensors read in chunks are complete and correctly converted for all sizes,
+// offsets, types and numbers of threads.
 #include "pipeline/weights/upload.hpp"
 
 #include <ATen/ATen.h>
@@ -7,23 +8,24 @@
 #include <gtest/gtest.h>
 
 #include "pipeline/weights/aten_dtype.hpp"
-#include "tests/pipeline/weights/said.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
 
-constexpr std::int64_t elements = 1'500'001;  // 6 MB of f32: slices of both kinds, and a rest
+constexpr std::int64_t elements = 1'500'001;  // 6 MB of f32: several chunks, the last one shorter
 
-/// Values that f32 holds, in a file behind `padding` bytes.
-struct Stored {
-  explicit Stored(DType dtype, std::uint64_t padding = 3)
+/// A file with `padding` bytes and then `elements` values that f32 represents exactly.
+struct StoredTensor {
+  explicit StoredTensor(DType dtype, std::uint64_t padding = 3)
       : values((at::arange(elements) % 241 - 120).to(to_aten(dtype))),
         file(folder.write("data", std::string(padding, '-') +
                                       std::string(static_cast<const char*>(values.data_ptr()), values.nbytes()))),
         entry{dtype, {elements}, {1}, padding, values.nbytes()} {}
 
-  /// The first `count` elements, read by one and by two threads, are the stored ones converted by ATen.
+  /// Expects that the first `count` elements, read by one and by two threads, are the stored ones as ATen converts
+  /// them.
   template <class Read>
   void expect_equal(std::int64_t count, at::ScalarType type, Read&& read) {
     entry.shape = {count};
@@ -48,39 +50,40 @@ struct Stored {
 const std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16, DType::i64, DType::i8};
 const std::initializer_list<at::ScalarType> types = {at::kFloat, at::kBFloat16, at::kHalf};
 
-TEST(ReadToHost, EveryTypeAndSizeComesWhole) {
+TEST(ReadToHost, TensorsOfEveryTypeAndSizeAreComplete) {
   for (const DType dtype : dtypes)
     for (const at::ScalarType type : types)
       for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, std::int64_t{32769}, elements})
-        Stored(dtype).expect_equal(count, type, read_to_host);
+        StoredTensor(dtype).expect_equal(count, type, read_to_host);
 }
 
-TEST(ReadToHost, WorksInInferenceModeToo) {
+TEST(ReadToHost, WorksInInferenceMode) {
   const c10::InferenceMode guard;
-  Stored(DType::f32).expect_equal(elements, at::kBFloat16, read_to_host);
+  StoredTensor(DType::f32).expect_equal(elements, at::kBFloat16, read_to_host);
 }
 
-TEST(ReadToHost, AFileThatBecameShorterIsAnErrorWithManyThreadsToo) {
-  Stored stored(DType::f32);
+TEST(ReadToHost, ATruncatedFileIsAnErrorWithSeveralThreads) {
+  StoredTensor stored(DType::f32);
   const MappedFile file(stored.file);
   std::filesystem::resize_file(stored.file, 3'000'000);
   at::set_num_threads(2);
   const at::Tensor target = at::empty({elements}, at::kBFloat16);
   ByteSource source;
-  EXPECT_SAYS(made::environment_error([&] { read_to_host(source, file, stored.entry, target); }), "has become shorter");
+  EXPECT_CONTAINS(made::environment_error([&] { read_to_host(source, file, stored.entry, target); }),
+                  "has become shorter");
   at::set_num_threads(1);
 }
 
-TEST(Uploader, EveryTypeAndSizeComesWhole) {
-  constexpr std::uint64_t piece = 64 << 10;
+TEST(Uploader, TensorsOfEveryTypeAndSizeAreComplete) {
+  constexpr std::uint64_t chunk = 64 << 10;
   for (const DType dtype : dtypes) {
-    const auto whole_pieces = static_cast<std::int64_t>(3 * piece / size_of(dtype));
+    const auto whole_chunks = static_cast<std::int64_t>(3 * chunk / size_of(dtype));
     for (const at::ScalarType type : types) {
-      Uploader uploader(at::kCPU, piece);  // one for all sizes: the ring goes on where it was
+      Uploader uploader(at::kCPU, chunk);  // reused for all sizes, so that uploads begin at every buffer of the ring
       const auto upload = [&](ByteSource& source, const MappedFile& file, const TensorEntry& entry,
                               const at::Tensor& target) { uploader.upload(source, file, entry, target); };
-      for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, whole_pieces, whole_pieces + 1, elements})
-        Stored(dtype).expect_equal(count, type, upload);
+      for (const std::int64_t count : {std::int64_t{0}, std::int64_t{1}, whole_chunks, whole_chunks + 1, elements})
+        StoredTensor(dtype).expect_equal(count, type, upload);
     }
   }
 }

@@ -1,0 +1,25 @@
+// base/text.hpp: short texts for people: joined lists, durations, sizes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace wf {
+
+/// The texts in order, with `between` between neighbours: {"a", "b"} -> "a, b".
+std::string join(const std::vector<std::string>& texts, const std::string& between);
+
+/// The parts of a comma-separated text, empty ones included: "-v,--verbose" -> {"-v", "--verbose"}.
+std::vector<std::string> split_at_commas(const std::string& text);
+
+/// A duration in seconds, rounded to whole ones: "4:12", from an hour on "1:04:12". Negative durations count as 0.
+std::string duration_text(double seconds);
+
+/// A size in decimal units, as disks and checkpoints are counted: "57.2 GB".
+std::string gigabytes(std::uint64_t bytes);
+
+/// A size in binary units, as memory is counted: "12.3 GiB".
+std::string gibibytes(std::uint64_t bytes);
+
+}  // namespace wf

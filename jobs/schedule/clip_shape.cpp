@@ -1,0 +1,17 @@
+#include "jobs/schedule/clip_shape.hpp"
+
+#include <map>
+
+namespace wf {
+
+ClipShape shape_of(const Job& job) { return {job.width, job.height, job.frames, job.steps, job.shift, job.solver}; }
+
+std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs) {
+  std::map<ClipShape, std::size_t> first;
+  std::vector<std::size_t> groups;
+  groups.reserve(jobs.size());
+  for (const Job& job : jobs) groups.push_back(first.try_emplace(shape_of(job), groups.size()).first->second);
+  return groups;
+}
+
+}  // namespace wf

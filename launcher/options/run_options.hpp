@@ -1,0 +1,53 @@
+// launcher/options/run_options.hpp: the choices of one run as typed values, filled in by the command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/files.hpp"
+#include "base/log.hpp"
+#include "launcher/planner/placement.hpp"
+#include "pipeline/execution.hpp"
+#include "pipeline/video/video_writer.hpp"
+
+namespace wf {
+
+/// Which device computes. `automatic`: the GPU if this build sees one, or else the CPU.
+enum class DeviceChoice { automatic, cpu, cuda };
+
+/// How a clip's video is encoded, and which other files are written.
+struct VideoOptions {
+  VideoCodec codec = default_codec();
+  int crf = 10;                   ///< Quality of h264 and hevc, 0..51; lower is better.
+  std::string preset = "medium";  ///< Speed of h264 and hevc encoding: a preset of libx264 or libx265.
+  bool save_latents = false;      ///< Also write the latents as NAME.h5.
+  bool png = false;               ///< Also write every frame: NAME/00001.png ...
+};
+
+/// How a run is carried out. Its jobs are not part of it.
+struct RunOptions {
+  std::optional<Path> model, output;  ///< Folders; empty: those of the list, or else the built-in ones.
+  DeviceChoice device = DeviceChoice::automatic;
+  std::optional<Precision> precision;  ///< Empty: reference on a CPU, exact on a GPU.
+  GuidanceMode guidance_mode = GuidanceMode::automatic;
+  AttentionBackend attention = AttentionBackend::automatic;
+  NoiseSource noise = NoiseSource::cpu;
+  bool tf32 = false;
+  PlanningOptions planning;
+  std::uint64_t gpu_memory = 0;  ///< Bytes that tensors may take on each GPU; 0: all of its memory.
+  int threads = 0;               ///< Computing threads of a rank; 0: one for each core it may use.
+  int ranks = 0;  ///< Ranks to start (cluster/launch/start_ranks.hpp); 0: those that mpirun or srun started.
+  VideoOptions video;
+  Path trace;                           ///< File for the trace of what each rank did when; empty: no trace.
+  bool force = false;                   ///< Render clips that are already there, too.
+  bool dry_run = false;                 ///< Plan and check only.
+  bool json = false;                    ///< Print a JSON line for each clip on stdout.
+  bool quiet = false, verbose = false;  ///< Only errors and no bar; or a line for each rank, and debug lines.
+  LogLevel log_level = LogLevel::info;
+
+  /// The level of the log on stderr; `quiet` and `verbose` win over log_level.
+  LogLevel shown_level() const { return quiet ? LogLevel::error : verbose ? LogLevel::debug : log_level; }
+};
+
+}  // namespace wf

@@ -1,0 +1,20 @@
+// launcher/run/run_request.hpp: what a verb asks a run to render.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "base/files.hpp"
+#include "jobs/job.hpp"
+
+namespace wf {
+
+struct RunRequest {
+  std::vector<Job> jobs;
+  Path model, output;
+};
+
+/// Reads the request. Called on rank 0 alone: the other ranks need not see the prompt list.
+using ReadRequest = std::function<RunRequest()>;
+
+}  // namespace wf
