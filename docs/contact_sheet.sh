@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# docs/contact_sheet.sh: clips as one picture, a row each: five frames from the first to the last, the prompt above them.
+# docs/contact_sheet.sh: makes one picture of many clips: per clip a row of five frames under the clip's prompt.
 #
-#   docs/contact_sheet.sh RENDERS OUT.png          needs the ffmpeg program; RENDERS is a folder of wanfarm's
+#   docs/contact_sheet.sh RENDERS OUT.png          needs the ffmpeg program; RENDERS is an output folder of wanfarm
 set -euo pipefail
 
 (($# == 2)) || { sed -n '4p' "${BASH_SOURCE[0]}" >&2; exit 2; }

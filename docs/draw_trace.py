@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# docs/draw_trace.py: draws a trace (wanfarm render LIST --trace trace.json) as an SVG picture: a lane per rank, a bar per
+# docs/draw_trace.py: draws a trace (wanfarm render LIST --trace trace.json) as an SVG picture: a row per rank, a bar per
 # stage of a clip. Python's standard library only.
 import argparse
 import json
@@ -10,9 +10,9 @@ from html import escape
 
 STAGES = {"text": "#8b6bc2", "high": "#d9643a", "low": "#3c78c8", "decode": "#35976b", "write": "#c29a1d"}
 LOAD, WAIT, COMMUNICATION, INK, FAINT = "#a3968a", "#e3e6ea", "#10203a", "#24292f", "#6a737d"
-HAND_OVER = {"park": "#10203a", "pull": "#d04a8b"}  # of clips between pools, by threads that do not compute
+HAND_OVER = {"stash": "#10203a", "fetch": "#d04a8b"}  # clip states between pools, moved by threads that do not compute
 LEFT, RIGHT, TOP, BOTTOM = 130, 90, 74, 44  # margins in pixels
-BIN = 2  # pixels of the picture whose waiting for other ranks is drawn as one column
+BIN = 2  # width in pixels of a column that shows the waiting for other ranks
 
 
 class Span:
@@ -27,8 +27,8 @@ class Span:
 
 
 class Rank:
-    """One lane: the thread that computes (it has the most stages and waits for work) in a bar,
-    what its other threads do, files and clips that they hand over, in a strip below."""
+    """One row: a bar for the thread that computes (the one that spends most time in stages and waiting for work),
+    and a strip below it for the files that other threads write and the clip states that they stash and fetch."""
 
     def __init__(self, name, spans):
         self.name = name
@@ -41,7 +41,7 @@ class Rank:
             if span.thread == main:
                 kinds[span.category].append(span)
             elif span.category in ("stage", "write"):
-                kinds["aside"].append(span)
+                kinds["file"].append(span)
             elif span.name in HAND_OVER:
                 kinds["hand over"].append(span)
         self.kinds = kinds
@@ -53,33 +53,33 @@ class Rank:
         return (seconds("stage") - seconds("communication")) / (end - begin)
 
 
-def without_machine(names):
-    """Of "rank 000 (n1)" the machine is left out where it is the same for all."""
-    machines = {name.partition(" (")[2] for name in names.values()}
-    return names if len(machines) > 1 else {rank: name.partition(" (")[0] for rank, name in names.items()}
+def without_host(names):
+    """"rank 000 (n1)" becomes "rank 000" if all ranks ran on one host."""
+    hosts = {name.partition(" (")[2] for name in names.values()}
+    return names if len(hosts) > 1 else {rank: name.partition(" (")[0] for rank, name in names.items()}
 
 
-def width_of(words, size=12):
-    """About what such a font takes."""
-    return sum(0.3 if letter in " fijlrt:." else 0.58 for letter in words) * size
+def width_of(text, size=12):
+    """The approximate width of a text in pixels."""
+    return sum(0.3 if character in " fijlrt:." else 0.58 for character in text) * size
 
 
 def read_ranks(file):
-    """(ranks in order, seconds from the first span to the last)"""
+    """Returns the ranks in order, and the seconds from the first span to the end of the last."""
     with open(file, encoding="utf-8") as source:
         events = json.load(source)["traceEvents"]
     spans = [event for event in events if event["ph"] == "X"]
     if not spans:
-        raise SystemExit(f"{file}: no spans in it")
+        raise SystemExit(f"{file}: it has no spans")
     origin = min(event["ts"] for event in spans) / 1e6
     names = {event["pid"]: event["args"]["name"] for event in events if event["name"] == "process_name"}
     gpus = {(event["pid"], event["tid"]) for event in events
             if event["name"] == "thread_name" and event["args"]["name"].startswith("GPU")}
     by_rank = defaultdict(list)
     for event in spans:
-        if (event["pid"], event["tid"]) not in gpus:  # what a GPU did within the stages is too fine for this picture
+        if (event["pid"], event["tid"]) not in gpus:  # the GPU's own spans are too fine for this picture
             by_rank[event["pid"]].append(Span(event, origin))
-    names = without_machine(names)
+    names = without_host(names)
     ranks = [Rank(names.get(rank, f"rank {rank:03}"), by_rank[rank]) for rank in sorted(by_rank)]
     return ranks, max(span.end for some in by_rank.values() for span in some)
 
@@ -91,12 +91,12 @@ def round_step(seconds):
 
 
 class Picture:
-    def __init__(self, begin, end, width, lanes):
+    def __init__(self, begin, end, width, rows):
         self.begin, self.end, self.width = begin, end, width
-        self.bar = 26 if lanes <= 16 else 14
+        self.bar = 26 if rows <= 16 else 14
         self.strip = 5
-        self.lane = self.bar + self.strip + (11 if lanes <= 16 else 5)
-        self.bottom = TOP + lanes * self.lane
+        self.row = self.bar + self.strip + (11 if rows <= 16 else 5)
+        self.bottom = TOP + rows * self.row
         self.scale = (width - LEFT - RIGHT) / (end - begin)
         self.parts = []
 
@@ -106,11 +106,11 @@ class Picture:
     def rect(self, x, y, width, height, fill, more=""):
         self.parts.append(f'<rect x="{x:.2f}" y="{y:.1f}" width="{width:.2f}" height="{height:.1f}" fill="{fill}"{more}/>')
 
-    def text(self, x, y, words, size=12, fill=INK, more=""):
-        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}"{more}>{escape(words)}</text>')
+    def text(self, x, y, text, size=12, fill=INK, more=""):
+        self.parts.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{fill}"{more}>{escape(text)}</text>')
 
     def span(self, span, y, height, fill, more=""):
-        """At least a hair wide, so that nothing that was there is missing."""
+        """Draws a span at least 0.4 pixels wide, so that even the shortest one is visible. Returns its true width."""
         if span.end < self.begin or span.begin > self.end:
             return 0
         width = self.x(span.end) - self.x(span.begin)
@@ -129,14 +129,14 @@ class Picture:
         self.text(LEFT - 26, self.bottom + 18, "seconds", 11, FAINT, ' text-anchor="end"')
 
     def label(self, span, y, width):
-        """The number that the clip's name begins with, or as much of the name as there is room for."""
+        """Writes the number that the clip's name begins with, or as much of the name as fits."""
         number = re.match(r"0*(\d+)", span.clip)
-        words, room = number.group(1) if number else span.clip, int((width - 6) / 6.6)
-        if not number and len(words) > room >= 4:
-            words = words[:room - 1] + "\u2026"
-        if words and len(words) <= room:
+        label, room = number.group(1) if number else span.clip, int((width - 6) / 6.6)
+        if not number and len(label) > room >= 4:
+            label = label[:room - 1] + "\u2026"
+        if label and len(label) <= room:
             more = ' text-anchor="middle" font-weight="600"'
-            self.text(self.x(span.begin) + width / 2, y + self.bar / 2 + 4, words, 11, "#ffffff", more)
+            self.text(self.x(span.begin) + width / 2, y + self.bar / 2 + 4, label, 11, "#ffffff", more)
 
     def steps(self, spans, y):
         last = -math.inf
@@ -147,7 +147,7 @@ class Picture:
                 last = x
 
     def communication(self, spans, y):
-        """Each column is filled from below by the share of its time that was spent waiting for other ranks."""
+        """Fills each column from below by the share of its time that was spent waiting for other ranks."""
         shares = defaultdict(float)
         for span in spans:
             first, last = ((self.x(t) - LEFT) / BIN for t in (span.begin, span.end))
@@ -159,7 +159,7 @@ class Picture:
         self.parts.append(f'<path d="{"".join(columns)}" fill="{COMMUNICATION}" opacity="0.45"/>')
 
     def draw(self, rank, row):
-        y = TOP + row * self.lane
+        y = TOP + row * self.row
         self.text(LEFT - 10, y + self.bar / 2 + 4, rank.name, 12, INK, ' text-anchor="end"')
         self.rect(LEFT, y, self.width - LEFT - RIGHT, self.bar, "#f6f7f9")
         for span in rank.kinds["wait"]:
@@ -169,11 +169,11 @@ class Picture:
             self.span(span, y, self.bar, "url(#load)")
         self.communication(rank.kinds["communication"], y)
         self.steps(rank.kinds["step"], y)
-        for span in rank.kinds["stage"]:  # a gap between neighbours
+        for span in rank.kinds["stage"]:  # a white gap between neighbours
             self.rect(self.x(span.begin) - 0.5, y, 1, self.bar, "#ffffff")
         for span, width in zip(rank.kinds["stage"], widths):
             self.label(span, y, width)
-        for span in rank.kinds["aside"]:
+        for span in rank.kinds["file"]:
             self.span(span, y + self.bar + 1, self.strip, STAGES.get(span.name, STAGES["write"]))
         for span in rank.kinds["hand over"]:
             self.span(span, y + self.bar + 1, self.strip, HAND_OVER[span.name])
@@ -181,20 +181,20 @@ class Picture:
         self.text(self.width - RIGHT + 10, y + self.bar / 2 + 4, busy, 11, FAINT)
 
     def legend(self, ranks):
-        """Only what is in the picture."""
+        """Explains the colours that occur in the picture."""
         seen = {kind for rank in ranks for kind in rank.kinds if rank.kinds[kind]}
-        names = {span.name for rank in ranks for kind in ("stage", "aside") for span in rank.kinds[kind]}
-        entries = [(name, fill) for name, fill in STAGES.items() if name in names or (name == "write" and "aside" in seen)]
+        names = {span.name for rank in ranks for kind in ("stage", "file") for span in rank.kinds[kind]}
+        entries = [(name, fill) for name, fill in STAGES.items() if name in names or (name == "write" and "file" in seen)]
         others = [("load", "load weights", "url(#load)"), ("wait", "wait for work", WAIT)]
         others += [("communication", "wait for other ranks", "#7b8699")]
-        entries += [(words, fill) for kind, words, fill in others if kind in seen]
+        entries += [(text, fill) for kind, text, fill in others if kind in seen]
         entries += [(f"{name} a clip", fill) for name, fill in HAND_OVER.items()
                     if any(span.name == name for rank in ranks for span in rank.kinds["hand over"])]
         x = LEFT
-        for words, fill in entries:
+        for text, fill in entries:
             self.rect(x, 42, 13, 13, fill, ' rx="2"')
-            self.text(x + 18, 53, words, 12)
-            x += 18 + width_of(words) + 20
+            self.text(x + 18, 53, text, 12)
+            x += 18 + width_of(text) + 20
         if any(span.clip[:1].isdigit() for rank in ranks for span in rank.kinds["stage"]):
             self.text(x, 53, "numbers: clips", 12)
 
@@ -213,7 +213,7 @@ class Picture:
 
 def main():
     parser = argparse.ArgumentParser(description="Draws a trace as an SVG picture.")
-    parser.add_argument("trace", help="what wanfarm render --trace has written")
+    parser.add_argument("trace", help="the file that wanfarm render --trace wrote")
     parser.add_argument("picture", help="the SVG file to write")
     parser.add_argument("--title", default="")
     parser.add_argument("--from", dest="begin", type=float, default=0, metavar="SECONDS")
