@@ -32,8 +32,14 @@ void check(herr_t result, const char* what) {
   if (result < 0) throw Error(Error::storage, std::string("HDF5 cannot ") + what);
 }
 
-/// Keeps HDF5 from printing a stack trace for every error: the exceptions thrown here are enough.
-void silence_hdf5() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+/// Has to be called before HDF5 is used. HDF5 (1.10.8) crashes at the end of a process that could not close a file for
+/// lack of room, so it is kept from cleaning up then. Its stack traces are turned off: the exceptions thrown here are
+/// enough.
+void prepare_hdf5() {
+  static const herr_t not_at_exit = H5dont_atexit();
+  static_cast<void>(not_at_exit);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
 
 void write_tensor(hid_t file, const char* name, const at::Tensor& tensor) {
   const at::Tensor data = tensor.cpu().contiguous();
@@ -92,7 +98,7 @@ std::int64_t read_number(hid_t file, const char* name) {
 /// Lets `write` fill a new file in the folder of `path` and renames it to `path` when it is complete.
 template <class Write>
 void write_h5(const Path& path, Write&& write) {
-  silence_hdf5();
+  prepare_hdf5();
   const Path part = path.string() + ".part";
   try {
     within(path.string(), [&] {
@@ -130,7 +136,7 @@ void store_latents(const Path& file, const Latents& latents, const std::string& 
 }
 
 Latents load_latents(const Path& file) {
-  silence_hdf5();
+  prepare_hdf5();
   try {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     at::Tensor x = read_tensor(h5, "latents");
@@ -153,7 +159,7 @@ void store_denoising(const Path& file, const Denoising& state, const std::string
 
 std::optional<Denoising> load_denoising(const Path& file, const std::string& fingerprint, at::Device device) {
   if (!std::filesystem::exists(file)) return {};
-  silence_hdf5();
+  prepare_hdf5();
   try {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     if (read_text(h5, "fingerprint") != fingerprint) {

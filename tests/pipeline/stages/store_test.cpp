@@ -2,6 +2,10 @@
 // broken ones are not used.
 #include "pipeline/stages/store.hpp"
 
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
 
 #include "base/error.hpp"
@@ -72,6 +76,24 @@ TEST(Store, AFileThatIsNotHdf5IsRefusedAsLatents) {
   const TempFolder folder;
   std::ofstream(folder / "l.h5") << "hello";
   EXPECT_THROW(load_latents(folder / "l.h5"), Error);
+}
+
+/// Stores states in files that may not become larger than `bytes`, as on a full disk, and ends the process as usual.
+[[noreturn]] void exit_after_storing_without_room(const Path& folder, rlim_t bytes) {
+  const rlimit limit{bytes, bytes};
+  if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR || ::setrlimit(RLIMIT_FSIZE, &limit) != 0) std::_Exit(98);
+  try {
+    store_denoising(folder / "a.h5", some_state(), "f");
+    std::_Exit(99);
+  } catch (const Error& error) {
+    std::exit(exit_code(error.kind()));
+  }
+}
+
+TEST(Store, AFullDiskIsAStorageErrorAndTheProcessStillEndsInOrder) {
+  const TempFolder folder;
+  for (const rlim_t bytes : {0, 100, 2000, 3000, 4000})
+    EXPECT_EXIT(exit_after_storing_without_room(folder.path(), bytes), testing::ExitedWithCode(5), "") << bytes;
 }
 
 }  // namespace
