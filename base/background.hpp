@@ -12,20 +12,20 @@
 
 namespace wf {
 
-/// Tasks handed over by one thread are carried out by a second one, in the order in which they were put. The first task
-/// that throws ends the work: no later task is run.
+/// Runs the tasks that one thread puts on a second thread, in the order in which they were put. After a task has
+/// thrown, no later task is run.
 class Background {
  public:
   /// `thread` names the background thread in the trace. At most `max_waiting` tasks wait in addition to the running
   /// one, which bounds the memory that they hold.
   Background(std::string thread, std::size_t max_waiting);
-  /// Waits for the running task and drops those that have not begun.
+  /// Waits for the running task to end and drops those that have not begun.
   ~Background();
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
-  /// Queues a task; blocks while `max_waiting` tasks wait. After a task has thrown, this call and every later one
-  /// rethrows that exception.
+  /// Queues a task; blocks while `max_waiting` tasks wait. Once a task has thrown, this and every later call rethrows
+  /// its exception.
   void put(std::function<void()> task);
   /// Returns when all tasks are done. Rethrows the exception of a failed task, as put() does.
   void finish();

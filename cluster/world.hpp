@@ -1,4 +1,4 @@
-// cluster/world.hpp: all ranks of a run: the life of MPI in this process, and which ranks share a node.
+// cluster/world.hpp: all ranks of a run: starts and ends MPI in this process, and knows which ranks share a node.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 
 namespace wf {
 
-/// A rank among those of its node. Nodes are numbered in the order of their first ranks.
+/// The node of a rank, and its place among the ranks there. Nodes are numbered in the order of their first ranks.
 struct NodePlace {
   int node = 0, nodes = 1;
   int local_rank = 0, local_size = 1;
@@ -19,8 +19,8 @@ struct NodePlace {
 /// The place of `rank`, given the host name of each rank.
 NodePlace node_place(const std::vector<std::string>& hosts, int rank);
 
-/// MPI for the life of the object: one per process, made in main() and handed down. A program that neither mpirun nor
-/// srun started is a world of one rank.
+/// The constructor initialises MPI, the destructor finalises it. One per process, made in main() and handed down. A
+/// program that was started by neither mpirun nor srun is a world of one rank.
 class World {
  public:
   /// Collective over all ranks, and the only collective call of this class. Throws Error(environment) when MPI does not
@@ -39,8 +39,8 @@ class World {
   /// Ends all processes of the run through their launcher, including those that hang. Does not return.
   [[noreturn]] void abort(int exit_code);
 
-  /// `waiting` with its `failed` flag connected to this world, for whoever communicates in MPI_COMM_WORLD: after a
-  /// failure the world skips MPI_Finalize, which would wait for the lost rank.
+  /// Connects the `failed` flag of `waiting` to this world. Whatever communicates in MPI_COMM_WORLD should wait with
+  /// the result: after a failure the world skips MPI_Finalize, which would wait for the lost rank.
   Waiting watched(Waiting waiting) {
     waiting.failed = &session_.failed;
     return waiting;
@@ -62,7 +62,7 @@ class World {
   NodePlace place_;
 };
 
-/// Name and version of the MPI library, "Open MPI v4.1.4". Works without a World.
+/// Name and version of the MPI library, for example "Open MPI v4.1.4". Needs no World.
 std::string mpi_library();
 
 /// Throws Error(environment) unless `provided`, as MPI_Init_thread returned it, is MPI_THREAD_MULTIPLE.

@@ -22,10 +22,10 @@ struct HeadShape {
   at::TensorOptions options;
 };
 
-/// Buffers for a rank's rows of q, k and v: for each rank a block with the heads that this rank attends to,
-/// [3, batch, rows, heads of that rank, head_dim]. Heads are divided by share_of(heads, ranks, rank).
+/// Buffers for this rank's rows of q, k and v, cut into one block per rank: the block of rank i holds the heads that
+/// rank i attends to, [3, batch, rows, heads of rank i, head_dim]. share_of(heads, ranks, rank) divides the heads.
 struct HeadBlocks {
-  at::Tensor own;            ///< this rank's block, which is not sent; its samples need not be adjacent in memory
+  at::Tensor own;            ///< this rank's own block, not sent; its samples need not be adjacent in memory
   at::Tensor others;         ///< the blocks of the other ranks, each dense, in rank order
   std::vector<Range> heads;  ///< each rank's heads
   int rank = 0;              ///< this rank
@@ -45,7 +45,7 @@ struct HeadBlocks {
 ///   begin()       returns the buffers for this rank's rows
 ///   send()        once for each of chunks(own rows), after that chunk has been written
 ///   receive()     returns all rows of this rank's heads
-///   give_back()   until the results of all rows of the sequence are given back
+///   give_back()   as often as it takes to give back the results of all rows of the sequence
 ///   collect()     returns this rank's rows of all heads
 ///
 /// Another order throws Error(internal). What the communicator throws passes through; after an error the exchange
@@ -55,10 +55,10 @@ class HeadExchange {
   virtual ~HeadExchange() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
-  /// The number of the device's multiprocessors, if all of them stay free for kernels while data are transferred, so
-  /// that sending in chunks pays. Else 0.
+  /// The number of the device's multiprocessors if transfers leave all of them free for kernels, so that sending in
+  /// chunks pays; otherwise 0.
   virtual int processors() const = 0;
-  /// The chunks in which a rank that owns `rows` rows writes and sends them, in order. A chunk may be empty.
+  /// The chunks in which a rank with `rows` rows writes and sends them, in order. A chunk may be empty.
   std::vector<Range> chunks(std::int64_t rows) const;
 
   /// The buffers that this rank writes its rows into.
@@ -67,8 +67,9 @@ class HeadExchange {
   void send();
   /// All rows of this rank's heads, [3, batch, all rows, own heads, head_dim].
   at::Tensor receive();
-  /// Results for rows of a rank, from its row `first_row` on: [batch, rows, own heads, head_dim], dense. Another rank's
-  /// results have to be given in one call, this rank's own in any chunks. No call for ranks without rows.
+  /// Gives back the results for rows of rank `to`, counted from its row `first_row`: [batch, rows, own heads,
+  /// head_dim], dense. All rows of another rank must be given back in one call, this rank's own rows may be split over
+  /// several. Not to be called for a rank without rows.
   void give_back(int to, std::int64_t first_row, const at::Tensor& results);
   /// This rank's rows of all heads, [batch, own rows, heads, head_dim]. Valid until the next begin().
   at::Tensor collect();
@@ -87,11 +88,12 @@ class HeadExchange {
   std::int64_t rows_to_give_back_ = 0;
 };
 
-/// to.copy_(from), both [.., head_dim], in the widest elements that head_dim allows, which is faster for small heads.
+/// to.copy_(from), both [..., head_dim], but moving the widest elements that head_dim allows, which is faster for small
+/// heads.
 void copy_heads(const at::Tensor& to, const at::Tensor& from);
 
-/// An exchange by messages of a communicator, wherever its ranks are. processors: what HeadExchange::processors()
-/// returns.
+/// An exchange over a communicator's messages, which works wherever its ranks are. processors: what
+/// HeadExchange::processors() is to return.
 std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors = 0);
 
 /// The chunks of rows to attend to, in this order. The last chunk holds only this rank's own rows, so that its

@@ -1,5 +1,6 @@
-// parallel/nccl_link.hpp: the part of nccl_communicator.cpp that calls NCCL: an owned NCCL communicator, its operations
-// in flight, and the watchdog thread over them. Only for files that include <nccl.h> anyway.
+// parallel/nccl_link.hpp: the part of nccl_communicator.cpp that calls NCCL: an NCCL communicator, its operations in
+// flight, and the watchdog thread that watches them. A rank's *name* is the number by which error messages call it,
+// usually its rank in MPI_COMM_WORLD. Only for files that include <nccl.h> anyway.
 #pragma once
 
 #include <ATen/cuda/CUDAEvent.h>
@@ -26,12 +27,12 @@ namespace wf {
 
 class NcclLink;
 
-/// Polls each link twenty times a second, from a thread of its own.
+/// A thread that polls each link twenty times a second.
 class NcclWatchdog {
  public:
   NcclWatchdog() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
   void add(NcclLink& link);
-  void remove(NcclLink& link);  ///< the link is not polled any more when this returns
+  void remove(NcclLink& link);  ///< once this returns, the link is no longer polled
 
  private:
   void run(const std::stop_token& stop);
@@ -48,7 +49,7 @@ struct NcclCommon {
 
   at::Device gpu;
   Waiting waiting;
-  c10::cuda::CUDAStream stream;      ///< a single one: two concurrent transfers could wait for each other across ranks
+  c10::cuda::CUDAStream stream;      ///< one for all: concurrent transfers could wait for each other across ranks
   std::atomic<bool> broken = false;  ///< true once one of the communicators has failed: the others fail with it
   NcclWatchdog watchdog;
 };
@@ -66,7 +67,7 @@ struct NcclOperation {
 /// at most. A group of one rank needs no NCCL communicator, and has none.
 class NcclLink {
  public:
-  /// names: those of all ranks, in order. Returns once the ranks are connected; throws as nccl_communicator.hpp
+  /// names: the names of all ranks, in order. Returns once the ranks are connected; throws as nccl_communicator.hpp
   /// documents.
   NcclLink(std::shared_ptr<NcclCommon> common, const ncclUniqueId& id, int rank, std::vector<int> names);
   ~NcclLink();
@@ -80,11 +81,11 @@ class NcclLink {
   /// Queues the NCCL calls that post() makes, as one NCCL group, after the work on the current stream. peers: the names
   /// of the ranks that the operation waits for; if there are none, post() is not called.
   std::shared_ptr<NcclOperation> start(const char* call, std::set<int> peers, const Post& post);
-  /// Blocks the host until an operation has ended; throws what is wrong then.
+  /// Blocks the host until an operation has ended; throws if the communicator has failed.
   void finish(const NcclOperation& operation);
   /// Throws the failure of this communicator, if it has failed.
   void check();
-  /// For the watchdog: aborts the communicator when something is wrong.
+  /// For the watchdog: aborts the communicator when it is broken or an operation is past its deadline.
   void poll();
 
  private:
@@ -99,8 +100,8 @@ class NcclLink {
   std::shared_ptr<NcclCommon> common_;
   int rank_;
   std::vector<int> names_;
-  std::mutex mutex_;                  ///< guards all below; never held while waiting for ranks
-  std::shared_ptr<ncclComm_t> comm_;  ///< shared: NCCL's threads may still write there after a failure
+  std::mutex mutex_;                  ///< guards all members below; never held while waiting for ranks
+  std::shared_ptr<ncclComm_t> comm_;  ///< shared: NCCL's threads may still write to it after a failure
   std::future<void> released_;        ///< ready once NCCL has released everything
   std::deque<std::shared_ptr<NcclOperation>> operations_;  ///< in flight, in stream order
   std::string failure_;                                    ///< empty as long as nothing has failed

@@ -1,19 +1,19 @@
 // parallel/peer_exchange_cuda.cpp: heads exchanged by copies between GPUs. A rank's window in GPU memory holds the rows
 // that it attends to and the results for its own rows; the other ranks copy into it. Each rank keeps three flags for
 // each other rank, written by that rank:
-//   sent      last chunk of its rows that it has copied into this rank's window: 3 * call + 1, 2 or 3
-//   finished  last call in which it has read its own window, so that rows of the next call may be copied there
-//   returned  last call whose results it has copied into this rank's window
+//   sent      the last chunk of its rows that it has copied into this rank's window: 3 * call + 1, 2 or 3
+//   finished  the last call for which it no longer needs the rows in its own window, so those of the next may come
+//   returned  the last call whose results it has copied into this rank's window
 // Results may be copied without waiting for a flag: a rank that returns results has received rows of the same call, and
 // those were sent after the previous call's results had been used.
 //
 // Why this cannot deadlock. A wait for a flag blocks its stream, and streams may share a first-in-first-out hardware
 // queue, so it may also hold up everything that its rank queues later, on whatever stream. The invariant is therefore
 // about the order in which the host queues work: on each rank, every write of a flag is queued before anything that
-// waits for another rank's answer to it. Per call, all ranks queue the same steps: (1) wait for the last call's
+// waits for another rank's answer to it. In each call, all ranks queue the same steps: (1) wait for the previous call's
 // `finished`, copy rows, write `sent`; (2) wait for `sent`; (3) copy results, write `returned`; (4) write `finished`;
-// (5) wait for `returned`. So the write that a wait depends on is queued behind waits of earlier steps only; the
-// earliest wait depends on nothing that can be blocked, it ends, and by induction all of them end. What must not be
+// (5) wait for `returned`. So the write that a wait depends on is queued behind waits of earlier steps only. The
+// earliest wait depends on nothing that can be blocked, so it ends, and by induction all waits end. Must not be
 // reordered: every chunk is sent to every rank before receive(), results are given back to every other rank before
 // collect(), and collect() writes `finished` before it waits for `returned`.
 #include <ATen/ATen.h>
@@ -69,7 +69,8 @@ class PeerExchange final : public HeadExchange {
   int size() const override { return host_->size(); }
   int processors() const override { return at::cuda::getDeviceProperties(gpu_.index())->multiProcessorCount; }
 
-  /// Whether flags arrive: every rank writes one to all others, and waits for theirs.
+  /// Whether flags arrive: every rank writes one to each other rank and waits for theirs. Marks call 1 as finished,
+  /// which the first attention, call 2, waits for.
   bool works() {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
     for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
@@ -142,7 +143,7 @@ class PeerExchange final : public HeadExchange {
   std::int64_t heads_of(int other) const { return heads_[static_cast<std::size_t>(other)].size; }
   std::int64_t tokens() const { return shape_.rows.back().end(); }
 
-  // ---- Flags: of each kind one for each rank
+  // ---- Flags: one of each kind for each rank
 
   std::size_t place(Flag flag, int from) const {
     return sizeof(std::uint32_t) * static_cast<std::size_t>(static_cast<int>(flag) * size() + from);
@@ -165,7 +166,8 @@ class PeerExchange final : public HeadExchange {
   std::int64_t results_at(int other) const { return aligned(rows_numel(other) * item_bytes()); }
   std::int64_t item_bytes() const { return static_cast<std::int64_t>(shape_.options.dtype().itemsize()); }
 
-  /// Makes the window large enough. Collective when it has to grow, which all ranks decide alike.
+  /// Makes this rank's window large enough for the call. Growing is collective; all ranks compute the same size, so all
+  /// of them grow in the same call.
   void make_window() {
     std::int64_t needed = 0;
     for (int other = 0; other < size(); ++other)
@@ -197,7 +199,8 @@ class PeerExchange final : public HeadExchange {
     return stream;
   }
 
-  /// Begins with the next rank, so that not all ranks write to the same one at once.
+  /// Calls use(other, its stream) for each other rank, beginning with the one after this, so that not all ranks write
+  /// to the same one at once.
   template <class Use>
   void for_each_other(const Use& use) {
     for (int step = 1; step < size(); ++step) {
@@ -215,8 +218,8 @@ class PeerExchange final : public HeadExchange {
     copy();
   }
 
-  /// Copies from [3, batch, rows, heads of `other`, head_dim], with dense rows, to the rows from `first_row` on in that
-  /// rank's window.
+  /// Copies [3, batch, rows, heads of `other`, head_dim], with dense rows, into the window of `other`, from its row
+  /// `first_row` on.
   void copy_block(int other, const at::Tensor& from, std::int64_t first_row, const c10::cuda::CUDAStream& stream) {
     const std::int64_t row = from.size(3) * from.size(4);
     const std::size_t bytes = bytes_of(from.size(2) * row, from);
@@ -228,7 +231,7 @@ class PeerExchange final : public HeadExchange {
                                      stream));
   }
 
-  /// Copies results [batch, rows, own heads, head_dim] to the rows from `first_row` on in the window of `other`.
+  /// Copies results [batch, rows, own heads, head_dim] into the window of `other`, from its row `first_row` on.
   void copy_results(int other, std::int64_t first_row, const at::Tensor& results, const c10::cuda::CUDAStream& stream) {
     if (results.numel() == 0) return;
     const std::size_t width = bytes_of(results.size(2) * results.size(3), results);
@@ -243,7 +246,7 @@ class PeerExchange final : public HeadExchange {
     }
   }
 
-  /// Copies this rank's own results with a kernel: within a GPU the copy engines take several times as long.
+  /// Copies this rank's own results with a kernel: within one GPU the copy engines would take several times as long.
   void keep_results(std::int64_t first_row, const at::Tensor& results) {
     const Range& heads = heads_[static_cast<std::size_t>(rank())];
     copy_heads(results_window().narrow(1, first_row, results.size(1)).narrow(2, heads.begin, heads.size), results);

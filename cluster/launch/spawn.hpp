@@ -1,4 +1,4 @@
-// cluster/launch/spawn.hpp: runs a child process to its end, and forwards the signals that this process gets.
+// cluster/launch/spawn.hpp: runs a child process until it ends, and forwards to it the signals that this process gets.
 #pragma once
 
 #include <string>
@@ -8,17 +8,17 @@
 
 namespace wf {
 
-/// How a child process ended, and which signals it had been sent.
+/// How a child process ended, and which signals it was sent.
 struct ChildResult {
   int code = 0;                  ///< exit code; 128 + N when signal N ended the child
   bool drain_requested = false;  ///< the child was sent SIGUSR1
-  int terminated_by = 0;         ///< SIGINT or SIGTERM when a second one made this process end the child; else 0
+  int terminated_by = 0;         ///< the signal, SIGINT or SIGTERM, for which the child was sent SIGTERM; 0: none
 };
 
 /// Runs `command` (the program's full path first), with `added_variables` in its environment and an empty stdin, until
 /// it ends. Meanwhile SIGINT, SIGTERM and SIGUSR1 reach this process alone: the child has its own process group, which
 /// Ctrl-C in a terminal does not reach. The first signal is forwarded as SIGUSR1, a further SIGINT or SIGTERM as
-/// SIGTERM; a child that lives 10 s longer, or gets a third signal, is killed. The child gets SIGTERM when this process
+/// SIGTERM; 10 s later, or on a third signal, the child is killed. The child also gets SIGTERM when this process
 /// dies. Only for single-threaded programs. Throws Error(environment) when no process can be created; the code is 127
 /// when the program cannot be executed.
 ChildResult spawn(const std::vector<std::string>& command, const Environment& added_variables);

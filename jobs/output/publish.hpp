@@ -1,6 +1,6 @@
-// jobs/output/publish.hpp: from work files to final names. While a clip is made, its files are in OUTPUT/.wanfarm/work
-// as NAME.ending.part; publish() renames them into OUTPUT, the sidecar last. OUTPUT itself never contains a partial
-// file.
+// jobs/output/publish.hpp: the output folder of a run, OUTPUT. While a clip is being made, its files are in
+// OUTPUT/.wanfarm/work as NAME.ending.part; publish() renames them into OUTPUT, then finish() adds the sidecar
+// NAME.json. OUTPUT itself never contains a partial file.
 #pragma once
 
 #include <fstream>
@@ -16,11 +16,11 @@
 namespace wf {
 
 /// The sidecar of a finished clip: NAME.json is in `output`, has this fingerprint, and its video has the recorded size.
-/// Otherwise empty, and the clip has to be rendered (again); so it is for a broken sidecar. Needs no lock.
+/// Otherwise empty, also for a broken sidecar: the clip then has to be rendered (again). Needs no lock.
 std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint);
 
-/// The output folder as all processes of a run use it, while one of them holds it as its RunFolder. Any thread may call
-/// any function. Functions that write throw Error(storage).
+/// The output folder as all processes of a run use it, while one of them holds its lock (RunFolder). Any thread may
+/// call any function. Functions that write throw Error(storage).
 class OutputFolder {
  public:
   explicit OutputFolder(const Path& output) : output_(output) {}
@@ -33,13 +33,13 @@ class OutputFolder {
   std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const {
     return finished_clip(output_, job, fingerprint);
   }
-  /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME for a folder of a clip. An
-  /// older sidecar NAME.json is removed first, so that the clip is not done until finish().
+  /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder. An older
+  /// sidecar NAME.json is removed first, so that the clip does not count as finished before finish().
   void publish(const std::string& file) const;
   /// The last step of a clip: writes NAME.json and removes the clip's stored state.
   void finish(const Sidecar& sidecar) const;
 
-  /// Writes a new nonce, by which the other processes of the run prove that they see the same folder; returns it.
+  /// Writes a new nonce into the folder and returns it. Another process that reads the same nonce sees the same folder.
   std::string write_nonce() const;
   /// The nonce in the folder, or "" when there is none.
   std::string read_nonce() const;
@@ -51,8 +51,8 @@ class OutputFolder {
 /// The output folder of a run, locked by this process until destruction. Not thread-safe.
 ///
 /// OUTPUT/results.csv lists the clips of the run in the order of completion: index,name,seed,status,seconds,video,error
-/// with status done or failed. Each run begins it anew, so a line truncated by a kill does not stay; the record of what
-/// is done is the sidecars.
+/// with status done or failed. Each run starts the file anew, so a line cut short by a kill does not stay. What is
+/// finished is decided by the sidecars, not by this file.
 class RunFolder : public OutputFolder {
  public:
   /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store}, locks them, removes what an earlier run left in work/ and begins
@@ -65,10 +65,10 @@ class RunFolder : public OutputFolder {
   /// Adds a clip that has failed for good to results.csv. Throws Error(storage).
   void record_failed(const Job& job, const Error& error);
 
-  /// Gives every job with a random seed its seed, and replaces "{seed}" in its name. Seeds are kept in
-  /// .wanfarm/seeds.json under all other values of the job, so that a reordered list keeps its seeds (equal jobs are
-  /// distinguished by their order); missing ones are drawn and written before any clip starts. Throws Error(storage)
-  /// when seeds.json is broken.
+  /// Gives every job with a random seed its seed, and replaces "{seed}" in its name. .wanfarm/seeds.json keeps the
+  /// seeds, keyed by all other values of the job, so that a reordered list keeps its seeds (equal jobs are told apart
+  /// by their order). Missing seeds are drawn and written before any clip starts. Throws Error(storage) when seeds.json
+  /// is broken.
   void draw_seeds(std::vector<Job>& jobs) const;
 
  private:

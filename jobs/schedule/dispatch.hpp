@@ -1,5 +1,6 @@
-// jobs/schedule/dispatch.hpp: which group does what next. Reports of groups come in, orders to groups go out. Pure: no
-// messages, no clock, no threads of its own.
+// jobs/schedule/dispatch.hpp: decides which group of ranks does what next: it is told what groups report, and answers
+// with orders to them. Pure: no messages, no clock, no threads of its own. A *leg* is the consecutive stages of a clip
+// that one group does.
 #pragma once
 
 #include <array>
@@ -23,7 +24,7 @@ namespace wf {
 struct Assignment {
   std::size_t clip;
   Stage first, last;
-  /// The group that keeps the state which the clip's last leg made; it may be the assigned group itself. -1: no group,
+  /// The group that keeps the state made by the clip's previous leg; it may be the assigned group itself. -1: no group,
   /// so the clip starts from its job, or continues from the state stored on disk.
   int holder = -1;
 };
@@ -35,7 +36,7 @@ struct ChangeRole {
 struct ReleaseState {
   std::size_t clip;
 };
-/// The last order to a group. After stop() the group stores on disk the states that it keeps: they are work left.
+/// The last order to a group. After stop() the group stores the states that it keeps on disk, for a later run.
 struct NoMoreWork {};
 struct Order {
   int group;
@@ -44,13 +45,13 @@ struct Order {
 
 struct DispatchOptions {
   LightStages light = {};
-  int retries = 2;  ///< Attempts after the first that a failing clip is given.
-  /// States that one group may keep for other groups, per stage after which clips are handed over. A group that is
-  /// alone (placement phased) takes this many clips through one expert before it loads the other.
+  int retries = 2;  ///< How many more attempts a clip gets after its first has failed.
+  /// How many states one group may keep for other groups, for each stage after which clips are handed over. A group
+  /// that is alone (placement phased) takes this many clips through one expert before it loads the other.
   int stashed_per_group = 4;
   int stashed_in_total = std::numeric_limits<int>::max();  ///< The same bound for all groups together.
-  double change_seconds = 60;                              ///< Seconds that a group takes to load another expert.
-  double least_seconds_in_role = 600;                      ///< Seconds for which a group keeps a role at least.
+  double change_seconds = 60;                              ///< Seconds that a group takes to load the other expert.
+  double least_seconds_in_role = 600;                      ///< Seconds that a group keeps a role at the least.
 };
 
 /// Predicted seconds of one stage of a clip. 0 for `high` or `low` means that the clip has no steps for that expert.
@@ -58,21 +59,21 @@ using Predicted = std::function<double(const Job&, Stage)>;
 
 /// The scheduler of a run: answers groups that ask for work.
 ///
-/// A group that asks is given the first clip of the queue whose next leg fits the group's role, as long as the states
-/// kept for other groups stay within the bounds; until then its request waits. An idle group changes its role when the
-/// work of the other role is behind by more than the change costs. A group may ask again before it has reported its
-/// last clip, whose file may still be written or whose state may still be copied.
+/// A group that asks is given the first clip of the queue whose next leg fits the group's role. Where there is none, or
+/// the states kept for other groups would exceed their bounds, the request waits. An idle group changes its role when
+/// one more group in the other role saves more time than the change costs. A group may ask again before it has reported
+/// its last clip, whose file may still be being written or whose state may still be being copied.
 ///
-/// Groups are numbers from 0, clips are indices into the jobs. Each call takes O(log clips + log groups), lost() also
-/// the clips of that group. Not thread-safe. A report that does not fit the orders given (a clip that the group was not
-/// given, or has reported already) throws Error(internal) and leaves the schedule as it was.
+/// Groups are numbers from 0, clips are indices into the jobs. Each call takes O(log clips + log groups); lost() takes
+/// that for each clip of the group. Not thread-safe. A report that does not fit the orders (a clip that the group was
+/// not given, or has already reported) throws Error(internal) and leaves the schedule as it was.
 class Dispatch {
  public:
   /// groups[i] is the role of group i at the start: resident for all groups or for none.
   Dispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups, const Predicted& predicted,
            const DispatchOptions& options = {});
 
-  // ---- What earlier runs left; before the first order
+  // ---- What earlier runs left; to be called before the first order
 
   /// Nothing is left to do for this clip.
   void finished_before(std::size_t clip);
@@ -95,15 +96,15 @@ class Dispatch {
   void interrupted(int group, std::size_t clip, Stage stage);
   /// The group is gone, with the states that it kept. The clips that it worked on count as failed, since one of them
   /// may have caused the loss; those that will not be tried again are returned. All others wait again, from where their
-  /// state was last kept. A group that was lost before: nothing happens.
+  /// state was last kept. Does nothing for a group that is already lost.
   std::vector<std::size_t> lost(int group);
-  /// Ends the run early: no clip is assigned any more.
+  /// Ends the run early: no more clips are assigned.
   void stop() { stopped_ = true; }
 
   // ---- Orders to groups
 
-  /// Orders to send now, in this sequence. To be called after each report or after several. `now`: seconds of any clock
-  /// that does not go back.
+  /// The orders to send now, in this sequence. To be called after one or several reports. `now`: seconds of any clock
+  /// that never goes back.
   std::vector<Order> orders(double now);
   /// The assignment that the group would get if it asked now and the excluded clips were not there. Changes nothing.
   std::optional<Assignment> peek(int group, const std::set<std::size_t>& excluded = {}) const;
@@ -122,7 +123,7 @@ class Dispatch {
     std::size_t shape = 0;
     std::size_t leg = 0;          ///< Index in the shape's route of the leg that the clip waits for or is in.
     std::size_t restart_leg = 0;  ///< The leg to continue with when the state made since then is lost.
-    std::size_t legs_begun = 0;   ///< Legs that the forecast no longer counts as work left.
+    std::size_t legs_begun = 0;   ///< How many legs the forecast no longer counts as work left.
     int group = -1;               ///< The group that works on the clip; -1: none.
     Slot stashed;                 ///< Where the clip's state is kept.
     Slot reserved;                ///< Where its state will be kept after the leg that it is in.
@@ -136,13 +137,14 @@ class Dispatch {
     std::set<std::size_t> running, stashed;  ///< Clips that it works on, and clips whose state it keeps.
     Counts slots = {};                       ///< Slots taken or reserved at this group, by stage.
   };
-  /// What decides on the work that a group may be given. Groups of equal eligibility share one look into the queue.
+  /// What determines the work that a group may be given. The queue is searched once for all groups of equal
+  /// eligibility.
   struct Eligibility {
     Role role;
     Queue::Levels levels;  ///< Levels of the role, without those for which the group's own slots are all taken.
     auto operator<=>(const Eligibility&) const = default;
   };
-  /// Groups that ask: when each took its role, and its number. The longest in its role comes first.
+  /// Groups that ask, as (when it took its role, its number): the one that has had its role for longest comes first.
   using Asking = std::set<std::pair<double, int>>;
 
   static std::size_t index(Stage stage) { return static_cast<std::size_t>(stage); }

@@ -1,5 +1,5 @@
-// jobs/schedule/route.hpp: the route of a clip through the groups: which consecutive stages one group does, and in
-// which role.
+// jobs/schedule/route.hpp: the route of a clip through the groups: its legs, each of them consecutive stages that one
+// group does in one role.
 #pragma once
 
 #include <array>
@@ -11,7 +11,7 @@
 
 namespace wf {
 
-/// The experts that a group works with: both, or one of them. Groups with one expert form the high and the low pool.
+/// The experts that a group works with: both (resident) or one. Groups with one expert form the high and the low pool.
 enum class Role { resident, high, low };
 
 /// Consecutive stages of one clip, from `first` to `last` inclusive, done by one group.
@@ -22,7 +22,7 @@ struct Leg {
   bool hands_over() const { return last != Stage::write; }  ///< Whether another group continues the clip.
 };
 
-/// The pool, high or low, that does the stages which need no expert. Ignored where groups are resident.
+/// Which pool does the stages that need no expert. Ignored where groups are resident.
 struct LightStages {
   Role text = Role::high;
   Role decode = Role::low;  ///< The pool for both decode and write.
@@ -32,15 +32,16 @@ struct LightStages {
 using Route = std::vector<int>;
 
 /// All legs that clips can have, each with a level in the queue. Legs nearer the end have higher levels, so that clips
-/// that have begun are finished first. A leg of text alone has the highest level: it is short, and the other pool waits
-/// for its result.
+/// that have begun are finished first. The exception is a leg of text alone, which has the highest level: it is short,
+/// and the other pool waits for its result.
 class LegLevels {
  public:
+  /// pools: whether groups form a high and a low pool; otherwise all are resident.
   LegLevels(bool pools, const LightStages& light);
 
   const Leg& leg(int level) const { return legs_.at(static_cast<std::size_t>(level)); }
-  /// The route of a clip: a single leg where groups are resident. A clip without steps for one of the experts has
-  /// nothing to hand over and is a single leg, too, in the other expert's pool.
+  /// The route of a clip that has steps for the high-noise expert, the low-noise expert, or both. It is a single leg
+  /// where groups are resident, and for a clip with steps for one expert only, which that expert's pool does alone.
   Route route(bool has_high, bool has_low) const;
   /// Index in the route of the leg that contains the stage.
   std::size_t leg_with(const Route& route, Stage stage) const;

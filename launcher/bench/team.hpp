@@ -1,4 +1,4 @@
-// launcher/bench/team.hpp: the ranks of one measurement: what they agree on, and times that hold for all of them.
+// launcher/bench/team.hpp: the ranks of a measurement: they agree on values and errors, and time work together.
 #pragma once
 
 #include <functional>
@@ -15,15 +15,16 @@
 
 namespace wf {
 
-/// Thrown on all ranks when they leave a measurement together. Rank 0 has the error to report, the others have none.
+/// Thrown on all ranks when they give up a measurement together. Holds the error to report on rank 0, none on the
+/// others.
 struct Abandoned {
   std::optional<Error> error;
 };
 
-/// All ranks of one `wanfarm bench`, for one thread of each. agree(), most(), from(), communicators() and time_runs()
-/// are collective: every rank calls them, in the same order. A rank that does not come within ten minutes is an
-/// Error(resource) that names it. What ranks agree on goes through the transport of the process
-/// (cluster/rendezvous.hpp); collectives only start measurements together, or are what is measured.
+/// All ranks of one `wanfarm bench`; one thread of each rank uses it. agree(), most(), from(), communicators() and
+/// time_runs() are collective: every rank calls them, in the same order. They throw an Error(resource) that names a
+/// rank which does not join in within ten minutes. Values and errors are exchanged over the transport of the process
+/// (cluster/rendezvous.hpp); communicators only start measurements together, or are what is measured.
 class Team {
  public:
   /// Collective. `process` has a world and outlives the team.
@@ -43,14 +44,14 @@ class Team {
   };
   Communicators communicators(at::Device device) const;
 
-  /// Calls `part`, in which ranks must not wait for each other. When it throws on some ranks, all throw Abandoned with
-  /// the error of the first of them.
+  /// Calls `part`, in which ranks must not wait for each other. When it throws on some ranks, all ranks throw
+  /// Abandoned, on rank 0 with the error of the lowest of those ranks.
   void agree(const std::function<void()>& part);
 
   /// The largest of all ranks' values; NaN when any of them is.
   double most(double own);
 
-  /// The text of that rank; the texts that the others pass do not matter.
+  /// The text that `rank` passes, on all ranks; what the others pass is ignored.
   std::string from(int rank, const std::string& own);
 
   /// Times of `runs` calls of `work` on the device, each begun together by all ranks and timed by the slowest of them.
@@ -63,11 +64,12 @@ class Team {
 };
 
 /// Rates and latencies of the collectives that ranks use, in several sizes, and the best rate that this node reaches.
-/// Each time is the median of `runs` rounds after one that is not counted. Collective.
+/// Each time is the median of `runs` rounds after a warm-up round. Collective.
 Report bench_comm(Team& team, at::Device device, int runs);
 
-/// One guided velocity by each rank alone, all at once, then one by all together with execution.ranks, and how far the
-/// two results are apart. `degrees`: the parallel degrees, as text. Collective.
+/// Measures one guided velocity (a forward pass of each guidance branch) computed by each rank alone, all at the same
+/// time, then one computed by all together with execution.ranks, and how far the two results are apart. `degrees`: the
+/// parallel degrees, as text. Collective.
 Report bench_forward(Team& team, const Bench& bench, const std::string& degrees);
 
 }  // namespace wf

@@ -15,7 +15,7 @@ namespace {
 
 struct Column {
   std::function<std::string(const RankReport&)> cell;
-  std::size_t width = 0;
+  std::size_t width = 0;  ///< Of the longest cell.
 };
 
 std::string memory_text(const RankReport& report) {
@@ -45,19 +45,20 @@ Finding line(const RankReport& report, const std::vector<Column>& columns) {
   const std::uint64_t taken = report.gpu_bytes - std::min(report.gpu_free, report.gpu_bytes);
   if (taken > report.gpu_bytes / 10) {
     finding.mark = Finding::warn;
-    finding.text += fmt::format("; others hold {} of its memory: nvidia-smi names them", gibibytes(taken));
+    finding.text += fmt::format("; other processes hold {} of its memory: nvidia-smi lists them", gibibytes(taken));
   }
   return finding;
 }
 
 Finding summary(const RankReports& reports) {
-  std::map<std::string, int> on;
-  for (const RankReport& report : reports) ++on[report.host];
+  std::map<std::string, int> ranks_on;
+  for (const RankReport& report : reports) ++ranks_on[report.host];
   std::vector<std::string> nodes;
-  for (const auto& [host, ranks] : on) nodes.push_back(fmt::format("{} ({})", host, ranks));
-  return {Finding::ok, "ranks",
-          fmt::format("{} on {}: {}", reports.size(),
-                      on.size() == 1 ? "1 machine" : fmt::format("{} machines", on.size()), join(nodes, ", "))};
+  for (const auto& [host, ranks] : ranks_on) nodes.push_back(fmt::format("{} ({})", host, ranks));
+  return {
+      Finding::ok, "ranks",
+      fmt::format("{} on {}: {}", reports.size(),
+                  ranks_on.size() == 1 ? "1 machine" : fmt::format("{} machines", ranks_on.size()), join(nodes, ", "))};
 }
 
 /// What identifies a GPU in the cluster: its host name and Gpu::pci.
@@ -79,7 +80,7 @@ std::vector<int> ranks_of(const RankReports& reports) {
 /// Something that should be the same on all ranks.
 struct Property {
   std::string name;
-  std::string prefix;  ///< Text before the value where it would not be understood alone.
+  std::string prefix;  ///< Text to put before a value that would not be understood alone.
   std::string RankReport::*value;
   Finding::Mark mark;  ///< Mark of the finding when ranks differ.
   std::string advice;
@@ -89,10 +90,11 @@ const std::vector<Property>& properties() {
   static const std::vector<Property> all{
       {"wanfarm", "wanfarm ", &RankReport::wanfarm, Finding::missing, "start the same build on every machine"},
       {"LibTorch", "LibTorch ", &RankReport::torch, Finding::warn, "clips of different ranks may differ by rounding"},
-      {"MPI", "", &RankReport::mpi, Finding::warn, "give every machine the same one"},
-      {"NCCL", "NCCL ", &RankReport::nccl, Finding::missing, "NCCL refuses that: give every machine the same one"},
+      {"MPI", "", &RankReport::mpi, Finding::warn, "install the same version on every machine"},
+      {"NCCL", "NCCL ", &RankReport::nccl, Finding::missing,
+       "NCCL refuses that: install the same version on every machine"},
       {"device", "", &RankReport::device, Finding::warn, "work is scheduled as if all were the slowest"},
-      {"driver", "driver ", &RankReport::driver, Finding::warn, "where a rank fails, compare this first"}};
+      {"driver", "driver ", &RankReport::driver, Finding::warn, "if a rank fails, check this first"}};
   return all;
 }
 
@@ -116,25 +118,25 @@ Findings problems(const RankReports& reports) {
 Findings shared_gpus(const RankReports& reports) {
   const auto gpus = by_gpu(reports);
   Findings findings;
-  for (const auto& [place, takers] : gpus) {
-    if (takers.size() < 2) continue;
-    const RankReport& first = takers.front();
-    const auto here =
+  for (const auto& [place, sharing] : gpus) {
+    if (sharing.size() < 2) continue;
+    const RankReport& first = sharing.front();
+    const auto gpus_in_use =
         std::count_if(gpus.begin(), gpus.end(), [&](const auto& gpu) { return gpu.first.first == first.host; });
     findings.push_back(
         {Finding::missing, "GPU shared",
          fmt::format(
              "{} on {} take the same GPU, {} at {}, which NCCL refuses; start at most {} there, or let them see more "
              "GPUs (CUDA_VISIBLE_DEVICES, Slurm's --gpus-per-node)",
-             ranks_text(ranks_of(takers)), first.host, first.device, first.pci,
-             std::max<std::int64_t>(here, first.gpus_seen))});
+             ranks_text(ranks_of(sharing)), first.host, first.device, first.pci,
+             std::max<std::int64_t>(gpus_in_use, first.gpus_seen))});
   }
   return findings;
 }
 
 Findings differences(const RankReports& reports) {
   Findings findings;
-  std::vector<std::string> same;
+  std::vector<std::string> same;  // values that all ranks share
   for (const Property& property : properties()) {
     std::map<std::string, std::vector<int>> ranks;
     for (const RankReport& report : reports) ranks[report.*property.value].push_back(report.rank);
@@ -143,8 +145,8 @@ Findings differences(const RankReports& reports) {
       continue;
     }
     std::vector<std::string> versions;
-    for (const auto& [value, having] : ranks)
-      versions.push_back(fmt::format("{} on {}", value.empty() ? "none" : value, ranks_text(having)));
+    for (const auto& [value, its_ranks] : ranks)
+      versions.push_back(fmt::format("{} on {}", value.empty() ? "none" : value, ranks_text(its_ranks)));
     findings.push_back({property.mark, "not the same",
                         fmt::format("{}: {}; {}", property.name, join(versions, ", "), property.advice)});
   }

@@ -1,5 +1,6 @@
-// launcher/planner/planner.hpp: finds the placement that finishes a list first on given hardware. Pure functions: the
-// same arguments give the same plan. docs/placement.md describes how the planner decides.
+// launcher/planner/planner.hpp: finds the placement (which rank does what) with which given hardware renders a list in
+// the least time. Pure functions: the same arguments give the same plan. docs/placement.md describes how the planner
+// decides.
 #pragma once
 
 #include <string>
@@ -17,10 +18,10 @@ struct PlanRequest {
   ModelParts model;
   std::vector<Job> jobs;  ///< Not empty.
   PlacementChoices choices;
-  Execution execution;  ///< Device, guidance mode and TF32 are read; where experts and texts are is up to the plan.
+  Execution execution;  ///< Device, guidance mode and TF32 are read; the plan decides where experts and texts are kept.
 };
 
-/// How busy a pool is.
+/// How busy a pool is: the groups that hold the same expert.
 struct PoolUse {
   std::string pool;
   double utilisation = 0;  ///< Share of the run in which its groups work, 0..1.
@@ -29,8 +30,8 @@ struct PoolUse {
 /// What a placement is expected to do with a list.
 struct Prediction {
   double start_seconds = 0;  ///< Time before the first clip begins.
-  double clip_seconds = 0;   ///< Mean time that groups work on a clip, from text to frames; waiting not included.
-  double makespan = 0;       ///< Seconds of the whole list, start included.
+  double clip_seconds = 0;   ///< Mean time spent working on a clip, from text to frames, without waiting.
+  double makespan = 0;       ///< Seconds for the whole list, start included.
   double clips_per_hour = 0;
   std::vector<PoolUse> use;
   std::vector<RankMemory> memory;       ///< Memory of a rank, for each pool.
@@ -50,24 +51,25 @@ struct Considered {
 
 /// The chosen placement and its rivals.
 struct PlanResult {
-  std::vector<Considered> considered;  ///< The winner, then those that fit by makespan, then the rest by shortage.
+  std::vector<Considered> considered;  ///< The winner, the others that fit by makespan, the rest by shortage.
   std::string reason;                  ///< Why the winner was chosen, in one line.
   const Considered& winner() const { return considered.front(); }
 };
 
-/// Placements whose makespan is within this share of the shortest count as equally fast, and the first of them in the
-/// order of PlacementMode wins: nodes of one kind differ by 3 %, and the makespan does not show the cost of pinned host
-/// memory or of a late first clip. The same share holds among splits into pools, where the best balanced one wins.
+/// Placements count as equally fast if their makespans exceed the shortest by at most this share; the first of them in
+/// the order of PlacementMode wins. The reason: nodes of one kind differ by 3 %, and the makespan does not show the
+/// cost of pinned host memory or of a late first clip. Among splits into pools the same share applies, and the best
+/// balanced split wins.
 constexpr double equally_fast = 0.05;
 
-/// Considers every placement that the choices allow. Throws input that says why when they cannot be obeyed, and
-/// environment when nothing fits, naming what is short, where, by how much, and what would fit. CPUs are not refused:
-/// there the winner may lack memory, because the figure is an estimate and there is swap space.
+/// Considers every placement that the choices allow. Throws Error(input), saying why, when the choices cannot be met,
+/// and Error(environment) when no placement fits, saying which memory is short, where, by how much, and what would fit.
+/// On CPUs a winner that lacks memory is not refused, because the figure is an estimate and there is swap space.
 PlanResult make_plan(const PlanRequest& request);
 
-/// How many clips all groups together may stash between two stages: those that fit into the host memory that pinned
-/// memory leaves, less one copy that each group of a pool prefetches. At least 1; INT_MAX where
-/// request.hardware.host_bytes is unknown.
+/// How many clips' states all groups together may keep in host memory between two stages: as many as fit beside pinned
+/// memory and one prefetched state for each group of a pool. At least 1; INT_MAX where request.hardware.host_bytes is
+/// unknown.
 int stashed_in_total(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -1,5 +1,5 @@
-// launcher/planner/simulate.hpp: renders a list on a simulated clock. The Dispatch that a run uses decides which group
-// does what next, so a prediction has the order of work, the waiting and the changes of role of the run.
+// launcher/planner/simulate.hpp: simulates the rendering of a list. Which group does what next is decided by Dispatch,
+// as in a real run, so the predicted order of work, waiting times and role changes are those of the run.
 #pragma once
 
 #include <functional>
@@ -12,12 +12,12 @@ namespace wf {
 
 /// The groups of a simulation and their times.
 struct SimulationSetup {
-  std::vector<Role> groups;  ///< Roles at the start. A resident group holds both experts, unless `exchanges` is set.
-  DispatchOptions dispatch = {};  ///< Options of Dispatch. A simulated change of role takes StageSeconds::exchange.
-  std::function<StageSeconds(const Job&)> seconds = {};  ///< Times of a clip; the same for clips of one shape.
-  bool exchanges = false;                                ///< An expert that is not in use is in pinned host memory.
-  bool offload_expert_for_decode = false;                ///< Decoding moves the expert to pinned host memory.
-  bool low_on_host = false;  ///< The low-noise expert is in pinned host memory at the start.
+  std::vector<Role> groups;       ///< Each group's first role. A resident group holds both experts, unless `exchanges`.
+  DispatchOptions dispatch = {};  ///< Used as they are, but a simulated role change takes StageSeconds::exchange.
+  std::function<StageSeconds(const Job&)> seconds = {};  ///< Times of a clip; equal for clips of one shape.
+  bool exchanges = false;                                ///< A group keeps its unused expert in pinned host memory.
+  bool offload_expert_for_decode = false;                ///< The expert moves to pinned host memory for decoding.
+  bool low_on_host = false;  ///< Whether the low-noise expert is in pinned host memory at the start.
 };
 
 /// Consecutive stages of one clip in one group.
@@ -29,8 +29,8 @@ struct BusyInterval {
   double seconds() const { return end - begin; }
 };
 
-/// Renders all jobs from text to frames; the intervals are in the order in which they end. Runs in O(clips x (log clips
-/// + log groups)).
+/// Simulates all jobs from text to frames and returns the intervals in the order in which they end. Takes O(clips x
+/// (log clips + log groups)).
 std::vector<BusyInterval> simulate(const std::vector<Job>& jobs, const SimulationSetup& setup);
 
 }  // namespace wf

@@ -23,6 +23,15 @@ Coordinator::Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& ag
 
 void Coordinator::run() {
   trace::name_thread("dispatch");
+  try {
+    dispatch_until_over();
+  } catch (...) {
+    const Error error = current_error();
+    agent_.abort(exit_code(error.kind()), error.what());
+  }
+}
+
+void Coordinator::dispatch_until_over() {
   while (!over() && !abandoned_) {
     const std::optional<RankAgent::Report> report = agent_.next_report(100ms);
     if (agent_.stop_requested() && !stopped_) stop();
@@ -39,12 +48,15 @@ bool Coordinator::over() const {
 
 // ---- Reports
 
-/// An error here, such as no room for results.csv, ends the run in the same way as no room for a clip.
+/// An exception thrown here, for example because the disk has no room for results.csv, stops the run as a full disk
+/// does when a clip is written. A bug cannot be drained, since the schedule no longer knows what each group is doing.
 void Coordinator::handle(const Message& message) {
   try {
     dispatch_report(message);
   } catch (const std::exception&) {
-    stop_for(current_error());
+    const Error error = current_error();
+    if (error.kind() == Error::internal) throw;
+    stop_for(error);
   }
 }
 
@@ -68,7 +80,8 @@ void Coordinator::dispatch_report(const Message& message) {
              message);
 }
 
-/// An error that no other clip would escape stops the run, and does not count as this clip's failure.
+/// An error of the disk or the node would hit every other clip as well. So it stops the run and does not count as a
+/// failure of this clip, which is left for a later run.
 void Coordinator::on_failure(const message::Failed& failed) {
   const Error error(static_cast<Error::Kind>(failed.kind), failed.what);
   if (error.kind() == Error::storage || error.kind() == Error::environment) {
@@ -91,12 +104,13 @@ void Coordinator::stop() {
 
 // ---- Orders
 
-/// The rank that holds the clip's state; -1: none does.
+/// The rank that holds the clip's state, or -1 if none does.
 int Coordinator::holder_of(const Assignment& assignment) const {
   return assignment.holder < 0 ? -1 : groups_.leader(assignment.holder);
 }
 
-/// The peers are a hint only: by the time one of them is asked, it may have changed its role as well.
+/// The order to change to `role`, with a peer for each rank of the group: a rank of its node from which it may copy the
+/// expert. A peer is only a hint: by the time it is asked, it may have changed its own role.
 message::ChangeRole Coordinator::role_change(int group, Role role) {
   ready_for_.erase(group);
   std::set<int> others;
@@ -122,9 +136,9 @@ void Coordinator::send_orders() {
   }
 }
 
-/// Tells a group that will request work soon which stashed clip it would be assigned now, so that it can fetch a copy
-/// of the state while it still computes. No two groups are hinted at the same clip. When another group is assigned the
-/// clip in the end, only the transfer was in vain.
+/// Tells each group that will soon request work which stashed clip it would be assigned now, so that it can fetch a
+/// copy of the state while it is still computing. No two groups are sent the same clip. If another group is assigned
+/// the clip after all, only the transfer was wasted.
 void Coordinator::send_hints() {
   std::set<std::size_t> hinted;
   for (const auto& [group, clip] : nearly_idle_)
@@ -132,7 +146,7 @@ void Coordinator::send_hints() {
   for (auto& [group, clip] : nearly_idle_) {
     if (clip) continue;
     const std::optional<Assignment> next = dispatch_.peek(group, hinted);
-    if (!next || next->holder < 0 || next->holder == group) continue;  // perhaps after the next report
+    if (!next || next->holder < 0 || next->holder == group) continue;  // nothing to fetch yet
     clip = next->clip;
     hinted.insert(next->clip);
     agent_.send(groups_.leader(group), message::PrefetchHint{{next->clip, next->first, holder_of(*next)}});

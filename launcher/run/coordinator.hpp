@@ -1,5 +1,5 @@
-// launcher/run/coordinator.hpp: on rank 0, between the groups and the scheduler: reports come in, Dispatch decides,
-// orders go out.
+// launcher/run/coordinator.hpp: rank 0's link between the groups and the scheduler: it takes the groups' reports, lets
+// Dispatch decide, and sends the resulting orders.
 #pragma once
 
 #include <atomic>
@@ -14,34 +14,39 @@
 
 namespace wf {
 
-/// Is told what becomes of the clips, on the coordinator's thread.
+/// Receives the outcome of every clip. Called on the coordinator's thread.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void done(std::size_t clip, const std::string& sidecar) = 0;  ///< sidecar: JSON
+  /// tried_again: whether the clip will get another attempt.
   virtual void failed(std::size_t clip, const Error& error, bool tried_again) = 0;
-  virtual void at_work(const std::vector<Activity>& ranks) = 0;  ///< about ten times a second
+  /// What each rank is doing. Called after every report, and at least about ten times a second.
+  virtual void at_work(const std::vector<Activity>& ranks) = 0;
 };
 
+/// Runs the schedule of a run from rank 0. A group's leader speaks for it: it sends the reports and gets the orders.
 class Coordinator {
  public:
-  /// `dispatch` knows what earlier runs have finished. All arguments outlive the coordinator.
+  /// `dispatch` has already been told which clips earlier runs finished. All arguments must outlive the coordinator.
   Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer);
 
-  /// Runs on a thread of its own until every group has its last order and the other ranks have said farewell. After a
-  /// stop signal, or an error of the disk or the node that no clip would escape, the groups end their step and keep
-  /// what is computed.
+  /// To be called on a thread of its own. Returns once every group has had its last order and every other rank has sent
+  /// its Farewell, the last message of a rank. After a stop signal, or an error of the disk or the node that would hit
+  /// every clip, the groups finish their current step and store what they have computed. A bug, such as a report that
+  /// contradicts the schedule, ends the processes of all ranks by RankAgent::abort().
   void run();
 
-  /// Makes run() return, whatever is left to do. For any thread.
+  /// Makes run() return even though work is left. May be called from any thread.
   void abandon() { abandoned_ = true; }
 
-  /// The error of the disk or the node that ended the run.
+  /// The error of the disk or the node that ended the run, if there was one.
   const std::optional<Error>& fatal() const { return fatal_; }
-  /// trace::events() of the other ranks.
+  /// trace::events() of every other rank, as their Farewells brought them.
   const std::vector<std::string>& traces() const { return traces_; }
 
  private:
+  void dispatch_until_over();
   bool over() const;
   void handle(const Message& message);
   void dispatch_report(const Message& message);
@@ -59,9 +64,9 @@ class Coordinator {
   RunObserver& observer_;
   std::optional<Error> fatal_;
   std::vector<std::string> traces_;
-  std::map<int, Role> ready_for_;                          ///< groups that hold what this role needs
-  std::map<int, std::optional<std::size_t>> nearly_idle_;  ///< groups that will ask soon; the clip each was hinted at
-  int groups_at_work_;
+  std::map<int, Role> ready_for_;                          ///< groups that have loaded the expert of this role
+  std::map<int, std::optional<std::size_t>> nearly_idle_;  ///< groups about to ask; their PrefetchHint's clip
+  int groups_at_work_;                                     ///< groups that have not had their last order
   bool stopped_ = false;
   std::atomic<bool> abandoned_ = false;
 };

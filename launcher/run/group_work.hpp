@@ -31,9 +31,9 @@ class GroupWork {
   /// Begins a clip. state: what its earlier stages made, as stash() gave it; null: the clip starts from its prompt, or
   /// from what an earlier run stored.
   virtual void begin(std::size_t clip, const Bytes* state) = 0;
-  /// Computes one stage other than write; high and low together with the other ranks of the group. Returns false when a
-  /// stop was requested on the way, and the state is then on the disk.
-  /// nearly_done: called once when the last step begins, or the stage itself where it has no steps; may be empty.
+  /// Computes one stage other than write; high and low together with the other ranks of the group. Returns false if a
+  /// stop was requested before the stage was done; the clip's state is then on the disk.
+  /// nearly_done: called once when the last step begins, or the stage itself if it has no steps; may be empty.
   virtual bool advance(Stage stage, const std::function<void()>& nearly_done) = 0;
   /// Seconds of the stages that this rank computed from start to end for the current clip.
   virtual SecondsByStage seconds() const = 0;

@@ -15,8 +15,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto network_disk_delay = 5s;  ///< until a file written by one node is seen by another
+constexpr auto network_disk_delay = 5s;  ///< longest time until a file that one node wrote is visible on another
 
+/// Throws Error(input) when a job's video cannot be encoded as the options ask.
 void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
   for (const Job& job : jobs)
     check_format({.width = job.width,
@@ -33,24 +34,24 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
-/// The absolute path without "." and without a slash at its end, as messages show it.
+/// The absolute path without "." and without a trailing slash, as messages show it.
 Path absolute_folder(const Path& path) {
   const Path whole = std::filesystem::absolute(path).lexically_normal();
   return whole.has_filename() ? whole : whole.parent_path();
 }
 
-/// The name by which all ranks open the model, since ranks of a node read its files together, by name. A random model
-/// is made by each node for itself.
+/// The path under which every rank opens the model: ranks of a node share the reading of its files and recognise them
+/// by their paths. The name of a random model stays as it is, and each node makes the model for itself.
 Path model_for_all(const Path& model) { return is_random(model) ? model : std::filesystem::absolute(model); }
 
-/// Takes one report of that kind from every other rank. No other reports come during the handshake, and the agent ends
-/// the run when a rank is lost.
-template <class Packet, class Take>
+/// Waits for one report of type `Expected` from every other rank and calls take(its rank, the report). No other reports
+/// come during the handshake, and it needs no timeout: the agent ends the run when a rank is lost.
+template <class Expected, class Take>
 void from_all_others(RankAgent& agent, const Take& take) {
   for (int left = agent.size() - 1; left > 0;) {
     const std::optional<RankAgent::Report> report = agent.next_report(1s);
     if (!report) continue;
-    const auto* const message = std::get_if<Packet>(&report->message);
+    const auto* const message = std::get_if<Expected>(&report->message);
     if (!message) continue;
     take(report->from, *message);
     --left;
@@ -69,7 +70,7 @@ std::vector<RankResources> resources_of_all(RankAgent& agent, const RankResource
   return resources;
 }
 
-/// Throws the problem of the first rank that is not ready, naming the rank.
+/// Waits for every other rank's Ready. Throws the problem of the first one to report a problem, naming the rank.
 void wait_until_all_are_ready(RankAgent& agent) {
   std::optional<Error> problem;
   from_all_others<message::Ready>(agent, [&](int from, const message::Ready& ready) {
@@ -89,6 +90,7 @@ std::map<std::size_t, Sidecar> find_finished(const RunFolder& folder, const std:
   return finished;
 }
 
+/// What rank 0 does before it lets the others start: reads the model, locks the output folder, draws seeds, and plans.
 LedRun prepare(const RunRequest& request, const std::vector<RankResources>& resources, const Execution& base,
                const RunOptions& options) {
   check_video(request.jobs, options);
@@ -120,8 +122,8 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   return led;
 }
 
-/// Throws Error(environment) unless this node sees what rank 0 wrote into the output folder: two nodes may each have a
-/// folder of that name on a disk of their own.
+/// Throws Error(environment) unless this node sees the nonce that rank 0 wrote into the output folder: each node may
+/// have a folder of that name on a disk of its own.
 void check_folder(const RunSpec& run) {
   const OutputFolder folder(run.output);
   const auto end = std::chrono::steady_clock::now() + network_disk_delay;
@@ -134,10 +136,11 @@ void check_folder(const RunSpec& run) {
   }
 }
 
+/// Reads the model, and throws Error(environment) if it is not the checkpoint that rank 0 has read.
 ModelParts read_same_model(const RunSpec& run, Precision precision) {
   ModelParts parts = read_model(ready_model(run.model), precision);
   if (parts.id == run.model_id) return parts;
-  throw Error(Error::environment, run.model.string() + ": this node sees another checkpoint there than rank 0 (" +
+  throw Error(Error::environment, run.model.string() + ": this node has a different checkpoint there than rank 0 (" +
                                       parts.id + ", not " + run.model_id + ")");
 }
 
@@ -146,7 +149,7 @@ ModelParts read_same_model(const RunSpec& run, Precision precision) {
 LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, RankAgent& agent) {
   try {
     const RankResources own = resources_of(base, options.gpu_memory);
-    const RunRequest request = read();  // before waiting for the others, for most user errors are found here
+    const RunRequest request = read();  // before waiting for the others, since most user errors show up here
     LedRun led = prepare(request, resources_of_all(agent, own), base, options);
     send_to_all_others(agent, message::Start{to_json(led.run)});
     wait_until_all_are_ready(agent);

@@ -19,9 +19,9 @@
 namespace wf {
 namespace {
 
-constexpr std::size_t most_texts_ahead = 2000;
+constexpr std::size_t most_texts_ahead = 2000;  ///< prompts and negative prompts that are embedded at once
 
-/// The comment tag of the video: enough to render the clip again from the file alone.
+/// The text of the video's comment tag: enough to render the clip again from the video file alone.
 std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
   return nlohmann::ordered_json{{"wanfarm", version},
                                 {"fingerprint", fingerprint},
@@ -32,7 +32,7 @@ std::string comment(const Job& job, const Recipe& recipe, const std::string& fin
 }
 
 struct FileNames {
-  std::string video, latents, frames;  ///< names in the output folder; empty: not asked for
+  std::string video, latents, frames;  ///< names in the output folder; empty: not requested
 };
 
 FileNames names_of(const Job& job, const RunOptions& options) {
@@ -40,8 +40,8 @@ FileNames names_of(const Job& job, const RunOptions& options) {
           options.video.png ? job.name : ""};
 }
 
-/// Seconds of the given stages. Those of denoising are left out where steps came from a stored state: they are not the
-/// seconds of a whole stage.
+/// Seconds that the clip spent in each of the given stages. For a clip resumed from a stored state, high and low are
+/// left out, since they may not have been measured from start to end.
 SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
   SecondsByStage seconds = {};
   for (const Stage stage : stages) {
@@ -52,7 +52,8 @@ SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
   return seconds;
 }
 
-/// Number of the last step of a stage in the schedule; 0 for a stage without steps.
+/// Index of the stage's last step in the schedule, which counts the steps of both experts from 0; 0 for a stage without
+/// steps.
 std::int64_t last_step(const Job& job, Stage stage) {
   if (stage == Stage::low) return job.steps - 1;
   return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
@@ -111,8 +112,8 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
   return true;
 }
 
-/// Where the text encoder leaves the device after its use, it is loaded for many texts at once: those of the list from
-/// this clip on.
+/// If the text encoder leaves the device after each use, embeds the texts of this clip and of those that follow it in
+/// the list, so that the encoder is loaded once for many clips.
 void PipelineWork::embed_texts_from(std::size_t first) {
   Models& models = setting_.models;
   if (models.execution().keep_text_encoder) return;
@@ -127,7 +128,8 @@ void PipelineWork::embed_texts_from(std::size_t first) {
 
 SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }
 
-/// A stage ends only when the device is done with it, so the copy has no GPU work to wait for.
+/// A stage returns only once the device has finished it, so the copy to host memory has no GPU work to wait for and can
+/// run on a stream of its own.
 std::function<Bytes()> PipelineWork::stash() {
   auto clip = std::make_shared<const Clip>(std::move(*clip_));
   clip_.reset();
@@ -157,7 +159,7 @@ std::function<FinishedClip()> PipelineWork::finish() {
 void PipelineWork::store(std::size_t number, const Bytes& state) {
   Clip clip = start_clip(job(number));
   unpack(state, clip, at::kCPU);
-  if (!clip.state.x.defined()) return;  // a text is embedded again in no time
+  if (!clip.state.x.defined()) return;  // only the text is embedded so far, which takes no time to repeat
   store_denoising(clip.files.state, clip.state, clip.fingerprint);
   spdlog::info("{}: stopped between the experts, its state is kept", clip.job.name);
 }
@@ -180,7 +182,7 @@ Clip PipelineWork::start_clip(const Job& job) const {
   return clip;
 }
 
-/// Publishes the sidecar last, for a clip without one is not finished.
+/// Publishes the sidecar last, because a clip counts as finished once it has one.
 Sidecar PipelineWork::publish(const Clip& clip) const {
   const FileNames names = names_of(clip.job, setting_.options);
   for (const std::string& name : {names.latents, names.frames, names.video}) {
@@ -201,6 +203,7 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
   return sidecar;
 }
 
+/// How the clip was rendered, for its sidecar. None of this changes what was asked for.
 std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
   const Execution& execution = setting_.models.execution();
   std::map<std::string, std::string> how{{"device", execution.device.str()},

@@ -141,7 +141,7 @@ Standing ProgressDisplay::standing(const std::vector<Activity>& ranks) const {
     standing.at_work.push_back(activity);
     work += work_.done(job->second, activity);
   }
-  standing.share = work_total_ > 0 ? std::min(work / work_total_, 1.0) : 1;
+  standing.share = ended_ < jobs_.size() && work_total_ > 0 ? std::min(work / work_total_, 1.0) : 1;
   const double elapsed = std::chrono::duration<double>(Clock::now() - start_).count();
   standing.eta_seconds = standing.share > 0 ? elapsed * (1 - standing.share) / standing.share : -1;
   return standing;

@@ -23,15 +23,15 @@
 namespace wf {
 namespace {
 
-/// The ranks of a group for sidecars: "2", "0-3", "0,2".
+/// The ranks of a group as text for sidecars: "2", "0-3", "0,2".
 std::string describe_ranks(const std::vector<int>& ranks) {
   const bool in_a_row = ranks.back() - ranks.front() + 1 == std::ssize(ranks);
   if (ranks.size() == 1) return std::to_string(ranks.front());
   return in_a_row ? fmt::format("{}-{}", ranks.front(), ranks.back()) : fmt::format("{}", fmt::join(ranks, ","));
 }
 
-/// Makes the communicators of this rank's group; null for a process alone or a group of one. Ends with a barrier of all
-/// ranks, from which the clocks of the trace count.
+/// Makes the communicators of this rank's group; null if the process is alone or the group has one rank. Ends with a
+/// barrier of all ranks, at which each sets the clock of its trace to zero.
 std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const Degrees& degrees, at::Device device,
                                             World* world) {
   if (!world) return nullptr;
@@ -56,8 +56,8 @@ std::vector<std::string> texts_of(const RunSpec& run) {
   return texts;
 }
 
-/// Embeds the texts on a thread of its own where the text encoder runs on the host and the experts on a GPU, so that
-/// the GPU does not wait for it.
+/// If the text encoder runs on the CPU and the experts on a GPU, starts a thread that embeds the texts ahead of their
+/// clips, so that the GPU does not wait for them. Otherwise, or unless `does_texts`, the result is no running thread.
 std::jthread embed_texts_in_background(const RunSpec& run, Models& models, bool does_texts) {
   const Execution& execution = models.execution();
   if (!does_texts || execution.device.is_cpu() || !execution.text_device.is_cpu()) return {};
@@ -67,11 +67,11 @@ std::jthread embed_texts_in_background(const RunSpec& run, Models& models, bool 
   });
 }
 
-/// Computes what this rank is ordered to, from the first load to the last clip.
+/// Does all of this rank's computing, from loading its part of the model until its group is told that no work is left.
 void compute(const JoinedRun& joined, const Groups& groups, const RankContext& rank) {
   const PlacementPlan& plan = joined.run.plan;
-  const int number = groups.of(rank.agent.rank());
-  const std::vector<int>& ranks = groups.ranks[static_cast<std::size_t>(number)];
+  const int group = groups.of(rank.agent.rank());
+  const std::vector<int>& ranks = groups.ranks[static_cast<std::size_t>(group)];
   Execution execution = execution_for(plan, rank.base);
   execution.ranks = make_group(ranks, plan.degrees, execution.device, rank.world);
   Models models(joined.parts, execution);
@@ -92,7 +92,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
                            agent.set_activity(activity);
                            return !agent.stop_requested();
                          }});
-  if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(number)], nullptr);
+  if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(group)], nullptr);
   const std::jthread texts =
       embed_texts_in_background(joined.run, models, begins_with(plan, groups, agent.rank(), Part::text_encoder));
   Worker(groups, agent, pipeline).run();
@@ -116,7 +116,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
     try {
       compute(led, groups, rank);
     } catch (...) {
-      coordinator.abandon();
+      coordinator.abandon();  // otherwise ~jthread would wait for reports that never come
       throw;
     }
   }

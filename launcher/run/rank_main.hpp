@@ -27,7 +27,7 @@ struct Outcome {
 };
 
 /// Rank 0's part: computes with its group, and coordinates all groups on a thread of its own. Throws what goes wrong
-/// with this rank or its group, and nobody has told the other ranks then.
+/// with this rank or its group; telling the other ranks is left to the caller.
 Outcome lead_run(LedRun& led, const RankContext& rank);
 
 /// The part of every other rank; returns when no work is left. Throws as lead_run() does.

@@ -11,10 +11,11 @@
 namespace wf {
 namespace {
 
-/// All ranks of a group compute high and low together; its leader alone does the other stages.
+/// Whether all ranks of a group compute the stage together. The leader does the other stages alone.
 bool is_shared(Stage stage) { return stage == Stage::high || stage == Stage::low; }
 
-/// True for the stage after which the leader requests more work: write goes on in the background of the next clip.
+/// Whether the leader requests more work after this stage: the last one of the order, or decode if only write would
+/// follow, because write runs in the background while the leader computes its next clip.
 bool is_last(Stage stage, const message::Assign& order) {
   return stage == order.last || (stage == Stage::decode && order.last == Stage::write);
 }
@@ -32,9 +33,10 @@ Worker::Worker(const Groups& groups, RankAgent& agent, GroupWork& work)
 
 void Worker::run() { leads() ? lead() : follow(); }
 
+/// Loads the role's expert, by a copy from this rank's peer if the order names one (-1: it does not).
 void Worker::take_role(const message::ChangeRole& change) {
   const trace::Span span("load", change.role == Role::high ? "high-noise expert" : "low-noise expert");
-  spdlog::debug("takes the {}-noise expert", change.role == Role::high ? "high" : "low");
+  spdlog::debug("loads the {}-noise expert", change.role == Role::high ? "high" : "low");
   const auto place = std::ranges::find(group_, agent_.rank()) - group_.begin();
   const int other = change.peers.at(static_cast<std::size_t>(place));
   const WeightPeer peer{other, [&] { return agent_.peer_weights().request(other, change.role); }};
@@ -60,7 +62,8 @@ void Worker::lead() {
   }
 }
 
-/// An error fails the clip alone, unless the other ranks of the group wait for this one in a shared stage.
+/// An exception is reported as the failure of this clip, unless it was thrown in a shared stage: the other ranks of the
+/// group are then waiting for this one, so it is thrown on and ends the run.
 void Worker::carry_out(const message::Assign& order) {
   try {
     pass_stages(order);
@@ -117,8 +120,8 @@ void Worker::stash(std::size_t clip) {
   });
 }
 
-/// Runs `work` on `thread` and reports what comes of it. Waits for the thread's last clip first: each clip in the
-/// background takes memory, so there is one of each kind at most.
+/// Runs `work` on `thread` and reports its result. First waits until the thread is done with its previous clip: clips
+/// in the background take memory, so at most one is being finished and one stashed.
 void Worker::in_background(std::jthread& thread, std::string_view name, std::size_t clip,
                            std::function<Message()> work) {
   if (thread.joinable()) thread.join();
@@ -137,7 +140,8 @@ void Worker::wait_for_background() {
     if (thread->joinable()) thread->join();
 }
 
-/// A state that another group has just fetched is no longer stashed here: that group stores it.
+/// Writes the states that are still stashed here to disk. A state that another group has fetched is no longer among
+/// them: that group stores it.
 void Worker::store_stashed() {
   for (const std::size_t clip : agent_.stashed())
     if (const auto state = agent_.take_stashed(clip)) work_.store(clip, *state);
@@ -158,7 +162,7 @@ void Worker::follow() {
   for (;;) {
     const Message order = agent_.next();
     if (const auto* const join = std::get_if<message::JoinStage>(&order)) {
-      work_.begin(join->clip, nullptr);
+      work_.begin(join->clip, nullptr);  // the stage itself gets the clip's state from the leader
       work_.advance(join->stage, {});
       agent_.set_activity({});
     } else if (const auto* const change = std::get_if<message::ChangeRole>(&order)) {

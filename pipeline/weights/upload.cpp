@@ -15,13 +15,14 @@ namespace {
 
 std::byte* data_of(const at::Tensor& tensor) { return static_cast<std::byte*>(tensor.data_ptr()); }
 
-/// Copies `bytes` bytes of the chunk from `at` on, on all cores.
+/// Copies `bytes` bytes of the chunk, starting at its offset `at`, on all cores.
 void copy_bytes(const ByteSource::Chunk& source_chunk, std::uint64_t at, std::uint64_t bytes, std::byte* into) {
   for_each_chunk(bytes, 1 << 20, [&](std::uint64_t begin, std::uint64_t size) {
     source_chunk.copy(at + begin, {into + begin, size});
   });
 }
 
+/// Reads the tensor's bytes in the order and the dtype in which the file stores them.
 void read_extent(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
   source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
     copy_bytes(source_chunk, 0, source_chunk.size, data_of(target) + source_chunk.begin);
@@ -36,8 +37,8 @@ void read_to_host(ByteSource& source, const MappedFile& file, const TensorEntry&
   const at::Tensor flat = target.view(-1);
   const std::uint64_t element = size_of(entry.dtype);
   source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
-    // A chunk of GRAIN_SIZE elements is small enough for copy_ to convert it on the calling thread, from its core's
-    // cache.
+    // A chunk of GRAIN_SIZE elements is small enough for copy_ to convert it on the calling thread, while it is still
+    // in that core's cache.
     for_each_chunk(source_chunk.size, at::internal::GRAIN_SIZE * element, [&](std::uint64_t begin, std::uint64_t size) {
       const at::Tensor chunk = at::empty({static_cast<std::int64_t>(size / element)}, stored);
       source_chunk.copy(begin, {data_of(chunk), size});
@@ -61,14 +62,15 @@ Uploader::Uploader(at::Device device, std::uint64_t chunk_bytes) : device_(devic
   }
 }
 
-/// The oldest buffer, after its copy to the GPU is done.
+/// The buffer that was used longest ago, once its copy to the GPU has ended.
 Uploader::Buffer& Uploader::next_free() {
   Buffer& buffer = ring_[next_++ % ring_.size()];
   if (buffer.copied) buffer.copied->synchronize();  // returns at once when the event was never recorded
   return buffer;
 }
 
-/// Copies and converts on the current stream, so the GPU memory of the chunk in the file's dtype may be freed at once.
+/// Queues the copy to the device and the conversion on the current stream. So the chunk's temporary GPU copy in the
+/// file's dtype may be freed at once.
 void Uploader::send(const at::Tensor& chunk, const at::Tensor& target, Buffer& buffer) {
   if (chunk.scalar_type() == target.scalar_type())
     target.copy_(chunk, /*non_blocking=*/true);

@@ -1,5 +1,6 @@
-// launcher/cli/commands/generate.cpp: wanfarm generate: renders one clip, with the flags of the official script. Each
-// of those flags is an alias of one of ours, mapped to one, noted as having no effect, or refused.
+// launcher/cli/commands/generate.cpp: the command `wanfarm generate`, which renders one clip and also takes the flags
+// of Wan's official script. Each official flag is an alias of one of ours, is mapped to one, has no effect and is
+// noted, or is refused.
 #include <algorithm>
 #include <array>
 #include <iostream>
@@ -39,10 +40,11 @@ constexpr std::array aliases{
     std::pair{"--ulysses", "--ulysses_size"},
 };
 
-/// Flags that only make sense for several clips.
+/// Flags of render that are left out here, because they only make sense for several clips or name the output folder.
 constexpr std::array left_out{"--samples", "--priority", "--output"};
 
-/// A flag without effect here. choices: the comma-separated values that the official script accepts; empty: any value.
+/// An official flag that has no effect here. choices: the values that the official script accepts, separated by commas;
+/// empty: any value.
 struct Noted {
   const char *name, *value, *choices, *why;
 };
@@ -56,7 +58,7 @@ constexpr std::array noted{
     Noted{"--prompt_extend_target_lang", "zh|en", "zh,en", "prompts are never rewritten"},
 };
 
-/// A flag that wanfarm cannot honour.
+/// An official flag that wanfarm cannot honour.
 struct Refused {
   const char *name, *value, *why;
 };
@@ -194,7 +196,7 @@ void complete(GenerateOptions& options) {
 }
 
 int generate(GenerateOptions& options) {
-  if (const auto code = run_as_ranks(options.run.ranks)) return *code;
+  if (const auto code = run_as_ranks(options.run.ranks)) return *code;  // --ranks: other processes have done it all
   if (rank_from(environment()).rank == 0) {
     for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
   }

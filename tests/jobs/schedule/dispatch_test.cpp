@@ -1,4 +1,4 @@
-// tests/jobs/schedule/dispatch_test.cpp: each rule of the dispatcher by itself, with a few groups.
+// tests/jobs/schedule/dispatch_test.cpp: tests each rule of the dispatcher by itself, with a few groups.
 #include "jobs/schedule/dispatch.hpp"
 
 #include <gtest/gtest.h>
@@ -18,11 +18,12 @@ Job job(int width = 64, int priority = 0) {
   return job;
 }
 
-/// 26 s and 14 s for a width of 64.
+/// Predicted times in proportion to the width: at a width of 64, 26 s for high and 14 s for low.
 double seconds(const Job& job, Stage stage) {
   if (stage == Stage::high) return 26 * job.width / 64.0;
   return stage == Stage::low ? 14 * job.width / 64.0 : 0.1;
 }
+/// The same for a clip that has no steps in the stage `never`.
 double without(Stage never, const Job& job, Stage stage) { return stage == never ? 0 : seconds(job, stage); }
 
 /// An order as a short text: "GROUP: clip CLIP FIRST-LAST from HOLDER", "GROUP: change to ROLE" and so on.
@@ -40,7 +41,8 @@ std::string to_text(const Order& order) {
 
 using Orders = std::vector<std::string>;
 
-/// A dispatcher with orders as texts. By default a group changes its role only where no group has the other one.
+/// A dispatcher that gives its orders as texts. By default a group changes its role only if no group has the other
+/// role.
 struct TextDispatch : Dispatch {
   TextDispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups,
                DispatchOptions options = {.change_seconds = 1e9}, const Predicted& predicted = seconds)
@@ -80,7 +82,7 @@ TEST(Dispatch, AGroupMayAskWhileItsLastClipIsBeingWritten) {
   EXPECT_TRUE(dispatch.over());
 }
 
-TEST(Dispatch, TheStageNearestTheEndComesFirstButPriorityBeforeIt) {
+TEST(Dispatch, ClipsAreOrderedByPriorityThenByHowNearTheEndTheyAre) {
   TextDispatch dispatch({job(64, 1), job(), job(), job()}, {low, high}, {.light = {.text = low, .decode = high}});
   dispatch.stored_before(1, Stage::decode);
   dispatch.stored_before(2, Stage::high);
@@ -90,7 +92,7 @@ TEST(Dispatch, TheStageNearestTheEndComesFirstButPriorityBeforeIt) {
   EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 2 high-high"});
 }
 
-TEST(Dispatch, TheLongestShapeComesFirstAndEqualClipsInTheOrderOfTheList) {
+TEST(Dispatch, TheLongestShapeComesFirstAndEqualClipsKeepTheOrderOfTheList) {
   TextDispatch dispatch({job(64), job(128), job(64), job(128)}, {resident});
   Orders order;
   for (int i = 0; i < 4; ++i) order.push_back(dispatch.orders_after_ask(0).at(0));

@@ -111,7 +111,7 @@ TEST(Queue, ClipsFoundFinishedAreSkipped) {
   EXPECT_EQ(taken_from(queue), (Order{1}));
 }
 
-TEST(Queue, TheHighestLevelComesFirstButPriorityBeforeIt) {
+TEST(Queue, ClipsAreOrderedByPriorityThenByTheirLevel) {
   Queue queue = queue_of({job(64), job(128), job(64), job(64, 5, 1)});
   queue.requeue(0, 1);
   queue.requeue(2, 2);

@@ -59,5 +59,19 @@ TEST(PredictedWork, AClipIsDoneInTheSharesThatThePlannerPredicts) {
   EXPECT_DOUBLE_EQ(work.done(1, {"b", Stage::write}), 25);
 }
 
+TEST(ProgressDisplay, IsFullWhenEveryClipWasFoundFinished) {
+  const std::vector<Job> jobs(9);
+  ProgressDisplay display(
+      jobs, [](const Job&, Stage stage) { return 0.1 * (1 + static_cast<int>(stage)); }, true, 0);
+  for (std::size_t job = 0; job < jobs.size(); ++job) display.skip(job);
+  std::string text;
+  while (text.empty()) {  // nothing is drawn in the first 100 ms
+    testing::internal::CaptureStderr();
+    display.at_work({});
+    text = testing::internal::GetCapturedStderr();
+  }
+  EXPECT_NE(text.find("[####################] 9/9"), std::string::npos) << text;
+}
+
 }  // namespace
 }  // namespace wf

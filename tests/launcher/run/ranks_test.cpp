@@ -86,7 +86,7 @@ void expect_same_latents_after(const Change& change) {
                                        {"--placement", "pipeline", "--high-ranks", std::to_string(change.high_ranks),
                                         "--log-level", "debug", "--trace", "trace.json"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  const std::string taken = "takes the " + change.role + "-noise expert";
+  const std::string taken = "loads the " + change.role + "-noise expert";
   EXPECT_NE(outcome.err.find(taken), std::string::npos) << "no role has changed\n" << outcome.err;
   const std::string peer = "rank " + std::to_string(change.peer);
   const std::string answer = on_gpus() ? "from the GPU of " + peer : peer + " leases none";

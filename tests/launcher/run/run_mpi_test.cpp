@@ -1,5 +1,5 @@
-// tests/launcher/run/run_mpi_test.cpp: a run with real ranks, messages and threads, where stages sleep for as long as
-// the planner predicts: what messages, hand-overs and role changes leave of a planned schedule.
+// tests/launcher/run/run_mpi_test.cpp: a run with real ranks, messages and threads, in which stages only sleep for as
+// long as the planner predicts. It shows how much time messages, hand-overs and role changes add to a planned schedule.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -29,7 +29,8 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-/// Sleeps through the stages for the predicted seconds times `scale`. The last step of a stage takes a quarter of it.
+/// Sleeps in each stage for the predicted seconds times `scale`. The last step of a denoising stage takes a quarter of
+/// it. A clip's state is its number, then the stages that it has passed.
 class SleepingWork : public GroupWork {
  public:
   SleepingWork(const std::vector<Job>& jobs, Predicted predicted, double scale)
@@ -73,7 +74,7 @@ class SleepingWork : public GroupWork {
   Bytes passed_;
 };
 
-/// An expert is a number here, and a copy of it takes 20 ms.
+/// The same with role changes: an expert is represented by a number, and copying it from a peer takes 20 ms.
 class PeerWeightWork final : public SleepingWork {
  public:
   using SleepingWork::SleepingWork;
@@ -94,7 +95,7 @@ class PeerWeightWork final : public SleepingWork {
   DitWeights load(Expert which, const WeightPeer* peer) {
     {
       const std::lock_guard lock(mutex_);
-      EXPECT_TRUE(leased_.expired()) << "the last one's memory is not free, for others copy it";
+      EXPECT_TRUE(leased_.expired()) << "the previous expert's memory is not free yet: another rank copies from it";
     }
     const WeightLease leased = peer ? peer->request() : WeightLease{};
     if (leased.handles.empty()) return ++read, DitWeights();
@@ -109,7 +110,7 @@ class PeerWeightWork final : public SleepingWork {
                    [this](Expert which, NodeReader*, const WeightPeer* peer) { return load(which, peer); }};
 };
 
-/// Chunks of stashed states arrive later than they came.
+/// Delivers the chunks of stashed states with a delay.
 class SlowTransport final : public Transport {
  public:
   SlowTransport(std::unique_ptr<Transport> transport, double seconds)
