@@ -109,6 +109,7 @@ test_a_drained_job_ends_with_75() {
     grep -qs placement drain/log/rank-000.log && break
     sleep 0.1
   done
+  grep -qs placement drain/log/rank-000.log || broken 'it has not begun' drain
   sleep 0.5 # into the steps
   scancel --signal=USR1 "$job"
   [[ $(exit_code "$job") == 75:0 ]] || broken "exit code $(exit_code "$job")" drain
@@ -124,6 +125,7 @@ test_a_stopped_rank_ends_the_step_and_is_named() {
     grep -qs placement stopped/log/rank-000.log && break
     sleep 0.1
   done
+  grep -qs placement stopped/log/rank-000.log || broken 'it has not begun' stopped
   sleep 1
   on 3 pkill -STOP -f "$program render" || broken 'no rank on node 3' stopped
   start=$SECONDS
