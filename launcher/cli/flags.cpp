@@ -153,14 +153,26 @@ std::vector<Flag> output_flags(RunOptions& o) {
 
 }  // namespace
 
+std::vector<Flag> selection_flags(std::string& only, int& limit) {
+  return {{"--only", "WHICH", "only these clips of the list, by number, range or name: 1,4-6,rain*", into(only)},
+          {"--limit", "N", "only the first N clips", into(limit, 1)}};
+}
+
+void append(std::vector<Flag>& flags, std::vector<Flag> more) { std::ranges::move(more, std::back_inserter(flags)); }
+
+std::vector<Flag> only_named(std::vector<Flag> flags, std::span<const char* const> names) {
+  std::erase_if(flags, [&](const Flag& flag) { return std::ranges::find(names, flag.names) == names.end(); });
+  return flags;
+}
+
 std::vector<Flag> run_flags(RunOptions& o) {
   std::vector<Flag> flags{{"--model", "FOLDER",
                            "checkpoint in the published layout (default: the list's, else models/shapes); random:a14b "
                            "makes random weights of the published size",
                            into(o.model)},
                           {"--output", "FOLDER", "where the videos go (renders)", into(o.output)}};
-  for (std::vector<Flag> group : {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o)})
-    std::ranges::move(group, std::back_inserter(flags));
+  for (const auto& group : {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o)})
+    append(flags, group);
   return flags;
 }
 

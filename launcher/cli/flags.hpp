@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,13 @@ std::vector<Flag> job_flags(JobSettings& settings);
 std::vector<Flag> run_flags(RunOptions& options);
 /// The part of run_flags() that forces a placement; `plan` takes it without the rest.
 std::vector<Flag> placement_flags(PlanningOptions& planning);
+
+/// Flags for the part of a list that is taken: the arguments of select() (jobs/list/selection.hpp).
+std::vector<Flag> selection_flags(std::string& only, int& limit);
+/// Adds `more` at the end of `flags`.
+void append(std::vector<Flag>& flags, std::vector<Flag> more);
+/// The flags whose `names` are listed, in their own order.
+std::vector<Flag> only_named(std::vector<Flag> flags, std::span<const char* const> names);
 
 /// Setters for the kinds of job values. All throw Error(input), saying what is accepted.
 std::function<void(const std::string&)> into(std::optional<JobSettings::Size>& target);

@@ -26,8 +26,7 @@ void Coordinator::run() {
   try {
     dispatch_until_over();
   } catch (...) {
-    const Error error = current_error();
-    agent_.abort(exit_code(error.kind()), error.what());
+    agent_.abort(current_error());
   }
 }
 

@@ -71,8 +71,7 @@ void RankAgent::run(const std::stop_token& stop) {
       if (idle && !transport_.is_carrying()) std::this_thread::sleep_for(idle_pause);
     }
   } catch (...) {
-    const Error error = current_error();
-    abort(exit_code(error.kind()), error.what());
+    abort(current_error());
   }
 }
 

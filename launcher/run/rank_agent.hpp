@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.hpp"
 #include "cluster/failure_detector.hpp"
 #include "launcher/run/inbox.hpp"
 #include "launcher/run/messages.hpp"
@@ -63,6 +64,8 @@ class RankAgent {
   void set_activity(const Activity& activity);
   /// Logs the reason, sends Abort to all ranks, and ends this process.
   void abort(int exit_code, const std::string& why);
+  /// The same, with the error's text and the exit code of its kind.
+  void abort(const Error& error) { abort(wf::exit_code(error.kind()), error.what()); }
 
   // For the computing thread.
   /// The next order or answer of the handshake (Start, Refused, Begin, Assign, JoinStage, ChangeRole, NoMoreWork);

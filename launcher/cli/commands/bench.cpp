@@ -145,13 +145,10 @@ std::vector<Flag> flags_of(BenchOptions& options) {
                   options.modes),
       {"--runs,--num_runs", "N", "timed repetitions (3)", into(options.runs, 1)},
       {"--save_results", "FILE", "also write the JSON object to this file", into(options.save_results)}};
-  for (std::vector<Flag> all : {job_flags(options.job), run_flags(options.run)}) {
-    for (Flag& flag : all) {
-      if (std::find(shared.begin(), shared.end(), flag.names) == shared.end()) continue;
-      reword(flag);
-      flags.push_back(std::move(flag));
-    }
-  }
+  std::vector<Flag> taken = only_named(job_flags(options.job), shared);
+  append(taken, only_named(run_flags(options.run), shared));
+  for (Flag& flag : taken) reword(flag);
+  append(flags, std::move(taken));
   return flags;
 }
 

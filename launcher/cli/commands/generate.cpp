@@ -103,7 +103,7 @@ std::vector<Flag> shared_flags(GenerateOptions& options) {
   std::vector<Flag> flags = job_flags(options.job);
   for (Flag& flag : flags) flag.group = "Clip";
   flags.front().help = "video size in pixels, multiples of 16 (1280x720)";
-  for (Flag& flag : run_flags(options.run)) flags.push_back(std::move(flag));
+  append(flags, run_flags(options.run));
   std::erase_if(flags, [](const Flag& flag) {
     return std::find(left_out.begin(), left_out.end(), flag.names) != left_out.end();
   });
@@ -166,8 +166,8 @@ std::vector<Flag> flags_of(GenerateOptions& options) {
       {"--prompt", "TEXT", "what the video should show", into(options.prompt)},
       {"--save_file", "FILE", "the video file (default: named after prompt and seed, in the current folder)",
        into(options.save_file)}};
-  for (Flag& flag : shared_flags(options)) flags.push_back(std::move(flag));
-  for (Flag& flag : official_flags(options)) flags.push_back(std::move(flag));
+  append(flags, shared_flags(options));
+  append(flags, official_flags(options));
   return flags;
 }
 

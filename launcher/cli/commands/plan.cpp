@@ -117,14 +117,11 @@ std::vector<Flag> flags_of(PlanOptions& o) {
        "memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what the kind has)",
        into_memory(o.gpu_memory)},
   };
-  for (Flag& flag : placement_flags(o.run.planning)) flags.push_back(std::move(flag));
-  for (Flag& flag : run_flags(o.run))
-    if (std::ranges::find(shared, flag.names) != shared.end()) flags.push_back(std::move(flag));
-  flags.push_back(
-      {"--only", "WHICH", "only these clips of the list, by number, range or name: 1,4-6,rain*", into(o.only)});
-  flags.push_back({"--limit", "N", "only the first N clips", into(o.limit, 1)});
+  append(flags, placement_flags(o.run.planning));
+  append(flags, only_named(run_flags(o.run), shared));
+  append(flags, selection_flags(o.only, o.limit));
   flags.push_back({"--json", "", "print everything as one JSON object", into(o.run.json)});
-  for (Flag& flag : job_flags(o.jobs)) flags.push_back(std::move(flag));
+  append(flags, job_flags(o.jobs));
   return flags;
 }
 

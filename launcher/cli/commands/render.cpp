@@ -33,11 +33,9 @@ int render(const RenderOptions& options) {
 
 std::vector<Flag> flags_of(RenderOptions& options) {
   std::vector<Flag> flags{{"LIST", "FILE", "the prompt list (YAML)", into(options.list)}};
-  for (Flag& flag : run_flags(options.run)) flags.push_back(std::move(flag));
-  flags.push_back(
-      {"--only", "WHICH", "only these clips of the list, by number, range or name: 1,4-6,rain*", into(options.only)});
-  flags.push_back({"--limit", "N", "only the first N clips", into(options.limit, 1)});
-  for (Flag& flag : job_flags(options.jobs)) flags.push_back(std::move(flag));
+  append(flags, run_flags(options.run));
+  append(flags, selection_flags(options.only, options.limit));
+  append(flags, job_flags(options.jobs));
   return flags;
 }
 
