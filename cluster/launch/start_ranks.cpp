@@ -57,6 +57,9 @@ Launch slurm_launch(const std::string& srun, int ranks, const Environment& varia
     launch.command.push_back("--overlap");
   else if (variables.contains("SLURM_CPUS_PER_TASK"))  // since Slurm 22.05 srun reads the job's request only from here
     add_unless_set(launch, variables, "SRUN_CPUS_PER_TASK", variables.at("SLURM_CPUS_PER_TASK"));
+  // Slurm 22.05's other fence, the tree, waits for no other node: MPI_Init then returns before every rank can receive,
+  // and a rank that is late dies of a message that comes too early.
+  add_unless_set(launch, variables, "SLURM_PMIX_FENCE", "ring");
   return launch;
 }
 

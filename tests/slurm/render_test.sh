@@ -20,6 +20,9 @@ broken() { # WHAT [FOLDER]
   exit 1
 }
 
+# As slurm/README.md has it. Only where a test calls srun: render.sbatch and --ranks set the variable themselves.
+own_srun() { SLURM_PMIX_FENCE=ring timeout --kill-after=3 "$1" srun --mpi=pmix "${@:2}"; } # SECONDS ARGUMENTS...
+
 in_time() { timeout --kill-after=3 20 "$@"; } # a second or three, when all is well
 
 # NAME SHA256 of each clip in a folder, in order.
@@ -69,7 +72,7 @@ test_one_process() {
 }
 
 test_srun() {
-  in_time srun --mpi=pmix --nodes=4 --ntasks=4 "$program" render "${common[@]}" -v --output srun >srun.out 2>srun.err ||
+  own_srun 20 --nodes=4 --ntasks=4 "$program" render "${common[@]}" -v --output srun >srun.out 2>srun.err ||
     broken "exit code $?" srun
   expect_same_frames srun
   expect_read_once_per_node srun
@@ -119,7 +122,7 @@ test_a_drained_job_ends_with_75() {
 # A rank that hangs: srun alone would wait for it for ever.
 test_a_stopped_rank_ends_the_step_and_is_named() {
   local start=$SECONDS code
-  timeout --kill-after=3 60 srun --mpi=pmix --kill-on-bad-exit=0 --nodes=4 --ntasks=4 "$program" render \
+  own_srun 60 --kill-on-bad-exit=0 --nodes=4 --ntasks=4 "$program" render \
     "${common[@]}" --steps 1000 --output stopped >stopped.out 2>stopped.err &
   for _ in {1..300}; do
     grep -qs placement stopped/log/rank-000.log && break
@@ -140,7 +143,7 @@ test_a_stopped_rank_ends_the_step_and_is_named() {
 test_a_folder_that_not_all_nodes_see_is_found_at_the_start() {
   mkdir own
   on 2 mount -t tmpfs own own || broken 'no disk of its own for node 2'
-  in_time srun --mpi=pmix --nodes=4 --ntasks=4 "$program" render "${common[@]}" --output own/out >own.out 2>own.err
+  own_srun 20 --nodes=4 --ntasks=4 "$program" render "${common[@]}" --output own/out >own.out 2>own.err
   local code=$?
   on 2 umount own
   [[ $code == 3 ]] || broken "exit code $code, not 3" own

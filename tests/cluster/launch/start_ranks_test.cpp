@@ -214,8 +214,10 @@ TEST_F(StubLauncher, VariablesThatTheUserSetKeepTheirValues) {
   EXPECT_FALSE(launch_of(2, {"x"}, {{"PATH", path}, {single_copy, "cma"}}).added_variables.contains(single_copy));
   const Environment job{{"PATH", path}, {"SLURM_JOB_ID", "7"}, {"SLURM_CPUS_PER_TASK", "8"}};
   EXPECT_EQ(launch_of(2, {"x"}, job).added_variables.at("SRUN_CPUS_PER_TASK"), "8");
+  EXPECT_EQ(launch_of(2, {"x"}, job).added_variables.at("SLURM_PMIX_FENCE"), "ring");
   Environment own = job;
   own["SRUN_CPUS_PER_TASK"] = "4";
+  own["SLURM_PMIX_FENCE"] = "tree";
   EXPECT_TRUE(launch_of(2, {"x"}, own).added_variables.empty());
 }
 
