@@ -218,7 +218,7 @@ TEST(RunOfRanks, PoolsAreAsBusyAsThePlannerSays) {
   const PlanRequest request = request_for_pools();
   const Considered plan = make_plan(request).winner();
   const double planned = plan.predicted.makespan - plan.predicted.start_seconds;
-  constexpr double wanted_seconds = 8;
+  constexpr double wanted_seconds = 20;  // long against what a busy machine adds to each of some hundred messages
   const double scale = wanted_seconds / planned;
   const Ran ran = run_ranks({request.jobs, roles_at_start(plan.plan), predicted_by(request, plan.plan),
                              dispatch_options(request, plan.plan), scale});
