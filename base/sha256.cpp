@@ -3,6 +3,10 @@
 #include <openssl/evp.h>
 
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <vector>
 
 #include "base/error.hpp"
 
@@ -30,6 +34,20 @@ std::string Sha256::hex() {
     text += digits[byte & 15];
   }
   return text;
+}
+
+std::string sha256_of_file(const std::filesystem::path& file) {
+  const auto fail = [&](const char* what) {
+    throw Error(Error::storage, file.string() + ": " + what + ": " + std::strerror(errno));
+  };
+  std::ifstream bytes(file, std::ios::binary);
+  if (!bytes) fail("cannot be opened");
+  std::vector<char> block(std::size_t{1} << 20);
+  Sha256 hash;
+  while (bytes.read(block.data(), static_cast<std::streamsize>(block.size())), bytes.gcount() > 0)
+    hash.update(block.data(), static_cast<std::size_t>(bytes.gcount()));
+  if (bytes.bad()) fail("cannot be read");
+  return hash.hex();
 }
 
 }  // namespace wf

@@ -1,7 +1,8 @@
-// base/sha256.hpp: incremental SHA-256 (FIPS 180-4), computed by OpenSSL.
+// base/sha256.hpp: SHA-256 (FIPS 180-4) of byte streams and files, computed by OpenSSL.
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,5 +27,8 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+/// The digest of a file's bytes, which are read in blocks of 1 MiB. Throws storage when the file cannot be read.
+std::string sha256_of_file(const std::filesystem::path& file);
 
 }  // namespace wf

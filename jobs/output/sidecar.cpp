@@ -23,6 +23,7 @@ Sidecar from(const Json& json) {
   for (const auto& [stage, value] : json.at("seconds").items()) sidecar.seconds[stage] = value.get<double>();
   sidecar.latents_sha256 = json.at("latents_sha256").get<std::string>();
   sidecar.frames_sha256 = json.at("frames_sha256").get<std::string>();
+  sidecar.file_sha256 = json.value("file_sha256", "");
   return sidecar;
 }
 
@@ -40,6 +41,7 @@ std::string to_json(const Sidecar& sidecar) {
                {"frames_sha256", sidecar.frames_sha256}};
   for (const auto& [key, value] : sidecar.how) json["how"][key] = value;
   for (const auto& [stage, value] : sidecar.seconds) json["seconds"][stage] = value;
+  if (!sidecar.file_sha256.empty()) json["file_sha256"] = sidecar.file_sha256;
   // Texts of libraries in `how` may have any encoding, which must not prevent the sidecar from being written.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

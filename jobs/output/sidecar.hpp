@@ -25,6 +25,7 @@ struct Sidecar {
   std::map<std::string, double> seconds;   ///< By stage: text, high, low, decode, write.
   std::string latents_sha256;              ///< Of the f32 bytes of the latents [16, t, h, w].
   std::string frames_sha256;               ///< Of the raw rgb24 bytes of the frames, before encoding.
+  std::string file_sha256 = {};            ///< Of the video file. Empty in a sidecar that an older version wrote.
 };
 
 /// The sidecar as indented JSON that ends in a newline.

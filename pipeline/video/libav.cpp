@@ -24,17 +24,19 @@ std::string error_text(int code) {
 
 thread_local std::string last_error_line;
 
-/// The log callback of libav, which calls it from its own threads, too.
+/// The log callback of libav, which calls it from its own threads, too. Level info is statistics of the encoders, a
+/// dozen lines for each clip.
 void log_line(void* source, int level, const char* format, va_list arguments) {
   const bool is_error = level <= AV_LOG_ERROR;
-  if (!is_error && (level > AV_LOG_INFO || !spdlog::should_log(spdlog::level::debug))) return;
+  const auto ours = level <= AV_LOG_WARNING ? spdlog::level::debug : spdlog::level::trace;
+  if (!is_error && (level > AV_LOG_INFO || !spdlog::should_log(ours))) return;
   std::array<char, 1024> text{};
   thread_local int print_prefix = 1;
   av_log_format_line2(source, level, format, arguments, text.data(), text.size(), &print_prefix);
   std::string_view line = text.data();
   line = line.substr(0, line.find_last_not_of("\r\n") + 1);
   if (line.empty()) return;
-  spdlog::debug("FFmpeg: {}", line);
+  spdlog::log(ours, "FFmpeg: {}", line);
   if (is_error) last_error_line = line;
 }
 

@@ -67,8 +67,8 @@ void copy_out(const AVFrame& frame, std::span<std::uint8_t> rgb);
 /// The file as a URL for libav: "file:NAME", so that a colon in the name is not taken for a protocol.
 std::string url(const Path& file);
 
-/// Sends libav's log lines to our log at level debug instead of the terminal, for the whole process. Safe to call again
-/// and from any thread.
+/// Sends libav's log lines to our log instead of the terminal, for the whole process: warnings and errors at level
+/// debug, information at level trace. Safe to call again and from any thread.
 void route_log();
 
 /// Returns and clears the last line of level error or worse that libav has logged on this thread; empty if there was

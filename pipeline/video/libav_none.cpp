@@ -17,6 +17,7 @@ namespace {
 bool have_ffmpeg() noexcept { return false; }
 
 bool libav_can_write(VideoCodec) { return false; }
+bool libav_can_read(VideoCodec) { return false; }
 
 std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat&) { refuse(file); }
 

@@ -37,7 +37,8 @@ libav::Codec open_decoder(const AVStream& stream, const Path& file) {
 }
 
 /// A converter from the picture's pixel format to rgb24 that interpolates chroma and rounds only at the end. Matrix and
-/// range are those that the file names, BT.601 and limited if it names none.
+/// range are those that the file names, or BT.601 and limited as in the ffmpeg program. Many players guess BT.709 for
+/// an untagged file of 720 lines or more; we do not guess, so that the same samples are the same colours at any size.
 libav::Scaler make_scaler(const AVFrame& picture, const Path& file) {
   constexpr int flags = SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND;
   const int width = picture.width, height = picture.height;
@@ -163,6 +164,11 @@ class LibavReader : public VideoReader {
 };
 
 }  // namespace
+
+bool libav_can_read(VideoCodec codec) {
+  constexpr AVCodecID ids[] = {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_FFV1};
+  return avcodec_find_decoder(ids[static_cast<std::size_t>(codec)]) != nullptr;
+}
 
 std::unique_ptr<VideoReader> open_libav_reader(const Path& file) {
   libav::route_log();

@@ -11,6 +11,8 @@ namespace wf {
 
 /// Whether this build's libav has an encoder for `codec`: h264, hevc or ffv1.
 bool libav_can_write(VideoCodec codec);
+/// Whether this build's libav has a decoder for `codec`: h264, hevc or ffv1.
+bool libav_can_read(VideoCodec codec);
 
 /// open_video() for the codecs of libav. The format must have passed check_format(). Throws storage when the file
 /// cannot be created, input when the encoder refuses the format.

@@ -31,6 +31,19 @@ EncoderSpec spec_of(VideoCodec codec) {
   return {"ffv1", "matroska", AV_PIX_FMT_BGR0, 0};
 }
 
+/// Says in the encoder's context how colours are stored; encoder and container write that into the file.
+///
+/// Primaries and transfer do not depend on the matrix, for the frames themselves are not converted. The transfer is
+/// that of BT.709 (SMPTE 170M's is the same curve), which all players show as sRGB. FFV1 keeps the RGB of full range.
+void tag_colours(AVCodecContext& codec, ColorMatrix matrix) {
+  codec.color_primaries = AVCOL_PRI_BT709;
+  codec.color_trc = AVCOL_TRC_BT709;
+  const bool rgb = codec.pix_fmt == AV_PIX_FMT_BGR0;
+  codec.color_range = rgb ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
+  codec.colorspace = rgb ? AVCOL_SPC_RGB : matrix == ColorMatrix::bt709 ? AVCOL_SPC_BT709 : AVCOL_SPC_SMPTE170M;
+  if (codec.colorspace == AVCOL_SPC_SMPTE170M) codec.color_trc = AVCOL_TRC_SMPTE170M;
+}
+
 /// Sets a private option of the encoder if it has one of that name.
 void set_option(AVCodecContext& codec, const char* name, const std::string& value) {
   if (av_opt_find(codec.priv_data, name, nullptr, 0, 0)) av_opt_set(codec.priv_data, name, value.c_str(), 0);
@@ -46,6 +59,7 @@ libav::Codec open_encoder(const Path& file, const VideoFormat& format) {
   codec->time_base = {1, format.fps};
   codec->framerate = {format.fps, 1};
   codec->codec_tag = spec.tag;
+  tag_colours(*codec, format.color);
   codec->thread_count = encoder_threads;
   codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
   if (codec->codec_id == AV_CODEC_ID_FFV1) codec->level = 3;  // the first version with a checksum in each slice
@@ -78,6 +92,19 @@ libav::Output open_container(const Path& file, const VideoFormat& format, const 
   return container;
 }
 
+/// A converter from rgb24 of full range to the encoder's pixel format, with the matrix and the limited range of its
+/// tags. It takes chroma from every pixel and rounds only at the end.
+libav::Scaler make_scaler(const AVCodecContext& codec) {
+  constexpr int flags = SWS_BICUBIC | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND;
+  auto scaler =
+      libav::owned<libav::Scaler>(sws_getContext(codec.width, codec.height, AV_PIX_FMT_RGB24, codec.width, codec.height,
+                                                 codec.pix_fmt, flags, nullptr, nullptr, nullptr));
+  const int* matrix = sws_getCoefficients(codec.colorspace);
+  const int full_range = 1, limited_range = 0, one = 1 << 16;
+  sws_setColorspaceDetails(scaler.get(), matrix, full_range, matrix, limited_range, 0, one, one);
+  return scaler;
+}
+
 class LibavWriter : public VideoWriter {
  public:
   LibavWriter(const Path& file, const VideoFormat& format)
@@ -86,10 +113,7 @@ class LibavWriter : public VideoWriter {
         container_(open_container(file, format, *codec_)),
         rgb_(libav::make_frame(format.width, format.height, AV_PIX_FMT_RGB24)),
         picture_(libav::make_frame(format.width, format.height, codec_->pix_fmt)),
-        // Bicubic, BT.601, limited range: the defaults of the ffmpeg program for rgb24 to yuv420p.
-        scaler_(libav::owned<libav::Scaler>(sws_getContext(format.width, format.height, AV_PIX_FMT_RGB24, format.width,
-                                                           format.height, codec_->pix_fmt, SWS_BICUBIC, nullptr,
-                                                           nullptr, nullptr))),
+        scaler_(make_scaler(*codec_)),
         packet_(libav::owned<libav::Packet>(av_packet_alloc())) {}
 
   void append(std::span<const std::uint8_t> rgb) override {

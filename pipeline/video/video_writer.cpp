@@ -52,6 +52,8 @@ std::string file_ending(VideoCodec codec) {
   return is_libx26x(codec) ? "mp4" : "y4m";
 }
 
+bool can_read(VideoCodec codec) { return codec == VideoCodec::y4m || libav_can_read(codec); }
+
 VideoCodec default_codec() { return have_ffmpeg() ? VideoCodec::h264 : VideoCodec::y4m; }
 
 void check_format(const VideoFormat& format) {

@@ -24,21 +24,38 @@ constexpr const char* to_string(VideoCodec codec) {
   return names[static_cast<std::size_t>(codec)];
 }
 
-/// How a video is encoded. The defaults are those of the official save_video(): libx264, crf 10, preset medium,
-/// yuv420p.
+/// How h264, hevc and y4m turn the frames' RGB into YUV: the matrix of ITU-R BT.709, which players expect of HD video,
+/// or of BT.601, which the official save_video() uses without saying so. Samples have limited range (16..235 for luma).
+/// h264 and hevc name matrix, primaries, transfer and range in the bitstream and in the container, so that a reader
+/// gets the frames' colours back. The frames are sRGB, so the primaries are those of BT.709 with either matrix.
+enum class ColorMatrix { bt709, bt601 };
+inline constexpr std::array all_color_matrices{ColorMatrix::bt709, ColorMatrix::bt601};
+/// The name of a matrix on the command line: "bt709", "bt601".
+constexpr const char* to_string(ColorMatrix matrix) {
+  constexpr std::array names{"bt709", "bt601"};
+  return names[static_cast<std::size_t>(matrix)];
+}
+
+/// How a video is encoded. Codec and quality are by default those of the official save_video(): libx264, crf 10, preset
+/// medium, yuv420p.
 struct VideoFormat {
   int width, height;  ///< In pixels; even for h264 and hevc.
   int fps;            ///< Frames per second.
   VideoCodec codec = VideoCodec::h264;
   int crf = 10;                   ///< Constant rate factor of h264 and hevc, 0 (best) to 51; ignored by ffv1 and y4m.
   std::string preset = "medium";  ///< Preset of libx264 and libx265, "ultrafast" to "placebo"; ignored by the others.
-  std::string comment = {};       ///< UTF-8 metadata, the whole job as JSON; left out by y4m.
+  ColorMatrix color = ColorMatrix::bt709;  ///< ffv1 keeps RGB and needs none.
+  std::string comment = {};                ///< UTF-8 metadata, the whole job as JSON; left out by y4m.
 };
 
 /// The file name ending without a dot: mp4 for h264 and hevc, mkv for ffv1, y4m for y4m.
 std::string file_ending(VideoCodec codec);
 /// Whether this build contains FFmpeg. Without it y4m is the only codec.
 bool have_ffmpeg() noexcept;
+/// Whether read_video() gives back the very bytes that were written: true for ffv1.
+constexpr bool is_lossless(VideoCodec codec) { return codec == VideoCodec::ffv1; }
+/// Whether this build can decode what it, or another build, encoded with `codec`.
+bool can_read(VideoCodec codec);
 /// The codec that `--codec auto` stands for: h264, or y4m in a build without FFmpeg.
 VideoCodec default_codec();
 /// Checks that this build can write the format. Throws input for a codec or preset that it lacks (listing those it
@@ -85,8 +102,10 @@ class VideoReader {
   virtual bool next(std::span<std::uint8_t> rgb) = 0;
 };
 
-/// Opens a video file: Y4M of our layout (y4m.hpp) in every build, with FFmpeg also whatever that can decode. Throws
-/// input when the file is missing or is no video that this build can read.
+/// Opens a video file: Y4M of our layout (y4m.hpp) in every build, with FFmpeg also whatever that can decode. YUV is
+/// converted to RGB as the file's tags say; a file without tags is taken for BT.601 of limited range, as the ffmpeg
+/// program does and as wanfarm wrote files before it tagged them. Throws input when the file is missing or is no video
+/// that this build can read.
 std::unique_ptr<VideoReader> read_video(const Path& file);
 
 }  // namespace wf

@@ -1,8 +1,13 @@
 // pipeline/video/y4m.hpp: uncompressed Y4M video, written and read without FFmpeg; FFmpeg and most players can read it.
-// Layout: a text line "YUV4MPEG2 W.. H.. F..:1 Ip A1:1 C444", then for each frame a line "FRAME" and the planes Y, Cb,
-// Cr, one byte per sample. 4:4:4 keeps the colour of every pixel. Samples are BT.601, limited range, as in H.264 files:
-//   Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255, Cb = 128 + (B - luma) scaled to 16..240, Cr = the same from R,
-// in 16-bit fixed point, rounded. A colour is read back within 2 of 255. Source: ITU-R BT.601-7.
+// Layout: a text line "YUV4MPEG2 W.. H.. F..:1 Ip A1:1 C444 XCOLORRANGE=LIMITED XMATRIX=BT709", then for each frame a
+// line "FRAME" and the planes Y, Cb, Cr, one byte per sample. 4:4:4 keeps the colour of every pixel. Samples have
+// limited range, as in H.264 files:
+//   luma = Kr R + (1 - Kr - Kb) G + Kb B, with Kr, Kb = 0.2126, 0.0722 (ITU-R BT.709-6) or 0.299, 0.114 (BT.601-7)
+//   Y = 16 + 219 luma / 255, Cb = 128 + 112 (B - luma) / (1 - Kb) / 255, Cr = 128 + 112 (R - luma) / (1 - Kr) / 255
+// in 16-bit fixed point, rounded. A colour is read back within 2 of 255.
+//
+// Y4M has no field for the matrix. XMATRIX=BT709 or BT601 is our own: we read it, other programs skip it and assume a
+// matrix (the ffmpeg program: BT.601; many players: BT.709 from 720 lines up), as we assume BT.601 where it is missing.
 // VideoFormat::comment is not written: a header field cannot contain spaces, and FFmpeg reads at most 80 characters.
 #pragma once
 

@@ -50,11 +50,15 @@ TEST_F(LibavReader, AudioStreamsAreIgnored) {
 
 TEST_F(LibavReader, FfmpegReadsOurY4mAndWeReadItsY4m) {
   const Bytes rgb = moving_gradient(64, 48, 3);
-  write_video(file("ours.y4m"), {64, 48, 16, VideoCodec::y4m}, rgb);
-  output_of("ffmpeg -v error -i " + quoted(file("ours.y4m")) + " -c:v ffv1 " + quoted(file("copy.mkv")));
-  EXPECT_LE(compare(file("ours.y4m"), file("copy.mkv")).max, 1) << "the same samples, turned into RGB by libav";
-  output_of("ffmpeg -v error -i " + quoted(file("ours.y4m")) + " -pix_fmt yuv420p " + quoted(file("other.y4m")));
-  EXPECT_GT(compare(file("ours.y4m"), file("other.y4m")).psnr, 35) << "only the chroma is coarser";
+  VideoFormat format{.width = 64, .height = 48, .fps = 16, .codec = VideoCodec::y4m};
+  write_video(file("709.y4m"), format, rgb);
+  output_of("ffmpeg -v error -i " + quoted(file("709.y4m")) + " -c:v ffv1 -colorspace bt709 " +
+            quoted(file("copy.mkv")));
+  EXPECT_LE(compare(file("709.y4m"), file("copy.mkv")).max, 1) << "the same samples, turned into RGB by libav";
+  format.color = ColorMatrix::bt601;
+  write_video(file("601.y4m"), format, rgb);
+  output_of("ffmpeg -v error -i " + quoted(file("601.y4m")) + " -pix_fmt yuv420p " + quoted(file("other.y4m")));
+  EXPECT_GT(compare(file("601.y4m"), file("other.y4m")).psnr, 35) << "without a tag, and only the chroma is coarser";
 }
 
 TEST_F(LibavReader, OurPngIsReadBackExactly) {

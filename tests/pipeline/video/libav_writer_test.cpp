@@ -22,13 +22,17 @@ std::string probed(const Path& file, const std::string& what) {
   return value;
 }
 
-/// Encodes as the official writer does, but with our number of threads, since libx264's result depends on it.
+/// Encodes as the official writer does, but with our colours and tags, and with our number of threads, since libx264's
+/// result depends on it.
 void ffmpeg_encode(const Path& raw, const Path& file, const std::string& size) {
   output_of("ffmpeg -v error -f rawvideo -pix_fmt rgb24 -s " + size + " -r 16 -i " + quoted(raw) +
-            " -c:v libx264 -pix_fmt yuv420p -crf 10 -threads 4 " + quoted(file));
+            " -vf scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+full_chroma_inp+accurate_rnd"
+            " -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
+            " -c:v libx264 -pix_fmt yuv420p -crf 10 -threads 4 " +
+            quoted(file));
 }
 
-TEST_F(LibavWriter, H264IsWhatTheOfficialWritersFfmpegMakes) {
+TEST_F(LibavWriter, H264IsWhatFfmpegMakesOfTheSameColours) {
   const std::vector<std::pair<std::string, Bytes>> clips{{"noise", noise(208, 112, 9, 5)},
                                                          {"gradient", moving_gradient(208, 112, 33)}};
   for (const auto& [name, rgb] : clips) {
@@ -147,19 +151,20 @@ TEST_F(LibavWriter, RefusesOddSizesAndUnknownSettings) {
             "veryslow, placebo");
 }
 
-TEST_F(LibavWriter, LibrariesWriteToTheLogAndNotToTheTerminal) {
+TEST_F(LibavWriter, LibrariesWriteToTheLogAtLevelTraceAndNotToTheTerminal) {
   std::ostringstream lines;
   const auto before = spdlog::default_logger();
   spdlog::set_default_logger(
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
-  spdlog::set_level(spdlog::level::debug);
+  spdlog::set_level(spdlog::level::trace);
   testing::internal::CaptureStderr();
   for (const VideoCodec codec : {VideoCodec::h264, VideoCodec::hevc})
     write_video(file(to_string(codec)), {64, 48, 16, codec}, moving_gradient(64, 48, 5));
   const std::string terminal = testing::internal::GetCapturedStderr();
   spdlog::set_default_logger(before);
   EXPECT_EQ(terminal, "");
-  EXPECT_NE(lines.str().find("FFmpeg: [libx264"), std::string::npos) << lines.str();
+  EXPECT_NE(lines.str().find("[trace] FFmpeg: [libx264"), std::string::npos) << lines.str();
+  EXPECT_EQ(lines.str().find("[debug] FFmpeg: [libx264"), std::string::npos) << lines.str();
 }
 
 }  // namespace
