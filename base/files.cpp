@@ -1,7 +1,6 @@
 #include "base/files.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,28 +9,13 @@
 #include <cstring>
 #include <utility>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 
 namespace wf {
 namespace {
 
 std::function<int(FileStep, const Path&)> injected_fault;
-
-/// Owns an open file descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 [[noreturn]] void fail(Error::Kind kind, const Path& path, const std::string& what, int error) {
   throw Error(kind, path.string() + ": " + what + ": " + std::strerror(error));
@@ -140,22 +124,5 @@ void MappedFile::read(std::uint64_t offset, std::span<std::byte> into) const {
     into = into.subspan(static_cast<std::size_t>(count));
   }
 }
-
-FileLock::FileLock(const Path& path) : fd_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-  if (fd_ < 0) fail(Error::storage, path, "cannot be created", errno);
-  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    std::string holder = read_file(path);
-    ::close(fd_);
-    if (error != EWOULDBLOCK) fail(Error::environment, path, "cannot be locked", error);
-    throw Error(Error::environment, path.string() + ": another run holds this folder (process " + holder +
-                                        "); wait for it, stop it, or give another --output");
-  }
-  const std::string self = std::to_string(::getpid());
-  if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, self.data(), self.size(), 0) < 0)
-    fail(Error::storage, path, "cannot be written", errno);
-}
-
-FileLock::~FileLock() { ::close(fd_); }
 
 }  // namespace wf

@@ -53,20 +53,6 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// An exclusive flock() on a file, held until the object is destroyed or the process ends, however it ends.
-class FileLock {
- public:
-  /// Creates the file if needed and writes the process id into it. Never waits: throws environment, naming the process
-  /// that holds the lock, when it is taken or cannot be locked; storage when the file cannot be created or written.
-  explicit FileLock(const Path& path);
-  ~FileLock();
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int fd_ = -1;
-};
-
 /// The steps of writing and publishing a file, in their order.
 enum class FileStep { open, write, flush, rename, flush_folder };
 /// For tests: `fault` is called before each step and returns the errno with which the step fails, or 0 to let it run.

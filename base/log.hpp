@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <functional>
 #include <string>
 
 #include "base/files.hpp"
@@ -19,5 +20,10 @@ void open_log(LogLevel level, int rank);
 /// Appends lines of level debug and above to `file` as well, whatever open_log()'s level, flushing after each line.
 /// Call it after open_log(); other threads may log at the same time. Throws storage when the file cannot be opened.
 void log_to_file(const Path& file);
+
+/// Calls `action` before each line that stderr shows, on the thread that logs it; lines that only go to the file are
+/// none of them. An empty function ends that, and no call is in progress any more when this returns. `action` must not
+/// log. For any thread, also while others log. Call it after open_log().
+void before_each_line(std::function<void()> action);
 
 }  // namespace wf

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <initializer_list>
 
 namespace wf {
 namespace {
@@ -13,16 +12,30 @@ std::atomic<bool> stop{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may touch lock-free atomics only");
 
 void on_signal(int signal) {
-  if (stop.exchange(true) && signal != SIGUSR1) _exit(128 + signal);
+  if (stop.exchange(true) && insists(signal)) _exit(128 + signal);
+}
+
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
+
+std::vector<int> stop_signals() {
+  std::vector<int> signals{SIGINT, SIGTERM, SIGUSR1};
+  if (!is_ignored(SIGHUP)) signals.push_back(SIGHUP);
+  return signals;
+}
+
+bool insists(int signal) noexcept { return signal == SIGINT || signal == SIGTERM; }
 
 void install_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) sigaction(signal, &action, nullptr);
+  for (const int signal : stop_signals()) sigaction(signal, &action, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
 }
 
 bool stop_requested() noexcept { return stop; }

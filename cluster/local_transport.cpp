@@ -15,6 +15,7 @@ class LocalTransport final : public Transport {
     const std::lock_guard lock(mutex_);
     packets_.push_back(std::move(bytes));
   }
+  void forget(int) override {}
   std::optional<Packet> receive() override {
     const std::lock_guard lock(mutex_);
     if (packets_.empty()) return std::nullopt;

@@ -1,6 +1,9 @@
 #include "cluster/mpi_transport.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <limits>
 #include <list>
 #include <mutex>
 #include <set>
@@ -35,7 +38,7 @@ class MpiTransport final : public Transport {
   MpiTransport(MPI_Comm parent, const std::vector<int>& members, const Waiting& waiting)
       : link_(parent, members, waiting) {}
   ~MpiTransport() override {
-    if (flush(std::chrono::milliseconds(0)) && arriving_.empty()) return;
+    if (is_at_rest()) return;
     link_.give_up();
     new std::list<InFlight>(std::move(leaving_));  // MPI may still access their bytes
     new std::list<InFlight>(std::move(arriving_));
@@ -45,13 +48,25 @@ class MpiTransport final : public Transport {
   int size() const override { return link_.size; }
 
   void send(int to, Bytes bytes) override {
+    const int count = packet_count(bytes.size());
     const std::lock_guard lock(leaving_mutex_);
+    if (forgotten_.contains(to)) return;
     InFlight& packet = leaving_.emplace_back(InFlight{to, std::move(bytes)});
-    WF_MPI(MPI_Isend(packet.bytes.data(), static_cast<int>(packet.bytes.size()), MPI_BYTE, to, packet_tag, link_.comm,
-                     &packet.request));
+    WF_MPI(MPI_Isend(packet.bytes.data(), count, MPI_BYTE, to, packet_tag, link_.comm, &packet.request));
+  }
+
+  void forget(int rank) override {
+    link_.give_up();  // freeing the communicator would wait for that rank
+    const std::lock_guard lock(leaving_mutex_);
+    forgotten_.insert(rank);
+    abandon(leaving_, rank);
   }
 
   std::optional<Packet> receive() override {
+    {
+      const std::lock_guard lock(leaving_mutex_);
+      for (const int rank : forgotten_) abandon(arriving_, rank);
+    }
     release_sent_packets();
     while (begin_arrival()) {
     }
@@ -85,6 +100,28 @@ class MpiTransport final : public Transport {
   }
 
  private:
+  /// MPI may go on to access the bytes of a packet that is never completed, so they are never freed.
+  static void abandon(std::list<InFlight>& packets, int rank) {
+    for (auto packet = packets.begin(); packet != packets.end();) {
+      const auto next = std::next(packet);
+      if (packet->peer == rank) {
+        auto& kept = *new std::list<InFlight>;
+        kept.splice(kept.end(), packets, packet);
+      }
+      packet = next;
+    }
+  }
+
+  /// Whether MPI accesses no packet any more. For the destructor: an error of MPI is logged.
+  bool is_at_rest() noexcept {
+    try {
+      return release_sent_packets() && arriving_.empty();
+    } catch (const std::exception& error) {
+      spdlog::error("the end of a transport: {}", error.what());
+      return false;
+    }
+  }
+
   /// Returns true when no outgoing packet is left.
   bool release_sent_packets() {
     const std::lock_guard lock(leaving_mutex_);
@@ -108,10 +145,18 @@ class MpiTransport final : public Transport {
   MpiLink link_;
   mutable std::mutex leaving_mutex_;
   std::list<InFlight> leaving_;   ///< guarded by leaving_mutex_: any thread may send
+  std::set<int> forgotten_;       ///< ranks that are lost; guarded by leaving_mutex_
   std::list<InFlight> arriving_;  ///< of the one thread that receives
 };
 
 }  // namespace
+
+int packet_count(std::size_t bytes) {
+  if (bytes > std::numeric_limits<int>::max())
+    throw Error(Error::internal, "a packet of " + std::to_string(bytes) + " bytes cannot be sent: MPI's limit is " +
+                                     std::to_string(std::numeric_limits<int>::max()));
+  return static_cast<int>(bytes);
+}
 
 std::unique_ptr<Transport> mpi_transport(MPI_Comm parent, const Waiting& waiting) {
   return std::make_unique<MpiTransport>(parent, all_ranks_of(parent), waiting);

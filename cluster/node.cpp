@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "base/machine.hpp"
 
 extern char** environ;
 
@@ -59,8 +60,7 @@ Rank rank_from(const Environment& variables) {
 
 Node this_node() {
   Node node;
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) == 0) node.host = host.data();
+  node.host = host_name();
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) node.cores = CPU_COUNT(&cores);

@@ -27,6 +27,8 @@ class Transport {
   /// Queues a packet and returns at once, even when the receiver is lost and will never read it. A rank may send to
   /// itself. Safe from any thread.
   virtual void send(int to, Bytes bytes) = 0;
+  /// Drops what is on its way to or from a rank that is lost, and what is sent to it from now on. Safe from any thread.
+  virtual void forget(int rank) = 0;
   /// The next packet that has arrived completely; empty when there is none. Call it all the time, from one thread:
   /// packets in flight, outgoing ones as well, make progress only inside this call.
   virtual std::optional<Packet> receive() = 0;

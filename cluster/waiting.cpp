@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "base/watched_work.hpp"
+
 namespace wf {
 namespace {
 
@@ -39,6 +41,7 @@ std::optional<std::string> wait_until(const Waiting& waiting, const std::functio
   while (!done()) {
     const auto waited = Clock::now() - begin;
     if (auto reason = reason_to_stop(waiting, waited, missing)) return reason;
+    mark_progress();  // who waits for another rank is not the one that hangs, and has a deadline of its own
     pause(waited);
   }
   return std::nullopt;

@@ -2,12 +2,15 @@
 
 #include <mpi.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
+#include <type_traits>
 
 #include "base/deadline.hpp"
 #include "cluster/mpi_check.hpp"
@@ -15,18 +18,40 @@
 namespace wf {
 namespace {
 
+/// The value of each rank, in rank order. Collective.
+template <class Value>
+std::vector<Value> gather(const Value& own, int size) {
+  static_assert(std::is_trivially_copyable_v<Value>);
+  std::vector<Value> all(static_cast<std::size_t>(size));
+  const auto bytes = static_cast<int>(sizeof(Value));
+  WF_MPI(MPI_Allgather(&own, bytes, MPI_BYTE, all.data(), bytes, MPI_BYTE, MPI_COMM_WORLD));
+  return all;
+}
+
 /// The host name of each rank. Collective.
 std::vector<std::string> gather_hosts(int size) {
-  using Name = std::array<char, MPI_MAX_PROCESSOR_NAME>;
-  Name own{};
+  std::array<char, MPI_MAX_PROCESSOR_NAME> own{};
   int length = 0;
   WF_MPI(MPI_Get_processor_name(own.data(), &length));
-  std::vector<Name> names(static_cast<std::size_t>(size));
-  const auto bytes = static_cast<int>(sizeof(Name));
-  WF_MPI(MPI_Allgather(own.data(), bytes, MPI_BYTE, names.data(), bytes, MPI_BYTE, MPI_COMM_WORLD));
   std::vector<std::string> hosts;
-  for (const Name& name : names) hosts.emplace_back(name.data());
+  for (const auto& name : gather(own, size)) hosts.emplace_back(name.data());
   return hosts;
+}
+
+/// The lowest rank of those that MPI could let share memory with this one. Collective.
+int first_rank_of_node(int rank) {
+  MPI_Comm here = MPI_COMM_NULL;
+  WF_MPI(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &here));
+  int first = rank;
+  WF_MPI(MPI_Bcast(&first, 1, MPI_INT, 0, here));
+  WF_MPI(MPI_Comm_free(&here));
+  return first;
+}
+
+/// The file system at /dev/shm, as a number that no other one of this machine has.
+std::uint64_t shared_memory() {
+  struct stat status {};
+  return ::stat("/dev/shm", &status) == 0 ? status.st_dev : 0;
 }
 
 constexpr std::chrono::seconds start_deadline{180};
@@ -40,18 +65,33 @@ void exit_unstarted() {
 
 }  // namespace
 
-NodePlace node_place(const std::vector<std::string>& hosts, int rank) {
-  const std::string& own = hosts[static_cast<std::size_t>(rank)];
+NodePlace node_place(const std::vector<std::string>& nodes, int rank) {
+  const std::string& own = nodes[static_cast<std::size_t>(rank)];
   const auto count = [&own](auto begin, auto end) { return static_cast<int>(std::count(begin, end, own)); };
   NodePlace place{.nodes = 0,
-                  .local_rank = count(hosts.begin(), hosts.begin() + rank),
-                  .local_size = count(hosts.begin(), hosts.end())};
-  for (auto host = hosts.begin(); host != hosts.end(); ++host) {
-    if (std::find(hosts.begin(), host, *host) != host) continue;  // not the first rank of its node
-    if (*host == own) place.node = place.nodes;
+                  .local_rank = count(nodes.begin(), nodes.begin() + rank),
+                  .local_size = count(nodes.begin(), nodes.end())};
+  for (auto node = nodes.begin(); node != nodes.end(); ++node) {
+    if (std::find(nodes.begin(), node, *node) != node) continue;  // not the first rank of its node
+    if (*node == own) place.node = place.nodes;
     ++place.nodes;
   }
   return place;
+}
+
+std::vector<std::string> node_names(const std::vector<NodeKey>& keys, const std::vector<std::string>& hosts) {
+  std::vector<std::string> names;
+  std::map<std::string, int> nodes_of_name;
+  for (std::size_t rank = 0; rank < keys.size(); ++rank) {
+    const auto first = static_cast<std::size_t>(std::find(keys.begin(), keys.end(), keys[rank]) - keys.begin());
+    if (first < rank) {
+      names.push_back(names[first]);
+      continue;
+    }
+    const int number = ++nodes_of_name[hosts[rank]];
+    names.push_back(number == 1 ? hosts[rank] : hosts[rank] + "#" + std::to_string(number));
+  }
+  return names;
 }
 
 std::string mpi_library() {
@@ -97,7 +137,7 @@ World::World() {
   int size = 0;
   WF_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
   WF_MPI(MPI_Comm_size(MPI_COMM_WORLD, &size));
-  hosts_ = gather_hosts(size);
+  hosts_ = node_names(gather(NodeKey{first_rank_of_node(rank_), shared_memory()}, size), gather_hosts(size));
   place_ = node_place(hosts_, rank_);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,19 @@ struct NodePlace {
   bool operator==(const NodePlace&) const = default;
 };
 
-/// The place of `rank`, given the host name of each rank.
-NodePlace node_place(const std::vector<std::string>& hosts, int rank);
+/// The place of `rank`, given the name of each rank's node.
+NodePlace node_place(const std::vector<std::string>& nodes, int rank);
+
+/// What tells whether two ranks are on one node, that is, can share memory.
+struct NodeKey {
+  int first_rank = 0;        ///< the lowest of the ranks that MPI could let share memory with this one
+  std::uint64_t memory = 0;  ///< the file system at /dev/shm: containers on one machine may have one each
+  bool operator==(const NodeKey&) const = default;
+};
+
+/// A name for each rank's node, the same for two ranks if and only if their keys are equal: the host name of the node's
+/// first rank, with "#2", "#3" where other nodes have that name, too.
+std::vector<std::string> node_names(const std::vector<NodeKey>& keys, const std::vector<std::string>& hosts);
 
 /// The constructor initialises MPI, the destructor finalises it. One per process, made in main() and handed down. A
 /// program that was started by neither mpirun nor srun is a world of one rank.
@@ -32,7 +44,8 @@ class World {
 
   int rank() const { return rank_; }
   int size() const { return static_cast<int>(hosts_.size()); }
-  /// The host name of each rank's node, as MPI reports it.
+  /// The name of each rank's node, for messages and for comparing: equal if and only if ranks are on one node
+  /// (node_names()). Host names alone do not tell: containers on different machines may have the same one.
   const std::vector<std::string>& hosts() const { return hosts_; }
   const NodePlace& place() const { return place_; }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.hpp"
 #include "base/trace.hpp"
 #include "cluster/mpi_check.hpp"
 #include "cluster/waiting.hpp"
@@ -36,6 +37,12 @@ MpiMessages::~MpiMessages() {
 MpiMessages::MpiMessages(std::shared_ptr<MpiLink> link, std::size_t longest, std::string call)
     : link_(std::move(link)), longest_(longest), call_(std::move(call)) {
   if (link_->broken) give_up("cannot begin: these ranks have failed before");
+}
+
+void MpiMessages::keep(const at::Tensor& tensor) {
+  const bool owns_its_memory = tensor.storage().data_ptr().get_context() != nullptr;
+  WF_CHECK(owns_its_memory || tensor.numel() == 0);
+  kept_.push_back(tensor);
 }
 
 MPI_Request* MpiMessages::add(Message message) {

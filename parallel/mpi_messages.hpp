@@ -25,8 +25,9 @@ class MpiMessages {
   MpiMessages(MpiMessages&&) = default;  // empties the vectors that the destructor looks at
   ~MpiMessages();
 
-  /// Keeps a tensor alive as long as MPI may access it.
-  void keep(const at::Tensor& tensor) { kept_.push_back(tensor); }
+  /// Keeps a tensor alive as long as MPI may access it, after a failure for ever. So its memory must be its own:
+  /// throws Error(internal) for a tensor from at::from_blob() without a deleter, which others may free.
+  void keep(const at::Tensor& tensor);
   /// Starts a message, in chunks when it is long. Sends nothing when there are no bytes.
   void send(std::span<const std::byte> bytes, int to);
   void receive(std::span<std::byte> bytes, int from);

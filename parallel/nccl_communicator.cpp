@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <utility>
 
@@ -54,7 +55,10 @@ ncclUniqueId agree_on_id(Communicator& host) {
       throw Error(Error::resource,
                   fmt::format("ncclGetUniqueId: {}: {}", ncclGetErrorString(code), ncclGetLastError(nullptr)));
   }
-  host.broadcast(at::from_blob(&id, {static_cast<std::int64_t>(sizeof(id))}, at::kByte), 0);
+  const at::Tensor bytes = at::empty({static_cast<std::int64_t>(sizeof(id))}, at::kByte);  // outlives a failure
+  std::memcpy(bytes.mutable_data_ptr(), &id, sizeof(id));
+  host.broadcast(bytes, 0);
+  std::memcpy(&id, bytes.const_data_ptr(), sizeof(id));
   return id;
 }
 

@@ -23,15 +23,14 @@
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/machine.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/peer_exchange.hpp"
 #include "parallel/peer_memory.hpp"
@@ -264,16 +263,22 @@ class PeerExchange final : public HeadExchange {
   std::uint32_t call_ = 1, chunk_ = 0;
 };
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  ::gethostname(name.data(), name.size() - 1);
-  return name.data();
+/// Why this rank cannot take part, as far as it can tell alone; empty: it can.
+std::string own_problem() {
+  if (!peer_copies_allowed()) return "WANFARM_PEER_COPIES is 0";
+  try {
+    const StreamFlags supported;
+    return "";
+  } catch (const Error& error) {
+    return error.what();
+  }
 }
 
-/// Containers on different nodes may have the same host name. PeerMemory then finds that their GPUs cannot be reached.
-bool on_one_node(Communicator& host) {
-  const std::vector<std::string> names = all_gather_texts(host, host_name());
-  return std::ranges::count(names, names.front()) == std::ssize(names);
+/// Whether all ranks run on one machine, in whatever containers. Host names would not tell: containers of different
+/// machines may share them. Whether the GPUs reach each other is found out by PeerMemory.
+bool on_one_machine(Communicator& host) {
+  const std::vector<std::string> kernels = all_gather_texts(host, boot_id());
+  return std::ranges::count(kernels, kernels.front()) == std::ssize(kernels);
 }
 
 }  // namespace
@@ -283,8 +288,9 @@ std::unique_ptr<HeadExchange> peer_exchange(std::unique_ptr<Communicator> host, 
     spdlog::debug("heads are exchanged by NCCL: {}", why);
     return nullptr;
   };
-  if (!peer_copies_allowed()) return no("WANFARM_PEER_COPIES is 0");
-  if (!on_one_node(*host)) return no("their ranks are on several nodes");
+  const std::string problem = first_problem(all_gather_texts(*host, own_problem()));
+  if (!problem.empty()) return no(problem);
+  if (!on_one_machine(*host)) return no("their ranks are on several nodes");
   try {
     Communicator& ranks = *host;
     auto exchange = std::make_unique<PeerExchange>(std::move(host), gpu);

@@ -7,6 +7,7 @@
 #include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <string_view>
@@ -32,6 +33,13 @@ Call driver_function(const char* name) {
 void check(CUresult code, const char* what) {
   if (code != CUDA_SUCCESS)
     throw Error(Error::resource, fmt::format("{}: CUDA driver error {}", what, static_cast<int>(code)));
+}
+
+/// Without the C++ backtrace that LibTorch appends.
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+void throw_first(Error::Kind kind, const std::vector<std::string>& problems) {
+  if (const std::string first = first_problem(problems); !first.empty()) throw Error(kind, first);
 }
 
 CUdeviceptr address(const std::byte* flag) { return reinterpret_cast<CUdeviceptr>(flag); }
@@ -60,29 +68,68 @@ std::vector<std::string> all_gather_texts(Communicator& ranks, const std::string
   return texts;
 }
 
+std::string first_problem(const std::vector<std::string>& of_each_rank) {
+  const auto first = std::ranges::find_if(of_each_rank, [](const std::string& text) { return !text.empty(); });
+  return first == of_each_rank.end() ? "" : *first;
+}
+
 // ---- Memory
 
+/// What the other ranks need to open this rank's memory, or why they cannot.
+struct PeerMemory::Shared {
+  std::string handle, offset, problem;
+};
+
+/// A rank that fails alone must not leave the others in a collective call, so what it cannot do is gathered, and all
+/// ranks fail together.
 PeerMemory::PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes)
     : host_(host), exceptions_(std::uncaught_exceptions()) {
   const c10::cuda::CUDAGuard on_gpu(gpu);  // the others' memory is opened for the current device
-  own_ = at::empty({bytes}, at::device(gpu).dtype(at::kByte));
-  const auto shared = allocator::shareIpcHandle(own_.data_ptr());
-  const std::vector<std::string> handles = all_gather_texts(host, shared.handle);
-  const std::vector<std::string> offsets = all_gather_texts(host, std::to_string(shared.offset));
+  allocate(gpu, bytes);
+  const Shared own = share();
+  throw_first(Error::environment, all_gather_texts(host, own.problem));
+  const std::vector<std::string> handles = all_gather_texts(host, own.handle);
+  for (const std::string& offset : all_gather_texts(host, own.offset)) offsets_.push_back(std::stoll(offset));
+  throw_first(Error::environment, all_gather_texts(host, open(handles)));
+}
+
+void PeerMemory::allocate(at::Device gpu, std::int64_t bytes) {
   std::string problem;
-  for (int rank = 0; rank < host.size() && problem.empty(); ++rank) {
-    const auto i = static_cast<std::size_t>(rank);
-    offsets_.push_back(std::stoll(offsets[i]));
+  std::exception_ptr failure;
+  try {
+    own_ = at::empty({bytes}, at::device(gpu).dtype(at::kByte));
+  } catch (const c10::Error& error) {
+    problem = fmt::format("rank {}: {}", host_.rank(), error.what_without_backtrace());
+    failure = std::current_exception();
+  }
+  const std::vector<std::string> problems = all_gather_texts(host_, problem);
+  if (failure) std::rethrow_exception(failure);  // whoever runs the stage explains it
+  throw_first(Error::resource, problems);
+}
+
+PeerMemory::Shared PeerMemory::share() const {
+  try {
+    const allocator::ShareableHandle block = allocator::shareIpcHandle(own_.data_ptr());
+    return {block.handle, std::to_string(block.offset), ""};
+  } catch (const std::exception& error) {
+    (void)cudaGetLastError();  // clears the error, which is handled here
+    return {"", "0", fmt::format("rank {} cannot share its GPU's memory: {}", host_.rank(), first_line(error.what()))};
+  }
+}
+
+/// Opens the other ranks' memory. Returns why that is not possible; empty when it is.
+std::string PeerMemory::open(const std::vector<std::string>& handles) {
+  for (int rank = 0; rank < host_.size(); ++rank) {
     try {
-      opened_.push_back(rank == host.rank() ? nullptr : allocator::getIpcDevPtr(handles[i]));
+      opened_.push_back(rank == host_.rank() ? nullptr
+                                             : allocator::getIpcDevPtr(handles[static_cast<std::size_t>(rank)]));
     } catch (const std::exception& error) {
-      problem = fmt::format("the GPU of rank {} cannot reach that of rank {}", host.rank(), rank);
-      spdlog::debug("{}: {}", problem, error.what());
       (void)cudaGetLastError();  // clears the error, which is handled here
+      spdlog::debug("the memory of rank {} cannot be opened: {}", rank, error.what());
+      return fmt::format("the GPU of rank {} cannot reach that of rank {}", host_.rank(), rank);
     }
   }
-  for (const std::string& one : all_gather_texts(host, problem))
-    if (!one.empty()) throw Error(Error::environment, one);
+  return "";
 }
 
 PeerMemory::~PeerMemory() {

@@ -23,8 +23,9 @@ bool peer_copies_allowed();
 /// allocator.
 class PeerMemory {
  public:
-  /// Collective. The memory is not initialised. Throws Error(environment) on all ranks when one of them cannot access
-  /// another's memory.
+  /// Collective. The memory is not initialised. All ranks throw, and none is left waiting, when one of them has no room
+  /// (there LibTorch's own error, on the others Error(resource)), or when one cannot share its memory or access
+  /// another's (Error(environment)).
   PeerMemory(Communicator& host, at::Device gpu, std::int64_t bytes);
   /// Collective: returns when the other ranks have closed this rank's memory. Not collective while an exception unwinds
   /// the stack: the memory is then kept until the process ends.
@@ -37,6 +38,11 @@ class PeerMemory {
   std::byte* of(int rank) const;                  ///< address in this process where any rank's memory begins
 
  private:
+  struct Shared;
+  void allocate(at::Device gpu, std::int64_t bytes);
+  Shared share() const;
+  std::string open(const std::vector<std::string>& handles);
+
   Communicator& host_;
   at::Tensor own_;
   std::vector<std::shared_ptr<void>> opened_;  ///< the other ranks' memory, by rank; null for this rank
@@ -62,5 +68,9 @@ class StreamFlags {
 
 /// The text of each rank, in rank order, on all ranks. Collective over communicators for CPU tensors.
 std::vector<std::string> all_gather_texts(Communicator& ranks, const std::string& own);
+
+/// The first text that is not empty; empty when all are. Of the problems that ranks have gathered, that is the one to
+/// report: it is the same on all ranks.
+std::string first_problem(const std::vector<std::string>& of_each_rank);
 
 }  // namespace wf

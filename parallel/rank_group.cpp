@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -59,9 +60,11 @@ std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
 Bytes RankGroup::from_leader(Bytes bytes) const {
   const at::Tensor size = at::full({1}, static_cast<std::int64_t>(bytes.size()), at::kLong);
   host_->broadcast(size, 0);
-  bytes.resize(static_cast<std::size_t>(size.item<std::int64_t>()));
-  if (!bytes.empty()) host_->broadcast(at::from_blob(bytes.data(), {size.item<std::int64_t>()}, at::kByte), 0);
-  return bytes;
+  const at::Tensor content = at::empty({size.item<std::int64_t>()}, at::kByte);  // MPI may write there after a failure
+  std::uint8_t* const begin = content.mutable_data_ptr<std::uint8_t>();
+  if (rank() == 0) std::ranges::copy(bytes, begin);
+  if (content.numel() > 0) host_->broadcast(content, 0);
+  return {begin, begin + content.numel()};
 }
 
 bool RankGroup::from_leader(bool value) const {

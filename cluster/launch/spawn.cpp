@@ -8,9 +8,10 @@
 
 #include <cerrno>
 #include <cstring>
-#include <initializer_list>
 
 #include "base/error.hpp"
+#include "base/signals.hpp"
+#include "cluster/launch/relay.hpp"
 
 namespace wf {
 namespace {
@@ -18,12 +19,17 @@ namespace {
 /// How long a child may live after SIGTERM. mpirun needs 2 s to end its ranks.
 constexpr timespec termination_time{10, 0};
 
+/// How often is_over() is asked, and how often it says yes before the child gets SIGTERM.
+constexpr timespec look_time{0, 500'000'000};
+constexpr int looks_before_termination = 6;
+
 /// Blocks the signals that next() waits for, so that their default actions do not happen.
 class BlockedSignals {
  public:
   BlockedSignals() {
     ::sigemptyset(&signals_);
-    for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGCHLD}) ::sigaddset(&signals_, signal);
+    ::sigaddset(&signals_, SIGCHLD);
+    for (const int signal : stop_signals()) ::sigaddset(&signals_, signal);
     ::sigprocmask(SIG_BLOCK, &signals_, &before_);
   }
   ~BlockedSignals() { unblock(); }
@@ -59,31 +65,43 @@ std::vector<std::string> environment_with(const Environment& added_variables) {
   return lines;
 }
 
+/// What the child writes to stdout and stderr.
+struct Output {
+  Relay out{STDOUT_FILENO}, err{STDERR_FILENO};
+  void hurry() { out.hurry(), err.hurry(); }
+};
+
 /// Turns the forked child into the program; never returns.
-[[noreturn]] void execute(char* const* arguments, char* const* variables, pid_t parent, const BlockedSignals& blocked) {
+[[noreturn]] void execute(char* const* arguments, char* const* variables, pid_t parent, const BlockedSignals& blocked,
+                          const Output& output) {
   ::setpgid(0, 0);
-  ::signal(SIGTTOU, SIG_IGN);  // it may write to the terminal from its own process group, also after `stty tostop`
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (::getppid() != parent) ::_exit(127);  // the parent died before the line above
   const int empty = ::open("/dev/null", O_RDONLY);
   if (empty > 0) ::dup2(empty, STDIN_FILENO);
+  output.out.become_stream();
+  output.err.become_stream();
   blocked.unblock();
   ::execve(arguments[0], arguments, variables);
   ::_exit(127);
 }
 
-pid_t start(std::vector<std::string> command, const Environment& added_variables, const BlockedSignals& blocked) {
+pid_t start(std::vector<std::string> command, const Environment& added_variables, const BlockedSignals& blocked,
+            Output& output) {
   std::vector<std::string> lines = environment_with(added_variables);
   const std::vector<char*> arguments = pointers(command), variables = pointers(lines);
   const pid_t parent = ::getpid(), child = ::fork();
   if (child < 0) throw Error(Error::environment, "cannot start " + command.front() + ": " + std::strerror(errno));
-  if (child == 0) execute(arguments.data(), variables.data(), parent, blocked);
+  if (child == 0) execute(arguments.data(), variables.data(), parent, blocked, output);
+  for (const int signal : {SIGPIPE, SIGTTOU}) ::signal(signal, SIG_IGN);  // the child's output may find no reader
+  output.out.start();
+  output.err.start();
   return child;
 }
 
-/// Forwards a signal to the child: the first one asks for a drain, the second ends it, the third kills it.
+/// Forwards a signal to the child: the first one asks for a drain, the second that insists ends it, the third kills it.
 void forward(int signal, pid_t child, ChildResult& result) {
-  if (signal == SIGUSR1 || !result.drain_requested) {
+  if (!insists(signal) || !result.drain_requested) {
     result.drain_requested = true;
     ::kill(child, SIGUSR1);
   } else if (result.terminated_by == 0) {
@@ -96,19 +114,26 @@ void forward(int signal, pid_t child, ChildResult& result) {
 
 }  // namespace
 
-ChildResult spawn(const std::vector<std::string>& command, const Environment& added_variables) {
+ChildResult spawn(const std::vector<std::string>& command, const Environment& added_variables,
+                  const std::function<bool()>& is_over) {
   ::signal(SIGCHLD, SIG_DFL);  // it may be inherited as ignored, and the child's exit status would be lost
   const BlockedSignals blocked;
-  const pid_t child = start(command, added_variables, blocked);
+  Output output;
+  const pid_t child = start(command, added_variables, blocked, output);
   ChildResult result;
+  int looks = 0;  // since the child was over
   for (int status = 0;;) {
-    const int signal = blocked.next(result.terminated_by ? &termination_time : nullptr);
-    if (signal < 0) {
+    const bool has_to_end = result.terminated_by != 0 || result.was_over;
+    const int signal = blocked.next(has_to_end ? &termination_time : is_over ? &look_time : nullptr);
+    if (signal < 0 && has_to_end) {
       ::kill(-child, SIGKILL);
+    } else if (signal < 0) {
+      if (is_over() && ++looks > looks_before_termination) result.was_over = true, ::kill(child, SIGTERM);
     } else if (signal != SIGCHLD) {
       forward(signal, child, result);
     } else if (::waitpid(child, &status, WNOHANG) == child) {
       result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+      if (result.terminated_by != 0) output.hurry();
       return result;
     }
   }

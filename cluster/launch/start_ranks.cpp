@@ -24,6 +24,8 @@ namespace {
 
 /// Names the variable that tells rank 0 where to write the run's exit code.
 constexpr const char* exit_file_variable = "WANFARM_EXIT_FILE";
+constexpr const char* losses_variable = "WANFARM_RANKS_MAY_BE_LOST";
+constexpr char progress_mark = '+';
 constexpr int stopped_with_work_left = 75;
 /// Exit codes of a run. Any other code means that a rank crashed and the launcher reports how.
 constexpr std::array run_codes{0, 1, 2, 3, 4, 5, stopped_with_work_left, 130, 143};
@@ -50,7 +52,7 @@ void add_unless_set(Launch& launch, const Environment& variables, const std::str
 /// A shell that srun opened is itself a job step of one task. The ranks have to share its resources (--overlap), or
 /// they would wait for ever for that step to end; the number of its cores is not what each rank needs.
 Launch slurm_launch(const std::string& srun, int ranks, const Environment& variables) {
-  Launch launch{.command = {srun, "--mpi=pmix", "--kill-on-bad-exit=0", "-n", std::to_string(ranks)},
+  Launch launch{.command = {srun, "--mpi=pmix", "--kill-on-bad-exit=0", "--no-kill", "-n", std::to_string(ranks)},
                 .added_variables = {},
                 .passes_exit_codes = true};
   if (variables.contains("SLURM_STEP_ID"))
@@ -65,9 +67,13 @@ Launch slurm_launch(const std::string& srun, int ranks, const Environment& varia
 
 /// Starts any number of ranks, whatever mpirun counts as slots, each free to use all cores. Works in containers too: as
 /// root, and without the right to ptrace.
-Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& variables) {
+Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& variables, bool others_go_on) {
   Launch launch{.command = {mpirun, "-n", std::to_string(ranks), "--bind-to", "none", "--oversubscribe"},
                 .added_variables = {}};
+  if (others_go_on) {
+    launch.command.push_back("--enable-recovery");
+    launch.added_variables[losses_variable] = "1";
+  }
   add_unless_set(launch, variables, "OMPI_MCA_btl_vader_single_copy_mechanism", "none");
   if (find_program("ssh", variables).empty() && find_program("rsh", variables).empty())
     add_unless_set(launch, variables, "OMPI_MCA_plm",
@@ -92,7 +98,7 @@ std::vector<std::string> own_command() {
   return command;
 }
 
-/// The temporary file in which rank 0 leaves the run's exit code.
+/// The temporary file in which rank 0 leaves a mark for each finished clip, and at last the run's exit code: "+++75".
 class ExitFile {
  public:
   ExitFile() : path_((std::filesystem::temp_directory_path() / "wanfarm-exit-XXXXXX").string()) {
@@ -106,9 +112,13 @@ class ExitFile {
   const std::string& path() const { return path_; }
   /// Empty when rank 0 has left none.
   std::optional<int> code() const {
+    std::ifstream file(path_);
     int code = 0;
-    return std::ifstream(path_) >> code ? std::optional(code) : std::nullopt;
+    while (file.peek() == progress_mark) file.get();
+    return file >> code ? std::optional(code) : std::nullopt;
   }
+  bool has_progress() const { return std::ifstream(path_).peek() == progress_mark; }
+  void clear() const { std::ofstream(path_, std::ios::trunc); }
 
  private:
   std::string path_;
@@ -120,30 +130,61 @@ std::string describe_end(int code) {
   return "by signal " + std::to_string(code - 128) + " (" + ::strsignal(code - 128) + ")";
 }
 
-/// The exit code of the run, from how the launcher ended and the code that rank 0 left, if it lived to leave one.
-int run_code(const ChildResult& launcher, const std::optional<int>& left_by_rank_0) {
-  if (launcher.terminated_by != 0) return 128 + launcher.terminated_by;
-  if (left_by_rank_0) {
-    if (launcher.code != 0 && launcher.code != *left_by_rank_0)
-      std::cerr << "wanfarm: a rank ended " << describe_end(launcher.code) << " after the run was over\n";
-    return *left_by_rank_0;
+/// How one start of the ranks has ended.
+struct End {
+  ChildResult launcher;
+  std::optional<int> left = {};  ///< the exit code that rank 0 left, if it lived to leave one
+  bool others_go_on = false;     ///< Losses::others_go_on
+
+  bool was_stopped() const { return launcher.drain_requested || launcher.terminated_by != 0; }
+  /// Whether the launcher's own exit code says how the run ended. 0 does not where ranks may be lost: the launcher ends
+  /// with it whatever became of them.
+  bool launcher_tells() const {
+    const bool is_run_code = std::ranges::find(run_codes, launcher.code) != run_codes.end();
+    return is_run_code && !(others_go_on && launcher.code == 0);
   }
-  if (std::find(run_codes.begin(), run_codes.end(), launcher.code) != run_codes.end()) return launcher.code;
+  /// Whether ranks were lost, so that the same command can go on.
+  bool is_cut_short() const { return left ? *left == code_of_lost_run : !launcher_tells(); }
+};
+
+std::string how_it_was_lost(const ChildResult& launcher) {
+  if (launcher.code == 0) return "ranks were lost";
+  return "a rank ended " + describe_end(launcher.code) + ", and the run with it";
+}
+
+/// The exit code of the run.
+int run_code(const End& end) {
+  const ChildResult& launcher = end.launcher;
+  if (launcher.terminated_by != 0) return 128 + launcher.terminated_by;
+  if (!end.is_cut_short()) {
+    if (end.left && !launcher.was_over && launcher.code != 0 && launcher.code != *end.left)
+      std::cerr << "wanfarm: a rank ended " << describe_end(launcher.code) << " before the run was over\n";
+    return end.left.value_or(launcher.code);
+  }
   if (launcher.drain_requested && launcher.code == 128 + SIGUSR1)
     return stopped_with_work_left;  // the signal came before the launcher could handle it: nothing had begun
-  std::cerr << "wanfarm: a rank ended " << describe_end(launcher.code)
-            << ", and the run with it; the same command resumes it\n";
+  std::cerr << "wanfarm: " << how_it_was_lost(launcher) << "; the same command resumes it\n";
   return 1;
 }
 
-int start_ranks(int ranks) {
-  Launch launch = launch_of(ranks, without_ranks(own_command()), environment());
+/// Starts the ranks, and starts them again when some were lost: up to losses.restarts times in a row without a finished
+/// clip.
+int start_ranks(int ranks, const Losses& losses) {
+  Launch launch = launch_of(ranks, without_ranks(own_command()), environment(), losses.others_go_on);
   if (const auto terminal = terminal_of_stderr()) launch.added_variables[terminal_variable] = to_string(*terminal);
-  if (launch.passes_exit_codes) return run_code(spawn(launch.command, launch.added_variables), {});
   const ExitFile file;
-  launch.added_variables[exit_file_variable] = file.path();
-  const ChildResult launcher = spawn(launch.command, launch.added_variables);
-  return run_code(launcher, file.code());
+  // Rank 0 may be on another node under srun, which hands its exit code on.
+  if (!launch.passes_exit_codes) launch.added_variables[exit_file_variable] = file.path();
+  for (int in_vain = 0;; ++in_vain) {
+    file.clear();
+    const auto is_over = [&file] { return file.code().has_value(); };
+    End end{.launcher = spawn(launch.command, launch.added_variables, is_over)};
+    end.left = file.code();
+    end.others_go_on = losses.others_go_on && !launch.passes_exit_codes;
+    if (file.has_progress()) in_vain = 0;
+    if (!end.is_cut_short() || end.was_stopped() || in_vain >= losses.restarts) return run_code(end);
+    std::cerr << "wanfarm: " << how_it_was_lost(end.launcher) << "; it is started again\n";
+  }
 }
 
 /// Whether mpirun or srun started this process as a rank; false in a shell that srun opened.
@@ -153,14 +194,15 @@ bool is_rank(const Rank& rank, const Environment& variables) {
 
 }  // namespace
 
-Launch launch_of(int ranks, const std::vector<std::string>& program, const Environment& variables) {
+Launch launch_of(int ranks, const std::vector<std::string>& program, const Environment& variables, bool others_go_on) {
   const std::string srun = variables.contains("SLURM_JOB_ID") ? find_program("srun", variables) : "";
   const std::string mpirun = srun.empty() ? find_program("mpirun", variables) : "";
   if (srun.empty() && mpirun.empty())
     throw Error(Error::environment,
                 "--ranks: mpirun is not in PATH; install Open MPI (Debian: openmpi-bin) or load its "
                 "module, the same that this program was built with");
-  Launch launch = srun.empty() ? open_mpi_launch(mpirun, ranks, variables) : slurm_launch(srun, ranks, variables);
+  Launch launch =
+      srun.empty() ? open_mpi_launch(mpirun, ranks, variables, others_go_on) : slurm_launch(srun, ranks, variables);
   launch.command.insert(launch.command.end(), program.begin(), program.end());
   return launch;
 }
@@ -176,10 +218,10 @@ std::vector<std::string> without_ranks(const std::vector<std::string>& command_l
   return left;
 }
 
-std::optional<int> run_as_ranks(int ranks) {
+std::optional<int> run_as_ranks(int ranks, const Losses& losses) {
   const Environment variables = environment();
   const Rank rank = rank_from(variables);
-  if (!is_rank(rank, variables)) return ranks > 1 ? std::optional(start_ranks(ranks)) : std::nullopt;
+  if (!is_rank(rank, variables)) return ranks > 1 ? std::optional(start_ranks(ranks, losses)) : std::nullopt;
   if (ranks == 0) return {};
   if (ranks == rank.size) {
     if (rank.rank == 0) std::cerr << "note: --ranks has no effect where mpirun or srun has started the ranks\n";
@@ -190,17 +232,29 @@ std::optional<int> run_as_ranks(int ranks) {
                                 std::to_string(rank.size) + "; leave --ranks out there");
 }
 
-int leave_exit_code(int code) {
+namespace {
+
+/// Appends to the file that the front end reads. False if there is none, or this rank is not the one to write it.
+bool append_to_exit_file(const std::string& text) {
   const Environment variables = environment();
   const Rank rank = rank_from(variables);
   const std::string file = value_of(variables, exit_file_variable);
-  if (file.empty() || rank.size < 2 || rank.rank != 0) return code;
+  if (file.empty() || rank.size < 2 || rank.rank != 0) return false;
   // Without O_CREAT: if rank 0 runs on another node than the process that made the file, there is none.
-  const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return code;
-  const std::string line = std::to_string(code) + "\n";
-  const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  return ::close(fd) == 0 && written ? 0 : code;
+  const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+  return ::close(fd) == 0 && written;
 }
+
+}  // namespace
+
+bool is_exit_code_left(int code) { return append_to_exit_file(std::to_string(code) + "\n"); }
+
+int leave_exit_code(int code) { return is_exit_code_left(code) ? 0 : code; }
+
+void note_progress() { append_to_exit_file({progress_mark}); }
+
+bool ranks_may_be_lost() { return environment().contains(losses_variable); }
 
 }  // namespace wf

@@ -122,16 +122,5 @@ TEST_F(Files, AnEmptyFileMapsToNothingAndAFolderIsRefused) {
   EXPECT_EQ(thrown([&] { MappedFile{folder / "none"}; }).kind(), Error::environment);
 }
 
-TEST_F(Files, ASecondLockIsRefusedNamingTheHolder) {
-  {
-    const FileLock lock(folder / "lock");
-    const Error error = thrown([&] { FileLock{folder / "lock"}; });
-    EXPECT_EQ(error.kind(), Error::environment);
-    EXPECT_NE(std::string(error.what()).find("process " + std::to_string(::getpid())), std::string::npos)
-        << error.what();
-  }
-  EXPECT_NO_THROW(FileLock{folder / "lock"}) << "the lock must end with its holder";
-}
-
 }  // namespace
 }  // namespace wf

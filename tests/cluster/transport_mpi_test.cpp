@@ -1,10 +1,20 @@
 // tests/cluster/transport_mpi_test.cpp: packets arrive complete, once and in order, and never hold up their sender.
+// This program takes the place of MPI_Test, as the profiling interface of MPI (PMPI) allows, to let it fail.
+#include <atomic>
 #include <chrono>
+#include <limits>
 #include <thread>
 
+#include "base/error.hpp"
 #include "cluster/mpi_transport.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "tests/mpi_main.hpp"
+
+static std::atomic<bool> test_fails = false;
+
+extern "C" int MPI_Test(MPI_Request* request, int* done, MPI_Status* status) {
+  return test_fails ? MPI_ERR_OTHER : PMPI_Test(request, done, status);
+}
 
 namespace wf {
 namespace {
@@ -76,6 +86,33 @@ TEST(Transport, SeveralThreadsMaySendAtOnce) {
   }
   EXPECT_TRUE(transport->flush(60s));
   mpi_communicator(test_world())->barrier();
+}
+
+TEST(Transport, APacketThatMpiCannotCountIsRefusedWithItsSize) {
+  constexpr std::size_t most = std::numeric_limits<int>::max();
+  EXPECT_EQ(packet_count(0), 0);
+  EXPECT_EQ(packet_count(most), std::numeric_limits<int>::max());
+  for (const std::size_t bytes : {most + 1, std::size_t{5} << 30}) {
+    try {
+      packet_count(bytes);
+      ADD_FAILURE() << "accepted " << bytes;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::internal);
+      EXPECT_NE(std::string(error.what()).find(std::to_string(bytes) + " bytes"), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(Transport, AnErrorOfMpiDoesNotLeaveTheDestructor) {
+  const auto all = mpi_communicator(test_world());
+  std::atomic<bool> failed = false;
+  std::unique_ptr<Transport> transport = mpi_transport(MPI_COMM_WORLD, {.failed = &failed});
+  transport->send((transport->rank() + 1) % transport->size(), Bytes(10));
+  test_fails = true;
+  transport.reset();
+  test_fails = false;
+  EXPECT_TRUE(failed) << "what is in flight is left to MPI";
+  all->barrier();
 }
 
 }  // namespace

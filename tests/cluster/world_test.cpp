@@ -17,6 +17,17 @@ TEST(NodePlace, RanksOfANodeAreCountedEvenIfTheyAreNotConsecutive) {
   EXPECT_EQ(node_place({"alone"}, 0), NodePlace{});
 }
 
+TEST(NodeNames, AreTheSameOnlyForRanksThatCanShareMemory) {
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(node_names({{0, 7}, {0, 7}, {2, 7}, {2, 7}}, {"a", "a", "b", "b"}), (Names{"a", "a", "b", "b"}));
+  EXPECT_EQ(node_names({{0, 7}, {1, 7}, {0, 7}, {3, 7}}, {"a", "a", "a", "a"}), (Names{"a", "a#2", "a", "a#3"}))
+      << "containers on three machines have one host name";
+  EXPECT_EQ(node_names({{0, 7}, {0, 7}, {0, 7}}, {"a", "b", "c"}), (Names{"a", "a", "a"}))
+      << "ranks in containers with names of their own share the memory of a machine";
+  EXPECT_EQ(node_names({{0, 7}, {0, 8}, {0, 7}}, {"a", "b", "a"}), (Names{"a", "b", "a"}))
+      << "a container with a /dev/shm of its own";
+}
+
 TEST(World, AnMpiLibraryWithoutThreadSupportIsRefusedByName) {
   EXPECT_NO_THROW(require_thread_multiple(MPI_THREAD_MULTIPLE));
   try {

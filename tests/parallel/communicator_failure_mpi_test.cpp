@@ -8,9 +8,12 @@
 #include <functional>
 #include <regex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "parallel/mpi_communicator.hpp"
+#include "parallel/rank_group.hpp"
 #include "tests/mpi_main.hpp"
 
 namespace wf {
@@ -85,6 +88,37 @@ TEST(MpiFailure, ARootThatDoesNotBroadcastIsAmongThoseNamed) {
 TEST(MpiFailure, ARankThatDoesNotComeToTheBarrierIsAmongThoseNamed) {
   expect_rank_0_missed(
       "barrier", [](auto& ranks) { ranks.barrier(); }, rank_0_among_others);
+}
+
+TEST(MpiFailure, MemoryThatATensorDoesNotOwnIsRefused) {
+  const auto ranks = mpi_communicator(test_world());
+  std::vector<float> numbers(3);
+  try {
+    ranks->broadcast(at::from_blob(numbers.data(), {3}, at::kFloat), 0);
+    ADD_FAILURE() << "MPI might write there after a failure, when the memory has been freed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::internal);
+    EXPECT_TRUE(has(error.what(), "owns_its_memory")) << error.what();
+  }
+  ranks->barrier();
+}
+
+/// The others give up between the number of bytes and the bytes themselves, which then arrive where nobody waits any
+/// more. AddressSanitizer would see it if that memory had been freed.
+TEST(MpiFailure, BytesFromTheLeaderMayArriveAfterTheOthersHaveGivenUp) {
+  const auto together = mpi_communicator(test_world());
+  auto ranks = mpi_communicator(MPI_COMM_WORLD, impatient);
+  const int rank = ranks->rank();
+  if (rank == 0) {
+    ranks->broadcast(at::full({1}, 1000, at::kLong), 0);
+  } else {
+    const RankGroup group(std::move(ranks), {.guidance = 1, .ulysses = 0, .ring = 1});
+    const Failure failure = failure_of([&] { group.from_leader(Bytes()); });
+    EXPECT_TRUE(matches(failure.message, "^broadcast: rank [0-9]+ waited")) << failure.message;
+  }
+  together->barrier();
+  if (rank == 0) failure_of([&] { ranks->broadcast(at::full({1000}, 7, at::kByte), 0); });
+  together->barrier();  // MPI makes progress here
 }
 
 TEST(MpiFailure, RanksOfASubgroupAreNamedByTheirRankInTheWorld) {

@@ -61,9 +61,12 @@ int run_as_rank(int rank, const Arguments& arguments) {
 
 int run(const Arguments& arguments) {
   int ranks = 0;
-  for (std::size_t i = 0; i + 1 < arguments.size(); ++i)
+  Losses losses;
+  for (std::size_t i = 0; i + 1 < arguments.size(); ++i) {
     if (arguments[i] == "--ranks") ranks = std::stoi(arguments[i + 1]);
-  if (const auto code = run_as_ranks(ranks)) return *code;
+    if (arguments[i] == "--restarts") losses = {.others_go_on = true, .restarts = std::stoi(arguments[i + 1])};
+  }
+  if (const auto code = run_as_ranks(ranks, losses)) return *code;
   return run_as_rank(rank_from(environment()).rank, without_ranks(arguments));
 }
 

@@ -79,6 +79,30 @@ TEST_F(StubLauncher, MpirunGetsTheProgramAndItsArgumentsWithoutRanks) {
                                                 "--oversubscribe", WF_PROGRAM, "code", "two words", ""}));
 }
 
+TEST_F(StubLauncher, RanksThatMayBeLostAreStartedAgainUntilThreeStartsInARowFinishNothing) {
+  const std::string count = "echo start >>starts; ", left = "\"$WANFARM_EXIT_FILE\"; ";
+  make_stub("mpirun", count + "[[ $(wc -l <starts) != 2 ]] || printf + >>" + left + "exit 0");
+  const ProgramResult outcome = start({"--restarts", "3", "--ranks", "4", "code"});
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_EQ(lines_of(read("starts")).size(), 5u) << "the second one finished a clip, and three more did not";
+  EXPECT_NE(outcome.err.find("ranks were lost; it is started again"), std::string::npos) << outcome.err;
+  EXPECT_NE(read("command").find("--enable-recovery"), std::string::npos);
+
+  std::filesystem::remove(folder_ / "starts");
+  make_stub("mpirun", count + "[[ $(wc -l <starts) == 2 ]] && echo 0 >>" + left + "exit 137");
+  EXPECT_EQ(start({"--restarts", "3", "--ranks", "4", "code"}).code, 0);
+  EXPECT_EQ(lines_of(read("starts")).size(), 2u);
+}
+
+TEST_F(StubLauncher, WhatIsNoLossIsNotStartedAgain) {
+  for (const int code : {1, 2, 3, 5, 75}) {
+    make_stub("mpirun", "echo start >>starts; exit " + std::to_string(code));
+    EXPECT_EQ(start({"--restarts", "3", "--ranks", "4", "code"}).code, code);
+    EXPECT_EQ(lines_of(read("starts")).size(), 1u) << code;
+    std::filesystem::remove(folder_ / "starts");
+  }
+}
+
 TEST_F(StubLauncher, OneRankRunsInThisProcess) {
   make_stub("mpirun", "exit 0");
   EXPECT_EQ(start({"--ranks", "1", "code", "42"}).code, 42);
@@ -115,8 +139,8 @@ TEST_F(StubLauncher, WithoutMpirunTheErrorNamesThePackageToInstall) {
 TEST_F(StubLauncher, AJobOfSlurmUsesSrunAndItsExitCode) {
   make_stub("srun", "exit 75");
   EXPECT_EQ(start({"--ranks", "4", "code"}, {"SLURM_JOB_ID=7", "SLURM_PROCID=0", "SLURM_NTASKS=4"}).code, 75);
-  EXPECT_EQ(lines_of(read("command")),
-            (Strings{folder_ / "tools/srun", "--mpi=pmix", "--kill-on-bad-exit=0", "-n", "4", WF_PROGRAM, "code"}));
+  EXPECT_EQ(lines_of(read("command")), (Strings{folder_ / "tools/srun", "--mpi=pmix", "--kill-on-bad-exit=0",
+                                                "--no-kill", "-n", "4", WF_PROGRAM, "code"}));
   EXPECT_EQ(read("variables").find("WANFARM_EXIT_FILE"), std::string::npos) << "rank 0 may be on another node";
 }
 
@@ -127,8 +151,18 @@ TEST_F(StubLauncher, TheLauncherHasAnEmptyStdinAndItsOwnProcessGroup) {
   EXPECT_EQ(std::stoi(read("group")), std::stoi(read("process")));
 }
 
+TEST_F(StubLauncher, OutputIsPassedOnToTheLastByteWithoutWaitingForProcessesLeftBehind) {
+  make_stub("mpirun", "sleep 1000 & echo $! >left; seq 100000; seq 5 >&2; exit 3");
+  const ProgramResult outcome = start({"--ranks", "2", "code"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_EQ(lines_of(outcome.out).size(), 100000u);
+  EXPECT_TRUE(outcome.out.ends_with("\n99999\n100000\n"));
+  EXPECT_EQ(outcome.err, "1\n2\n3\n4\n5\n");
+  EXPECT_EQ(::kill(std::stoi(read("left")), SIGKILL), 0) << "the program has waited for it";
+}
+
 TEST_F(StubLauncher, TheFirstSignalAsksForADrain) {
-  for (const int signal : {SIGINT, SIGTERM, SIGUSR1}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGUSR1, SIGHUP}) {
     std::filesystem::remove(folder_ / "process");
     std::filesystem::remove(folder_ / "signals");
     make_stub("mpirun", "while [[ ! -s signals ]]; do sleep 0.02; done; exit 75");
@@ -153,6 +187,29 @@ TEST_F(StubLauncher, ASecondSignalEndsTheRanks) {
     EXPECT_EQ(program.wait().code, 128 + signal);
     EXPECT_EQ(read("signals"), "USR1\nTERM\n");
   }
+}
+
+TEST_F(StubLauncher, ASecondSighupAsksForADrainAgainAndEndsNothing) {
+  make_stub("mpirun", "until [[ $(grep -c USR1 signals) = 2 ]]; do sleep 0.02; done 2>grep; exit 75");
+  Program program(folder_.path(), {"--ranks", "2", "code"}, surroundings());
+  ASSERT_TRUE(becomes_true([&] { return written("process"); }));
+  program.signal(SIGHUP);
+  ASSERT_TRUE(becomes_true([&] { return read("signals") == "USR1\n"; }));
+  program.signal(SIGHUP);
+  EXPECT_EQ(program.wait().code, 75);
+  EXPECT_EQ(read("signals"), "USR1\nUSR1\n");
+}
+
+TEST_F(StubLauncher, ASighupThatNohupIgnoresIsNotForwarded) {
+  make_stub("mpirun", "until [[ -s signals ]]; do sleep 0.02; done; exit 75");
+  ::signal(SIGHUP, SIG_IGN);  // the program inherits it
+  Program program(folder_.path(), {"--ranks", "2", "code"}, surroundings());
+  ::signal(SIGHUP, SIG_DFL);
+  ASSERT_TRUE(becomes_true([&] { return written("process"); }));
+  program.signal(SIGHUP);
+  program.signal(SIGTERM);  // would be the second signal, which ends the ranks, if the first counted
+  EXPECT_EQ(program.wait().code, 75);
+  EXPECT_EQ(read("signals"), "USR1\n");
 }
 
 TEST_F(StubLauncher, AThirdSignalKillsALauncherThatHangs) {
