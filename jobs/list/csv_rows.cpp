@@ -1,5 +1,6 @@
-// jobs/list/csv_rows.cpp: CSV as RFC 4180 describes it.
+// jobs/list/csv_rows.cpp: CSV as RFC 4180 describes it, also with the semicolons or tabs that spreadsheets write.
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,15 +12,63 @@
 namespace wf {
 namespace {
 
+/// What separates the cells of a row.
+struct Delimiter {
+  char character;
+  std::string_view name;  ///< With its article, for messages.
+};
+constexpr std::array delimiters{Delimiter{',', "a comma"}, Delimiter{';', "a semicolon"}, Delimiter{'\t', "a tab"}};
+
 struct Cell {
   std::string value;
   Location location;
 };
 using Row = std::vector<Cell>;
 
+/// A delimiter and the location of its first use.
+struct Use {
+  Delimiter delimiter;
+  std::size_t offset;
+};
+
+/// The delimiters in the row that begins at `begin`, outside its quoted cells, in the order of their first use.
+std::vector<Use> delimiters_of_row(std::string_view text, std::size_t begin) {
+  std::vector<Use> uses;
+  bool quoted = false;
+  for (std::size_t at = begin; at < text.size() && (quoted || text[at] != '\n'); ++at) {
+    if (text[at] == '"') quoted = !quoted;
+    const auto found = std::ranges::find(delimiters, text[at], &Delimiter::character);
+    if (quoted || found == delimiters.end()) continue;
+    if (std::ranges::none_of(uses, [&](const Use& use) { return use.delimiter.character == text[at]; }))
+      uses.push_back({*found, at});
+  }
+  return uses;
+}
+
+/// The delimiter of a text whose first row names the columns, so that no cell of it holds one. A comma is assumed where
+/// there is only one column. Throws ParseError when the first row holds several delimiters.
+Delimiter delimiter_of(const Source& source) {
+  const std::string_view text = source.text;
+  const std::vector<Use> uses = delimiters_of_row(text, std::min(text.find_first_not_of('\n'), text.size()));
+  if (uses.size() > 1)
+    throw ParseError{{&source, uses[1].offset},
+                     "the first row separates its columns by " + std::string(uses[0].delimiter.name) + " and by " +
+                         std::string(uses[1].delimiter.name) + " (use one of them in all rows)"};
+  return uses.empty() ? delimiters.front() : uses.front().delimiter;
+}
+
 class CsvReader {
  public:
-  explicit CsvReader(const Source& source) : source_(source), text_(source.text) {}
+  /// Throws ParseError where the text does not say clearly what separates its cells.
+  explicit CsvReader(const Source& source) : source_(source), text_(source.text) {
+    if (text_.starts_with(separator_key))
+      read_separator_line();
+    else
+      delimiter_ = delimiter_of(source);
+  }
+
+  /// What separates the cells, with its article: "a comma".
+  std::string delimiter_name() const { return std::string(delimiter_.name); }
 
   /// The next row that is not an empty line, or empty at the end. After it has thrown ParseError, the next call
   /// continues with the following line.
@@ -28,12 +77,23 @@ class CsvReader {
     if (at_ == text_.size()) return {};
     Row row;
     do row.push_back(cell());
-    while (ended_by(','));
+    while (ended_by(delimiter_.character));
     ended_by('\n');
     return row;
   }
 
  private:
+  /// Reads a line such as "sep=;", with which some programs tell a spreadsheet the delimiter.
+  void read_separator_line() {
+    const std::string_view line = text_.substr(0, text_.find('\n')), value = line.substr(separator_key.size());
+    const auto known =
+        std::ranges::find(delimiters, value, [](const Delimiter& d) { return std::string_view(&d.character, 1); });
+    if (known == delimiters.end())
+      throw ParseError{{&source_, separator_key.size()}, "cells can be separated by a comma, a semicolon or a tab"};
+    delimiter_ = *known;
+    at_ = line.size();
+  }
+
   bool ended_by(char separator) {
     const bool here = at_ < text_.size() && text_[at_] == separator;
     at_ += here;
@@ -43,7 +103,8 @@ class CsvReader {
   Cell cell() {
     const Location location{&source_, at_};
     if (at_ < text_.size() && text_[at_] == '"') return {quoted_value(location), location};
-    const std::size_t end = std::min(text_.find_first_of(",\n", at_), text_.size());
+    const std::array ends{delimiter_.character, '\n'};
+    const std::size_t end = std::min(text_.find_first_of({ends.data(), ends.size()}, at_), text_.size());
     const std::string_view value = text_.substr(at_, end - at_);
     if (const std::size_t quote = value.find('"'); quote != std::string_view::npos)
       refuse({&source_, at_ + quote}, "a cell with a quote in it must be in quotes (\"a \"\"word\"\" in it\")");
@@ -60,9 +121,9 @@ class CsvReader {
         value += text_[at_++];
       } else {
         ++at_;
-        if (at_ < text_.size() && text_[at_] != ',' && text_[at_] != '\n')
-          refuse({&source_, at_},
-                 "after a closing quote a comma or the row's end must follow (a quote in a cell is doubled)");
+        if (at_ < text_.size() && text_[at_] != delimiter_.character && text_[at_] != '\n')
+          refuse({&source_, at_}, "after a closing quote " + delimiter_name() +
+                                      " or the row's end must follow (a quote in a cell is doubled)");
         return value;
       }
     }
@@ -74,17 +135,20 @@ class CsvReader {
     throw ParseError{location, std::move(what)};
   }
 
+  static constexpr std::string_view separator_key = "sep=";
+
   const Source& source_;
   std::string_view text_;
+  Delimiter delimiter_ = delimiters.front();
   std::size_t at_ = 0;
 };
 
 /// The row as a map. Empty cells are left out, except an empty prompt, which is an error.
-const TreeNode& as_map(const Row& header, const Row& row, Tree& tree) {
+const TreeNode& as_map(const Row& header, const Row& row, const std::string& delimiter, Tree& tree) {
   if (row.size() != header.size())
     throw ParseError{row.front().location, "this row has " + std::to_string(row.size()) + " cells, the first row has " +
-                                               std::to_string(header.size()) +
-                                               " (put a text that holds a comma in quotes)"};
+                                               std::to_string(header.size()) + " (put a text that holds " + delimiter +
+                                               " in quotes)"};
   tree.clear();
   const TreeNode* map = tree.open(TreeNode::map, row.front().location);
   for (std::size_t i = 0; i < row.size(); ++i) {
@@ -98,15 +162,16 @@ const TreeNode& as_map(const Row& header, const Row& row, Tree& tree) {
 }  // namespace
 
 void read_csv_rows(const Source& source, Diagnostics& diagnostics, const RowReader& row) {
-  CsvReader reader(source);
+  std::optional<CsvReader> reader;
   std::optional<Row> header;
   Tree tree;
   for (;;) {
     try {
-      const std::optional<Row> cells = reader.next();
+      if (!reader) reader.emplace(source);
+      const std::optional<Row> cells = reader->next();
       if (!cells) return;
       if (header)
-        row(as_map(*header, *cells, tree));
+        row(as_map(*header, *cells, reader->delimiter_name(), tree));
       else
         header = cells;
     } catch (const ParseError& error) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/lfs_pointer.hpp"
 #include "jobs/list/utf8.hpp"
 
 namespace wf {
@@ -64,8 +65,17 @@ std::string hex(char byte) {
   return text;
 }
 
+/// Whether the text begins as UTF-16 does: with its byte order mark, or with an ASCII character in two bytes.
+bool begins_as_utf16(std::string_view text) {
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff")) return true;
+  return text.size() >= 2 && (text[0] == '\0') != (text[1] == '\0');
+}
+
 /// The offset of the first byte that no reader can use and what is wrong with it; an empty text when all is well.
 std::pair<std::size_t, std::string> first_bad_byte(const std::string& text) {
+  if (begins_as_utf16(text))
+    return {0, "the file is UTF-16, as Excel's 'Unicode Text' is (save it as UTF-8; in Excel as 'CSV UTF-8')"};
+  if (is_lfs_pointer(text)) return {0, std::string("the file is ") + lfs_pointer_advice};
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t size = utf8_size(std::string_view(text).substr(at));
     if (size == 0) return {at, "the byte " + hex(text[at]) + " is not UTF-8 (save the file as UTF-8)"};

@@ -36,7 +36,8 @@ std::size_t line_of(Location location);
 class Diagnostics {
  public:
   /// Keeps a file's text for as long as this object lives, without its byte order mark and with "\r\n" as "\n". Null,
-  /// with a diagnostic added, when the bytes are not UTF-8 or hold control characters: then no reader can use them.
+  /// with a diagnostic added, when no reader can use the bytes: they are not UTF-8, hold control characters, or are
+  /// what Git LFS left in place of the file.
   const Source* open(std::string name, std::string_view bytes);
 
   /// Adds a diagnostic. The same text at the same location is kept once; above `max_kept` diagnostics are only counted.

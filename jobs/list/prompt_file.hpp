@@ -2,8 +2,8 @@
 // itself.
 //   .txt    one prompt per line, blanks around it trimmed; empty lines and lines that begin with # are skipped
 //   .jsonl  one JSON object per line: {"prompt": "Rain on a window", "seed": 7}; empty lines are skipped
-//   .csv    RFC 4180 (commas, "quotes", "" for a quote in a quoted cell); the first row names the columns; an empty
-//           cell counts as absent
+//   .csv    RFC 4180 ("quotes", "" for a quote in a quoted cell) with commas, semicolons or tabs, whichever the first
+//           row has; the first row names the columns; an empty cell counts as absent
 #pragma once
 
 #include <functional>

@@ -44,6 +44,25 @@ std::size_t utf8_size(std::string_view text) noexcept {
   return overlong || surrogate || code > 0x10FFFF ? 0 : size;
 }
 
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    if (size == 0) return false;
+    text.remove_prefix(size);
+  }
+  return true;
+}
+
+std::string as_utf8(std::string_view text) {
+  std::string result;
+  while (!text.empty()) {
+    const std::size_t size = utf8_size(text);
+    result += size == 0 ? replacement : text.substr(0, size);
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
+  return result;
+}
+
 std::size_t utf8_length(std::string_view text) noexcept {
   std::size_t length = 0;
   for (; !text.empty(); ++length) text.remove_prefix(std::max<std::size_t>(utf8_size(text), 1));

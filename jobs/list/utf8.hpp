@@ -11,6 +11,12 @@ namespace wf {
 /// surrogates are not UTF-8.
 std::size_t utf8_size(std::string_view text) noexcept;
 
+/// Whether the whole text is UTF-8.
+bool is_utf8(std::string_view text) noexcept;
+
+/// The text with U+FFFD in place of every byte that is not UTF-8.
+std::string as_utf8(std::string_view text);
+
 /// The number of characters. A byte that is not UTF-8 counts as one.
 std::size_t utf8_length(std::string_view text) noexcept;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/lfs_pointer.hpp"
 #include "pipeline/text/added_tokens.hpp"
 #include "pipeline/text/json_view.hpp"
 #include "pipeline/text/normalizer.hpp"
@@ -94,8 +95,11 @@ void cut(Ids& ids, std::size_t length, bool cuts_left) {
   cuts_left ? ids.erase(ids.begin(), ids.begin() + surplus) : ids.erase(ids.end() - surplus, ids.end());
 }
 
+/// The file's text; throws Error(input) for a pointer of Git LFS.
 std::string_view text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+  refuse_lfs_pointer(text, file.path().string());
+  return text;
 }
 
 JsonView optional_part(const JsonView& file, const std::string& key) {

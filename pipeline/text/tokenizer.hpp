@@ -16,7 +16,8 @@ class Tokenizer {
  public:
   /// Reads a tokenizer.json. Throws environment, naming file and key, when it is not JSON, the model type is not
   /// Unigram, a normalizer, pre-tokenizer or post-processor is not supported (normalizer.hpp, pre_tokenizer.hpp), a
-  /// piece is listed twice, a score is no number, unk_id is out of range, or the file cannot be read.
+  /// piece is listed twice, a score is no number, unk_id is out of range, or the file cannot be read; input when it is
+  /// a pointer of Git LFS.
   explicit Tokenizer(const Path& tokenizer_json);
   /// Parses the text of a tokenizer.json; `name` stands for the file in errors.
   Tokenizer(std::string_view json, const std::string& name);

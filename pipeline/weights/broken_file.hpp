@@ -2,6 +2,7 @@
 // arithmetic that a hostile header cannot overflow.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -16,9 +17,12 @@ namespace wf {
   throw Error(Error::environment, where + ": " + what);
 }
 
-/// A name from a file made safe for an error message: control characters become '?', at most 80 bytes are kept.
+/// A name from a file made safe for an error message: control characters become '?', at most 80 bytes are kept, and no
+/// UTF-8 character is cut in two.
 inline std::string printable(std::string_view name) {
-  std::string shown(name.substr(0, 80));
+  std::size_t kept = std::min<std::size_t>(name.size(), 80);
+  while (kept > 0 && kept < name.size() && (static_cast<unsigned char>(name[kept]) & 0xC0) == 0x80) --kept;
+  std::string shown(name.substr(0, kept));
   for (char& c : shown)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   return name.size() > shown.size() ? shown + "..." : shown;

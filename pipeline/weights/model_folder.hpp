@@ -16,7 +16,8 @@ struct ModelFolder {
 };
 
 /// Finds the parts below `root` without reading weights. Throws environment listing every missing part (including
-/// shards named by an index) with its expected path and where to download it.
+/// shards named by an index) with its expected path and where to download it; input listing every file that is a
+/// pointer of Git LFS, with the command that fetches them.
 ModelFolder find_model(const Path& root);
 
 /// The model_id of sidecars and fingerprints: a SHA-256 in hex over all parts, each preceded by the name of its role.

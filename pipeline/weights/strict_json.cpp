@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "base/lfs_pointer.hpp"
 #include "pipeline/weights/broken_file.hpp"
 
 namespace wf {
@@ -28,7 +29,9 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& where
 
 nlohmann::json read_strict_json(const Path& file) {
   const MappedFile map(file);
-  return parse_strict_json({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, file.string());
+  const std::string_view text(reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size());
+  refuse_lfs_pointer(text, file.string());
+  return parse_strict_json(text, file.string());
 }
 
 }  // namespace wf

@@ -13,7 +13,8 @@ namespace wf {
 /// other parsers resolve silently.
 nlohmann::json parse_strict_json(std::string_view text, const std::string& where);
 
-/// The parsed content of a file. Throws like parse_strict_json(), and environment when the file cannot be read.
+/// The parsed content of a file. Throws like parse_strict_json(), environment when the file cannot be read, and input
+/// for a pointer of Git LFS.
 nlohmann::json read_strict_json(const Path& file);
 
 }  // namespace wf

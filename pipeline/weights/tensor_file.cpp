@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/lfs_pointer.hpp"
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/random_manifest.hpp"
 
@@ -41,6 +42,7 @@ std::optional<DType> dtype_named(std::string_view safetensors) noexcept {
 
 TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  refuse_lfs_pointer(text, name);
   if (name.ends_with(random_manifest_ending)) return read_random_manifest(text, name);
   if (text.starts_with("PK\3\4")) return read_pth_index(file, name);
   if (text.starts_with("\x80\x02\x8a\x0a"))  // a pickled long: the magic number of torch.save before 1.6

@@ -59,7 +59,7 @@ TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::s
 TensorIndex read_pth_index(std::span<const std::byte> file, const std::string& name);
 
 /// The index of a file of any kind: a manifest if `name` ends in .random.json (random_manifest.hpp), else safetensors
-/// or zip, distinguished by content.
+/// or zip, distinguished by content. Throws input for a pointer of Git LFS.
 TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name);
 
 }  // namespace wf

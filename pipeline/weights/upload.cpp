@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "base/watched_work.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/chunks.hpp"
 
@@ -26,6 +27,7 @@ void copy_bytes(const ByteSource::Chunk& source_chunk, std::uint64_t at, std::ui
 void read_extent(ByteSource& source, const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) {
   source.visit(file, entry, [&](const ByteSource::Chunk& source_chunk) {
     copy_bytes(source_chunk, 0, source_chunk.size, data_of(target) + source_chunk.begin);
+    mark_progress();
   });
 }
 
@@ -44,6 +46,7 @@ void read_to_host(ByteSource& source, const MappedFile& file, const TensorEntry&
       source_chunk.copy(begin, {data_of(chunk), size});
       flat.narrow(0, static_cast<std::int64_t>((source_chunk.begin + begin) / element), chunk.numel()).copy_(chunk);
     });
+    mark_progress();
   });
 }
 
@@ -90,6 +93,7 @@ void Uploader::upload(ByteSource& source, const MappedFile& file, const TensorEn
       const at::Tensor chunk = buffer.bytes.narrow(0, 0, static_cast<std::int64_t>(size)).view(to_aten(entry.dtype));
       const auto place = static_cast<std::int64_t>((source_chunk.begin + begin) / element);
       send(chunk, flat.narrow(0, place, chunk.numel()), buffer);
+      mark_progress();
     }
   });
 }

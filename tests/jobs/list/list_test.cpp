@@ -198,6 +198,33 @@ TEST_F(PromptFiles, CsvIsReadByColumnName) {
   EXPECT_EQ(jobs[1].negative_prompt, "blur");
 }
 
+TEST_F(PromptFiles, CsvMayHaveSemicolonsOrTabs) {
+  for (const std::string text : {"prompt;guidance;seed\nA kite, red;5,2;7\n\"Rain; \"\"soft\"\"\";;\n",
+                                 "prompt\tguidance\tseed\nA kite, red\t5,2\t7\n\"Rain; \"\"soft\"\"\"\t\t\n",
+                                 "\"prompt\";\"guidance\";seed\r\nA kite, red;5,2;7\r\n\"Rain; \"\"soft\"\"\";;\r\n"}) {
+    const std::vector<Job> jobs = jobs_of("a.csv", text);
+    ASSERT_EQ(jobs.size(), 3u) << text;
+    EXPECT_EQ(jobs[0].prompt, "A kite, red");
+    EXPECT_EQ(jobs[0].guidance, (Guidance{5, 2}));
+    EXPECT_EQ(jobs[0].seed, 7);
+    EXPECT_EQ(jobs[1].prompt, "Rain; \"soft\"");
+  }
+}
+
+TEST_F(PromptFiles, CsvMayNameItsDelimiterInALineBeforeTheColumns) {
+  const std::vector<Job> jobs = jobs_of("a.csv", "\xef\xbb\xbfsep=;\r\nprompt;seed\r\nA kite, red;7\r\n");
+  ASSERT_EQ(jobs.size(), 2u);
+  EXPECT_EQ(jobs[0].prompt, "A kite, red");
+  EXPECT_EQ(jobs[0].seed, 7);
+}
+
+TEST_F(PromptFiles, CsvOfOneColumnHasTextsWithSemicolons) {
+  const std::vector<Job> jobs = jobs_of("a.csv", "prompt\nA kite; red\n\"Rain, soft\"\n");
+  ASSERT_EQ(jobs.size(), 3u);
+  EXPECT_EQ(jobs[0].prompt, "A kite; red");
+  EXPECT_EQ(jobs[1].prompt, "Rain, soft");
+}
+
 TEST_F(PromptFiles, PipesAndFoldersAreNotOpened) {
   std::filesystem::create_directory(folder / "pipes");
   ASSERT_EQ(::mkfifo((folder / "pipes/a.txt").c_str(), 0600), 0);

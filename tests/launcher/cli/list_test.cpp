@@ -92,7 +92,7 @@ TEST(DryRun, TextOutputNamesEveryValue) {
   write_file(folder / "list.yaml", small_list(2));
   const ProgramResult outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--only", "2"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  for (const char* part : {"clip-2", "negative_prompt", "guidance", "precision", "1 clips, 0 of them finished"})
+  for (const char* part : {"clip-2", "negative_prompt", "guidance", "precision", "1 clip: 0 finished, 1 to render"})
     EXPECT_NE(outcome.out.find(part), std::string::npos) << part << " is not in " << outcome.out;
   EXPECT_EQ(outcome.out.find("clip-1"), std::string::npos);
 }

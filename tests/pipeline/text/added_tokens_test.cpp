@@ -6,6 +6,10 @@
 namespace wf {
 namespace {
 
+using test::Ids;
+using test::small_tokenizer;
+using test::tokenizer_of;
+
 nlohmann::json added(const std::string& content, nlohmann::json flags = nlohmann::json::object()) {
   nlohmann::json token = {{"id", 0},         {"content", content},  {"single_word", false}, {"lstrip", false},
                           {"rstrip", false}, {"normalized", false}, {"special", true}};

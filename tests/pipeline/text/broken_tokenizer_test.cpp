@@ -11,6 +11,8 @@
 namespace wf {
 namespace {
 
+using test::small_tokenizer;
+
 using Json = nlohmann::json;
 
 void expect_error(const std::string& json, const std::string& expected) {

@@ -6,7 +6,7 @@
 
 #include "pipeline/text/tokenizer.hpp"
 
-namespace wf {
+namespace wf::test {
 
 /// A tokenizer.json with the ids <pad> 0, </s> 1, <unk> 2, ▁ 3, a 4, b 5, ab 6, ▁a 7, c 8, ▁cat 9, a lowest score of -6
 /// and no normalizer.
@@ -30,4 +30,4 @@ inline Tokenizer tokenizer_of(const nlohmann::json& file) { return Tokenizer(fil
 
 using Ids = std::vector<std::int64_t>;
 
-}  // namespace wf
+}  // namespace wf::test

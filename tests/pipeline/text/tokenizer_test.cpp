@@ -9,6 +9,10 @@
 namespace wf {
 namespace {
 
+using test::Ids;
+using test::small_tokenizer;
+using test::tokenizer_of;
+
 TEST(Tokenizer, TakesTheSplitWithTheBestSum) {
   const Tokenizer tokenizer = tokenizer_of(small_tokenizer());
   EXPECT_EQ(tokenizer.encode("cat"), (Ids{9, 1}));

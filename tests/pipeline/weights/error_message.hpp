@@ -1,4 +1,4 @@
-// tests/pipeline/weights/error_message.hpp: the message of the environment error that an action throws.
+// tests/pipeline/weights/error_message.hpp: the message of the error that an action throws.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,17 +9,27 @@
 
 namespace wf::made {
 
-/// The message of the environment error that `action` throws; any other outcome fails the test.
+/// The message of the error of this kind that `action` throws; any other outcome fails the test.
 template <class Action>
-std::string environment_error(Action&& action) {
+std::string error_of(Error::Kind kind, Action&& action) {
   try {
     action();
   } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Error::environment) << error.what();
+    EXPECT_EQ(error.kind(), kind) << error.what();
     return error.what();
   }
   ADD_FAILURE() << "no error was thrown";
   return "";
+}
+
+template <class Action>
+std::string environment_error(Action&& action) {
+  return error_of(Error::environment, action);
+}
+
+template <class Action>
+std::string input_error(Action&& action) {
+  return error_of(Error::input, action);
 }
 
 /// Expects that `message` contains `part`.

@@ -12,6 +12,7 @@ namespace wf {
 namespace {
 
 using made::environment_error;
+using made::input_error;
 using test::TempFolder;
 
 const Path tiny = Path(WF_TEST_DATA) / "golden" / "tiny";
@@ -83,6 +84,30 @@ TEST(ModelFolder, EverythingThatIsMissingIsListedAtOnceWithWhereToGetIt) {
     EXPECT_CONTAINS(message, "\n  " + (copy.root / part).string());
   EXPECT_EQ(message.find("high_noise_model/config.json"), std::string::npos) << "this part is present";
   EXPECT_CONTAINS(message, "Wan-AI/Wan2.2-T2V-A14B");
+}
+
+TEST(ModelFolder, PointersOfGitLfsAreListedAtOnceWithTheCure) {
+  const std::string pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+  const TinyCopy copy;
+  const std::string index = copy.root / "low_noise_model/diffusion_pytorch_model.safetensors.index.json";
+  for (const char* const file : {"high_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors",
+                                 "models_t5_umt5-xxl-enc-bf16.pth", "google/umt5-xxl/tokenizer.json"})
+    write_file(copy.root / file, pointer);
+  const std::string message = input_error([&] { find_model(copy.root); });
+  EXPECT_CONTAINS(
+      message, "\n  " + (copy.root / "high_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors").string());
+  EXPECT_CONTAINS(message, "\n  " + (copy.root / "google/umt5-xxl/tokenizer.json").string());
+  EXPECT_CONTAINS(message, "git -C " + copy.root.string() + " lfs pull");
+  EXPECT_EQ(message.find("Wan2.1_VAE"), std::string::npos) << "this file is there";
+  write_file(index, pointer);
+  EXPECT_CONTAINS(input_error([&] { find_model(copy.root); }), index + ": is a Git LFS pointer");
+}
+
+TEST(ModelFolder, APointerOfGitLfsIsNoBrokenConfig) {
+  const TinyCopy copy;
+  const Path config = copy.root / "high_noise_model/config.json";
+  write_file(config, "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  EXPECT_CONTAINS(input_error([&] { read_dit_config(config); }), config.string() + ": is a Git LFS pointer");
 }
 
 TEST(Identity, IsTheSameForEveryPath) {
