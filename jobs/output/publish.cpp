@@ -7,7 +7,9 @@
 #include <random>
 #include <unordered_map>
 
+#include "base/fault.hpp"
 #include "jobs/list/name.hpp"
+#include "jobs/list/utf8.hpp"
 #include "jobs/output/fingerprint.hpp"
 
 namespace wf {
@@ -82,7 +84,9 @@ RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_fo
 }
 
 Path OutputFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
-Path OutputFolder::stored_state(const std::string& name) const { return hidden(output_) / "store" / (name + ".h5"); }
+Path OutputFolder::stored_state(const std::string& fingerprint) const {
+  return hidden(output_) / "store" / (fingerprint + ".h5");
+}
 
 std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint) {
   const Path file = output / (job.name + ".json");
@@ -120,14 +124,17 @@ void OutputFolder::publish(const std::string& file) const {
   const bool folder = fs::is_directory(from);
   remove_tree(output_ / ((folder ? Path(file) : Path(file).stem()).string() + ".json"));
   if (folder) remove_tree(to);  // rename() replaces files, but not folders that contain files
+  fault_point("before_rename");
   publish_file(from, to);
+  fault_point("after_rename");
 }
 
 void OutputFolder::finish(const Sidecar& sidecar) const {
   const std::string file = sidecar.job.name + ".json";
   write_file(part(file), to_json(sidecar));
   publish_file(part(file), output_ / file);
-  remove_tree(stored_state(sidecar.job.name));
+  fault_point("after_sidecar");
+  remove_tree(stored_state(sidecar.fingerprint));
 }
 
 void RunFolder::record_failed(const Job& job, const Error& error) { add_line(job, "failed", 0, "", error.what()); }
@@ -136,7 +143,7 @@ void RunFolder::add_line(const Job& job, const std::string& status, double secon
                          const std::string& error) {
   results_ << std::to_string(job.index) + "," + csv_cell(job.name) + "," +
                   (job.seed ? std::to_string(*job.seed) : "random") + "," + status + "," + rounded(seconds) + "," +
-                  csv_cell(video) + "," + csv_cell(error) + "\n"
+                  csv_cell(video) + "," + csv_cell(as_utf8(error)) + "\n"
            << std::flush;
   if (!results_) throw Error(Error::storage, (output() / "results.csv").string() + ": cannot be written");
 }

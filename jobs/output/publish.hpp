@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file_lock.hpp"
 #include "base/files.hpp"
 #include "jobs/job.hpp"
 #include "jobs/output/sidecar.hpp"
@@ -26,8 +27,9 @@ class OutputFolder {
   explicit OutputFolder(const Path& output) : output_(output) {}
 
   const Path& output() const noexcept { return output_; }
-  Path part(const std::string& file) const;          ///< .wanfarm/work/FILE.part: the work file of OUTPUT/FILE.
-  Path stored_state(const std::string& name) const;  ///< .wanfarm/store/NAME.h5: the state of an unfinished clip.
+  Path part(const std::string& file) const;  ///< .wanfarm/work/FILE.part: the work file of OUTPUT/FILE.
+  /// .wanfarm/store/FINGERPRINT.h5: the state of an unfinished clip, found again whatever the list calls the clip.
+  Path stored_state(const std::string& fingerprint) const;
 
   /// finished_clip() in this folder.
   std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const {

@@ -1,13 +1,16 @@
 #include "launcher/run/dry_run.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "jobs/output/fingerprint.hpp"
-#include "jobs/output/publish.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/run/earlier_runs.hpp"
 #include "pipeline/weights/model_folder.hpp"
 
 namespace wf {
@@ -19,7 +22,8 @@ using Json = nlohmann::ordered_json;
 std::string model_id(const Path& model) {
   try {
     return identity(find_model(model));
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (error.kind() == Error::input) throw;
     return "";
   }
 }
@@ -47,15 +51,71 @@ Json run_values(const Path& model, const Path& output, const RunOptions& options
           {"codec", to_string(options.video.codec)},
           {"crf", options.video.crf},
           {"preset", options.video.preset},
+          {"color", to_string(options.video.color)},
           {"save_latents", options.video.save_latents},
           {"png", options.video.png}};
 }
+
+/// One line of JSON, which has to be UTF-8, although paths may hold any bytes.
+std::string one_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 void print_values(const Json& values, const std::string& indent) {
   for (const auto& [key, value] : values.items())
     std::cout << indent << std::left << std::setw(16) << key << text_of(value) << '\n';
+}
+
+/// What a run would do with each clip: render it, or not, and why.
+struct Fate {
+  std::string status;   ///< for --json: waiting, finished, renamed, copy
+  std::string text;     ///< for people; empty for a clip that will be rendered
+  std::string of = {};  ///< the clip that it is now, or a copy of which it becomes
+};
+
+std::vector<Fate> fates_of(const RunRequest& request, const Recipe& recipe, const RunOptions& options) {
+  const FinishedClips clips = finished_clips(request.output, request.jobs, recipe, options);
+  std::vector<Fate> fates(request.jobs.size(), Fate{"waiting", ""});
+  for (const auto& [clip, fault] : clips.damaged) fates[clip].text = "to be rendered again: " + fault;
+  for (const auto& [clip, sidecar] : clips.found) {
+    const std::string& name = sidecar.job.name;
+    fates[clip] = {"finished", name == request.jobs[clip].name ? "finished" : "finished, stays " + name, name};
+  }
+  for (const std::size_t clip : clips.renamed)
+    fates[clip] = {"renamed", "finished, will be renamed from " + fates[clip].of, fates[clip].of};
+  for (const auto& [clip, original] : clips.copies) {
+    const std::string& name = request.jobs[original].name;
+    fates[clip] = {"copy", "copy of " + name, name};
+  }
+  return fates;
+}
+
+/// How many clips there are, and how many have each fate.
+void print_counts(const Json& run, const std::vector<Fate>& fates, bool json) {
+  const auto count = [&](std::string_view status) {
+    return std::ranges::count(fates, status, [](const Fate& fate) { return fate.status; });
+  };
+  const auto renamed = count("renamed"), finished = count("finished") + renamed, copies = count("copy");
+  if (json) {
+    std::cout << one_line({{"run", run},
+                           {"clips", fates.size()},
+                           {"finished", finished},
+                           {"renamed", renamed},
+                           {"copies", copies}})
+              << '\n';
+    return;
+  }
+  std::cout << fmt::format("\n{} {}: {} finished", fates.size(), fates.size() == 1 ? "clip" : "clips", finished);
+  if (renamed > 0) std::cout << fmt::format(" ({} to be renamed)", renamed);
+  if (copies > 0) std::cout << fmt::format(", {} {}", copies, copies == 1 ? "copy" : "copies");
+  std::cout << fmt::format(", {} to render\n", count("waiting"));
+}
+
+Json line_of(const Job& job, const Fate& fate) {
+  Json line{{"name", job.name}, {"status", fate.status}};
+  if (!fate.of.empty() && fate.of != job.name) line["of"] = fate.of;
+  line["job"] = Json::parse(to_json(job));
+  return line;
 }
 
 }  // namespace
@@ -65,22 +125,16 @@ int dry_run(const RunRequest& request, const RunOptions& options, const Executio
   const Recipe recipe = recipe_of(model_id(model), execution);
   const Json run = run_values(model, output, options, execution, recipe);
   if (!options.json) print_values(run, "");
-  std::size_t finished = 0;
-  for (const Job& job : jobs) {
-    const bool done = job.seed && finished_clip(output, job, fingerprint(job, recipe));
-    finished += done;
-    Json values = Json::parse(to_json(job));
+  const std::vector<Fate> fates = fates_of(request, recipe, options);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (options.json) {
-      std::cout << Json{{"name", job.name}, {"status", done ? "finished" : "waiting"}, {"job", values}}.dump() << '\n';
+      std::cout << one_line(line_of(jobs[i], fates[i])) << '\n';
       continue;
     }
-    std::cout << '\n' << job.name << (done ? "  (finished)\n" : "\n");
-    print_values(values, "  ");
+    std::cout << '\n' << jobs[i].name << (fates[i].text.empty() ? "" : "  (" + fates[i].text + ")") << '\n';
+    print_values(Json::parse(to_json(jobs[i])), "  ");
   }
-  const std::string summary = std::to_string(jobs.size()) + " clips, " + std::to_string(finished) + " of them finished";
-  std::cout << (options.json ? Json{{"run", run}, {"clips", jobs.size()}, {"finished", finished}}.dump()
-                             : "\n" + summary)
-            << '\n';
+  print_counts(run, fates, options.json);
   return 0;
 }
 

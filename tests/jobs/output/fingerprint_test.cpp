@@ -109,6 +109,7 @@ Sidecar a_sidecar() {
   sidecar.seconds = {{"high", 1.25}, {"text", 1.0 / 3}};
   sidecar.latents_sha256 = "ab";
   sidecar.frames_sha256 = "cd";
+  sidecar.file_sha256 = "ef";
   return sidecar;
 }
 
@@ -122,6 +123,7 @@ TEST(Sidecar, ComesBackAsItWasWritten) {
   EXPECT_EQ(read.job.shift, written.job.shift);
   EXPECT_EQ(read.video_bytes, written.video_bytes);
   EXPECT_EQ(read.seconds, written.seconds);
+  EXPECT_EQ(read.file_sha256, written.file_sha256);
   EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
 }
 
@@ -146,6 +148,14 @@ TEST(Sidecar, WithoutTf32AndNoiseIsReadWithTheirDefaults) {
   EXPECT_EQ(text.find("noise"), std::string::npos);
   write_file(folder / "rain.json", text);
   EXPECT_EQ(read_sidecar(folder / "rain.json").recipe, recipe);
+}
+
+TEST(Sidecar, OfAnOlderVersionIsReadWithoutAHashOfTheFile) {
+  Sidecar older = a_sidecar();
+  older.file_sha256 = "";
+  const std::string text = to_json(older);
+  EXPECT_EQ(text.find("file_sha256"), std::string::npos);
+  EXPECT_EQ(sidecar_from(text).file_sha256, "");
 }
 
 TEST(Sidecar, OfOtherContentIsRefusedWithTheFilesName) {

@@ -67,10 +67,11 @@ TEST_F(Publish, AFinishedClipIsFoundByTheNextRun) {
   {
     RunFolder run(output);
     EXPECT_FALSE(finished(run, job));
-    put(run.stored_state("rain"), "state");
+    const Path state = run.stored_state(fingerprint(job, recipe));
+    put(state, "state");
     make_clip(run, job);
     EXPECT_TRUE(finished(run, job));
-    EXPECT_FALSE(std::filesystem::exists(run.stored_state("rain")));
+    EXPECT_FALSE(std::filesystem::exists(state));
   }
   EXPECT_EQ(visible(output), (std::set<std::string>{"rain.mp4", "rain.json", "results.csv"}));
   RunFolder next(output);

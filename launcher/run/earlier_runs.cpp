@@ -1,0 +1,87 @@
+#include "launcher/run/earlier_runs.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+#include "launcher/run/verify.hpp"
+#include "pipeline/stages/solver.hpp"
+#include "pipeline/stages/store.hpp"
+
+namespace wf {
+namespace {
+
+void rename_clips(const RunFolder& folder, const std::vector<Job>& jobs, FinishedClips& clips) {
+  for (const std::size_t clip : clips.renamed) {
+    Sidecar& sidecar = clips.found.at(clip);
+    const std::string before = sidecar.job.name;
+    sidecar = rename_clip(folder, sidecar, jobs[clip]);
+    spdlog::info("{} is finished: it was {} before, and is renamed", jobs[clip].name, before);
+  }
+}
+
+/// Why a clip keeps its name is decided in jobs/output/finished.hpp: the list's name is taken, or a user gave this one.
+void log_other_names(const std::vector<Job>& jobs, const FinishedClips& clips) {
+  for (const auto& [clip, sidecar] : clips.found)
+    if (sidecar.job.name != jobs[clip].name)
+      spdlog::info("{} is finished: it stays where it is, as {}", jobs[clip].name, sidecar.job.name);
+}
+
+/// The stage in which a clip continues when this many of its steps are done.
+Stage stage_at(const Job& job, std::int64_t step) {
+  if (step >= job.steps) return Stage::decode;
+  return step >= high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) ? Stage::low : Stage::high;
+}
+
+/// The clips of the list whose state an earlier run stored.
+std::map<std::size_t, Stage> find_stored(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe) {
+  std::map<std::size_t, Stage> stored;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const std::string hash = fingerprint(jobs[i], recipe);
+    if (const auto step = stored_step(folder.stored_state(hash), hash)) stored.emplace(i, stage_at(jobs[i], *step));
+  }
+  return stored;
+}
+
+}  // namespace
+
+FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
+                             const RunOptions& options) {
+  std::vector<std::string> fingerprints;
+  for (const Job& job : jobs) fingerprints.push_back(job.seed ? fingerprint(job, recipe) : "");
+  if (!options.force)
+    return find_finished(output, jobs, fingerprints,
+                         {.check = files_check(options.verify),
+                          .other_names = !options.names_are_given,
+                          .codec = to_string(options.video.codec)});
+  FinishedClips copies;
+  copies.copies = find_copies(fingerprints);
+  return copies;
+}
+
+EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe,
+                                const RunOptions& options) {
+  FinishedClips clips = finished_clips(folder.output(), jobs, recipe, options);
+  for (const auto& [clip, fault] : clips.damaged) spdlog::warn("{}; the clip is rendered again", fault);
+  rename_clips(folder, jobs, clips);
+  log_other_names(jobs, clips);
+  EarlierRuns earlier{.finished = std::move(clips.found), .copies = {}, .stored = {}};
+  for (const auto& [clip, original] : clips.copies) {
+    if (const auto found = earlier.finished.find(original); found != earlier.finished.end())
+      earlier.finished.emplace(clip, copy_clip(folder, found->second, jobs[clip]));
+    else
+      earlier.copies.emplace(original, clip);
+  }
+  earlier.stored = find_stored(folder, jobs, recipe);
+  for (const std::size_t clip : not_to_render(earlier)) earlier.stored.erase(clip);
+  return earlier;
+}
+
+std::vector<std::size_t> not_to_render(const EarlierRuns& earlier) {
+  std::vector<std::size_t> clips;
+  for (const auto& [clip, sidecar] : earlier.finished) clips.push_back(clip);
+  for (const auto& [original, copy] : earlier.copies) clips.push_back(copy);
+  std::ranges::sort(clips);
+  return clips;
+}
+
+}  // namespace wf
