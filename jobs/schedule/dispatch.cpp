@@ -9,6 +9,9 @@
 namespace wf {
 namespace {
 
+/// A clip with which so many groups were lost is not tried again: it may be what ends them.
+constexpr int most_losses = 2;
+
 Role other(Role role) { return role == Role::high ? Role::low : Role::high; }
 
 std::function<double(const Job&)> whole_clip(const Predicted& predicted) {
@@ -185,11 +188,12 @@ void Dispatch::done(int number, std::size_t clip, const SecondsByStage& seconds)
 }
 
 /// Ends an attempt at a clip that no group works on any more. While its state is still kept by a group, the clip
-/// continues from there.
+/// continues from there. A clip that failed once after continuing from a state on disk begins with its first leg the
+/// next time, in case that state is what is wrong.
 bool Dispatch::fail(std::size_t clip, Error::Kind kind) {
   Clip& entry = clips_[clip];
   free_slot(entry.reserved);
-  if (entry.stashed.group < 0) entry.leg = entry.restart_leg;
+  if (entry.stashed.group < 0) entry.leg = std::exchange(entry.restart_leg, 0);
   if (std::exchange(entry.state_lost, false)) return wait_for_leg(clip, entry.leg), true;  // not the clip's own failure
   if (queue_.failed(clip, kind, level_of(entry))) return set_legs_begun(clip, entry.leg), true;
   if (entry.stashed.group >= 0) pending_orders_.push_back({entry.stashed.group, ReleaseState{clip}});
@@ -228,7 +232,8 @@ std::vector<std::size_t> Dispatch::lost(int number) {
   std::vector<std::size_t> given_up;
   for (const std::size_t clip : std::exchange(gone.running, {})) {
     clips_[clip].group = -1;
-    if (!fail(clip, Error::internal)) given_up.push_back(clip);
+    const bool again = ++clips_[clip].losses < most_losses;
+    if (!fail(clip, again ? Error::internal : Error::permanent)) given_up.push_back(clip);
   }
   return given_up;
 }

@@ -95,8 +95,8 @@ class Dispatch {
   /// The group has stopped in this stage, after stop(), and has stored the clip's state on disk.
   void interrupted(int group, std::size_t clip, Stage stage);
   /// The group is gone, with the states that it kept. The clips that it worked on count as failed, since one of them
-  /// may have caused the loss; those that will not be tried again are returned. All others wait again, from where their
-  /// state was last kept. Does nothing for a group that is already lost.
+  /// may have caused the loss; a clip with which two groups were lost is not tried again. Those are returned. All
+  /// others wait again, from where their state was last kept. Does nothing for a group that is already lost.
   std::vector<std::size_t> lost(int group);
   /// Ends the run early: no more clips are assigned.
   void stop() { stopped_ = true; }
@@ -127,6 +127,7 @@ class Dispatch {
     int group = -1;               ///< The group that works on the clip; -1: none.
     Slot stashed;                 ///< Where the clip's state is kept.
     Slot reserved;                ///< Where its state will be kept after the leg that it is in.
+    int losses = 0;               ///< Groups that were lost while they worked on the clip.
     bool state_lost = false;      ///< Whether its state was lost before the group that works on it had fetched it.
   };
   using Counts = std::array<int, all_stages.size()>;

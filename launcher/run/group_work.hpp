@@ -29,7 +29,7 @@ class GroupWork {
   /// The role's expert, if this rank holds it now, for another rank to copy. May be called by any thread.
   virtual WeightLease lease(Role role) = 0;
   /// Begins a clip. state: what its earlier stages made, as stash() gave it; null: the clip starts from its prompt, or
-  /// from what an earlier run stored.
+  /// from what an earlier attempt stored, which may be later than its first stage.
   virtual void begin(std::size_t clip, const Bytes* state) = 0;
   /// Computes one stage other than write; high and low together with the other ranks of the group. Returns false if a
   /// stop was requested before the stage was done; the clip's state is then on the disk.

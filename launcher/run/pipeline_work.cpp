@@ -6,8 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/sha256.hpp"
 #include "base/text.hpp"
+#include "base/watched_work.hpp"
 #include "cluster/node.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/version.hpp"
@@ -59,6 +62,9 @@ std::int64_t last_step(const Job& job, Stage stage) {
   return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
 }
 
+/// The Denoising that a clip ends with, from its latents.
+Denoising finished_denoising(const Clip& clip) { return {clip.latents.x, {}, clip.job.steps}; }
+
 Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
 
 }  // namespace
@@ -70,6 +76,8 @@ PipelineWork::PipelineWork(Setting setting)
 
 void PipelineWork::take_role(Role role, const WeightPeer* peer) {
   if (role == Role::resident) return;
+  const WatchedWork watched("", role == Role::high ? "load the high-noise expert" : "load the low-noise expert");
+  fault_point("load");
   peer ? setting_.models.expert(expert_of(role), *peer) : setting_.models.expert(expert_of(role));
 }
 
@@ -86,12 +94,15 @@ void PipelineWork::begin(std::size_t clip, const Bytes* state) {
 
 bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done) {
   const std::string name(to_string(stage)), &clip = clip_->job.name;
+  const WatchedWork watched(clip, name);
   trace::Span span("stage", name, {{"clip", clip}});
   const std::int64_t last = last_step(clip_->job, stage);
   const auto progress = [&](Stage now, std::int64_t step, std::int64_t steps) {
     step_.reset();
     if (steps > 1) step_.emplace("step", name, std::initializer_list<trace::Argument>{{"step", std::to_string(step)}});
     if (nearly_done && step == last) nearly_done();
+    mark_progress();
+    fault_point(name.c_str());
     return setting_.gate({clip, now, step, steps});
   };
   try {
@@ -103,6 +114,9 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
     step_.reset();
     if (setting_.leads) spdlog::info("{}: stopped, its state is kept", clip);
     return false;
+  } catch (...) {
+    if (stage == Stage::decode && clip_->latents.x.defined()) keep_latents();
+    throw;
   }
   step_.reset();
   if (const auto peak = clip_->device_bytes.find(name); peak != clip_->device_bytes.end())
@@ -136,6 +150,7 @@ std::function<Bytes()> PipelineWork::stash() {
   return [clip, device = setting_.models.execution().device] {
     return within("job " + clip->job.name, [&] {
       const trace::Span span("communication", "stash", {{"clip", clip->job.name}});
+      const WatchedWork watched(clip->job.name, "stash");
       const SideStream side_stream(device);
       return pack(*clip);
     });
@@ -148,6 +163,8 @@ std::function<FinishedClip()> PipelineWork::finish() {
   return [this, clip, passed = passed_] {
     return within("job " + clip->job.name, [&] {
       const trace::Span span("stage", "write", {{"clip", clip->job.name}});
+      const WatchedWork watched(clip->job.name, "write");
+      fault_point("write");
       wf::advance(*clip, Stage::write, setting_.models);
       SecondsByStage seconds = seconds_of(*clip, passed);
       seconds[static_cast<std::size_t>(Stage::write)] = clip->seconds.at("write");
@@ -159,9 +176,20 @@ std::function<FinishedClip()> PipelineWork::finish() {
 void PipelineWork::store(std::size_t number, const Bytes& state) {
   Clip clip = start_clip(job(number));
   unpack(state, clip, at::kCPU);
-  if (!clip.state.x.defined()) return;  // only the text is embedded so far, which takes no time to repeat
-  store_denoising(clip.files.state, clip.state, clip.fingerprint);
-  spdlog::info("{}: stopped between the experts, its state is kept", clip.job.name);
+  const Denoising made = clip.latents.x.defined() ? finished_denoising(clip) : clip.state;
+  if (!made.x.defined()) return;  // only the text is embedded so far, which takes no time to repeat
+  store_state(clip.files.state, {made, clip.text}, clip.fingerprint);
+  spdlog::info("{}: stopped between two stages, its state is kept", clip.job.name);
+}
+
+/// Keeps the latents of a clip whose decoding failed, so that another attempt does not denoise it again. That they
+/// cannot be kept is no error of its own.
+void PipelineWork::keep_latents() const {
+  try {
+    store_state(clip_->files.state, {finished_denoising(*clip_), clip_->text}, clip_->fingerprint);
+  } catch (const Error& error) {
+    spdlog::warn("{}: its latents are not kept: {}", clip_->job.name, error.what());
+  }
 }
 
 Clip PipelineWork::start_clip(const Job& job) const {
@@ -171,13 +199,15 @@ Clip PipelineWork::start_clip(const Job& job) const {
   const FileNames names = names_of(job, setting_.options);
   const auto part = [&](const std::string& name) { return name.empty() ? Path() : setting_.folder.part(name); };
   clip.fingerprint = fingerprint(job, recipe_);
-  clip.files = {part(names.video), part(names.latents), part(names.frames), setting_.folder.stored_state(job.name)};
+  clip.files = {part(names.video), part(names.latents), part(names.frames),
+                setting_.folder.stored_state(clip.fingerprint)};
   clip.format = {.width = job.width,
                  .height = job.height,
                  .fps = job.fps,
                  .codec = setting_.options.video.codec,
                  .crf = setting_.options.video.crf,
                  .preset = setting_.options.video.preset,
+                 .color = setting_.options.video.color,
                  .comment = comment(job, recipe_, clip.fingerprint)};
   return clip;
 }
@@ -185,6 +215,7 @@ Clip PipelineWork::start_clip(const Job& job) const {
 /// Publishes the sidecar last, because a clip counts as finished once it has one.
 Sidecar PipelineWork::publish(const Clip& clip) const {
   const FileNames names = names_of(clip.job, setting_.options);
+  const std::string file_sha256 = sha256_of_file(setting_.folder.part(names.video));
   for (const std::string& name : {names.latents, names.frames, names.video}) {
     if (!name.empty()) setting_.folder.publish(name);
   }
@@ -198,7 +229,8 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
                         .how = how(clip),
                         .seconds = clip.seconds,
                         .latents_sha256 = clip.latents_sha256,
-                        .frames_sha256 = clip.frames_sha256};
+                        .frames_sha256 = clip.frames_sha256,
+                        .file_sha256 = file_sha256};
   setting_.folder.finish(sidecar);
   return sidecar;
 }

@@ -47,6 +47,7 @@ class PipelineWork final : public GroupWork {
   const Job& job(std::size_t clip) const { return setting_.jobs.at(clip); }
   Clip start_clip(const Job& job) const;
   void embed_texts_from(std::size_t first);
+  void keep_latents() const;
   Sidecar publish(const Clip& clip) const;
   std::map<std::string, std::string> how(const Clip& clip) const;
 

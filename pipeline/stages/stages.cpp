@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "base/watched_work.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/stages/clip_state.hpp"
 #include "pipeline/stages/decode.hpp"
@@ -24,16 +25,37 @@ std::string sha256_of(const at::Tensor& tensor) {
   return Sha256().update(bytes.const_data_ptr(), bytes.nbytes()).hex();
 }
 
-/// The stored state of this clip, or initial noise if there is none.
-Denoising start_or_continue(Clip& clip, Models& models) {
-  const at::Device device = models.execution().device;
-  if (!clip.files.state.empty()) {
-    if (auto stored = load_denoising(clip.files.state, clip.fingerprint, device)) {
-      clip.steps_resumed = stored->step;
-      return std::move(*stored);
-    }
-  }
-  return start(clip.job, models.parts().expert.in_dim, models.execution().noise, device);
+/// Lets the clip continue from its stored state. False when there is none that fits.
+bool continue_stored(Clip& clip, const Models& models) {
+  if (clip.files.state.empty()) return false;
+  std::optional<StoredState> stored = load_state(clip.files.state, clip.fingerprint, models.execution().device);
+  if (!stored) return false;
+  clip.steps_resumed = stored->state.step;
+  clip.state = std::move(stored->state);
+  if (!clip.text.prompt.text.defined()) clip.text = std::move(stored->text);
+  return true;
+}
+
+void start_or_continue(Clip& clip, Models& models) {
+  if (continue_stored(clip, models)) return;
+  clip.state = start(clip.job, models.parts().expert.in_dim, models.execution().noise, models.execution().device);
+}
+
+TextPair embed_texts(const Job& job, Models& models) {
+  return {models.embed(job.prompt), models.embed(job.negative_prompt)};
+}
+
+/// For a clip that begins with this stage: the earlier ones were done by an earlier run, which stored what they made.
+void continue_at(Clip& clip, std::int64_t least_step, Models& models) {
+  if (continue_stored(clip, models) && clip.state.step >= least_step) return;
+  std::error_code ignored;
+  std::filesystem::remove(clip.files.state, ignored);  // so that the next attempt does not find it again
+  throw Error(Error::transient, "the stored state of the clip cannot be used; it starts from the beginning");
+}
+
+void continue_at_low(Clip& clip, const Schedule& schedule, Models& models) {
+  continue_at(clip, high_noise_steps(schedule), models);
+  if (!clip.text.prompt.text.defined()) clip.text = embed_texts(clip.job, models);
 }
 
 bool is_leader(const Execution& execution) { return !execution.ranks || execution.ranks->rank() == 0; }
@@ -55,6 +77,11 @@ StepGate gate_of(Stage stage, const Schedule& schedule, const Execution& executi
   };
 }
 
+/// Stores what the clip can continue from; on a rank that does not lead its group there is no file to write.
+void store(const Clip& clip) {
+  if (!clip.files.state.empty()) store_state(clip.files.state, {clip.state, clip.text}, clip.fingerprint);
+}
+
 /// Denoises with one expert up to step `until`. When Progress asks for a stop, the state is stored and Interrupted is
 /// thrown.
 void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64_t until, Models& models,
@@ -67,7 +94,7 @@ void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64
   clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, execution,
                        gate_of(stage, schedule, execution, progress));
   if (clip.state.step >= until) return;
-  if (!clip.files.state.empty()) store_denoising(clip.files.state, clip.state, clip.fingerprint);
+  store(clip);
   throw Interrupted();
 }
 
@@ -80,7 +107,10 @@ void finish_latents(Clip& clip) {
 
 void decode_to_file(Clip& clip, Models& models) {
   clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames);
-  decode(clip.latents, models.vae(), [&](const Frames& frames) { clip.writer->append(frames); });
+  decode(clip.latents, models.vae(), [&](const Frames& frames) {
+    clip.writer->append(frames);
+    mark_progress();
+  });
 }
 
 /// The size in LibTorch's message: "1.50 GiB" from "Tried to allocate 1.50 GiB.".
@@ -115,16 +145,21 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   const Schedule schedule = make_schedule(clip.job.solver, clip.job.steps, clip.job.shift);
   switch (stage) {
     case Stage::text:
-      clip.text = {models.embed(clip.job.prompt), models.embed(clip.job.negative_prompt)};
+      clip.text = embed_texts(clip.job, models);
       return;
     case Stage::high:
-      if (is_leader(models.execution())) clip.state = start_or_continue(clip, models);
+      if (is_leader(models.execution())) start_or_continue(clip, models);
       return denoise_until(clip, stage, schedule, high_noise_steps(schedule), models, progress);
     case Stage::low:
+      if (is_leader(models.execution()) && !clip.state.x.defined()) continue_at_low(clip, schedule, models);
       denoise_until(clip, stage, schedule, schedule.steps(), models, progress);
       if (is_leader(models.execution())) finish_latents(clip);
       return;
     case Stage::decode:
+      if (!clip.latents.x.defined()) {
+        continue_at(clip, schedule.steps(), models);
+        finish_latents(clip);
+      }
       return decode_to_file(clip, models);
     case Stage::write:
       clip.frames_sha256 = clip.writer->finish();
@@ -170,9 +205,11 @@ void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& 
 void embed_in_background(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop) {
   const c10::InferenceMode no_autograd;
   try {
+    const WatchedWork watched("", "embed texts");
     for (const std::string& text : texts) {
       if (stop.stop_requested()) return;
       models.embed(text);
+      mark_progress();
     }
   } catch (const std::exception& error) {
     spdlog::debug("texts are not embedded ahead any further: {}", error.what());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/log.hpp"
 
 namespace wf {
@@ -114,17 +115,46 @@ void write_h5(const Path& path, Write&& write) {
   }
 }
 
-/// A tensor of a Denoising and the name of its dataset.
+/// A tensor of a stored state and the name of its dataset.
 struct StateTensor {
   const char* name;
-  at::Tensor& (*of)(Denoising&);
+  at::Tensor& (*of)(StoredState&);
 };
 constexpr StateTensor state_tensors[] = {
-    {"x", [](Denoising& s) -> at::Tensor& { return s.x; }},
-    {"corrected", [](Denoising& s) -> at::Tensor& { return s.solver.corrected; }},
-    {"m1", [](Denoising& s) -> at::Tensor& { return s.solver.m1; }},
-    {"m2", [](Denoising& s) -> at::Tensor& { return s.solver.m2; }},
+    {"x", [](StoredState& s) -> at::Tensor& { return s.state.x; }},
+    {"corrected", [](StoredState& s) -> at::Tensor& { return s.state.solver.corrected; }},
+    {"m1", [](StoredState& s) -> at::Tensor& { return s.state.solver.m1; }},
+    {"m2", [](StoredState& s) -> at::Tensor& { return s.state.solver.m2; }},
 };
+/// Embeddings may be bf16, which the file holds as f32 of the same values.
+constexpr StateTensor text_tensors[] = {
+    {"prompt", [](StoredState& s) -> at::Tensor& { return s.text.prompt.text; }},
+    {"negative_prompt", [](StoredState& s) -> at::Tensor& { return s.text.negative.text; }},
+};
+constexpr const char* bf16_text = "bf16_text";  ///< dataset: 1 when the embeddings are bf16
+
+void read_text_tensors(hid_t h5, StoredState& stored) {
+  if (H5Lexists(h5, bf16_text, H5P_DEFAULT) <= 0) return;
+  const at::ScalarType dtype = read_number(h5, bf16_text) == 1 ? at::kBFloat16 : at::kFloat;
+  for (const StateTensor& tensor : text_tensors) tensor.of(stored) = read_tensor(h5, tensor.name).to(dtype);
+}
+
+/// Calls read(the open file) if the file is there, whole, and of this fingerprint, and returns the result.
+template <class Read>
+auto read_stored(const Path& file, const std::string& fingerprint, const Read& read)
+    -> std::optional<decltype(read(hid_t{}))> {
+  if (!std::filesystem::exists(file)) return {};
+  prepare_hdf5();
+  try {
+    const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
+    if (read_text(h5, "fingerprint") == fingerprint) return read(h5);
+    spdlog::info("{}: the stored state is of another job or model and is not continued", file.string());
+  } catch (const Error& error) {
+    spdlog::warn("{}: the stored state is broken; the clip starts from the beginning ({})", file.string(),
+                 error.what());
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -146,37 +176,36 @@ Latents load_latents(const Path& file) {
   throw Error(Error::input, file.string() + ": is not an HDF5 file with a dataset 'latents' of four dimensions");
 }
 
-void store_denoising(const Path& file, const Denoising& state, const std::string& fingerprint) {
-  Denoising copy = state;
+void store_state(const Path& file, const StoredState& stored, const std::string& fingerprint) {
+  fault_point("store");
+  StoredState copy = stored;
   write_h5(file, [&](hid_t h5) {
     for (const StateTensor& tensor : state_tensors)
       if (tensor.of(copy).defined()) write_tensor(h5, tensor.name, tensor.of(copy));
-    write_number(h5, "order", state.solver.order);
-    write_number(h5, "step", state.step);
+    if (copy.text.prompt.text.defined()) {
+      write_number(h5, bf16_text, copy.text.prompt.text.scalar_type() == at::kBFloat16 ? 1 : 0);
+      for (const StateTensor& tensor : text_tensors) write_tensor(h5, tensor.name, tensor.of(copy).to(at::kFloat));
+    }
+    write_number(h5, "order", copy.state.solver.order);
+    write_number(h5, "step", copy.state.step);
     write_text(h5, "fingerprint", fingerprint);
   });
 }
 
-std::optional<Denoising> load_denoising(const Path& file, const std::string& fingerprint, at::Device device) {
-  if (!std::filesystem::exists(file)) return {};
-  prepare_hdf5();
-  try {
-    const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
-    if (read_text(h5, "fingerprint") != fingerprint) {
-      spdlog::info("{}: the stored state is of another job or model and is not continued", file.string());
-      return {};
-    }
-    Denoising state;
+std::optional<StoredState> load_state(const Path& file, const std::string& fingerprint, at::Device device) {
+  return read_stored(file, fingerprint, [&](hid_t h5) {
+    StoredState stored;
     for (const StateTensor& tensor : state_tensors)
-      if (at::Tensor stored = read_tensor(h5, tensor.name); stored.defined()) tensor.of(state) = stored.to(device);
-    state.solver.order = static_cast<int>(read_number(h5, "order"));
-    state.step = read_number(h5, "step");
-    return state;
-  } catch (const Error& error) {
-    spdlog::warn("{}: the stored state is broken; the clip starts from the beginning ({})", file.string(),
-                 error.what());
-    return {};
-  }
+      if (at::Tensor found = read_tensor(h5, tensor.name); found.defined()) tensor.of(stored) = found.to(device);
+    read_text_tensors(h5, stored);
+    stored.state.solver.order = static_cast<int>(read_number(h5, "order"));
+    stored.state.step = read_number(h5, "step");
+    return stored;
+  });
+}
+
+std::optional<std::int64_t> stored_step(const Path& file, const std::string& fingerprint) {
+  return read_stored(file, fingerprint, [](hid_t h5) { return read_number(h5, "step"); });
 }
 
 }  // namespace wf

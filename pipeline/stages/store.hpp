@@ -15,10 +15,18 @@ void store_latents(const Path& file, const Latents& latents, const std::string& 
 /// Reads the latents of such a file, onto the CPU. Throws input naming the file when it has no such dataset.
 Latents load_latents(const Path& file);
 
-/// Writes a Denoising with the clip's fingerprint, so that it can be continued bit for bit. Throws storage.
-void store_denoising(const Path& file, const Denoising& state, const std::string& fingerprint);
-/// Reads the stored state onto `device`. Empty when there is no file, or when it is broken or has another fingerprint,
-/// which the log then says: the clip starts from the beginning.
-std::optional<Denoising> load_denoising(const Path& file, const std::string& fingerprint, at::Device device);
+/// What a stopped clip continues from, to the same bits.
+struct StoredState {
+  Denoising state;     ///< with all steps done, x holds the clip's latents
+  TextPair text = {};  ///< on the CPU; undefined in the files of older versions, which did not store it
+};
+
+/// Writes the state of a clip with the clip's fingerprint. Throws storage.
+void store_state(const Path& file, const StoredState& stored, const std::string& fingerprint);
+/// Reads a stored state; its sample and solver state go to `device`. Empty when there is no file, or when it is broken
+/// or has another fingerprint, which the log then says: the clip starts from the beginning.
+std::optional<StoredState> load_state(const Path& file, const std::string& fingerprint, at::Device device);
+/// The number of denoising steps that a stored state has done, without reading its tensors. Empty as for load_state().
+std::optional<std::int64_t> stored_step(const Path& file, const std::string& fingerprint);
 
 }  // namespace wf

@@ -310,6 +310,16 @@ TEST(Dispatch, AStoredClipContinuesInItsStage) {
   EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 2 text-high"});
 }
 
+TEST(Dispatch, AClipThatFailsTwiceFromItsStoredStateStartsAnew) {
+  TextDispatch dispatch({job()}, {high, low}, {.change_seconds = 1e9});
+  dispatch.stored_before(0, Stage::low);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write"});
+    EXPECT_TRUE(dispatch.failed(1, 0, Error::transient));
+  }
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-high"}) << "the state may be what is wrong";
+}
+
 TEST(Dispatch, AClipInterruptedAfterTheFetchContinuesFromItsStoredState) {
   TextDispatch dispatch({job()}, {high, low}, {.retries = 1, .change_seconds = 1e9});
   dispatch.orders_after_ask(0);

@@ -62,11 +62,11 @@ TEST_P(EverySolver, StoredAtAnyStepAndContinuedGivesTheSameBits) {
   const TempFolder folder;
   const at::Tensor whole = clip.go_on(clip.noise(), clip.steps()).x;
   for (std::int64_t k = 0; k <= clip.steps(); ++k) {
-    store_denoising(folder / "state.h5", clip.go_on(clip.noise(), k), "some clip");
-    const auto stored = load_denoising(folder / "state.h5", "some clip", test::device());
+    store_state(folder / "state.h5", {clip.go_on(clip.noise(), k)}, "some clip");
+    const auto stored = load_state(folder / "state.h5", "some clip", test::device());
     ASSERT_TRUE(stored.has_value()) << "step " << k;
-    EXPECT_EQ(stored->step, k);
-    EXPECT_TRUE(at::equal(clip.go_on(*stored, clip.steps()).x, whole)) << "continued at step " << k;
+    EXPECT_EQ(stored->state.step, k);
+    EXPECT_TRUE(at::equal(clip.go_on(stored->state, clip.steps()).x, whole)) << "continued at step " << k;
   }
 }
 

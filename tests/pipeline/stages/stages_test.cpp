@@ -4,6 +4,7 @@
 
 #include <ATen/Version.h>
 
+#include "base/error.hpp"
 #include "base/sha256.hpp"
 #include "pipeline/stages/decode.hpp"
 #include "pipeline/stages/store.hpp"
@@ -58,14 +59,14 @@ TEST_P(GoldenRun, NoiseEqualsTheOfficialOne) {
   // A stop before the first step stores the noise.
   EXPECT_THROW(advance(clip, Stage::high, models, [](Stage, std::int64_t, std::int64_t) { return false; }),
                Interrupted);
-  const auto state = load_denoising(clip.files.state, "test", at::kCPU);
+  const auto state = load_state(clip.files.state, "test", at::kCPU);
   ASSERT_TRUE(state);
   // Without AVX2 LibTorch rounds logarithm and cosine otherwise, and so would the official code, whose noise was drawn
   // on a processor that has it.
   if (at::get_cpu_capability() == "DEFAULT")
-    expect_close(GetParam() + " noise", state->x, golden[GetParam() + ".noise"], 1e-6);
+    expect_close(GetParam() + " noise", state->state.x, golden[GetParam() + ".noise"], 1e-6);
   else
-    EXPECT_TRUE(at::equal(state->x, golden[GetParam() + ".noise"]));
+    EXPECT_TRUE(at::equal(state->state.x, golden[GetParam() + ".noise"]));
 }
 
 TEST_P(GoldenRun, StateAtTheBoundaryEqualsTheOfficialOne) {
@@ -98,6 +99,46 @@ TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {
     EXPECT_EQ(second.steps_resumed, stop_at);
     EXPECT_EQ(second.latents_sha256, whole.latents_sha256);
     EXPECT_EQ(second.frames_sha256, whole.frames_sha256);
+  }
+}
+
+/// A clip of the job, which another group has taken through the stages before this one.
+void expect_continued_at(Stage first, const Clip& whole, const TempFolder& folder, Models& models) {
+  Clip clip = clip_in(folder, whole.job);
+  for (const Stage stage : all_stages)
+    if (stage >= first) advance(clip, stage, models);
+  EXPECT_GT(clip.steps_resumed, 0);
+  EXPECT_EQ(clip.latents_sha256, whole.latents_sha256);
+  EXPECT_EQ(clip.frames_sha256, whole.frames_sha256);
+}
+
+TEST(Stages, AStoredClipBeginsWithTheStageItStoppedIn) {
+  Models models = golden_models();
+  const TempFolder whole_folder, cut_folder;
+  Clip whole = clip_in(whole_folder, job_of(golden_run("unipc")));
+  render(whole, models);
+
+  Clip stopped = clip_in(cut_folder, whole.job);
+  EXPECT_THROW(render(stopped, models, [](Stage, std::int64_t step, std::int64_t) { return step != 5; }), Interrupted);
+  expect_continued_at(Stage::low, whole, cut_folder, models);
+  store_state(cut_folder / "state.h5", {{whole.latents.x, {}, whole.job.steps}}, "test");
+  expect_continued_at(Stage::decode, whole, cut_folder, models);
+}
+
+TEST(Stages, AStateThatEndsTooEarlyForItsStageIsRefusedAndRemoved) {
+  Models models = golden_models();
+  const TempFolder folder;
+  Clip clip = clip_in(folder, job_of(golden_run("unipc")));
+  EXPECT_THROW(render(clip, models, [](Stage, std::int64_t step, std::int64_t) { return step != 2; }), Interrupted);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      Clip again = clip_in(folder, clip.job);
+      advance(again, Stage::low, models);
+      FAIL() << "the high-noise expert's steps are missing";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::transient) << error.what();
+    }
+    EXPECT_FALSE(std::filesystem::exists(clip.files.state));
   }
 }
 

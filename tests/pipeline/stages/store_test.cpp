@@ -24,45 +24,74 @@ Denoising some_state() {
 
 TEST(Store, DenoisingComesBackBitForBit) {
   const TempFolder folder;
-  store_denoising(folder / "a.h5", some_state(), "f");
-  const auto back = load_denoising(folder / "a.h5", "f", at::kCPU);
+  store_state(folder / "a.h5", {some_state()}, "f");
+  const auto back = load_state(folder / "a.h5", "f", at::kCPU);
   ASSERT_TRUE(back);
-  EXPECT_TRUE(at::equal(back->x, some_state().x));
-  EXPECT_TRUE(at::equal(back->solver.corrected, some_state().solver.corrected));
-  EXPECT_TRUE(at::equal(back->solver.m1, some_state().solver.m1));
-  EXPECT_FALSE(back->solver.m2.defined());
-  EXPECT_EQ(back->solver.order, 2);
-  EXPECT_EQ(back->step, 3);
+  EXPECT_TRUE(at::equal(back->state.x, some_state().x));
+  EXPECT_TRUE(at::equal(back->state.solver.corrected, some_state().solver.corrected));
+  EXPECT_TRUE(at::equal(back->state.solver.m1, some_state().solver.m1));
+  EXPECT_FALSE(back->state.solver.m2.defined());
+  EXPECT_EQ(back->state.solver.order, 2);
+  EXPECT_EQ(back->state.step, 3);
+}
+
+TEST(Store, EmbeddingsComeBackBitForBit) {
+  const TempFolder folder;
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor prompt = at::linspace(-2, 2, 12).view({3, 4}).to(dtype), negative = prompt.slice(0, 0, 2).neg();
+    store_state(folder / "a.h5", {some_state(), {{prompt}, {negative}}}, "f");
+    const auto back = load_state(folder / "a.h5", "f", at::kCPU);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->text.prompt.text.scalar_type(), dtype);
+    EXPECT_TRUE(at::equal(back->text.prompt.text, prompt));
+    EXPECT_TRUE(at::equal(back->text.negative.text, negative));
+  }
+}
+
+TEST(Store, AStateOfAnOlderVersionHasNoEmbeddings) {
+  const TempFolder folder;
+  store_state(folder / "a.h5", {some_state()}, "f");
+  EXPECT_FALSE(load_state(folder / "a.h5", "f", at::kCPU)->text.prompt.text.defined());
+}
+
+TEST(Store, TheStepIsReadAlone) {
+  const TempFolder folder;
+  store_state(folder / "a.h5", {some_state()}, "f");
+  EXPECT_EQ(stored_step(folder / "a.h5", "f"), 3);
+  EXPECT_FALSE(stored_step(folder / "a.h5", "g"));
+  EXPECT_FALSE(stored_step(folder / "none.h5", "f"));
+  std::filesystem::resize_file(folder / "a.h5", 100);
+  EXPECT_FALSE(stored_step(folder / "a.h5", "f"));
 }
 
 TEST(Store, AnotherFingerprintIsNotContinued) {
   const TempFolder folder;
-  store_denoising(folder / "a.h5", some_state(), "f");
-  EXPECT_FALSE(load_denoising(folder / "a.h5", "g", at::kCPU));
+  store_state(folder / "a.h5", {some_state()}, "f");
+  EXPECT_FALSE(load_state(folder / "a.h5", "g", at::kCPU));
 }
 
 TEST(Store, AMissingFileIsNoState) {
   const TempFolder folder;
-  EXPECT_FALSE(load_denoising(folder / "none.h5", "f", at::kCPU));
+  EXPECT_FALSE(load_state(folder / "none.h5", "f", at::kCPU));
 }
 
 TEST(Store, ATruncatedFileIsNoState) {
   const TempFolder folder;
-  store_denoising(folder / "a.h5", some_state(), "f");
+  store_state(folder / "a.h5", {some_state()}, "f");
   const auto size = std::filesystem::file_size(folder / "a.h5");
   for (const std::uintmax_t left : {size / 2, std::uintmax_t{100}, std::uintmax_t{0}}) {
     std::filesystem::resize_file(folder / "a.h5", left);
-    EXPECT_FALSE(load_denoising(folder / "a.h5", "f", at::kCPU)) << left;
+    EXPECT_FALSE(load_state(folder / "a.h5", "f", at::kCPU)) << left;
   }
 }
 
 TEST(Store, AFailedWriteLeavesTheOldFile) {
   const TempFolder folder;
-  store_denoising(folder / "a.h5", some_state(), "old");
+  store_state(folder / "a.h5", {some_state()}, "old");
   inject_file_faults([](FileStep step, const Path&) { return step == FileStep::flush ? ENOSPC : 0; });
-  EXPECT_THROW(store_denoising(folder / "a.h5", some_state(), "new"), Error);
+  EXPECT_THROW(store_state(folder / "a.h5", {some_state()}, "new"), Error);
   inject_file_faults({});
-  EXPECT_TRUE(load_denoising(folder / "a.h5", "old", at::kCPU));
+  EXPECT_TRUE(load_state(folder / "a.h5", "old", at::kCPU));
   EXPECT_FALSE(std::filesystem::exists(folder / "a.h5.part"));
 }
 
@@ -83,7 +112,7 @@ TEST(Store, AFileThatIsNotHdf5IsRefusedAsLatents) {
   const rlimit limit{bytes, bytes};
   if (std::signal(SIGXFSZ, SIG_IGN) == SIG_ERR || ::setrlimit(RLIMIT_FSIZE, &limit) != 0) std::_Exit(98);
   try {
-    store_denoising(folder / "a.h5", some_state(), "f");
+    store_state(folder / "a.h5", {some_state()}, "f");
     std::_Exit(99);
   } catch (const Error& error) {
     std::exit(exit_code(error.kind()));
