@@ -13,7 +13,7 @@
 
 namespace wf {
 
-/// What a run was planned for, the plan, and the host name of each rank's node.
+/// What a run was planned for, the plan, and the name of each rank's node.
 struct PlannedRun {
   PlanRequest request;
   PlacementPlan plan;

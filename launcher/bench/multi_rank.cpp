@@ -59,7 +59,7 @@ void load_expert(Team& team, Models& models) {
   team.agree([&] {
     in_memory("bench forward", models.execution().device, [&] {
       if (here.size() == 1) return void(models.expert(Expert::high));
-      NodeReader reader(team.world(), here);
+      NodeReader reader(team.world(), here, {.deadline = team.deadline()});
       models.load_ahead(Part::high_expert, reader);
     });
   });
@@ -132,7 +132,7 @@ std::vector<Result> measure_together(const BenchOptions& options, const Rank& ra
   try {
     RankProcess process(rank);
     try {
-      Team team(process);
+      Team team(process, options.run.collective_timeout);
       return measure(team, options);
     } catch (const std::exception&) {
       const Error error = current_error();

@@ -95,8 +95,9 @@ void print(const BenchOptions& options, const std::vector<Result>& results) {
     json["speedup"] = before / after;
     text += fmt::format("\nspeed-up: {:.3f} s / {:.3f} s = {:.2f}\n", before, after, before / after);
   }
-  if (options.save_results) write_file(*options.save_results, json.dump(2) + "\n");
-  std::cout << (options.run.json ? json.dump() + "\n" : text) << std::flush;
+  constexpr auto replace = Json::error_handler_t::replace;  // the command line may hold a path that is not UTF-8
+  if (options.save_results) write_file(*options.save_results, json.dump(2, ' ', false, replace) + "\n");
+  std::cout << (options.run.json ? json.dump(-1, ' ', false, replace) + "\n" : text) << std::flush;
 }
 
 }  // namespace wf

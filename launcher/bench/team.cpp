@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "launcher/run/groups.hpp"
@@ -13,9 +12,6 @@
 
 namespace wf {
 namespace {
-
-/// Time for the others to do what one rank has done: one may be writing a model, or reading one from a slow disk.
-constexpr auto deadline = std::chrono::minutes(10);
 
 constexpr int succeeded = -1;
 
@@ -39,8 +35,11 @@ Outcome outcome_of(const std::function<void()>& part) {
 
 }  // namespace
 
-Team::Team(RankProcess& process)
-    : process_(process), rendezvous_(*process.transport), host_(mpi_communicator(process.world.value())) {}
+Team::Team(RankProcess& process, std::chrono::milliseconds deadline)
+    : process_(process),
+      deadline_(deadline),
+      rendezvous_(*process.transport),
+      host_(mpi_communicator(process.world.value(), {.deadline = deadline})) {}
 
 std::string Team::describe() const {
   const int nodes = process_.place.nodes;
@@ -50,12 +49,12 @@ std::string Team::describe() const {
 Team::Communicators Team::communicators(at::Device device) const {
   const std::vector<int> ranks = make_groups(process_.hosts, size()).ranks.front();
   Communicators all{host_->subgroup(ranks), nullptr};
-  if (device.is_cuda()) all.device = nccl_communicator(host_->subgroup(ranks), device, {}, ranks);
+  if (device.is_cuda()) all.device = nccl_communicator(host_->subgroup(ranks), device, {.deadline = deadline_}, ranks);
   return all;
 }
 
 void Team::agree(const std::function<void()>& part) {
-  const std::vector<Outcome> outcomes = rendezvous_.all_gather(outcome_of(part), deadline);
+  const std::vector<Outcome> outcomes = rendezvous_.all_gather(outcome_of(part), deadline_);
   const auto first = std::ranges::find_if(outcomes, &Outcome::failed);
   if (first == outcomes.end()) return;
   if (rank() != 0) throw Abandoned();
@@ -65,13 +64,13 @@ void Team::agree(const std::function<void()>& part) {
 }
 
 double Team::most(double own) {
-  const std::vector<double> all = rendezvous_.all_gather(own, deadline);
+  const std::vector<double> all = rendezvous_.all_gather(own, deadline_);
   const auto nan = std::ranges::find_if(all, [](double value) { return std::isnan(value); });
   return nan == all.end() ? std::ranges::max(all) : *nan;
 }
 
 std::string Team::from(int rank, const std::string& own) {
-  return rendezvous_.all_gather(own, deadline).at(static_cast<std::size_t>(rank));
+  return rendezvous_.all_gather(own, deadline_).at(static_cast<std::size_t>(rank));
 }
 
 Timing Team::time_runs(at::Device device, int runs, const std::function<void()>& work) {

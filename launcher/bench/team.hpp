@@ -1,6 +1,7 @@
 // launcher/bench/team.hpp: the ranks of a measurement: they agree on values and errors, and time work together.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -23,17 +24,19 @@ struct Abandoned {
 
 /// All ranks of one `wanfarm bench`; one thread of each rank uses it. agree(), most(), from(), communicators() and
 /// time_runs() are collective: every rank calls them, in the same order. They throw an Error(resource) that names a
-/// rank which does not join in within ten minutes. Values and errors are exchanged over the transport of the process
+/// rank which does not join in within the deadline. Values and errors are exchanged over the transport of the process
 /// (cluster/rendezvous.hpp); communicators only start measurements together, or are what is measured.
 class Team {
  public:
-  /// Collective. `process` has a world and outlives the team.
-  explicit Team(RankProcess& process);
+  /// Collective. `process` has a world and outlives the team. deadline: the time for the others to do what one rank has
+  /// done, which may be writing a model, or reading one from a slow disk.
+  Team(RankProcess& process, std::chrono::milliseconds deadline);
 
   int rank() const { return rendezvous_.rank(); }
   int size() const { return rendezvous_.size(); }
   const RankProcess& process() const { return process_; }
   World& world() { return *process_.world; }
+  std::chrono::milliseconds deadline() const { return deadline_; }
   /// "2 ranks on 1 machine".
   std::string describe() const;
 
@@ -59,6 +62,7 @@ class Team {
 
  private:
   RankProcess& process_;
+  std::chrono::milliseconds deadline_;
   Rendezvous rendezvous_;
   std::unique_ptr<Communicator> host_;
 };

@@ -33,6 +33,10 @@ Setter into_positive(const std::string& key, std::optional<double>& target) {
   return [&target, key](const std::string& text) { target = parse_positive(key, text); };
 }
 
+Setter into_negative_prompt(std::optional<std::string>& target) {
+  return [&target](const std::string& text) { check_prompt("negative_prompt", text), target = text; };
+}
+
 Setter into_bytes(std::uint64_t& target) {
   return [&target](const std::string& text) {
     double number = 0;
@@ -42,6 +46,12 @@ Setter into_bytes(std::uint64_t& target) {
     if (error != std::errc{} || !(number > 0 && number < 1e6) || !(binary || decimal))
       throw Error(Error::input, "a size such as 48GiB or 48GB is needed, got '" + text + "'");
     target = static_cast<std::uint64_t>(number * (binary ? static_cast<double>(1ull << 30) : 1e9));
+  };
+}
+
+Setter into_seconds(std::chrono::seconds& target, int least) {
+  return [&target, least](const std::string& text) {
+    target = std::chrono::seconds(parse_count("the value", text, least));
   };
 }
 
@@ -57,7 +67,7 @@ std::vector<Flag> job_flags(JobSettings& s) {
       {"--seed", "N|random", "seed of the initial noise (42)", into(s.seed)},
       {"--samples", "N", "videos per prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
       {"--negative-prompt", "TEXT", "what the video should not show (default: the official one)",
-       into(s.negative_prompt)},
+       into_negative_prompt(s.negative_prompt)},
       {"--priority", "N", "clips of higher priority are rendered first (0)",
        into_count("priority", s.priority, std::numeric_limits<int>::min())},
   };
@@ -120,15 +130,26 @@ std::vector<Flag> computing_flags(RunOptions& o) {
 /// Flags for the resources that a run may use.
 std::vector<Flag> resource_flags(RunOptions& o) {
   const Choices<NoiseSource> sources{{"cpu", NoiseSource::cpu}, {"device", NoiseSource::device}};
-  return {{"--gpu-memory", "SIZE", "use at most this much of each GPU, e.g. 48GiB (default: all)",
-           into_bytes(o.gpu_memory)},
-          choice_flag("--noise", sources,
-                      "RNG for the initial noise: cpu (same on every machine) or device (matches the official code on "
-                      "that GPU)",
-                      o.noise),
-          {"--ranks", "N", "processes that render together, one per GPU; started with mpirun, or srun in a Slurm job",
-           into(o.ranks, 1)},
-          {"--threads", "N", "threads per rank; 0: all of its cores (0)", into(o.threads, 0)}};
+  return {
+      {"--gpu-memory", "SIZE", "use at most this much of each GPU, e.g. 48GiB (default: all)",
+       into_bytes(o.gpu_memory)},
+      choice_flag("--noise", sources,
+                  "RNG for the initial noise: cpu (same on every machine) or device (matches the official code on "
+                  "that GPU)",
+                  o.noise),
+      {"--ranks", "N", "processes that render together, one per GPU; started with mpirun, or srun in a Slurm job",
+       into(o.ranks, 1)},
+      {"--restarts", "N", "with --ranks: start them again when ranks are lost, N times without a finished clip (3)",
+       into(o.restarts, 0)},
+      {"--heartbeat-timeout", "SECONDS", "a rank that has sent nothing for this long counts as lost (8)",
+       into_seconds(o.heartbeat_timeout, 3)},
+      {"--stall-timeout", "SECONDS",
+       "a rank that answers but makes no progress for this long, and for eight predicted steps, counts as hung (60)",
+       into_seconds(o.stall_timeout, 1)},
+      {"--collective-timeout", "SECONDS",
+       "how long the ranks of a group wait for one of them, which may still be loading (600)",
+       into_seconds(o.collective_timeout, 1)},
+      {"--threads", "N", "threads per rank; 0: all of its cores (0)", into(o.threads, 0)}};
 }
 
 std::vector<Flag> output_flags(RunOptions& o) {
@@ -136,13 +157,22 @@ std::vector<Flag> output_flags(RunOptions& o) {
   for (const VideoCodec codec : all_codecs) codecs.emplace_back(to_string(codec), codec);
   const Choices<LogLevel> levels{{"trace", LogLevel::trace}, {"debug", LogLevel::debug}, {"info", LogLevel::info},
                                  {"warn", LogLevel::warn},   {"error", LogLevel::error}, {"off", LogLevel::off}};
+  Choices<ColorMatrix> matrices;
+  for (const ColorMatrix matrix : all_color_matrices) matrices.emplace_back(to_string(matrix), matrix);
+  const Choices<Verify> checks{{"size", Verify::size}, {"hash", Verify::hash}, {"decode", Verify::decode}};
   return {
       {"--save-latents", "", "also keep the final latents as NAME.h5", into(o.video.save_latents)},
       {"--png", "", "also keep every frame as a PNG file in NAME/", into(o.video.png)},
       choice_flag("--codec", codecs, "video codec; ffv1 is lossless; auto: h264, or y4m without FFmpeg", o.video.codec),
       {"--crf", "0..51", "quality of h264 and hevc, lower is better (10)", into(o.video.crf, 0)},
       {"--preset", "NAME", "encoder preset: ultrafast ... veryslow (medium)", into(o.video.preset)},
+      choice_flag("--color", matrices, "YUV matrix that the video is converted with and tagged with (bt709)",
+                  o.video.color),
       {"--trace", "FILE", "record what each rank did when (Chrome trace, for ui.perfetto.dev)", into(o.trace)},
+      choice_flag(
+          "--verify", checks,
+          "check of finished clips: size of the file, its hash too, or also that it decodes to all frames (size)",
+          o.verify),
       {"--force", "", "render finished clips again", into(o.force)},
       {"--json", "", "one JSON line per clip on stdout, then a summary", into(o.json)},
       {"--dry-run", "", "show every resolved value, write nothing", into(o.dry_run)},

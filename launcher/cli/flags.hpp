@@ -1,6 +1,7 @@
 // launcher/cli/flags.hpp: the flags that several verbs share, and the setters that parse their values.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,8 @@ std::function<void(const std::string&)> into_frames(std::optional<int>& target);
 std::function<void(const std::string&)> into_count(const std::string& key, std::optional<int>& target, int least);
 /// A setter for a number of bytes, written "48GiB", "48GB", or "48" for GiB.
 std::function<void(const std::string&)> into_bytes(std::uint64_t& target);
+std::function<void(const std::string&)> into_seconds(std::chrono::seconds& target, int least);
+std::function<void(const std::string&)> into_negative_prompt(std::optional<std::string>& target);
 std::function<void(const std::string&)> into_positive(const std::string& key, std::optional<double>& target);
 
 }  // namespace wf

@@ -61,7 +61,7 @@ Finding summary(const RankReports& reports) {
                   ranks_on.size() == 1 ? "1 machine" : fmt::format("{} machines", ranks_on.size()), join(nodes, ", "))};
 }
 
-/// What identifies a GPU in the cluster: its host name and Gpu::pci.
+/// What identifies a GPU in the cluster: the name of its node and Gpu::pci.
 using Place = std::pair<std::string, std::string>;
 
 std::map<Place, RankReports> by_gpu(const RankReports& reports) {

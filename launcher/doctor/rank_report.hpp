@@ -14,7 +14,7 @@ namespace wf {
 /// One rank's view of itself. Sizes are in bytes.
 struct RankReport {
   int rank = 0;
-  std::string host;              ///< Host name of the rank's node.
+  std::string host;              ///< Name of the rank's node, as in World::hosts().
   int threads = 1;               ///< Threads that this rank would compute with.
   std::uint64_t node_bytes = 0;  ///< Memory of the rank's node.
   int ranks_on_node = 1;         ///< Ranks that share the node, this one included.

@@ -1,7 +1,9 @@
 // launcher/options/run_options.hpp: the choices of one run as typed values, filled in by the command line.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -21,12 +23,19 @@ struct VideoOptions {
   VideoCodec codec = default_codec();
   int crf = 10;                   ///< Quality of h264 and hevc, 0..51; lower is better.
   std::string preset = "medium";  ///< Speed of h264 and hevc encoding: a preset of libx264 or libx265.
-  bool save_latents = false;      ///< Also write the latents as NAME.h5.
-  bool png = false;               ///< Also write every frame: NAME/00001.png ...
+  ColorMatrix color = ColorMatrix::bt709;
+  bool save_latents = false;  ///< Also write the latents as NAME.h5.
+  bool png = false;           ///< Also write every frame: NAME/00001.png ...
 };
+
+/// How the videos of clips that earlier runs finished are checked before they are kept; each check includes those
+/// before it (launcher/run/verify.hpp).
+enum class Verify { size, hash, decode };
 
 /// How a run is carried out. Its jobs are not part of it.
 struct RunOptions {
+  /// What the command asks to be rendered, as text by flag, so that ranks which were started differently are found.
+  std::map<std::string, std::string> request;
   std::optional<Path> model, output;  ///< Folders; empty: those of the list, or else the built-in ones.
   DeviceChoice device = DeviceChoice::automatic;
   std::optional<Precision> precision;  ///< Empty: reference on a CPU, exact on a GPU.
@@ -37,9 +46,15 @@ struct RunOptions {
   PlanningOptions planning;
   std::uint64_t gpu_memory = 0;  ///< Bytes that tensors may take on each GPU; 0: all of its memory.
   int threads = 0;               ///< Computing threads of a rank; 0: one for each core it may use.
-  int ranks = 0;  ///< Ranks to start (cluster/launch/start_ranks.hpp); 0: those that mpirun or srun started.
+  int ranks = 0;     ///< Ranks to start (cluster/launch/start_ranks.hpp); 0: those that mpirun or srun started.
+  int restarts = 3;  ///< How often in a row, without a finished clip, ranks are started again after a loss.
+  std::chrono::seconds heartbeat_timeout{8};     ///< Silence after which a rank counts as lost.
+  std::chrono::seconds stall_timeout{60};        ///< Time without progress after which a rank counts as hung.
+  std::chrono::seconds collective_timeout{600};  ///< How long the ranks of a group wait for one of them.
   VideoOptions video;
-  Path trace;                           ///< File for the trace of what each rank did when; empty: no trace.
+  Path trace;  ///< File for the trace of what each rank did when; empty: no trace.
+  Verify verify = Verify::size;
+  bool names_are_given = false;         ///< Finished clips are not looked for under other names.
   bool force = false;                   ///< Render clips that are already there, too.
   bool dry_run = false;                 ///< Plan and check only.
   bool json = false;                    ///< Print a JSON line for each clip on stdout.

@@ -8,8 +8,9 @@ namespace wf {
 
 /// The hardware of one rank. Ranks send it to rank 0 before a run.
 struct RankResources {
-  std::string host;                ///< Host name of the rank's node.
+  std::string host;                ///< Name of the rank's node: ranks of equal names share its memory.
   std::string device_name;         ///< "NVIDIA H200", or "cpu".
+  std::string gpu;                 ///< PCI address of the rank's GPU in its node; "" for a CPU.
   std::uint64_t memory_bytes = 0;  ///< Memory that tensors may take on the rank's GPU; 0 for a CPU.
   std::uint64_t host_bytes = 0;    ///< Memory of the rank's node.
   int threads = 1;                 ///< Computing threads of the rank.

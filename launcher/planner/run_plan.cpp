@@ -4,10 +4,12 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
+#include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "parallel/device.hpp"
@@ -79,18 +81,62 @@ Residency residency_of(PlacementMode mode) {
   return mode == PlacementMode::pipeline ? Residency::one : Residency::exchanged;
 }
 
+/// What a process takes of its GPU's memory before its first tensor: its CUDA context, which the planner's margin
+/// covers.
+constexpr std::uint64_t own_bytes = 1ull << 30;
+
+std::string pci_address(at::Device device) {
+  return device.is_cpu() ? "" : cuda_view().gpus.at(static_cast<std::size_t>(device.index())).pci;
+}
+
+/// The limit of this process's tensors, and no more than other processes leave of the GPU.
+std::uint64_t usable_memory(at::Device device) {
+  const std::uint64_t limit = memory_limit(device);
+  if (device.is_cpu()) return limit;
+  const std::uint64_t total = cuda_view().gpus.at(static_cast<std::size_t>(device.index())).memory_bytes;
+  const std::uint64_t usable = without_others(limit, total, free_memory(device.index()));
+  if (usable < limit)
+    spdlog::warn("other processes hold memory of {} {}: planning with {} instead of {} (nvidia-smi lists them)",
+                 device_name(device), device.index(), gibibytes(usable), gibibytes(limit));
+  return usable;
+}
+
+/// Throws environment when ranks have the same GPU: each would plan with all of its memory.
+void check_own_gpus(const std::vector<RankResources>& resources) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::size_t>> ranks;
+  for (std::size_t rank = 0; rank < resources.size(); ++rank)
+    if (!resources[rank].gpu.empty()) ranks[{resources[rank].host, resources[rank].gpu}].push_back(rank);
+  for (const auto& [gpu, sharing] : ranks)
+    if (sharing.size() > 1)
+      throw Error(
+          Error::environment,
+          fmt::format("ranks {} and {} on {} have the same GPU, {} at {}: start no more ranks on a node than it "
+                      "has GPUs, or let them see more of them (CUDA_VISIBLE_DEVICES, Slurm's --gpus-per-node)",
+                      sharing[0], sharing[1], gpu.first, resources[sharing[0]].device_name, gpu.second));
+}
+
 }  // namespace
 
 RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory) {
   if (gpu_memory > 0) limit_memory(execution.device, gpu_memory);
   const Node node = this_node();
-  return {node.host, device_name(execution.device), memory_limit(execution.device), node.memory_bytes,
-          at::get_num_threads()};
+  return {.host = node.host,
+          .device_name = device_name(execution.device),
+          .gpu = pci_address(execution.device),
+          .memory_bytes = usable_memory(execution.device),
+          .host_bytes = node.memory_bytes,
+          .threads = at::get_num_threads()};
+}
+
+std::uint64_t without_others(std::uint64_t limit, std::uint64_t total, std::uint64_t free) {
+  const std::uint64_t taken = total - std::min(free, total);
+  return taken <= own_bytes ? limit : std::min(limit, total - taken + own_bytes);
 }
 
 ClusterResources cluster_resources(const std::vector<RankResources>& resources) {
   ClusterResources ranks{{}, resources.front().device_name, ~0ull, ~0ull, resources.front().threads};
   std::vector<std::string> hosts;
+  check_own_gpus(resources);
   for (const RankResources& each : resources) {
     check_alike(each, resources.front());
     const auto host = static_cast<std::size_t>(std::ranges::find(hosts, each.host) - hosts.begin());

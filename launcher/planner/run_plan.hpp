@@ -16,6 +16,10 @@ namespace wf {
 /// (bytes; 0: no limit) the limit of its GPU.
 RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory);
 
+/// What a process can use of a GPU that others use as well, in bytes: `limit` of its own, less where the others leave
+/// less of `total` than `free` and its own CUDA context.
+std::uint64_t without_others(std::uint64_t limit, std::uint64_t total, std::uint64_t free);
+
 /// The resources that every rank has: where ranks differ, the least of them. Sizes are in bytes.
 struct ClusterResources {
   std::vector<int> on_node = {1};  ///< Ranks on each node.
@@ -26,7 +30,7 @@ struct ClusterResources {
 };
 
 /// Combines the resources of all ranks, given in rank order. Throws environment when some ranks compute on GPUs and
-/// others on CPUs.
+/// others on CPUs, or when two ranks have the same GPU.
 ClusterResources cluster_resources(const std::vector<RankResources>& resources);
 
 /// The planner's request for a run. Throws what chosen_figures() throws.

@@ -19,7 +19,7 @@ double seconds_now() {
 }  // namespace
 
 Coordinator::Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer)
-    : dispatch_(dispatch), groups_(groups), agent_(agent), observer_(observer), groups_at_work_(groups.count()) {}
+    : dispatch_(dispatch), groups_(groups), agent_(agent), observer_(observer) {}
 
 void Coordinator::run() {
   trace::name_thread("dispatch");
@@ -42,7 +42,8 @@ void Coordinator::dispatch_until_over() {
 }
 
 bool Coordinator::over() const {
-  return groups_at_work_ == 0 && dispatch_.over() && std::ssize(traces_) == agent_.size() - 1;
+  return std::ssize(have_ended_) == groups_.count() && dispatch_.over() &&
+         std::ssize(traces_) == agent_.size() - 1 - lost_ranks_;
 }
 
 // ---- Reports
@@ -62,6 +63,7 @@ void Coordinator::handle(const Message& message) {
 void Coordinator::dispatch_report(const Message& message) {
   std::visit(Match{[&](const message::NearlyIdle& m) { nearly_idle_.try_emplace(m.group); },
                    [&](const message::RequestWork& m) {
+                     begin(m.group);
                      nearly_idle_.erase(m.group);
                      ready_for_[m.group] = dispatch_.role(m.group);
                      dispatch_.ask(m.group);
@@ -72,7 +74,7 @@ void Coordinator::dispatch_report(const Message& message) {
                      dispatch_.done(m.group, m.clip, m.seconds);
                      observer_.done(m.clip, m.sidecar);
                    },
-                   [&](const message::Failed& m) { on_failure(m); },
+                   [&](const message::Failed& m) { on_failure(m); }, [&](const message::Lost& m) { on_loss(m); },
                    [&](const message::Farewell& m) { traces_.push_back(m.trace); },
                    [&](const message::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
                    [](const auto& other) { spdlog::debug("message {} is not for rank 0", Message(other).index()); }},
@@ -88,6 +90,24 @@ void Coordinator::on_failure(const message::Failed& failed) {
     return stop_for(error);
   }
   observer_.failed(failed.clip, error, dispatch_.failed(failed.group, failed.clip, error.kind()));
+}
+
+/// The first request for work says that the group has loaded its models, for which the ranks of a node need each other.
+void Coordinator::begin(int group) {
+  have_begun_.insert(group);
+  if (groups_.count() == agent_.size() && std::ssize(have_begun_) == groups_.count()) agent_.survive_losses();
+}
+
+void Coordinator::on_loss(const message::Lost& lost) {
+  const int group = groups_.of(lost.rank);
+  ++lost_ranks_;
+  observer_.lost(agent_.name(lost.rank), lost.why);
+  const std::vector<std::size_t> given_up = dispatch_.lost(group);
+  have_ended_.insert(group);
+  ready_for_.erase(group);
+  nearly_idle_.erase(group);
+  const Error error(Error::permanent, "it is set aside, for two ranks were lost while they worked on it");
+  for (const std::size_t clip : given_up) observer_.failed(clip, error, false);
 }
 
 void Coordinator::stop_for(const Error& error) {
@@ -128,7 +148,7 @@ void Coordinator::send_orders() {
                      [&](const ReleaseState& r) { agent_.send(leader, message::ReleaseState{r.clip}); },
                      [&](const NoMoreWork&) {
                        agent_.send(leader, message::NoMoreWork{stopped_});
-                       --groups_at_work_;
+                       have_ended_.insert(order.group);
                        ready_for_.erase(order.group);
                      }},
                order.what);

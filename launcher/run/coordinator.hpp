@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ class RunObserver {
   virtual void done(std::size_t clip, const std::string& sidecar) = 0;  ///< sidecar: JSON
   /// tried_again: whether the clip will get another attempt.
   virtual void failed(std::size_t clip, const Error& error, bool tried_again) = 0;
+  /// A rank is lost, and the run goes on without it. `name`: "rank 3 (node n2)".
+  virtual void lost(const std::string& name, const std::string& why) = 0;
   /// What each rank is doing. Called after every report, and at least about ten times a second.
   virtual void at_work(const std::vector<Activity>& ranks) = 0;
 };
@@ -31,6 +34,9 @@ class Coordinator {
   /// `dispatch` has already been told which clips earlier runs finished. All arguments must outlive the coordinator.
   Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer);
 
+  /// Where every group is a single rank and all have loaded their models, a rank that is lost or hangs costs the clips
+  /// that it works on an attempt, and the run goes on without it. Before that, and in larger groups, it ends the run.
+  ///
   /// To be called on a thread of its own. Returns once every group has had its last order and every other rank has sent
   /// its Farewell, the last message of a rank. After a stop signal, or an error of the disk or the node that would hit
   /// every clip, the groups finish their current step and store what they have computed. A bug, such as a report that
@@ -51,6 +57,8 @@ class Coordinator {
   void handle(const Message& message);
   void dispatch_report(const Message& message);
   void on_failure(const message::Failed& failed);
+  void begin(int group);
+  void on_loss(const message::Lost& lost);
   void stop_for(const Error& error);
   void stop();
   int holder_of(const Assignment& assignment) const;
@@ -64,9 +72,10 @@ class Coordinator {
   RunObserver& observer_;
   std::optional<Error> fatal_;
   std::vector<std::string> traces_;
+  int lost_ranks_ = 0;
   std::map<int, Role> ready_for_;                          ///< groups that have loaded the expert of this role
   std::map<int, std::optional<std::size_t>> nearly_idle_;  ///< groups about to ask; their PrefetchHint's clip
-  int groups_at_work_;                                     ///< groups that have not had their last order
+  std::set<int> have_begun_, have_ended_;                  ///< groups that have had their first, their last order
   bool stopped_ = false;
   std::atomic<bool> abandoned_ = false;
 };

@@ -9,7 +9,7 @@ namespace wf {
 
 struct Groups {
   std::vector<std::vector<int>> ranks;  ///< ranks[g]: the ranks of group g, its leader first
-  std::vector<std::string> hosts = {};  ///< host name of each rank
+  std::vector<std::string> hosts = {};  ///< name of each rank's node
 
   int leader(int group) const { return ranks.at(static_cast<std::size_t>(group)).front(); }
   int count() const { return static_cast<int>(ranks.size()); }
@@ -20,8 +20,8 @@ struct Groups {
 };
 
 /// Cuts the ranks, sorted by node, into groups of `size`, so that a group lies within one node where that is possible,
-/// however the launcher dealt the ranks out. hosts: host name of each rank; their number must be a multiple of `size`.
-/// Rank 0 leads group 0.
+/// however the launcher dealt the ranks out. hosts: name of each rank's node; their number must be a multiple of
+/// `size`. Rank 0 leads group 0.
 Groups make_groups(const std::vector<std::string>& hosts, int size);
 
 }  // namespace wf

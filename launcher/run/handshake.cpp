@@ -7,7 +7,10 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/watched_work.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/options/shared_settings.hpp"
+#include "launcher/run/rank_process.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -62,11 +65,24 @@ void send_to_all_others(RankAgent& agent, const Message& message) {
   for (int other = 1; other < agent.size(); ++other) agent.send(other, message);
 }
 
-std::vector<RankResources> resources_of_all(RankAgent& agent, const RankResources& own) {
+/// Throws the problem of a rank that cannot take part, or input when it was started differently, naming the rank.
+void check_hello(const std::string& name, const message::Hello& hello, const SharedSettings& of_rank_0) {
+  if (hello.kind >= 0) throw Error(static_cast<Error::Kind>(hello.kind), name + ": " + hello.problem);
+  if (const std::string difference = first_difference(hello.settings, of_rank_0); !difference.empty())
+    throw Error(Error::input, name + " was started with " + difference + ": start all ranks with the same command");
+}
+
+/// The resources of all ranks. Waits for every Hello, and then throws the problem of the first rank that has one.
+std::vector<RankResources> resources_of_all(RankAgent& agent, const RankResources& own, const RunOptions& options) {
   std::vector<RankResources> resources(static_cast<std::size_t>(agent.size()), own);
-  from_all_others<message::Hello>(agent, [&](int from, const message::Hello& hello) {
-    resources[static_cast<std::size_t>(from)] = hello.resources;
-  });
+  std::map<int, message::Hello> hellos;
+  from_all_others<message::Hello>(agent, [&](int from, const message::Hello& hello) { hellos[from] = hello; });
+  for (const auto& [rank, hello] : hellos) {
+    check_hello(agent.name(rank), hello, shared_settings(options));
+    resources[static_cast<std::size_t>(rank)] = hello.resources;
+  }
+  for (int rank = 0; rank < agent.size(); ++rank)  // ranks know their host names, which do not always tell nodes apart
+    resources[static_cast<std::size_t>(rank)].host = agent.node(rank);
   return resources;
 }
 
@@ -80,14 +96,9 @@ void wait_until_all_are_ready(RankAgent& agent) {
   if (problem) throw *problem;
 }
 
-/// The sidecars of the clips that earlier runs finished, by index into the jobs.
-std::map<std::size_t, Sidecar> find_finished(const RunFolder& folder, const std::vector<Job>& jobs,
-                                             const Recipe& recipe) {
-  std::map<std::size_t, Sidecar> finished;
-  for (std::size_t i = 0; i < jobs.size(); ++i)
-    if (std::optional<Sidecar> sidecar = folder.finished(jobs[i], fingerprint(jobs[i], recipe)))
-      finished.emplace(i, std::move(*sidecar));
-  return finished;
+ModelParts read_parts(const Path& model, Precision precision) {
+  const WatchedWork watched("", "read the headers of the model's files");
+  return read_model(ready_model(model), precision);
 }
 
 /// What rank 0 does before it lets the others start: reads the model, locks the output folder, draws seeds, and plans.
@@ -96,7 +107,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   check_video(request.jobs, options);
   LedRun led;
   const Path model = model_for_all(request.model);
-  led.parts = read_model(ready_model(model), base.precision);
+  led.parts = read_parts(model, base.precision);
   const Path output = absolute_folder(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
@@ -116,9 +127,8 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
              .nonce = led.folder->write_nonce(),
              .plan = plan.winner().plan,
              .finished = {}};
-  const Recipe recipe = recipe_of(led.parts.id, base);
-  if (!options.force) led.finished = find_finished(*led.folder, led.run.jobs, recipe);
-  for (const auto& [clip, sidecar] : led.finished) led.run.finished.push_back(clip);
+  led.earlier = settle_earlier_runs(*led.folder, led.run.jobs, recipe_of(led.parts.id, base), options);
+  led.run.finished = not_to_render(led.earlier);
   return led;
 }
 
@@ -138,7 +148,7 @@ void check_folder(const RunSpec& run) {
 
 /// Reads the model, and throws Error(environment) if it is not the checkpoint that rank 0 has read.
 ModelParts read_same_model(const RunSpec& run, Precision precision) {
-  ModelParts parts = read_model(ready_model(run.model), precision);
+  ModelParts parts = read_parts(run.model, precision);
   if (parts.id == run.model_id) return parts;
   throw Error(Error::environment, run.model.string() + ": this node has a different checkpoint there than rank 0 (" +
                                       parts.id + ", not " + run.model_id + ")");
@@ -146,12 +156,23 @@ ModelParts read_same_model(const RunSpec& run, Precision precision) {
 
 }  // namespace
 
-LedRun start_run(const ReadRequest& read, const Execution& base, const RunOptions& options, RankAgent& agent) {
+RankStart start_of_rank(RunOptions& options, const NodePlace& place) {
+  RankStart start;
   try {
-    const RankResources own = resources_of(base, options.gpu_memory);
+    start.base = own_share(options, place);
+    start.resources = resources_of(start.base, options.gpu_memory);
+  } catch (const std::exception&) {
+    start.problem = current_error();
+  }
+  return start;
+}
+
+LedRun start_run(const ReadRequest& read, const RankStart& own, const RunOptions& options, RankAgent& agent) {
+  try {
+    if (own.problem) throw *own.problem;
     const RunRequest request = read();  // before waiting for the others, since most user errors show up here
-    LedRun led = prepare(request, resources_of_all(agent, own), base, options);
-    send_to_all_others(agent, message::Start{to_json(led.run)});
+    LedRun led = prepare(request, resources_of_all(agent, own.resources, options), own.base, options);
+    send_to_all_others(agent, message::Start{packed(led.run)});
     wait_until_all_are_ready(agent);
     send_to_all_others(agent, message::Begin{});
     return led;
@@ -161,8 +182,10 @@ LedRun start_run(const ReadRequest& read, const Execution& base, const RunOption
   }
 }
 
-std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& options, RankAgent& agent) {
-  agent.send(0, message::Hello{resources_of(base, options.gpu_memory)});
+std::optional<JoinedRun> join_run(const RankStart& own, const RunOptions& options, RankAgent& agent) {
+  message::Hello hello{.resources = own.resources, .settings = shared_settings(options)};
+  if (own.problem) hello.kind = static_cast<int>(own.problem->kind()), hello.problem = own.problem->what();
+  agent.send(0, hello);
   const Message first = agent.next();
   const auto* const start = std::get_if<message::Start>(&first);
   if (!start) return std::nullopt;
@@ -172,7 +195,7 @@ std::optional<JoinedRun> join_run(const Execution& base, const RunOptions& optio
     joined.run = run_spec_from(start->run);
     check_folder(joined.run);
     open_log_file(joined.run.output, agent.rank());
-    joined.parts = read_same_model(joined.run, base.precision);
+    joined.parts = read_same_model(joined.run, own.base.precision);
   } catch (const std::exception&) {
     const Error error = current_error();
     ready = {static_cast<int>(error.kind()), error.what()};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/fault.hpp"
+#include "base/watched_work.hpp"
 #include "parallel/node_reader.hpp"
 
 namespace wf {
@@ -54,9 +56,11 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
 }
 
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,
-                   World& world) {
+                   World& world, const Waiting& waiting) {
   for (const SharedPart& shared : parts) {
-    NodeReader reader(world, shared.ranks);
+    NodeReader reader(world, shared.ranks, waiting);
+    const WatchedWork watched("", "load the model");  // not before: the ranks have waited for each other
+    fault_point("load");
     models.load_ahead(shared.part, reader);
     if (shared.part == Part::text_encoder && !models.execution().keep_text_encoder) models.embed_ahead(texts);
   }

@@ -28,8 +28,8 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
                                        const std::vector<std::string>& hosts, int rank);
 
 /// Loads the parts. Collective over all ranks of `world`. Where the text encoder does not stay on the device, `texts`
-/// are embedded before it leaves.
+/// are embedded before it leaves. waiting: how ranks wait for each other.
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,
-                   World& world);
+                   World& world, const Waiting& waiting);
 
 }  // namespace wf

@@ -15,15 +15,17 @@ namespace wf {
 using Json = nlohmann::json;
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Activity, clip, stage, step, steps)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkUnderWay, number, clip, part, progress)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StashedState, clip, first, holder)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankResources, host, device_name, memory_bytes, host_bytes, threads)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankResources, host, device_name, gpu, memory_bytes, host_bytes, threads)
 
 namespace message {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Heartbeat, activity, stop)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Heartbeat, activity, work, stop)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Abort, exit_code, why)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Lost, rank, why)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Farewell, trace)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hello, resources)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Hello, resources, settings, kind, problem)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Start, run)
 template <class Empty>
 requires std::is_empty_v<Empty>

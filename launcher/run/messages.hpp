@@ -2,10 +2,12 @@
 // may send which message when: docs/architecture.md, "The story of a run".
 #pragma once
 
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "base/watched_work.hpp"
 #include "cluster/transport.hpp"
 #include "jobs/schedule/dispatch.hpp"
 #include "launcher/planner/rank_resources.hpp"
@@ -37,12 +39,19 @@ namespace message {
 /// A sign of life, sent once a second, and to rank 0 also after each step.
 struct Heartbeat {
   Activity activity;
+  std::vector<WorkUnderWay> work;  ///< of the sender's threads
   bool stop = false;  ///< the sender got a stop signal, or was told of one; rank 0 passes it on to all ranks
 };
 /// The run cannot go on: the receiver ends its process with this exit code.
 struct Abort {
   int exit_code = 1;
   std::string why;  ///< empty: the receiver has nothing to add to its log
+};
+/// Rank 0 to all others: that rank is lost, and the run goes on without it. If it can read this, it ends. As a report
+/// to the coordinator: rank 0's own agent has found it lost.
+struct Lost {
+  int rank = 0;
+  std::string why = {};  ///< for the log
 };
 /// The sender has ended its part, so its silence is no failure from now on.
 struct Farewell {
@@ -52,13 +61,16 @@ struct Farewell {
 // ---- Handshake: Hello (others to rank 0), Start or Refused (rank 0 to others), Ready (others), Begin or Refused (rank
 // 0)
 
-/// What the sender's node and GPU have, for the planner.
+/// What the sender has and how it was started, or why it cannot take part.
 struct Hello {
   RankResources resources;
+  std::map<std::string, std::string> settings;  ///< shared_settings() of the sender
+  int kind = -1;                                ///< Error::Kind of the problem; -1: none
+  std::string problem = {};                     ///< what() of that error
 };
 /// The run as rank 0 decided it, written and read by launcher/run/run_spec.hpp.
 struct Start {
-  std::string run;  ///< JSON of a RunSpec
+  std::string run;  ///< a RunSpec, packed
 };
 /// There will be no run; rank 0 itself says why.
 struct Refused {};
@@ -179,7 +191,7 @@ struct ReturnWeights {};
 }  // namespace message
 
 using Message =
-    std::variant<message::Heartbeat, message::Abort, message::Farewell, message::Hello, message::Start,
+    std::variant<message::Heartbeat, message::Abort, message::Lost, message::Farewell, message::Hello, message::Start,
                  message::Refused, message::Begin, message::Ready, message::NearlyIdle, message::RequestWork,
                  message::StateFetched, message::HandedOver, message::Done, message::Failed, message::Interrupted,
                  message::Assign, message::PrefetchHint, message::ChangeRole, message::NoMoreWork, message::JoinStage,

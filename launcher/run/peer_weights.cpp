@@ -35,6 +35,15 @@ void PeerWeights::on_handles(message::WeightHandles answer) {
   answered_.notify_one();
 }
 
+/// The end of a lease must not throw; a peer that cannot be told waits for it for its patience.
+void PeerWeights::return_to(int peer) noexcept {
+  try {
+    send_(peer, message::ReturnWeights{});
+  } catch (const std::exception& error) {
+    spdlog::error("rank {} could not be told that its weights are free again: {}", peer, error.what());
+  }
+}
+
 /// The peer reads ReturnWeights after the request, whenever it comes to it: so a lease that is granted too late, when
 /// nobody waits for the answer any more, ends as well.
 WeightLease PeerWeights::request(int peer, Role role) {
@@ -42,7 +51,7 @@ WeightLease PeerWeights::request(int peer, Role role) {
   std::unique_lock lock(mutex_);
   answer_.reset();
   send_(peer, message::RequestWeights{++number_, role});
-  const auto end = [this, peer](const void*) { send_(peer, message::ReturnWeights{}); };
+  const auto end = [this, peer](const void*) noexcept { return_to(peer); };
   WeightLease lease{.lease = std::shared_ptr<const void>(this, end)};
   if (answered_.wait_for(lock, patience_, [this] { return answer_.has_value(); }))
     lease.handles = std::move(*answer_);

@@ -40,6 +40,8 @@ class PeerWeights {
   WeightLease request(int peer, Role role);
 
  private:
+  void return_to(int peer) noexcept;
+
   const Send send_;
   const std::chrono::milliseconds patience_;
   std::map<int, std::shared_ptr<const void>> leases_;  ///< by requester, until it returns the weights

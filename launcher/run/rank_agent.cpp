@@ -35,10 +35,12 @@ bool is_order(const Message& message) {
 RankAgent::RankAgent(Transport& transport, RankAgentOptions options)
     : transport_(transport),
       options_(std::move(options)),
-      fetch_([this](int holder, const message::FetchState& request) { send(holder, request); }, options_.chunk),
+      fetch_([this](int holder, const message::FetchState& request) { send(holder, request); }, options_.chunk,
+             options_.fetch_deadline),
       peer_weights_([this](int to, const Message& message) { send(to, message); }, options_.patience),
       activities_(static_cast<std::size_t>(transport.size())),
-      detector_(options_.timeout) {
+      detector_(options_.timeout),
+      stall_patience_([least = options_.stall_timeout](const WorkUnderWay&) { return least; }) {
   for (int other = 0; other < size(); ++other)
     if (other != rank() && (other == 0 || rank() == 0)) detector_.watch(other, now());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
@@ -47,12 +49,21 @@ RankAgent::RankAgent(Transport& transport, RankAgentOptions options)
 RankAgent::~RankAgent() {
   thread_.request_stop();
   thread_.join();
-  transport_.flush(flush_time);
+  try {
+    transport_.flush(flush_time);
+  } catch (const std::exception& error) {
+    spdlog::error("what was sent last may not have left: {}", error.what());
+  }
+}
+
+std::string RankAgent::node(int rank) const {
+  const auto i = static_cast<std::size_t>(rank);
+  return i < options_.hosts.size() ? options_.hosts[i] : "";
 }
 
 std::string RankAgent::name(int rank) const {
-  const auto i = static_cast<std::size_t>(rank);
-  return fmt::format("rank {}{}", rank, i < options_.hosts.size() ? " (node " + options_.hosts[i] + ")" : "");
+  const std::string its_node = node(rank);
+  return fmt::format("rank {}{}", rank, its_node.empty() ? "" : " (node " + its_node + ")");
 }
 
 // ---- The agent's thread
@@ -67,7 +78,8 @@ void RankAgent::run(const std::stop_token& stop) {
         idle = false;
       }
       send_heartbeat_if_due();
-      abort_if_a_rank_is_lost();
+      look_for_lost_ranks();
+      look_for_hung_ranks();
       if (idle && !transport_.is_carrying()) std::this_thread::sleep_for(idle_pause);
     }
   } catch (...) {
@@ -75,10 +87,12 @@ void RankAgent::run(const std::stop_token& stop) {
   }
 }
 
-/// Any message counts as a sign of life.
+/// Any message counts as a sign of life. A rank that was lost and comes back, perhaps after its node was suspended, is
+/// not heard any more: others do its work.
 void RankAgent::handle(const Packet& packet) {
   {
     const std::lock_guard lock(mutex_);
+    if (lost_.contains(packet.from)) return;
     detector_.heard(packet.from, now());
   }
   Message message = to_message(packet.bytes);
@@ -88,6 +102,7 @@ void RankAgent::handle(const Packet& packet) {
   if (std::holds_alternative<message::Farewell>(message)) {
     const std::lock_guard lock(mutex_);
     detector_.forget(packet.from);
+    stalls_.forget(packet.from);
   }
   reports_.put({packet.from, std::move(message)});
 }
@@ -96,6 +111,7 @@ void RankAgent::handle(const Packet& packet) {
 bool RankAgent::handle_here(int from, Message& message) {
   return std::visit(Match{[&](const message::Heartbeat& m) { return on_heartbeat(from, m), true; },
                           [&](const message::Abort& m) { return on_abort(m), true; },
+                          [&](const message::Lost& m) { return on_lost(m), true; },
                           [&](const message::FetchState& m) { return send_chunk(from, m), true; },
                           [&](const message::ReleaseState& m) { return take_stashed(m.clip), true; },
                           [&](const message::StateChunk& m) { return fetch_.on_chunk(m), true; },
@@ -109,6 +125,7 @@ bool RankAgent::handle_here(int from, Message& message) {
 
 void RankAgent::on_heartbeat(int from, const message::Heartbeat& heartbeat) {
   if (heartbeat.stop) stop_requested_ = true;
+  if (rank() == 0) stalls_.note(from, heartbeat.work, now());
   const std::lock_guard lock(mutex_);
   activities_[static_cast<std::size_t>(from)] = heartbeat.activity;
 }
@@ -143,6 +160,7 @@ void RankAgent::send_chunk(int to, const message::FetchState& request) {
 /// Due is a heartbeat when its time has come, when a stop was requested, and for rank 0 to hear of a new step.
 void RankAgent::send_heartbeat_if_due() {
   message::Heartbeat heartbeat;
+  heartbeat.work = work_under_way();
   heartbeat.stop = stop_requested();
   {
     const std::lock_guard lock(mutex_);
@@ -157,21 +175,77 @@ void RankAgent::send_heartbeat_if_due() {
   for (int other = 1; other < size(); ++other) send(other, heartbeat);
 }
 
-void RankAgent::abort_if_a_rank_is_lost() {
-  std::vector<int> lost;
+void RankAgent::look_for_lost_ranks() {
+  std::vector<int> silent;
   std::string activity;
   {
     const std::lock_guard lock(mutex_);
-    lost = detector_.timed_out(now());
-    if (lost.empty()) return;
-    if (rank() == 0) activity = "; it was at: " + to_string(activities_[static_cast<std::size_t>(lost.front())]);
+    silent = detector_.timed_out(now());
+    if (silent.empty()) return;
+    if (rank() == 0) activity = "; it was at: " + to_string(activities_[static_cast<std::size_t>(silent.front())]);
   }
-  abort(1, fmt::format("{} has not been heard of for {:.0f} s: it died, or hangs{}. The same command goes on with what "
-                       "is not finished",
-                       name(lost.front()), options_.timeout, activity));
+  lose(silent.front(),
+       fmt::format("has not been heard of for {:.0f} s: it died, or hangs{}", options_.timeout, activity));
+}
+
+void RankAgent::look_for_hung_ranks() {
+  if (rank() != 0 || Clock::now() - looked_at_ < news_every) return;
+  looked_at_ = Clock::now();
+  stalls_.note(0, work_under_way(), now());
+  Patience patience;
+  {
+    const std::lock_guard lock(mutex_);
+    patience = stall_patience_;
+  }
+  if (const std::optional<Stall> stall = stalls_.find(now(), patience))
+    lose(stall->rank,
+         fmt::format("has made no progress for {:.0f} s, {}: it hangs", stall->seconds, to_string(stall->work)));
+}
+
+/// A rank that hangs may still read messages, and then ends itself. Rank 0 cannot be done without.
+void RankAgent::lose(int lost, const std::string& why) {
+  if (!survives_losses_ || lost == 0)
+    return abort(options_.lost_code, name(lost) + " " + why + ". The same command goes on with what is not finished");
+  {
+    const std::lock_guard lock(mutex_);
+    detector_.forget(lost);
+    lost_.insert(lost);
+    activities_[static_cast<std::size_t>(lost)] = {};
+  }
+  stalls_.forget(lost);
+  for (int other = 1; other < size(); ++other) send(other, message::Lost{lost, why});
+  transport_.flush(flush_time);
+  transport_.forget(lost);
+  reports_.put({lost, message::Lost{lost, why}});
+}
+
+void RankAgent::on_lost(const message::Lost& message) {
+  const int lost = message.rank;
+  if (lost == rank()) {
+    spdlog::error("rank 0 goes on without this rank, which {}", message.why);
+    return options_.leave_process(1);
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    lost_.insert(lost);
+  }
+  fetch_.on_lost(lost);
+  transport_.forget(lost);
 }
 
 // ---- Any thread
+
+void RankAgent::set_patience(Patience patience) {
+  const std::lock_guard lock(mutex_);
+  stall_patience_ = std::move(patience);
+}
+
+bool RankAgent::has_lost_ranks() const {
+  const std::lock_guard lock(mutex_);
+  return !lost_.empty();
+}
+
+void RankAgent::flush() { transport_.flush(flush_time); }
 
 bool RankAgent::stop_requested() const { return stop_requested_ || wf::stop_requested(); }
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "launcher/run/inbox.hpp"
 #include "launcher/run/messages.hpp"
 #include "launcher/run/peer_weights.hpp"
+#include "launcher/run/stall_detector.hpp"
 #include "launcher/run/state_fetch.hpp"
 
 namespace wf {
@@ -27,16 +29,21 @@ namespace wf {
 using EndProcess = std::function<void(int exit_code)>;
 
 struct RankAgentOptions {
-  std::vector<std::string> hosts;                                 ///< host name of each rank, for messages to the user
+  std::vector<std::string> hosts;                                 ///< name of each rank's node, as in World::hosts()
   std::chrono::milliseconds heartbeat = std::chrono::seconds(1);  ///< between two heartbeats
-  double timeout = 8;  ///< seconds without a message after which a rank counts as lost
+  int lost_code = 1;          ///< exit code of a run that ends because a rank is lost
+  double timeout = 8;         ///< seconds without a message after which a rank counts as lost
+  double stall_timeout = 60;  ///< seconds without progress after which a rank that still answers counts as hung
   EndProcess end_process;
+  EndProcess leave_process = {};                                 ///< ends this process alone, while the others go on
   std::size_t chunk = std::size_t{16} << 20;                     ///< bytes of a stashed state in one message
   std::chrono::milliseconds patience = std::chrono::seconds(5);  ///< with a rank that is asked for an expert's weights
+  std::chrono::milliseconds fetch_deadline = std::chrono::minutes(10);  ///< for a state that a clip has to wait for
 };
 
 /// Each rank sends heartbeats to rank 0, and rank 0 to all ranks. A rank that rank 0 has not heard from for `timeout`
-/// ends the run, named with what it was doing; so does a silent rank 0, for the others.
+/// ends the run, named with what it was doing; so does a silent rank 0, for the others, and a rank that answers while
+/// what it works on does not move.
 class RankAgent {
  public:
   struct Report {
@@ -53,6 +60,7 @@ class RankAgent {
 
   int rank() const { return transport_.rank(); }
   int size() const { return transport_.size(); }
+  std::string node(int rank) const;  ///< the name of the rank's node; empty: not known
   std::string name(int rank) const;  ///< "rank 3 (node n2)"
 
   // For any thread.
@@ -62,6 +70,16 @@ class RankAgent {
   /// On rank 0: asks all ranks to stop, with the next heartbeat.
   void stop_all() { stop_requested_ = true; }
   void set_activity(const Activity& activity);
+  /// On rank 0: how long each piece of work may take without moving, once that can be predicted. Called on the agent's
+  /// thread.
+  void set_patience(Patience patience);
+  /// On rank 0: from now on a rank that is lost, or hangs, does not end the run. It is told to end itself, the others
+  /// are told of it, and next_report() gives a Lost.
+  void survive_losses() { survives_losses_ = true; }
+  /// Whether any rank is lost, as far as this one knows: MPI must not be finalized then.
+  bool has_lost_ranks() const;
+  /// Waits half a second for what was sent to leave.
+  void flush();
   /// Logs the reason, sends Abort to all ranks, and ends this process.
   void abort(int exit_code, const std::string& why);
   /// The same, with the error's text and the exit code of its kind.
@@ -97,10 +115,13 @@ class RankAgent {
   bool handle_here(int from, Message& message);
   void on_heartbeat(int from, const message::Heartbeat& heartbeat);
   void on_abort(const message::Abort& abort);
+  void on_lost(const message::Lost& message);
   void prefetch_for(const message::Assign& order);
   void send_chunk(int to, const message::FetchState& request);
   void send_heartbeat_if_due();
-  void abort_if_a_rank_is_lost();
+  void look_for_lost_ranks();
+  void look_for_hung_ranks();
+  void lose(int rank, const std::string& why);
 
   Transport& transport_;
   RankAgentOptions options_;
@@ -108,11 +129,15 @@ class RankAgent {
   Inbox<Report> reports_;  ///< for the coordinator
   StateFetch fetch_;
   PeerWeights peer_weights_;
-  mutable std::mutex mutex_;                                     ///< guards the next three members
+  mutable std::mutex mutex_;                                     ///< guards the next five members
   std::map<std::size_t, std::shared_ptr<const Bytes>> stashed_;  ///< by clip
   std::vector<Activity> activities_;                             ///< by rank
   FailureDetector detector_;
-  std::atomic<bool> stop_requested_ = false;
+  Patience stall_patience_;
+  std::set<int> lost_;  ///< ranks
+  std::atomic<bool> stop_requested_ = false, survives_losses_ = false;
+  StallDetector stalls_;               ///< on rank 0, for the agent's thread alone
+  Clock::time_point looked_at_ = {};   ///< when stalls_ was asked last
   message::Heartbeat last_heartbeat_;  ///< as it was sent
   Clock::time_point sent_at_ = {};     ///< when the last heartbeat left
   std::jthread thread_;                ///< last, for it uses all members above

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
 
 #include "base/files.hpp"
@@ -19,6 +20,7 @@
 #include "parallel/device_span.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
+#include "pipeline/stages/solver.hpp"
 
 namespace wf {
 namespace {
@@ -33,18 +35,25 @@ std::string describe_ranks(const std::vector<int>& ranks) {
 /// Makes the communicators of this rank's group; null if the process is alone or the group has one rank. Ends with a
 /// barrier of all ranks, at which each sets the clock of its trace to zero.
 std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const Degrees& degrees, at::Device device,
-                                            World* world) {
+                                            World* world, const Waiting& waiting) {
   if (!world) return nullptr;
-  const std::unique_ptr<Communicator> all = mpi_communicator(*world);
+  const std::unique_ptr<Communicator> all = mpi_communicator(*world, waiting);
   std::shared_ptr<const RankGroup> group;
   if (ranks.size() > 1) {
     std::unique_ptr<Communicator> gpus;
-    if (device.is_cuda()) gpus = nccl_communicator(all->subgroup(ranks), device, {}, ranks);
+    if (device.is_cuda()) gpus = nccl_communicator(all->subgroup(ranks), device, waiting, ranks);
     group = std::make_shared<RankGroup>(all->subgroup(ranks), degrees, RankGroup::OnGpus{std::move(gpus), device});
   }
   all->barrier();
   trace::zero();
   return group;
+}
+
+/// The number of pieces in which a stage of a clip makes progress.
+double steps_of(const Job& job, Stage stage) {
+  if (stage != Stage::high && stage != Stage::low) return 1;
+  const auto high = high_noise_steps(make_schedule(job.solver, job.steps, job.shift));
+  return static_cast<double>(std::max<std::int64_t>(1, stage == Stage::high ? high : job.steps - high));
 }
 
 /// The prompts and negative prompts of the clips that are not finished.
@@ -67,19 +76,46 @@ std::jthread embed_texts_in_background(const RunSpec& run, Models& models, bool 
   });
 }
 
+/// How long work may stand still: eight times as long as the planner predicts for it, which is a step of a stage that
+/// has steps, but never less than `least`. Predictions are kept, because the agent asks many times a second.
+class PredictedPatience {
+ public:
+  PredictedPatience(const std::vector<Job>& jobs, Predicted predicted, std::chrono::seconds least)
+      : predicted_(std::move(predicted)), least_(static_cast<double>(least.count())) {
+    for (const Job& job : jobs) job_of_[job.name] = &job;
+  }
+
+  double operator()(const WorkUnderWay& work) {
+    const auto job = job_of_.find(work.clip);
+    const auto stage = std::ranges::find(all_stages, work.part, [](Stage each) { return to_string(each); });
+    if (job == job_of_.end() || stage == std::end(all_stages)) return least_;
+    const auto [seconds, is_new] = known_.try_emplace({work.clip, work.part}, 0);
+    if (is_new) seconds->second = predicted_(*job->second, *stage) / steps_of(*job->second, *stage);
+    return std::max(least_, 8 * seconds->second);
+  }
+
+ private:
+  Predicted predicted_;
+  double least_;
+  std::map<std::string, const Job*> job_of_;
+  std::map<std::pair<std::string, std::string>, double> known_;  ///< seconds by clip and stage
+};
+
 /// Does all of this rank's computing, from loading its part of the model until its group is told that no work is left.
 void compute(const JoinedRun& joined, const Groups& groups, const RankContext& rank) {
   const PlacementPlan& plan = joined.run.plan;
   const int group = groups.of(rank.agent.rank());
   const std::vector<int>& ranks = groups.ranks[static_cast<std::size_t>(group)];
   Execution execution = execution_for(plan, rank.base);
-  execution.ranks = make_group(ranks, plan.degrees, execution.device, rank.world);
+  const Waiting waiting{.deadline = rank.options.collective_timeout};
+  execution.ranks = make_group(ranks, plan.degrees, execution.device, rank.world, waiting);
   Models models(joined.parts, execution);
   RankAgent& agent = rank.agent;
   const bool leads = ranks.front() == agent.rank();
   const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
   if (rank.world && !nothing_to_do)
-    load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank()), texts_of(joined.run), *rank.world);
+    load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank()), texts_of(joined.run), *rank.world,
+                  waiting);
   PipelineWork pipeline({.jobs = joined.run.jobs,
                          .models = models,
                          .folder = OutputFolder(joined.run.output),
@@ -106,10 +142,13 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   const std::vector<Job>& jobs = led.run.jobs;
   const Groups groups = make_groups(rank.hosts, led.run.plan.group_size());
   const Predicted predicted = predicted_by(led.request, led.run.plan);
-  RunRecords records(jobs, *led.folder, predicted, rank.options, rank.agent.size());
+  RunRecords records(jobs, *led.folder, led.earlier.copies, predicted, rank.options, groups.count(), rank.agent.size());
   Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted, dispatch_options(led.request, led.run.plan));
-  records.finished_before(led.finished);
+  records.finished_before(led.earlier.finished);
   for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
+  for (const auto& [clip, stage] : led.earlier.stored) dispatch.stored_before(clip, stage);
+  const auto patience = std::make_shared<PredictedPatience>(jobs, predicted, rank.options.stall_timeout);
+  rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
   Coordinator coordinator(dispatch, groups, rank.agent, records);
   {
     const std::jthread dispatching([&coordinator] { coordinator.run(); });

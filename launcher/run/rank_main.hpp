@@ -16,7 +16,7 @@ namespace wf {
 struct RankContext {
   const Execution& base;  ///< how this rank computes, but for what the plan decides
   const RunOptions& options;
-  const std::vector<std::string>& hosts;  ///< host name of each rank
+  const std::vector<std::string>& hosts;  ///< name of each rank's node, as in World::hosts()
   World* world;                           ///< null: the process is alone
   RankAgent& agent;
 };

@@ -4,8 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <thread>
 
 #include "base/error.hpp"
 #include "cluster/gpu.hpp"
@@ -40,11 +42,24 @@ RankProcess::RankProcess(const Rank& rank)
   transport = world ? mpi_transport(*world) : local_transport();
 }
 
+/// The process that started the ranks ends those that hang, once rank 0 has left it the run's exit code. Otherwise MPI
+/// does; where another rank calls for that, rank 0 gets a moment to leave the code.
 void RankProcess::end(int exit_code) {
-  leave_exit_code(exit_code);
+  using namespace std::chrono_literals;
+  const bool is_left = is_exit_code_left(exit_code);
   std::cout.flush();
   spdlog::default_logger()->flush();
-  if (world && !by_mpirun) world->abort(exit_code);
+  const int shown = exit_code == code_of_lost_run ? 1 : exit_code;
+  if (world && !is_left && (!by_mpirun || ranks_may_be_lost())) {
+    if (world->rank() != 0) std::this_thread::sleep_for(1s);
+    world->abort(shown);
+  }
+  std::_Exit(is_left ? 0 : shown);
+}
+
+void RankProcess::leave(int exit_code) {
+  std::cout.flush();
+  spdlog::default_logger()->flush();
   std::_Exit(exit_code);
 }
 

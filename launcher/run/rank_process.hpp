@@ -25,11 +25,13 @@ struct RankProcess {
   /// Ends this process at once, with nothing finalized, and makes sure that the other ranks end as well: for when ranks
   /// are lost or hang.
   [[noreturn]] void end(int exit_code);
+  /// Ends this process at once, with nothing finalized, while other ranks go on.
+  [[noreturn]] void leave(int exit_code);
 
-  bool by_mpirun = false;                ///< mpirun ends all ranks when one exits with a code; srun need not
-  std::optional<World> world;            ///< empty: the process is alone
+  bool by_mpirun = false;      ///< mpirun ends all ranks when one exits with a code, unless it lets ranks be lost
+  std::optional<World> world;  ///< empty: the process is alone
   std::unique_ptr<Transport> transport;  ///< destroyed before the world
-  std::vector<std::string> hosts;        ///< host name of each rank
+  std::vector<std::string> hosts;        ///< name of each rank's node, as in World::hosts()
   NodePlace place;
 };
 

@@ -18,6 +18,9 @@ Json of(const Sidecar& s, const char* status) {
           {"frames_sha256", s.frames_sha256}};
 }
 
+/// The texts of errors name paths, which may hold any bytes; JSON has to be UTF-8.
+std::string one_line(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 }  // namespace
 
 int exit_code(const Summary& summary) {
@@ -25,23 +28,22 @@ int exit_code(const Summary& summary) {
   return summary.failed > 0 ? 1 : 0;
 }
 
-std::string done_line(const Sidecar& sidecar) { return of(sidecar, "done").dump(); }
-std::string skipped_line(const Sidecar& sidecar) { return of(sidecar, "skipped").dump(); }
+std::string done_line(const Sidecar& sidecar) { return one_line(of(sidecar, "done")); }
+std::string skipped_line(const Sidecar& sidecar) { return one_line(of(sidecar, "skipped")); }
 
 std::string failed_line(const Job& job, const Error& error) {
-  return Json{{"name", job.name}, {"status", "failed"}, {"kind", to_string(error.kind())}, {"error", error.what()}}
-      .dump();
+  return one_line(
+      {{"name", job.name}, {"status", "failed"}, {"kind", to_string(error.kind())}, {"error", error.what()}});
 }
 
 std::string summary_line(const Summary& s) {
-  return Json{{"summary",
-               {{"done", s.done},
-                {"skipped", s.skipped},
-                {"failed", s.failed},
-                {"left", s.left},
-                {"seconds", s.seconds},
-                {"exit_code", exit_code(s)}}}}
-      .dump();
+  return one_line({{"summary",
+                    {{"done", s.done},
+                     {"skipped", s.skipped},
+                     {"failed", s.failed},
+                     {"left", s.left},
+                     {"seconds", s.seconds},
+                     {"exit_code", exit_code(s)}}}});
 }
 
 }  // namespace wf

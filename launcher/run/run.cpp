@@ -1,12 +1,15 @@
 #include "launcher/run/run.hpp"
 
+#include <chrono>
 #include <iostream>
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/fault.hpp"
 #include "base/log.hpp"
 #include "base/signals.hpp"
 #include "base/trace.hpp"
+#include "cluster/launch/start_ranks.hpp"
 #include "cluster/node.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/run/dry_run.hpp"
@@ -37,8 +40,8 @@ auto or_abort_all(RankAgent& agent, Part&& part) {
 }
 
 /// Rank 0: begins the run, computes like every rank, and coordinates.
-int lead(const ReadRequest& read, const RankContext& rank, const PlanObserver& on_plan) {
-  LedRun led = start_run(read, rank.base, rank.options, rank.agent);
+int lead(const ReadRequest& read, const RankStart& own, const RankContext& rank, const PlanObserver& on_plan) {
+  LedRun led = start_run(read, own, rank.options, rank.agent);
   if (on_plan) on_plan(led.request, led.run.plan, rank.hosts);
   const Outcome outcome = or_abort_all(rank.agent, [&] { return lead_run(led, rank); });
   if (outcome.fatal) throw *outcome.fatal;
@@ -47,10 +50,27 @@ int lead(const ReadRequest& read, const RankContext& rank, const PlanObserver& o
 }
 
 /// Every other rank.
-int follow(const RankContext& rank) {
-  const std::optional<JoinedRun> joined = join_run(rank.base, rank.options, rank.agent);
+int follow(const RankStart& own, const RankContext& rank) {
+  const std::optional<JoinedRun> joined = join_run(own, rank.options, rank.agent);
   if (joined) or_abort_all(rank.agent, [&] { follow_run(*joined, rank); });
   return 0;
+}
+
+/// The exit code of this rank's part. If ranks were lost, the process ends here: what follows would wait for them.
+template <class Part>
+int end_of_run(RankProcess& process, RankAgent& agent, Part&& part) {
+  int code = 0;
+  try {
+    code = part();
+  } catch (const std::exception&) {
+    if (!agent.has_lost_ranks()) throw;
+    const Error error = current_error();
+    spdlog::error("{}", error.what());
+    code = exit_code(error.kind());
+  }
+  if (!agent.has_lost_ranks()) return code;
+  agent.flush();
+  agent.rank() == 0 ? process.end(code) : process.leave(code);
 }
 
 }  // namespace
@@ -58,17 +78,25 @@ int follow(const RankContext& rank) {
 int run(const ReadRequest& read, RunOptions options, const PlanObserver& on_plan) {
   const Rank rank = rank_from(environment());
   open_log(options.shown_level(), rank.rank);
+  prepare_faults(rank.rank);
+  fault_point("start");
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
   if (!options.trace.empty()) trace::start(rank.rank, this_node().host);
   trace::name_thread("computing");
   RankProcess process(rank);
-  const Execution base = own_share(options, process.place);
   World* const world = process.world ? &*process.world : nullptr;
-  RankAgent agent(*process.transport,
-                  {.hosts = process.hosts, .end_process = [&process](int code) { process.end(code); }});
-  const RankContext context{base, options, process.hosts, world, agent};
-  return rank.rank == 0 ? lead(read, context, on_plan) : follow(context);
+  RankAgent agent(*process.transport, {.hosts = process.hosts,
+                                       .lost_code = code_of_lost_run,
+                                       .timeout = std::chrono::duration<double>(options.heartbeat_timeout).count(),
+                                       .stall_timeout = std::chrono::duration<double>(options.stall_timeout).count(),
+                                       .end_process = [&process](int code) { process.end(code); },
+                                       .leave_process = [&process](int code) { process.leave(code); },
+                                       .fetch_deadline = options.collective_timeout});
+  const RankStart own = start_of_rank(options, process.place);
+  const RankContext context{own.base, options, process.hosts, world, agent};
+  return end_of_run(process, agent,
+                    [&] { return rank.rank == 0 ? lead(read, own, context, on_plan) : follow(own, context); });
 }
 
 }  // namespace wf

@@ -12,18 +12,20 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance,
                                    offload_expert_for_decode, stashed)
 
-std::string to_json(const RunSpec& start) {
+std::string packed(const RunSpec& start) {
   Json jobs = Json::array();
   for (const Job& job : start.jobs) jobs.push_back(json_of(job));
-  return Json{{"jobs", std::move(jobs)},    {"model", start.model.string()}, {"output", start.output.string()},
-              {"model_id", start.model_id}, {"word", start.nonce},           {"plan", nlohmann::json(start.plan)},
-              {"finished", start.finished}}
-      .dump();
+  const Json json{{"jobs", std::move(jobs)},    {"model", start.model.string()}, {"output", start.output.string()},
+                  {"model_id", start.model_id}, {"word", start.nonce},           {"plan", nlohmann::json(start.plan)},
+                  {"finished", start.finished}};
+  std::string bytes;
+  Json::to_msgpack(json, bytes);
+  return bytes;
 }
 
-RunSpec run_spec_from(const std::string& text) {
+RunSpec run_spec_from(const std::string& packed) {
   try {
-    const Json json = Json::parse(text);
+    const Json json = Json::from_msgpack(packed);
     RunSpec start{.jobs = {},
                   .model = json.at("model").get<std::string>(),
                   .output = json.at("output").get<std::string>(),

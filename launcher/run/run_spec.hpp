@@ -16,11 +16,13 @@ struct RunSpec {
   std::string model_id;   ///< every rank has to find this checkpoint under `model`
   std::string nonce;      ///< stands in the output folder, where every rank has to see it (OutputFolder::write_nonce)
   PlacementPlan plan;
-  std::vector<std::size_t> finished;  ///< clips that earlier runs finished, in ascending order
+  /// Clips that nobody renders, in ascending order: earlier runs did, or they become copies of other clips.
+  std::vector<std::size_t> finished;
 };
 
-std::string to_json(const RunSpec& run);
-/// Throws Error(internal) when the text is no RunSpec.
-RunSpec run_spec_from(const std::string& json);
+/// The run as bytes of MessagePack. JSON text would have to be UTF-8, which a path need not be.
+std::string packed(const RunSpec& run);
+/// The inverse function. Throws Error(internal) when the bytes are no RunSpec.
+RunSpec run_spec_from(const std::string& packed);
 
 }  // namespace wf

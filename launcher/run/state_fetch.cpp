@@ -1,15 +1,11 @@
 #include "launcher/run/state_fetch.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace wf {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto deadline = 10min;         ///< for a state that the computing thread waits for
 constexpr std::size_t chunks_ahead = 2;  ///< requested before the first of them has come, to hide the round trip
 
 }  // namespace
@@ -53,11 +49,16 @@ void StateFetch::on_chunk(const message::StateChunk& chunk) {
   while (requested_ < chunk.total && requested_ < received_ + chunks_ahead * chunk_) request_next();
 }
 
+void StateFetch::on_lost(int holder) {
+  const std::lock_guard lock(mutex_);
+  if (progress_ == Progress::fetching && state_.holder == holder) set(Progress::none);
+}
+
 std::optional<Bytes> StateFetch::take() {
   std::unique_lock lock(mutex_);
   if (progress_ == Progress::fetching) {
     const trace::Span waiting("wait", "fetch");
-    changed_.wait_for(lock, deadline, [this] { return progress_ != Progress::fetching; });
+    changed_.wait_for(lock, deadline_, [this] { return progress_ != Progress::fetching; });
   }
   std::optional<Bytes> state;
   if (progress_ == Progress::complete) state = std::move(bytes_);

@@ -1,6 +1,7 @@
 // launcher/run/state_fetch.hpp: fetches the stashed state of a clip from the rank that holds it, chunk by chunk.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -16,8 +17,9 @@ namespace wf {
 class StateFetch {
  public:
   using SendRequest = std::function<void(int holder, const message::FetchState&)>;
-  /// chunk: bytes of one StateChunk, the same on all ranks.
-  StateFetch(SendRequest request, std::size_t chunk) : request_(std::move(request)), chunk_(chunk) {}
+  /// chunk: bytes of one StateChunk, the same on all ranks. deadline: the longest that take() waits.
+  StateFetch(SendRequest request, std::size_t chunk, std::chrono::milliseconds deadline)
+      : request_(std::move(request)), chunk_(chunk), deadline_(deadline) {}
 
   // For the agent's thread.
   /// Starts to fetch that state and drops any other one. Does nothing when this state is being fetched or is here.
@@ -25,10 +27,12 @@ class StateFetch {
   /// Forgets what was fetched.
   void drop();
   void on_chunk(const message::StateChunk& chunk);
+  /// That rank is lost, with what it holds.
+  void on_lost(int holder);
 
   // For the computing thread.
   /// The bytes of the state that begin() was called for last; waits until they are complete. Empty when the holder has
-  /// nothing of the clip, or does not answer within 10 minutes.
+  /// nothing of the clip, or does not answer within the deadline.
   std::optional<Bytes> take();
 
  private:
@@ -38,6 +42,7 @@ class StateFetch {
 
   const SendRequest request_;
   const std::size_t chunk_;
+  const std::chrono::milliseconds deadline_;
   std::mutex mutex_;  ///< guards all members below
   std::condition_variable changed_;
   Progress progress_ = Progress::none;

@@ -104,12 +104,14 @@ int bench(const BenchOptions& options) {
 }
 
 /// The flags of job_flags() and run_flags() that bench takes.
-constexpr std::array shared{"--model",     "--output",        "--size",       "--frames",       "--steps",
-                            "--shift",     "--device",        "--precision",  "--attention",    "--tf32",
-                            "--placement", "--gpu-memory",    "--ranks",      "--cfg-parallel", "--ulysses",
-                            "--ring",      "--text-device",   "--high-ranks", "--low-ranks",    "--calibration",
-                            "--noise",     "--guidance-mode", "--threads",    "--codec",        "--trace",
-                            "--json",      "--quiet",         "-v,--verbose", "--log-level"};
+constexpr std::array shared{"--model",       "--output",      "--size",          "--heartbeat-timeout",
+                            "--frames",      "--steps",       "--shift",         "--device",
+                            "--precision",   "--attention",   "--tf32",          "--placement",
+                            "--gpu-memory",  "--ranks",       "--cfg-parallel",  "--ulysses",
+                            "--ring",        "--text-device", "--high-ranks",    "--low-ranks",
+                            "--calibration", "--noise",       "--guidance-mode", "--threads",
+                            "--codec",       "--trace",       "--json",          "--collective-timeout",
+                            "--quiet",       "-v,--verbose",  "--log-level"};
 
 /// Adapts the help of shared flags that mean something else in bench.
 void reword(Flag& flag) {

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "jobs/list/job_list.hpp"
+#include "jobs/list/utf8.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -172,7 +173,7 @@ std::vector<Flag> flags_of(GenerateOptions& options) {
 }
 
 /// Sets the job's name and returns the output folder: --save_file a/b.mp4 gives name b, folder a. Throws Error(input)
-/// unless the extension is the codec's.
+/// unless the extension is the codec's and the name is UTF-8.
 Path place_output(const std::optional<Path>& save_file, const RunOptions& run, Job& job) {
   if (!save_file) return ".";
   const std::string ending = "." + file_ending(run.video.codec);
@@ -180,6 +181,10 @@ Path place_output(const std::optional<Path>& save_file, const RunOptions& run, J
     throw Error(Error::input, "--save_file: the file name must end in " + ending + " (--codec decides), got '" +
                                   save_file->string() + "'");
   job.name = save_file->stem();
+  if (!is_utf8(job.name))
+    throw Error(Error::input,
+                "--save_file: the file's name is also the clip's, in its sidecar, and must be UTF-8, got " +
+                    in_quotes(save_file->filename().string()) + " (its folder may have any name)");
   return save_file->has_parent_path() ? save_file->parent_path() : Path(".");
 }
 
@@ -196,11 +201,16 @@ void complete(GenerateOptions& options) {
 }
 
 int generate(GenerateOptions& options) {
-  if (const auto code = run_as_ranks(options.run.ranks)) return *code;  // --ranks: other processes have done it all
+  if (const auto code = run_as_ranks(options.run.ranks, {.others_go_on = true, .restarts = options.run.restarts}))
+    return *code;  // --ranks: other processes have done it all
   if (rank_from(environment()).rank == 0) {
     for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
   }
   complete(options);
+  options.run.names_are_given = options.save_file.has_value();
+  options.run.request = {{"--prompt", *options.prompt},
+                         {"--save_file", options.save_file ? options.save_file->string() : ""},
+                         {"flags of clips", to_json(apply(options.job))}};
   const auto read = [&options] {
     Job job = make_job(*options.prompt, options.job);
     const Path output = place_output(options.save_file, options.run, job);

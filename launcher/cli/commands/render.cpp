@@ -4,6 +4,7 @@
 #include "cluster/launch/start_ranks.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
+#include "jobs/output/fingerprint.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -20,8 +21,19 @@ struct RenderOptions {
   int limit = 0;
 };
 
-int render(const RenderOptions& options) {
-  if (const auto code = run_as_ranks(options.run.ranks)) return *code;
+/// Every rank computes it, also those that do not read the list.
+std::map<std::string, std::string> request_of(const RenderOptions& options) {
+  return {{"LIST", options.list.string()},
+          {"--only", options.only},
+          {"--limit", std::to_string(options.limit)},
+          {"--samples", std::to_string(options.jobs.samples.value_or(0))},
+          {"flags of clips", to_json(apply(options.jobs))}};
+}
+
+int render(RenderOptions& options) {
+  if (const auto code = run_as_ranks(options.run.ranks, {.others_go_on = true, .restarts = options.run.restarts}))
+    return *code;
+  options.run.request = request_of(options);
   const auto read = [&options] {
     const JobList list = read_job_list(options.list, options.jobs);
     return RunRequest{.jobs = select(list.jobs, options.only, options.limit),
@@ -50,6 +62,8 @@ Command render_command() {
               "  wanfarm render prompts.yaml --model models/Wan2.2-T2V-A14B --output renders/july\n"
               "  wanfarm render prompts.yaml --size 480x832 --steps 20 --only 1,4-6 --dry-run\n"
               "  wanfarm render prompts.yaml --ranks 8\n"
+              "  nohup wanfarm render prompts.yaml >log 2>&1 &      goes on when the terminal closes; without nohup,\n"
+              "                                                     that saves and stops it, as Ctrl-C does\n"
               "  wanfarm render prompts.yaml --json --quiet | jq .name\n",
           .flags = flags_of(*options),
           .run = [options] { return render(*options); }};

@@ -157,8 +157,8 @@ TEST(ExecutionFor, ARankOfAPipelineHoldsOneExpert) {
 }
 
 TEST(ClusterResources, AreTheLeastOfResourcesThatDiffer) {
-  const RankResources large{"a", "NVIDIA H200", 139 * gib, 1000 * gib, 8},
-      small{"b", "NVIDIA L40S", 44 * gib, 500 * gib, 4};
+  const RankResources large{"a", "NVIDIA H200", "", 139 * gib, 1000 * gib, 8},
+      small{"b", "NVIDIA L40S", "", 44 * gib, 500 * gib, 4};
   const ClusterResources ranks = cluster_resources({large, large, large, small});
   EXPECT_EQ(ranks.on_node, (std::vector<int>{3, 1}));
   EXPECT_EQ(ranks.device_name, "NVIDIA L40S");
@@ -168,9 +168,9 @@ TEST(ClusterResources, AreTheLeastOfResourcesThatDiffer) {
 }
 
 TEST(ClusterResources, CpuRanksShareTheMemoryOfTheirNodeAndAreNotMixedWithGpuRanks) {
-  const RankResources cpu{"a", "cpu", 0, 64 * gib, 2};
+  const RankResources cpu{"a", "cpu", "", 0, 64 * gib, 2};
   EXPECT_EQ(cluster_resources({cpu, cpu, cpu, cpu}).memory_bytes, 16 * gib);
-  const RankResources gpu{"b", "NVIDIA H200", 139 * gib, 64 * gib, 2};
+  const RankResources gpu{"b", "NVIDIA H200", "", 139 * gib, 64 * gib, 2};
   EXPECT_NE(refusal(
                 [&] {
                   cluster_resources({cpu, gpu});
@@ -178,6 +178,21 @@ TEST(ClusterResources, CpuRanksShareTheMemoryOfTheirNodeAndAreNotMixedWithGpuRan
                 Error::environment)
                 .find("--device cpu"),
             std::string::npos);
+}
+
+TEST(ClusterResources, TwoRanksWithOneGpuAreRefused) {
+  const RankResources first{"a", "NVIDIA H200", "0000:1a:00.0", 139 * gib, 64 * gib, 2};
+  RankResources elsewhere = first, another = first;
+  elsewhere.host = "b", another.gpu = "0000:1b:00.0";
+  EXPECT_EQ(cluster_resources({first, elsewhere, another}).on_node, (std::vector<int>{2, 1}));
+  const std::string why = refusal([&] { cluster_resources({first, elsewhere, first}); }, Error::environment);
+  EXPECT_NE(why.find("ranks 0 and 2 on a have the same GPU, NVIDIA H200 at 0000:1a:00.0"), std::string::npos) << why;
+}
+
+TEST(WithoutOthers, FreeMemoryIsPlannedWithAndNotTheTotal) {
+  EXPECT_EQ(without_others(139 * gib, 140 * gib, 140 * gib - gib / 2), 139 * gib) << "only this process's context";
+  EXPECT_EQ(without_others(139 * gib, 140 * gib, 40 * gib), 41 * gib) << "others hold 99 GiB";
+  EXPECT_EQ(without_others(30 * gib, 140 * gib, 40 * gib), 30 * gib) << "--gpu-memory 30GiB";
 }
 
 TEST(ChosenExecution, OnACpuIsF32WithItsOwnNoise) {

@@ -33,6 +33,7 @@ class PairTransport final : public Transport {
     const std::lock_guard lock(queues_[to].mutex);
     queues_[to].packets.push_back({rank_, std::move(bytes)});
   }
+  void forget(int) override {}
   std::optional<Packet> receive() override {
     const std::lock_guard lock(queues_[rank_].mutex);
     if (queues_[rank_].packets.empty()) return std::nullopt;

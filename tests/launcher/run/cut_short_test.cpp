@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -57,16 +58,18 @@ INSTANTIATE_TEST_SUITE_P(Two, CutShort, testing::Values(Cut{SIGKILL, 1, 2, "grou
                          name_of);
 INSTANTIATE_TEST_SUITE_P(Many, CutShort,
                          testing::Values(Cut{SIGKILL, 0, 3, "pipeline"}, Cut{SIGKILL, 1, 3, "group"},
-                                         Cut{SIGKILL, 2, 3, "pipeline"}, Cut{SIGSTOP, 0, 3, "group"},
-                                         Cut{SIGSTOP, 1, 3, "pipeline"}, Cut{SIGSTOP, 2, 3, "group"}),
+                                         Cut{SIGSTOP, 0, 3, "group"}, Cut{SIGSTOP, 2, 3, "group"}),
                          name_of);
 
-TEST_P(CutShort, ALostRankEndsTheRunByNameAndTheSameCommandGoesOn) {
+/// Rank 0, or a rank whose group needs it.
+TEST_P(CutShort, ARankThatCannotBeDoneWithoutEndsTheRunByNameAndTheSameCommandGoesOn) {
   const Cut cut = GetParam();
   const TempFolder folder;
   write_file(folder / "list.yaml", long_list(6, 24));
   const std::vector<int> memory_before = used_gpu_memory();
-  Program program(folder.path(), render_flags(cut.ranks, cut.flags()));
+  Flags flags = cut.flags();
+  flags.insert(flags.end(), {"--restarts", "0", "--heartbeat-timeout", "5"});
+  Program program(folder.path(), render_flags(cut.ranks, flags));
   ASSERT_TRUE(wait_for_a_step(program, cut.rank)) << program.wait().err;
   const auto ranks = ranks_in(folder.path());
   ASSERT_EQ(std::ssize(ranks), cut.ranks);
@@ -74,13 +77,97 @@ TEST_P(CutShort, ALostRankEndsTheRunByNameAndTheSameCommandGoesOn) {
   ::kill(ranks.at(cut.rank), cut.signal);
   const ProgramResult outcome = program.wait();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-  std::printf("ended after %.1f s of 15\n", seconds);
-  EXPECT_LT(seconds, 15);
+  std::printf("ended after %.1f s of 20\n", seconds);
+  EXPECT_LT(seconds, 20);
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("rank " + std::to_string(cut.rank)), std::string::npos) << outcome.err;
   EXPECT_TRUE(ranks_in(folder.path()).empty()) << "processes are left";
   expect_gpu_memory_as(memory_before);
   expect_complete(folder, cut.ranks, 6);
+}
+
+/// Of a run in which each rank is a group of its own, while it works on clips.
+void expect_the_others_to_finish(int signal, int lost, int ranks, const std::string& placement) {
+  const TempFolder folder;
+  const std::string list = long_list(6, 24);
+  write_file(folder / "list.yaml", list);
+  const std::vector<int> memory_before = used_gpu_memory();
+  Program program(folder.path(),
+                  render_flags(ranks, {"--placement", placement, "--cfg-parallel", "1", "--ulysses", "1", "--ring", "1",
+                                       "--heartbeat-timeout", "5", "--log-level", "trace"}));
+  ASSERT_TRUE(wait_for_a_step(program, lost)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(lost), signal);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  const std::string name = "rank " + std::to_string(lost) + " (node ";
+  const std::size_t named = outcome.err.find(name);
+  ASSERT_NE(named, std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("The run goes on without it", named), std::string::npos) << outcome.err;
+  EXPECT_TRUE(ranks_in(folder.path()).empty()) << "processes are left";
+  expect_gpu_memory_as(memory_before);
+  EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), latents_with(list, 1, {}));
+}
+
+TEST(Ranks, AKilledRankIsDoneWithout) { expect_the_others_to_finish(SIGKILL, 1, 2, "resident"); }
+TEST(ManyRanks, AKilledRankOfAPoolIsDoneWithout) { expect_the_others_to_finish(SIGKILL, 2, 3, "pipeline"); }
+TEST(ManyRanks, AFrozenRankIsDoneWithoutAndEnded) { expect_the_others_to_finish(SIGSTOP, 1, 3, "resident"); }
+
+TEST(Ranks, ARunWhoseRankZeroIsKilledIsStartedAgain) {
+  const TempFolder folder;
+  const std::string list = long_list(6, 24);
+  write_file(folder / "list.yaml", list);
+  Program program(folder.path(),
+                  render_flags(2, {"--placement", "resident", "--heartbeat-timeout", "5", "--log-level", "trace"}));
+  ASSERT_TRUE(wait_for_a_step(program, 0)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(0), SIGKILL);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find("it is started again"), std::string::npos) << outcome.err;
+  EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), latents_with(list, 1, {}));
+}
+
+TEST(Ranks, ASilentRankIsLostAfterTheTimeThatTheFlagGives) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", long_list(2, 24));
+  Program program(folder.path(), render_flags(2, {"--heartbeat-timeout", "4", "--log-level", "trace"}));
+  ASSERT_TRUE(wait_for_a_step(program, 1)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(1), SIGSTOP);
+  const ProgramResult outcome = program.wait();
+  EXPECT_NE(outcome.err.find("has not been heard of for 4 s"), std::string::npos) << outcome.err;
+}
+
+class Hangs : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Stages, Hangs, testing::Values("load", "text", "high", "low", "decode", "write"),
+                         [](const auto& stage) { return std::string(stage.param); });
+
+/// The agent of the rank that hangs goes on beating. While the ranks load, they need each other; later one can be done
+/// without.
+TEST_P(Hangs, ARankThatMakesNoProgressIsNamedWithWhatItWasDoing) {
+  const std::string stage = GetParam();
+  const bool loads = stage == "load";
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(6));
+  const ProgramResult outcome =
+      run(folder.path(),
+          render_flags(2, {"--placement", "resident", "--stall-timeout", "3", "--shift", "1", "--restarts", "0"}),
+          {.environment = {"WANFARM_FAULT=hang@" + stage + "#1"}});
+  EXPECT_EQ(outcome.code, loads ? 1 : 0) << outcome.err;
+  const std::size_t named = outcome.err.find("rank 1 (node ");
+  ASSERT_NE(named, std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("has made no progress for ", named), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find(loads ? "load the model" : "stage " + stage, named), std::string::npos) << outcome.err;
+  EXPECT_TRUE(ranks_in(folder.path()).empty()) << "processes are left";
+  expect_complete(folder, 2, 6);
+}
+
+TEST(OneRank, ThatHangsEndsByItself) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  Flags flags = render_flags(1, {"--stall-timeout", "3", "--shift", "1"});
+  flags.erase(std::ranges::find(flags, "--ranks"), std::ranges::find(flags, "--ranks") + 2);
+  const ProgramResult outcome = run(folder.path(), flags, {.environment = {"WANFARM_FAULT=hang@low"}});
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_NE(outcome.err.find("no progress for 3 s, in clip clip-1, stage low"), std::string::npos) << outcome.err;
 }
 
 void expect_drained_and_finished(int ranks) {

@@ -15,8 +15,13 @@ Kind sent_and_read(const Kind& message) {
 }
 
 TEST(Messages, ArriveAsTheyWereWritten) {
-  const auto heartbeat = sent_and_read(message::Heartbeat{{"clip \u00e4", Stage::low, 3, 40}, true});
+  message::Heartbeat beat;
+  beat.activity = {"clip \u00e4", Stage::low, 3, 40};
+  beat.work = {{7, "clip", "low", 12}};
+  beat.stop = true;
+  const auto heartbeat = sent_and_read(beat);
   EXPECT_EQ(heartbeat.activity, (Activity{"clip \u00e4", Stage::low, 3, 40}));
+  EXPECT_EQ(heartbeat.work, (std::vector<WorkUnderWay>{{7, "clip", "low", 12}}));
   EXPECT_TRUE(heartbeat.stop);
   const auto done = sent_and_read(message::Done{2, 100'000, {1, 2, 3, 4, 0.5}, "{\"a\": 1}"});
   EXPECT_EQ(done.group, 2);
@@ -60,7 +65,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   start.plan.guidance = GuidanceMode::batched;
   start.plan.offload_expert_for_decode = true;
   start.finished = {1};
-  const RunSpec read = run_spec_from(to_json(start));
+  const RunSpec read = run_spec_from(packed(start));
   EXPECT_EQ(read.jobs.size(), 2u);
   EXPECT_EQ(read.jobs[1].prompt, start.jobs[1].prompt);
   EXPECT_EQ(read.jobs[1].seed, start.jobs[1].seed);
@@ -70,8 +75,23 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   EXPECT_EQ(read.plan.guidance, GuidanceMode::batched);
   EXPECT_TRUE(read.plan.offload_expert_for_decode);
   EXPECT_EQ(read.finished, start.finished);
-  EXPECT_EQ(to_json(read), to_json(start));
+  EXPECT_EQ(packed(read), packed(start));
   EXPECT_THROW(run_spec_from("{}"), Error);
+}
+
+// A path is any bytes but zero, and the ranks have to open the very path that rank 0 names.
+TEST(RunSpec, APathThatIsNotUtf8Arrives) {
+  RunSpec start;
+  start.model = "/models/\xff", start.output = "/renders/\xc3(";
+  const auto sent = sent_and_read(message::Start{packed(start)});
+  EXPECT_EQ(run_spec_from(sent.run).model, start.model);
+  EXPECT_EQ(run_spec_from(sent.run).output, start.output);
+}
+
+TEST(Messages, ErrorsThatNameAPathThatIsNotUtf8Arrive) {
+  EXPECT_EQ(sent_and_read(message::Failed{0, 1, Error::storage, "out\xff: full"}).what, "out\xff: full");
+  EXPECT_EQ(sent_and_read(message::Ready{Error::storage, "out\xff: full"}).problem, "out\xff: full");
+  EXPECT_EQ(sent_and_read(message::Abort{5, "out\xff: full"}).why, "out\xff: full");
 }
 
 }  // namespace

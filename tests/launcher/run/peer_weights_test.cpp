@@ -106,5 +106,17 @@ TEST_F(ImpatientRequester, AnAnswerThatComesTooLateIsNeitherKeptNorTakenForAnoth
   EXPECT_TRUE(comes_true([&] { return !expert.is_leased(); }));
 }
 
+TEST(PeerWeights, ALeaseEndsWithoutAnErrorWhenThePeerCannotBeTold) {
+  bool fails = false;
+  PeerWeights weights(
+      [&fails](int, const Message&) {
+        if (fails) throw Error(Error::resource, "on purpose");
+      },
+      short_patience);
+  WeightLease lease = weights.request(1, Role::low);
+  fails = true;
+  lease = {};
+}
+
 }  // namespace
 }  // namespace wf

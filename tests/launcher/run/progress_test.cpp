@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
+#include "base/log.hpp"
 
 namespace wf {
 namespace {
@@ -27,6 +27,18 @@ TEST(Bar, IsNeverWiderThanTheTerminal) {
   }
 }
 
+TEST(Bar, ALongNameIsShortenedBeforeTheStepAndTheTimeLeft) {
+  const std::string name = "0003-a-red-kite-over-a-green-field-at-dusk-s42";
+  const Activity activity{name, Stage::high, 112, 200};
+  const Standing standing{.ended = 2, .clips = 1000, .at_work = {activity}, .share = 0.5, .eta_seconds = 3852};
+  EXPECT_EQ(bar_line(standing, 79), "[##########----------] 3/1000 0003-a-red-kite-ove... high 112/200, 1:04:12 left");
+  EXPECT_EQ(bar_line(standing, 200), "[##########----------] 3/1000 " + name + " high 112/200, 1:04:12 left");
+  EXPECT_EQ(rank_line(3, activity, 40), "rank 003 0003-a-red-kite... high 112/200");
+  EXPECT_EQ(rank_line(3, {"\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4\u00e4", Stage::low, 1, 2}, 29),
+            "rank 003 \u00e4\u00e4\u00e4\u00e4... low 1/2")
+      << "no character is cut in two";
+}
+
 TEST(Bar, ASingleStepIsNotCounted) {
   EXPECT_EQ(bar_line({.clips = 2, .at_work = {{"a", Stage::decode}}}, 80), "[--------------------] 1/2 a decode");
 }
@@ -36,36 +48,16 @@ TEST(RankLine, SaysWhatTheRankIsAt) {
   EXPECT_EQ(rank_line(12, {}, 80), "rank 012 waiting");
 }
 
-std::vector<Job> two_jobs() {
-  std::vector<Job> jobs(2);
-  jobs[1].steps = 20;
-  return jobs;
-}
-
-/// 1 s for texts, 10 s for every 10 steps, 4 s for decoding.
-double predicted_seconds(const Job& job, Stage stage) {
-  const std::array seconds{1.0, 0.6 * job.steps, 0.4 * job.steps, 4.0, 0.0};
-  return seconds[static_cast<std::size_t>(stage)];
-}
-
-TEST(PredictedWork, AClipIsDoneInTheSharesThatThePlannerPredicts) {
-  const PredictedWork work(two_jobs(), predicted_seconds);
-  EXPECT_DOUBLE_EQ(work.whole(0), 45);
-  EXPECT_DOUBLE_EQ(work.whole(1), 25);
-  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::text}), 0);
-  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::high, 0, 40}), 1);
-  EXPECT_DOUBLE_EQ(work.done(0, {"a", Stage::low, 30, 40}), 31);
-  EXPECT_DOUBLE_EQ(work.done(1, {"b", Stage::decode}), 21);
-  EXPECT_DOUBLE_EQ(work.done(1, {"b", Stage::write}), 25);
-}
-
 TEST(ProgressDisplay, IsFullWhenEveryClipWasFoundFinished) {
   std::vector<Job> jobs(7);
   for (std::size_t job = 0; job < jobs.size(); ++job) jobs[job].steps = 1 + static_cast<int>(job);
   // Subtracting these seconds from their sum, one by one, leaves 7e-15 and not 0.
   ProgressDisplay display(
-      jobs, [](const Job& job, Stage) { return 0.7 * job.steps; }, true, 0);
-  for (std::size_t job = 0; job < jobs.size(); ++job) display.skip(job);
+      jobs, [](const Job& job, Stage) { return 0.7 * job.steps; }, 1, true, 0);
+  for (std::size_t job = 0; job < jobs.size(); ++job) {
+    display.no_work(job);
+    display.end(job);
+  }
   std::string text;
   while (text.empty()) {  // nothing is drawn in the first 100 ms
     testing::internal::CaptureStderr();
@@ -73,6 +65,33 @@ TEST(ProgressDisplay, IsFullWhenEveryClipWasFoundFinished) {
     text = testing::internal::GetCapturedStderr();
   }
   EXPECT_NE(text.find("[####################] 7/7"), std::string::npos) << text;
+}
+
+/// What `action` writes to stderr.
+template <class Action>
+std::string stderr_of(const Action& action) {
+  testing::internal::CaptureStderr();
+  action();
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST(ProgressDisplay, OnlyLinesThatTheTerminalShowsTakeTheBarAway) {
+  open_log(LogLevel::info, 0);
+  ProgressDisplay display(
+      std::vector<Job>(2), [](const Job&, Stage) { return 1.0; }, 1, true, 0);
+  while (stderr_of([&] { display.at_work({}); }).empty()) {  // nothing is drawn in the first 100 ms
+  }
+  EXPECT_EQ(stderr_of([] { spdlog::debug("for the file"); }), "");
+  EXPECT_TRUE(stderr_of([] { spdlog::info("for all"); }).starts_with("\r\033[J"));
+}
+
+TEST(ProgressDisplay, TheFirstLineAlreadySaysHowLongTheRunWillTake) {
+  const std::vector<Job> jobs(6);
+  ProgressDisplay display(
+      jobs, [](const Job&, Stage) { return 1000.0; }, 3, true, 0);
+  std::string text;
+  while (text.empty()) text = stderr_of([&] { display.at_work({}); });
+  EXPECT_NE(text.find("0/6 done, 0 at work, 2:46:40 left"), std::string::npos) << text;  // 6 * 5 * 1000 s / 3
 }
 
 }  // namespace

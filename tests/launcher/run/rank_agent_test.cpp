@@ -59,5 +59,24 @@ TEST(RankAgent, AnAbortEndsBothWithItsCode) {
   EXPECT_EQ(pair.ended[1], 3);
 }
 
+/// A transport whose library fails.
+class BrokenTransport final : public Transport {
+ public:
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+  void send(int, Bytes) override { throw Error(Error::resource, "on purpose"); }
+  void forget(int) override {}
+  std::optional<Packet> receive() override { return std::nullopt; }
+  bool is_carrying() const override { return false; }
+  bool flush(std::chrono::milliseconds) override { throw Error(Error::resource, "on purpose"); }
+};
+
+TEST(RankAgent, AnErrorOfTheTransportDoesNotLeaveItsDestructor) {
+  BrokenTransport transport;
+  {
+    const RankAgent agent(transport, {.hosts = {}, .end_process = [](int) {}});
+  }
+}
+
 }  // namespace
 }  // namespace wf

@@ -61,7 +61,7 @@ std::map<int, pid_t> ranks_in(const Path& folder) {
 }
 
 std::string long_list(int clips, int steps) {
-  const int all_steps = device() == "cpu" ? steps : 10 * steps;
+  const int all_steps = device() == "cpu" ? steps : 30 * steps;
   std::string list = "defaults: {size: 128x128, frames: 33, steps: " + std::to_string(all_steps) + "}\nprompts:\n";
   for (int i = 1; i <= clips; ++i)
     list += "  - {prompt: number " + std::to_string(i) + ", name: c" + std::to_string(i) + "}\n";

@@ -2,6 +2,7 @@
 // once.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 #include <sstream>
@@ -50,6 +51,20 @@ TEST(Ranks, AModelNamedFromTheCurrentFolderIsFound) {
   std::filesystem::create_directory_symlink(golden_model_folder(), folder / "model");
   const ProgramResult outcome = run(folder.path(), render_flags(2, {}, "model"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
+}
+
+TEST(Ranks, PathsThatAreNotUtf8AreTheSameForAllRanks) {
+  const TempFolder folder;
+  const std::string odd = "\xff\xc3(";
+  const Path here = folder / ("here" + odd);
+  make_folder(here);
+  write_file(here / "list.yaml", small_list(2));
+  std::filesystem::create_directory_symlink(golden_model_folder(), here / ("model" + odd));
+  Flags flags = render_flags(2, {}, "model" + odd);
+  std::ranges::replace(flags, std::string("out"), "out" + odd);
+  const ProgramResult outcome = run(here, flags);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(here / ("out" + odd) / "clip-2.json"));
 }
 
 bool on_gpus() {

@@ -50,6 +50,16 @@ TEST(Render, AListBecomesVideosAndSidecars) {
   EXPECT_TRUE(std::filesystem::exists(folder / "out/log/rank-000.log"));
 }
 
+TEST(Render, VerboseShowsWhatRanksDoAndNotTheStatisticsOfEncoders) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const ProgramResult outcome = render(folder, {"--verbose", "--codec", have_ffmpeg() ? "h264" : "y4m"});
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(" debug "), std::string::npos) << outcome.err;
+  EXPECT_EQ(outcome.err.find("FFmpeg:"), std::string::npos) << outcome.err;
+  EXPECT_EQ(read_file(folder / "out/log/rank-000.log").find("FFmpeg:"), std::string::npos);
+}
+
 TEST(Render, AFinishedClipIsRenderedAgainOnlyByForce) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2));
@@ -79,6 +89,63 @@ TEST(Render, ADifferentRequestUnderTheSameNameIsRenderedAnew) {
   ASSERT_EQ(other.size(), 2u);
   EXPECT_EQ(other[0].at("status"), "done");
   EXPECT_NE(other[0].at("frames_sha256"), first[0].at("frames_sha256"));
+}
+
+/// A list without names, whose clips are then called after their place in it.
+std::string unnamed_list(const std::vector<std::string>& prompts) {
+  std::string list = "defaults: {size: 16x16, frames: 1, steps: 2}\nprompts:\n";
+  for (const std::string& prompt : prompts) list += "  - " + prompt + "\n";
+  return list;
+}
+
+/// By prompt, which edits of a list do not change.
+std::map<std::string, std::string> frames_by_prompt(const TempFolder& folder) {
+  std::map<std::string, std::string> frames;
+  for (const std::string& file : files_below(folder / "out"))
+    if (file.ends_with(".json") && file.find(".wanfarm") == std::string::npos) {
+      const Json sidecar = Json::parse(read_file(folder / "out" / file));
+      frames[sidecar.at("job").at("prompt")] = sidecar.at("frames_sha256");
+    }
+  return frames;
+}
+
+TEST(Render, AnEditedListRendersOnlyWhatIsNew) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", unnamed_list({"rain", "snow"}));
+  ASSERT_EQ(render(folder).code, 0);
+  const auto before = frames_by_prompt(folder);
+  write_file(folder / "list.yaml", unnamed_list({"wind", "snow", "rain"}));
+
+  const std::vector<Json> told = lines(render(folder, {"--dry-run"}).out);
+  EXPECT_EQ(told[0].at("status"), "waiting");
+  EXPECT_EQ(told[1].at("status"), "finished") << "snow has the same place as before";
+  EXPECT_EQ(told[2].at("status"), "renamed");
+  EXPECT_EQ(told[2].at("of"), "0001-rain-s42");
+
+  const std::vector<Json> said = lines(render(folder).out);
+  EXPECT_EQ(said.back().at("summary").at("done"), 1);
+  EXPECT_EQ(said.back().at("summary").at("skipped"), 2);
+  auto after = frames_by_prompt(folder);
+  EXPECT_EQ(after.erase("wind"), 1u);
+  EXPECT_EQ(after, before);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/0003-rain-s42.json"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/0001-rain-s42.json"));
+}
+
+TEST(Render, AClipThatIsTwiceInTheListIsRenderedOnce) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", unnamed_list({"rain", "snow", "rain"}));
+  EXPECT_EQ(lines(render(folder, {"--dry-run"}).out)[2].at("status"), "copy");
+  const ProgramResult outcome = render(folder);
+  ASSERT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(lines(outcome.out).back().at("summary").at("done"), 3);
+  const Path first = folder / "out/0001-rain-s42", third = folder / "out/0003-rain-s42";
+  const Json sidecar = Json::parse(read_file(third.string() + ".json"));
+  EXPECT_EQ(sidecar.at("job").at("name"), "0003-rain-s42");
+  const std::string video = sidecar.at("video").at("file");
+  EXPECT_EQ(video.rfind("0003-rain-s42.", 0), 0u);
+  EXPECT_TRUE(std::filesystem::equivalent(folder / "out" / video, first.string() + Path(video).extension().string()));
+  EXPECT_EQ(lines(render(folder).out).back().at("summary").at("skipped"), 3);
 }
 
 TEST(Render, DryRunKnowsWhatIsFinished) {

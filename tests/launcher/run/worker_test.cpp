@@ -56,6 +56,7 @@ struct ClipResults final : RunObserver {
   void failed(std::size_t clip, const Error&, bool tried_again) override {
     (tried_again ? again : failures).insert(clip);
   }
+  void lost(const std::string&, const std::string&) override {}
   void at_work(const std::vector<Activity>&) override {}
   Clips finished, failures, again;
 };
@@ -70,6 +71,7 @@ class WatchedTransport final : public Transport {
     transport_->send(to, std::move(bytes));
     if (is_last) last_order_.set_value();
   }
+  void forget(int rank) override { transport_->forget(rank); }
   std::optional<Packet> receive() override { return transport_->receive(); }
   bool is_carrying() const override { return transport_->is_carrying(); }
   bool flush(std::chrono::milliseconds deadline) override { return transport_->flush(deadline); }

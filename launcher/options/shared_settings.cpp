@@ -1,0 +1,57 @@
+#include "launcher/options/shared_settings.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+namespace wf {
+namespace {
+
+constexpr std::size_t longest_value = 80;  ///< of a value that a message repeats
+
+std::string text(bool value) { return value ? "on" : "off"; }
+
+std::string text(const std::optional<Path>& path) { return path ? path->string() : "not given"; }
+
+std::string text(const std::optional<Precision>& precision) {
+  if (!precision) return "auto";
+  return *precision == Precision::exact ? "exact" : "reference";
+}
+
+std::string value_of(const SharedSettings& settings, const std::string& flag) {
+  const auto found = settings.find(flag);
+  return found == settings.end() ? "not given" : found->second;
+}
+
+}  // namespace
+
+SharedSettings shared_settings(const RunOptions& o) {
+  SharedSettings settings = o.request;
+  settings.insert({{"--model", text(o.model)},
+                   {"--output", text(o.output)},
+                   {"--precision", text(o.precision)},
+                   {"--guidance-mode", to_string(o.guidance_mode)},
+                   {"--attention", to_string(o.attention)},
+                   {"--noise", o.noise == NoiseSource::cpu ? "cpu" : "device"},
+                   {"--tf32", text(o.tf32)},
+                   {"placement flags", describe(o.planning.choices)},
+                   {"--codec", to_string(o.video.codec)},
+                   {"--crf", std::to_string(o.video.crf)},
+                   {"--preset", o.video.preset},
+                   {"--color", to_string(o.video.color)},
+                   {"--save-latents", text(o.video.save_latents)},
+                   {"--png", text(o.video.png)}});
+  return settings;
+}
+
+std::string first_difference(const SharedSettings& own, const SharedSettings& of_rank_0) {
+  SharedSettings all = own;
+  all.insert(of_rank_0.begin(), of_rank_0.end());
+  for (const auto& [flag, ignored] : all) {
+    const std::string here = value_of(own, flag), there = value_of(of_rank_0, flag);
+    if (here == there) continue;
+    if (here.size() > longest_value || there.size() > longest_value) return fmt::format("other {} than rank 0", flag);
+    return fmt::format("{} {}, and rank 0 with {} {}", flag, here, flag, there);
+  }
+  return "";
+}
+
+}  // namespace wf

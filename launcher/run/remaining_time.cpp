@@ -1,0 +1,180 @@
+#include "launcher/run/remaining_time.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "jobs/schedule/clip_shape.hpp"
+
+namespace wf {
+namespace {
+
+constexpr double expectation_counts_as = 2;  ///< measurements
+constexpr double fades_after = 100;          ///< measurements
+constexpr double most = 100;                 ///< A ratio above this, or below its inverse, counts as this.
+
+std::size_t index(Stage stage) { return static_cast<std::size_t>(stage); }
+
+bool has_steps(Stage stage) { return stage == Stage::high || stage == Stage::low; }
+
+double sum(const SecondsByStage& seconds) { return std::accumulate(seconds.begin(), seconds.end(), 0.0); }
+
+double denoising(const SecondsByStage& seconds) { return seconds[index(Stage::high)] + seconds[index(Stage::low)]; }
+
+double steps_of(const Activity& activity) { return static_cast<double>(std::max<std::int64_t>(activity.steps, 1)); }
+
+/// Whether `to` is behind `from` in the course of a clip.
+bool is_before(const Activity& to, const Activity& from) {
+  if (has_steps(to.stage) && has_steps(from.stage)) return to.step < from.step;
+  return to.stage < from.stage;
+}
+
+/// The steps or stages that a clip has passed on its way; 0 if that cannot be told.
+double units_between(const Activity& from, const Activity& to) {
+  if (!has_steps(from.stage)) return to.stage > from.stage ? 1 : 0;
+  const std::int64_t end = has_steps(to.stage) ? to.step : from.steps;
+  return static_cast<double>(std::max<std::int64_t>(end - from.step, 0));
+}
+
+}  // namespace
+
+PredictedWork::PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted)
+    : shapes_(shape_groups(jobs)), seconds_(jobs.size()) {
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (shapes_[i] != i) continue;
+    for (const Stage stage : all_stages) seconds_[i][index(stage)] = predicted(jobs[i], stage);
+  }
+}
+
+SecondsByStage PredictedWork::left(std::size_t job, const Activity& activity) const {
+  SecondsByStage left = whole(job);
+  if (has_steps(activity.stage)) {
+    const double steps = denoising(left) * (1 - static_cast<double>(activity.step) / steps_of(activity));
+    left[index(Stage::low)] = std::min(left[index(Stage::low)], steps);
+    left[index(Stage::high)] = steps - left[index(Stage::low)];
+  }
+  for (const Stage stage : all_stages)
+    if (stage < activity.stage && !(has_steps(stage) && has_steps(activity.stage))) left[index(stage)] = 0;
+  return left;
+}
+
+double PredictedWork::unit(std::size_t job, const Activity& activity) const {
+  const SecondsByStage& seconds = whole(job);
+  return has_steps(activity.stage) ? denoising(seconds) / steps_of(activity) : seconds[index(activity.stage)];
+}
+
+void Pace::add(double seconds, double predicted, double units) {
+  const double ratio = std::clamp(seconds / predicted, 1 / most, most);
+  units_ = std::min(units_ + units, fades_after);
+  mean_ += std::min(units / units_, 1.0) * (std::log(ratio) - mean_);
+}
+
+double Pace::factor(double expected) const {
+  return std::exp((expectation_counts_as * std::log(expected) + units_ * mean_) / (expectation_counts_as + units_));
+}
+
+RemainingTime::RemainingTime(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups)
+    : work_(jobs, predicted), groups_(static_cast<double>(groups)), taken_out_(jobs.size()) {
+  for (std::size_t job = 0; job < jobs.size(); ++job) {
+    job_of_name_[jobs[job].name] = job;
+    ++untouched_[work_.shape(job)];
+    for (const Stage stage : all_stages) left_[index(stage)] += work_.whole(job)[index(stage)];
+    total_ += sum(work_.whole(job));
+  }
+}
+
+void RemainingTime::take_out(std::size_t job) {
+  if (taken_out_[job]) return;
+  if (under_way_.erase(job) == 0 && --untouched_[work_.shape(job)] == 0) untouched_.erase(work_.shape(job));
+  for (const Stage stage : all_stages) left_[index(stage)] -= work_.whole(job)[index(stage)];
+  taken_out_[job] = true;
+}
+
+void RemainingTime::no_work(std::size_t job) {
+  if (!taken_out_[job]) total_ -= sum(work_.whole(job));
+  take_out(job);
+}
+
+void RemainingTime::end(std::size_t job) {
+  take_out(job);
+  ++ended_;
+}
+
+/// Looks only at the ranks whose activity has changed. A rank that waits for the leader of its group still shows what
+/// it did last, although the leader has gone on with the clip.
+void RemainingTime::observe(const std::vector<Activity>& ranks, double now) {
+  seen_.resize(ranks.size());
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    const Activity& is = ranks[rank];
+    if (is == seen_[rank]) continue;
+    const Activity was = std::exchange(seen_[rank], is);
+    if (was.clip != is.clip) leave(was, now);
+    arrive(is, now);
+  }
+}
+
+void RemainingTime::arrive(const Activity& activity, double now) {
+  const auto job = job_of_name_.find(activity.clip);
+  if (job == job_of_name_.end() || taken_out_[job->second]) return;
+  const auto [entry, begun] = under_way_.try_emplace(job->second, UnderWay{activity, now});
+  if (begun) {
+    if (--untouched_[work_.shape(job->second)] == 0) untouched_.erase(work_.shape(job->second));
+    return;
+  }
+  UnderWay& clip = entry->second;
+  const bool late = clip.activity.step - activity.step == 1 && has_steps(activity.stage);  // of another rank
+  if (clip.computed && is_before(activity, clip.activity) && late) return;
+  if (clip.computed) measure(job->second, clip, activity, now);
+  if (!clip.computed || activity != clip.activity) clip = {activity, now};
+}
+
+/// A rank has left the clip. After decoding the clip is being written in the background.
+void RemainingTime::leave(const Activity& activity, double now) {
+  const auto job = job_of_name_.find(activity.clip);
+  const auto entry = job == job_of_name_.end() ? under_way_.end() : under_way_.find(job->second);
+  if (entry == under_way_.end() || entry->second.activity != activity) return;
+  if (activity.stage == Stage::decode)
+    arrive({activity.clip, Stage::write}, now);
+  else
+    entry->second.computed = false;
+}
+
+void RemainingTime::measure(std::size_t job, const UnderWay& from, const Activity& to, double now) {
+  const double units = units_between(from.activity, to), predicted = units * work_.unit(job, from.activity);
+  if (predicted <= 0 || now <= from.since) return;
+  paces_[index(from.activity.stage)].add(now - from.since, predicted, units);
+  overall_.add(now - from.since, predicted, units);
+}
+
+double RemainingTime::factor(Stage stage) const { return paces_[index(stage)].factor(overall_.factor(1)); }
+
+double RemainingTime::paced(const SecondsByStage& predicted) const {
+  double seconds = 0;
+  for (const Stage stage : all_stages) seconds += factor(stage) * predicted[index(stage)];
+  return seconds;
+}
+
+double RemainingTime::share() const {
+  if (ended_ == taken_out_.size()) return 1;
+  if (total_ <= 0) return 0;
+  double left = sum(left_);
+  for (const auto& [job, clip] : under_way_) left -= sum(work_.whole(job)) - sum(work_.left(job, clip.activity));
+  return std::clamp(1 - left / total_, 0.0, 1.0);
+}
+
+double RemainingTime::seconds_left(double now) const {
+  if (ended_ == taken_out_.size()) return 0;
+  if (total_ <= 0) return -1;
+  double work = paced(left_), longest = 0;
+  for (const auto& [job, clip] : under_way_) {
+    const double unit = factor(clip.activity.stage) * work_.unit(job, clip.activity);
+    const double left = paced(work_.left(job, clip.activity)) - (clip.computed ? std::min(now - clip.since, unit) : 0);
+    work -= paced(work_.whole(job)) - left;
+    longest = std::max(longest, left);
+  }
+  for (const auto& [shape, clips] : untouched_) longest = std::max(longest, paced(work_.whole(shape)));
+  return std::max(work / groups_, longest);
+}
+
+}  // namespace wf
