@@ -57,6 +57,11 @@ CASES = [
     ("jobs/a.cpp", "struct A {\n" + "  int f() { return '{'; }\n" * 70 + "};\n", None),
     ("jobs/a.cpp", 'const char* a[] = {\n' + '    "f() {",\n' * 70 + "};\n", None),
     ("jobs/a.cpp", "// a line\n" * 451, "jobs/a.cpp:1: 451 lines"),
+    # Types of one name in two files.
+    (["jobs/a.hpp", "tests/b.hpp"], "namespace wf {\nstruct A : B {\n};\n}\n", "tests/b.hpp:2: wf::A is also defined in jobs/a.hpp"),
+    (["jobs/a.hpp", "base/b.hpp"], "namespace wf::x {\nenum class A : int { a };\n}\n", "jobs/a.hpp:2: wf::x::A is also"),
+    (["jobs/a.cpp", "tests/b.cpp"], "namespace wf {\nnamespace {\nstruct A {};\n}\nstruct A;\n}\n", None),
+    (["jobs/a.cpp", "jobs/b.cpp"], "namespace wf {\nstruct A::B {\n};\nvoid f() {\nstruct C {};\n}\n}\n", None),
     # Files that lie loose.
     ([f"launcher/{i}.cpp" for i in range(7)], "int a;\n", "launcher:1: 7 files that lie loose, at most 6"),
     ([f"launcher/{i}.cpp" for i in range(6)], "int a;\n", None),

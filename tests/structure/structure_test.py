@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # tests/structure/structure_test.py: the source tree keeps its shape. Folders include only what they may know, functions
-# and files stay short. Takes the source folder; prints each breach as file:line: what; exit 1 when there is one.
+# and files stay short, types have one definition. Takes the source folder; prints each breach as file:line: what; exit 1
+# when there is one.
 import re
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ ARROWS = {
     "launcher/doctor": "base cluster cluster/launch launcher/options launcher/run parallel pipeline pipeline/video "
     "pipeline/weights",
     "launcher/cli": "base cluster jobs jobs/list launcher/options",
-    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list launcher/bench launcher/cli launcher/doctor "
+    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output launcher/bench launcher/cli launcher/doctor "
     "launcher/options launcher/planner launcher/random_model launcher/run parallel pipeline pipeline/text pipeline/video "
     "pipeline/weights",
     "launcher": "cluster/launch launcher/cli launcher/cli/commands",
@@ -68,6 +69,10 @@ MOST_FUNCTION_LINES = 60
 MOST_FILE_LINES = 450
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 COMMENT_OR_TEXT = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
+# A namespace, the definition of a type, or any other brace.
+TYPE = re.compile(
+    r"\bnamespace\s*([\w:]*)\s*\{|\b(?:class|struct|union|enum(?:\s+class)?)\s+(\w+)(?:\s+final)?\s*(?::(?!:)[^;{}]*)?\{|[{}]"
+)
 # What opens a brace that is no function's: a scope or a type.
 SCOPE = re.compile(r"\b(namespace|class|struct|enum|union)\b[^()]*$|^extern\b[^()]*$")
 
@@ -163,9 +168,36 @@ def length_breaches(source, code):
             yield first, f"a function of {last - first + 1} lines, at most {MOST_FUNCTION_LINES}"
 
 
+def named_types(code):
+    """(name with its namespaces, line) of every type that other files can name: none in an unnamed namespace."""
+    around = []  # of each open brace the namespace; None: it is no namespace's, or an unnamed one's
+    for match in TYPE.finditer(code):
+        if match.group() == "}":
+            around = around[:-1]
+        elif match.group(1) is not None:
+            around.append(match.group(1) or None)
+        else:
+            if match.group(2) and None not in around:
+                yield "::".join([*around, match.group(2)]), code.count("\n", 0, match.start()) + 1
+            around.append(None)
+
+
+def type_breaches(root):
+    """Two types of one name in one namespace: the linker joins their functions without a word (C++'s one-definition
+    rule), also where one of them is a test's."""
+    first = {}
+    for top in sorted({folder.split("/")[0] for folder in ARROWS} | {"tests"}):
+        for path in sorted(path for path in (root / top).rglob("*") if path.suffix in SOURCES):
+            for name, line in named_types(blanked(path.read_text(encoding="utf-8"))):
+                other = first.setdefault(name, path)
+                if other != path:
+                    yield f"{path.relative_to(root)}:{line}: {name} is also defined in {other.relative_to(root)}"
+
+
 def breaches(root):
     yield from table_breaches()
     yield from folder_breaches(root)
+    yield from type_breaches(root)
     for folder in ARROWS:
         for path in sorted((root / folder).glob("*")):
             if path.suffix not in SOURCES:
