@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/watched_work.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/kernels/heads.hpp"
 #include "pipeline/kernels/norm.hpp"
@@ -178,9 +179,11 @@ at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const Tim
       ranks ? SequenceAttention(*ranks, grid.tokens(), attention) : SequenceAttention(attention);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
   at::Tensor stream = embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
-  for (std::size_t i = 0; i < weights.blocks.size(); ++i)
+  for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
     stream =
         run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, sequence_attention);
+    mark_progress();  // on a CPU a step may take minutes
+  }
   const at::Tensor tokens = run_head(weights, stream, time.e);
   const at::Tensor velocity = unpatchify(ranks ? ranks->gather(tokens, grid.tokens()) : tokens, grid);
   // Autocast computes the official code's last operation, an einsum, in bf16.

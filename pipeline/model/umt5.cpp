@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/watched_work.hpp"
 #include "pipeline/model/weight_reader.hpp"
 
 namespace wf {
@@ -125,6 +126,7 @@ at::Tensor umt5_encode(const Umt5Weights& weights, const std::vector<std::int64_
   for (const Umt5Block& block : weights.blocks) {
     x = x + attention(block, normalised(x, block.norm1), buckets);
     x = x + feed_forward(block, normalised(x, block.norm2));
+    mark_progress();  // on a CPU a long text takes many seconds
   }
   return normalised(x, weights.norm);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/watched_work.hpp"
 #include "pipeline/kernels/convolve.hpp"
 
 namespace wf {
@@ -118,8 +119,10 @@ at::Tensor apply(const Downsample& layer, at::Tensor x, FeatureCache& cache) {
 at::Tensor run(const Coder& coder, at::Tensor x, FeatureCache& cache) {
   cache.begin_chunk();
   x = causal_conv(std::move(x), coder.first, cache.next_slot());
-  for (const Layer& layer : coder.layers)
+  for (const Layer& layer : coder.layers) {
     x = std::visit([&](const auto& kind) { return apply(kind, std::move(x), cache); }, layer);
+    mark_progress();  // on a CPU a frame may take minutes
+  }
   return causal_conv(activated(std::move(x), coder.last_norm), coder.last, cache.next_slot());
 }
 
