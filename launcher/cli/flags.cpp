@@ -149,7 +149,8 @@ std::vector<Flag> resource_flags(RunOptions& o) {
       {"--collective-timeout", "SECONDS",
        "how long the ranks of a group wait for one of them, which may still be loading (600)",
        into_seconds(o.collective_timeout, 1)},
-      {"--threads", "N", "threads per rank; 0: all of its cores (0)", into(o.threads, 0)}};
+      {"--threads", "N", "threads per rank, which on a CPU decide the last bits of a clip; 0: all of its cores (0)",
+       into(o.threads, 0)}};
 }
 
 std::vector<Flag> output_flags(RunOptions& o) {

@@ -69,7 +69,8 @@ struct Clip {
 using Progress = std::function<bool(Stage stage, std::int64_t step, std::int64_t steps)>;
 
 /// Thrown by advance() when its Progress asked for a stop and the state has been stored. It is not an Error, since
-/// nothing is wrong with the clip: the same job started again continues from the stored state, to the same bits.
+/// nothing is wrong with the clip: the same job started again continues from the stored state, to the same bits. (On a
+/// CPU if it computes with as many threads, since their number decides in which order LibTorch sums.)
 struct Interrupted {};
 
 /// Takes the clip through one stage and returns when the device has finished it. Stages are called in order, each once,
