@@ -5,6 +5,8 @@
 #include <map>
 #include <vector>
 
+#include "base/suspension.hpp"
+
 namespace wf {
 
 /// Tells which of the watched ranks are lost. A live rank sends a heartbeat, or any other message, every second. All
@@ -27,7 +29,7 @@ class FailureDetector {
 
  private:
   double timeout_;
-  double last_call_ = -1;  ///< time of the last call of timed_out(); negative before the first one
+  Suspension suspension_;
   std::map<int, double> last_heard_;
 };
 

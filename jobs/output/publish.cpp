@@ -88,20 +88,6 @@ Path OutputFolder::stored_state(const std::string& fingerprint) const {
   return hidden(output_) / "store" / (fingerprint + ".h5");
 }
 
-std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint) {
-  const Path file = output / (job.name + ".json");
-  std::error_code error;
-  if (!fs::exists(file, error)) return {};
-  try {
-    Sidecar sidecar = read_sidecar(file);
-    const bool complete = fs::file_size(output / sidecar.video_file, error) == sidecar.video_bytes && !error;
-    if (complete && sidecar.fingerprint == fingerprint) return sidecar;
-  } catch (const Error&) {
-    // a broken sidecar: the clip is rendered again, and the sidecar replaced
-  }
-  return {};
-}
-
 std::string OutputFolder::write_nonce() const {
   std::random_device random;
   const std::string nonce = std::to_string(random()) + "-" + std::to_string(random());

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <fstream>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +14,6 @@
 #include "jobs/output/sidecar.hpp"
 
 namespace wf {
-
-/// The sidecar of a finished clip: NAME.json is in `output`, has this fingerprint, and its video has the recorded size.
-/// Otherwise empty, also for a broken sidecar: the clip then has to be rendered (again). Needs no lock.
-std::optional<Sidecar> finished_clip(const Path& output, const Job& job, const std::string& fingerprint);
 
 /// The output folder as all processes of a run use it, while one of them holds its lock (RunFolder). Any thread may
 /// call any function. Functions that write throw Error(storage).
@@ -31,10 +26,6 @@ class OutputFolder {
   /// .wanfarm/store/FINGERPRINT.h5: the state of an unfinished clip, found again whatever the list calls the clip.
   Path stored_state(const std::string& fingerprint) const;
 
-  /// finished_clip() in this folder.
-  std::optional<Sidecar> finished(const Job& job, const std::string& fingerprint) const {
-    return finished_clip(output_, job, fingerprint);
-  }
   /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder. An older
   /// sidecar NAME.json is removed first, so that the clip does not count as finished before finish().
   void publish(const std::string& file) const;

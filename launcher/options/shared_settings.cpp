@@ -11,10 +11,7 @@ std::string text(bool value) { return value ? "on" : "off"; }
 
 std::string text(const std::optional<Path>& path) { return path ? path->string() : "not given"; }
 
-std::string text(const std::optional<Precision>& precision) {
-  if (!precision) return "auto";
-  return *precision == Precision::exact ? "exact" : "reference";
-}
+std::string text(const std::optional<Precision>& precision) { return precision ? to_string(*precision) : "auto"; }
 
 std::string value_of(const SharedSettings& settings, const std::string& flag) {
   const auto found = settings.find(flag);

@@ -30,7 +30,7 @@ std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
   return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", hardware_text(hardware), gibibytes(hardware.memory_bytes),
                      hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
-                     request.model.precision == Precision::exact ? "exact" : "reference");
+                     to_string(request.model.precision));
 }
 
 std::string use_text(const std::vector<PoolUse>& use) {
@@ -99,7 +99,7 @@ Json json_of(const PlacementPlan& plan) {
           {"ring", plan.degrees.ring},
           {"group_size", plan.group_size()},
           {"pools", pools},
-          {"precision", plan.precision == Precision::exact ? "exact" : "reference"},
+          {"precision", to_string(plan.precision)},
           {"text", to_string(plan.text)},
           {"expert_leaves_for_decoding", plan.offload_expert_for_decode},
           {"parked", plan.stashed}};

@@ -88,7 +88,7 @@ std::vector<PlannedShape> shapes_of(const std::vector<Job>& jobs) {
       ++found->clips;
       continue;
     }
-    const std::int64_t high = high_noise_steps(make_schedule(job.solver, job.steps, job.shift));
+    const std::int64_t high = high_noise_steps(job);
     shapes.push_back({job, token_count(job), high, job.steps - high, 1});
   }
   return shapes;

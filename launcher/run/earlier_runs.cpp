@@ -29,25 +29,18 @@ void log_other_names(const std::vector<Job>& jobs, const FinishedClips& clips) {
 /// The stage in which a clip continues when this many of its steps are done.
 Stage stage_at(const Job& job, std::int64_t step) {
   if (step >= job.steps) return Stage::decode;
-  return step >= high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) ? Stage::low : Stage::high;
+  return step >= high_noise_steps(job) ? Stage::low : Stage::high;
 }
 
-/// The clips of the list whose state an earlier run stored.
-std::map<std::size_t, Stage> find_stored(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe) {
-  std::map<std::size_t, Stage> stored;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const std::string hash = fingerprint(jobs[i], recipe);
-    if (const auto step = stored_step(folder.stored_state(hash), hash)) stored.emplace(i, stage_at(jobs[i], *step));
-  }
-  return stored;
-}
-
-}  // namespace
-
-FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
-                             const RunOptions& options) {
+/// By job; "" for a job whose seed is not drawn yet.
+std::vector<std::string> fingerprints_of(const std::vector<Job>& jobs, const Recipe& recipe) {
   std::vector<std::string> fingerprints;
   for (const Job& job : jobs) fingerprints.push_back(job.seed ? fingerprint(job, recipe) : "");
+  return fingerprints;
+}
+
+FinishedClips look_for_finished(const Path& output, const std::vector<Job>& jobs,
+                                const std::vector<std::string>& fingerprints, const RunOptions& options) {
   if (!options.force)
     return find_finished(output, jobs, fingerprints,
                          {.check = files_check(options.verify),
@@ -58,21 +51,33 @@ FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, c
   return copies;
 }
 
+}  // namespace
+
+FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
+                             const RunOptions& options) {
+  return look_for_finished(output, jobs, fingerprints_of(jobs, recipe), options);
+}
+
 EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe,
                                 const RunOptions& options) {
-  FinishedClips clips = finished_clips(folder.output(), jobs, recipe, options);
+  const std::vector<std::string> fingerprints = fingerprints_of(jobs, recipe);
+  FinishedClips clips = look_for_finished(folder.output(), jobs, fingerprints, options);
   for (const auto& [clip, fault] : clips.damaged) spdlog::warn("{}; the clip is rendered again", fault);
   rename_clips(folder, jobs, clips);
   log_other_names(jobs, clips);
-  EarlierRuns earlier{.finished = std::move(clips.found), .copies = {}, .stored = {}};
+  EarlierRuns earlier;
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (clips.contains(i)) continue;
+    const auto step = stored_step(folder.stored_state(fingerprints[i]), fingerprints[i]);
+    if (step) earlier.stored.emplace(i, stage_at(jobs[i], *step));
+  }
+  earlier.finished = std::move(clips.found);
   for (const auto& [clip, original] : clips.copies) {
     if (const auto found = earlier.finished.find(original); found != earlier.finished.end())
       earlier.finished.emplace(clip, copy_clip(folder, found->second, jobs[clip]));
     else
       earlier.copies.emplace(original, clip);
   }
-  earlier.stored = find_stored(folder, jobs, recipe);
-  for (const std::size_t clip : not_to_render(earlier)) earlier.stored.erase(clip);
   return earlier;
 }
 

@@ -59,7 +59,7 @@ SecondsByStage seconds_of(const Clip& clip, const std::set<Stage>& stages) {
 /// steps.
 std::int64_t last_step(const Job& job, Stage stage) {
   if (stage == Stage::low) return job.steps - 1;
-  return stage == Stage::high ? high_noise_steps(make_schedule(job.solver, job.steps, job.shift)) - 1 : 0;
+  return stage == Stage::high ? high_noise_steps(job) - 1 : 0;
 }
 
 /// The Denoising that a clip ends with, from its latents.

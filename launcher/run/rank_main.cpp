@@ -15,12 +15,12 @@
 #include "launcher/run/groups.hpp"
 #include "launcher/run/loading.hpp"
 #include "launcher/run/pipeline_work.hpp"
+#include "launcher/run/remaining_time.hpp"
 #include "launcher/run/run_records.hpp"
 #include "launcher/run/worker.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
-#include "pipeline/stages/solver.hpp"
 
 namespace wf {
 namespace {
@@ -49,13 +49,6 @@ std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const
   return group;
 }
 
-/// The number of pieces in which a stage of a clip makes progress.
-double steps_of(const Job& job, Stage stage) {
-  if (stage != Stage::high && stage != Stage::low) return 1;
-  const auto high = high_noise_steps(make_schedule(job.solver, job.steps, job.shift));
-  return static_cast<double>(std::max<std::int64_t>(1, stage == Stage::high ? high : job.steps - high));
-}
-
 /// The prompts and negative prompts of the clips that are not finished.
 std::vector<std::string> texts_of(const RunSpec& run) {
   std::vector<std::string> texts;
@@ -77,28 +70,27 @@ std::jthread embed_texts_in_background(const RunSpec& run, Models& models, bool 
 }
 
 /// How long work may stand still: eight times as long as the planner predicts for it, which is a step of a stage that
-/// has steps, but never less than `least`. Predictions are kept, because the agent asks many times a second.
+/// has steps, but never less than `least`.
 class PredictedPatience {
  public:
-  PredictedPatience(const std::vector<Job>& jobs, Predicted predicted, std::chrono::seconds least)
-      : predicted_(std::move(predicted)), least_(static_cast<double>(least.count())) {
-    for (const Job& job : jobs) job_of_[job.name] = &job;
+  PredictedPatience(const std::vector<Job>& jobs, const Predicted& predicted, std::chrono::seconds least)
+      : jobs_(jobs), predicted_(jobs, predicted), least_(static_cast<double>(least.count())) {
+    for (std::size_t i = 0; i < jobs.size(); ++i) clip_of_name_[jobs[i].name] = i;
   }
 
-  double operator()(const WorkUnderWay& work) {
-    const auto job = job_of_.find(work.clip);
+  double operator()(const WorkUnderWay& work) const {
+    const auto clip = clip_of_name_.find(work.clip);
     const auto stage = std::ranges::find(all_stages, work.part, [](Stage each) { return to_string(each); });
-    if (job == job_of_.end() || stage == std::end(all_stages)) return least_;
-    const auto [seconds, is_new] = known_.try_emplace({work.clip, work.part}, 0);
-    if (is_new) seconds->second = predicted_(*job->second, *stage) / steps_of(*job->second, *stage);
-    return std::max(least_, 8 * seconds->second);
+    if (clip == clip_of_name_.end() || stage == std::end(all_stages)) return least_;
+    const Activity activity{.clip = work.clip, .stage = *stage, .steps = jobs_[clip->second].steps};
+    return std::max(least_, 8 * predicted_.unit(clip->second, activity));
   }
 
  private:
-  Predicted predicted_;
+  const std::vector<Job>& jobs_;
+  PredictedWork predicted_;
   double least_;
-  std::map<std::string, const Job*> job_of_;
-  std::map<std::pair<std::string, std::string>, double> known_;  ///< seconds by clip and stage
+  std::map<std::string, std::size_t> clip_of_name_;
 };
 
 /// Does all of this rank's computing, from loading its part of the model until its group is told that no work is left.
@@ -147,7 +139,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   records.finished_before(led.earlier.finished);
   for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
   for (const auto& [clip, stage] : led.earlier.stored) dispatch.stored_before(clip, stage);
-  const auto patience = std::make_shared<PredictedPatience>(jobs, predicted, rank.options.stall_timeout);
+  const auto patience = std::make_shared<const PredictedPatience>(jobs, predicted, rank.options.stall_timeout);
   rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
   Coordinator coordinator(dispatch, groups, rank.agent, records);
   {

@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace wf {
-namespace {
-
-constexpr double suspension = 1;  ///< seconds between two calls from which on this process counts as suspended
-
-}  // namespace
 
 std::string to_string(const WorkUnderWay& work) {
   return work.clip.empty() ? work.part : "in clip " + work.clip + ", stage " + work.part;
@@ -26,12 +21,11 @@ void StallDetector::note(int rank, const std::vector<WorkUnderWay>& work, double
 }
 
 std::optional<Stall> StallDetector::find(double now, const Patience& patience) {
-  const double gap = last_call_ < 0 ? 0 : now - last_call_;
-  last_call_ = now;
+  const double suspended = suspension_.since_last_call(now);
   std::optional<Stall> worst;
   double most = 0;
   for (auto& [key, seen] : seen_) {
-    if (gap > suspension) seen.since += gap;
+    seen.since += suspended;
     const double still = reported_[key.first] - seen.since, excess = still - patience(seen.work);
     if (excess <= most) continue;
     most = excess;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/suspension.hpp"
 #include "base/watched_work.hpp"
 
 namespace wf {
@@ -44,7 +45,7 @@ class StallDetector {
   };
   std::map<std::pair<int, std::uint64_t>, Seen> seen_;  ///< by rank and number of the work
   std::map<int, double> reported_;                      ///< when each rank reported last
-  double last_call_ = -1;
+  Suspension suspension_;
 };
 
 }  // namespace wf

@@ -103,6 +103,10 @@ std::int64_t high_noise_steps(const Schedule& schedule) {
   return std::ranges::count_if(schedule.timesteps, [](std::int64_t t) { return t >= boundary_timestep; });
 }
 
+std::int64_t high_noise_steps(const Job& job) {
+  return high_noise_steps(make_schedule(job.solver, job.steps, job.shift));
+}
+
 at::Tensor solver_step(const Schedule& schedule, std::int64_t step, const at::Tensor& x, const at::Tensor& velocity,
                        SolverState& state) {
   const at::Tensor m = at::sub(x, velocity, schedule.sigmas[static_cast<std::size_t>(step)]);

@@ -31,6 +31,7 @@ constexpr std::int64_t boundary_timestep = 875;
 
 /// Number of steps of the high-noise expert: those with a timestep of at least 875, which come first.
 std::int64_t high_noise_steps(const Schedule& schedule);
+std::int64_t high_noise_steps(const Job& job);  ///< of the job's schedule
 
 /// What a solver remembers between steps. The tensors have the sample's shape and are undefined before step 0.
 struct SolverState {

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "jobs/list/job_list.hpp"
+#include "jobs/output/finished.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -56,7 +57,7 @@ class Publish : public ::testing::Test {
  protected:
   ~Publish() override { inject_file_faults({}); }
   bool finished(const RunFolder& run, const Job& job) const {
-    return run.finished(job, fingerprint(job, recipe)).has_value();
+    return find_finished(run.output(), {job}, {fingerprint(job, recipe)}, {.other_names = false}).contains(0);
   }
   test::TempFolder folder;
   const Path output = folder / "deep/renders";
