@@ -20,13 +20,15 @@
 namespace wf {
 namespace {
 
+constexpr std::chrono::milliseconds delay{200};
+
 struct Fault {
   std::string action, point;
   double chance = 1;
   std::optional<int> rank = {};
 };
 
-const std::vector<std::string> actions{"kill", "hang", "throw", "enospc", "eio"};
+const std::vector<std::string> actions{"kill", "hang", "freeze", "slow", "drain", "throw", "enospc", "eio"};
 std::vector<Fault> faults;  ///< of this rank; set once, before other threads start
 
 [[noreturn]] void refuse(const std::string& fault, const std::string& why) {
@@ -78,9 +80,12 @@ bool comes_up(double chance) {
 }
 
 void happen(const Fault& fault) {
+  if (fault.action == "slow") return std::this_thread::sleep_for(delay);
   spdlog::warn("WANFARM_FAULT: {} at {}", fault.action, fault.point);
   if (fault.action == "kill") ::kill(::getpid(), SIGKILL);
   if (fault.action == "hang") hang();
+  if (fault.action == "freeze") return static_cast<void>(::kill(::getpid(), SIGSTOP));
+  if (fault.action == "drain") return static_cast<void>(::kill(::getpid(), SIGUSR1));
   if (fault.action == "throw") throw Error(Error::internal, "a fault on purpose at " + fault.point);
   throw Error(Error::storage, fault.point + ": " + std::strerror(fault.action == "eio" ? EIO : ENOSPC));
 }
@@ -88,9 +93,9 @@ void happen(const Fault& fault) {
 }  // namespace
 
 const std::vector<std::string>& fault_points() {
-  static const std::vector<std::string> points{"start",        "load",          "text",  "high",
-                                               "low",          "decode",        "write", "before_rename",
-                                               "after_rename", "after_sidecar", "store"};
+  static const std::vector<std::string> points{"start",  "load",    "text",          "high",         "low",
+                                               "decode", "write",   "before_rename", "after_rename", "after_sidecar",
+                                               "store",  "journal", "checkpoint"};
   return points;
 }
 

@@ -3,8 +3,10 @@
 //
 //   WANFARM_FAULT=ACTION@POINT[:CHANCE][#RANK],...      kill@after_rename:0.1,enospc@store,hang@high#1
 //
-//   kill     the process dies by SIGKILL          hang     the thread never comes back
-//   throw    Error(internal)                      enospc, eio   Error(storage), as the disk would report it
+//   kill     the process dies by SIGKILL          freeze         SIGSTOP stops the process
+//   hang     the thread never comes back          slow           the thread sleeps for 0.2 s
+//   throw    Error(internal)                      enospc, eio    Error(storage), as the disk would report it
+//   drain    the process gets SIGUSR1, as before the end of a job's time
 //   CHANCE   of each passage, 0 < CHANCE <= 1 (1)
 //   RANK     only this rank (all)
 #pragma once

@@ -40,6 +40,27 @@ void write_all(int fd, const Path& path, std::string_view content) {
   }
 }
 
+void rename_part(const Path& part, const Path& final_name) {
+  step(FileStep::rename, final_name, "cannot be given its name",
+       [&] { return ::rename(part.c_str(), final_name.c_str()); });
+}
+
+Path part_beside(const Path& path) { return path.string() + ".part"; }
+
+/// Writes `part` and lets `publish` give it its name. Removes it when either fails.
+template <class Publish>
+void write_part(const Path& part, std::string_view content, Publish&& publish) {
+  try {
+    const Descriptor fd(step(FileStep::open, part, "cannot be created",
+                             [&] { return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }));
+    write_all(fd.get(), part, content);
+    publish();
+  } catch (...) {
+    ::unlink(part.c_str());
+    throw;
+  }
+}
+
 void flush_folder(const Path& folder) {
   const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::storage, folder, "the folder cannot be opened", errno);
@@ -64,25 +85,38 @@ std::string read_file(const Path& path) {
 }
 
 void write_file(const Path& path, std::string_view content) {
-  const Path part = path.string() + ".part";
-  try {
-    const Descriptor fd(step(FileStep::open, part, "cannot be created",
-                             [&] { return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }));
-    write_all(fd.get(), part, content);
-    publish_file(part, path);
-  } catch (...) {
-    ::unlink(part.c_str());
-    throw;
-  }
+  const Path part = part_beside(path);
+  write_part(part, content, [&] { publish_file(part, path); });
+}
+
+void replace_file(const Path& path, std::string_view content) { replace_file(path, content, part_beside(path)); }
+
+void replace_file(const Path& path, std::string_view content, const Path& part) {
+  write_part(part, content, [&] { rename_part(part, path); });
 }
 
 void publish_file(const Path& part, const Path& final_name) {
   const Descriptor fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::storage, part, "cannot be opened", errno);
   step(FileStep::flush, part, "cannot be flushed", [&] { return ::fsync(fd.get()); });
-  step(FileStep::rename, final_name, "cannot be given its name",
-       [&] { return ::rename(part.c_str(), final_name.c_str()); });
+  rename_part(part, final_name);
   flush_folder(final_name.parent_path());
+}
+
+AppendFile::AppendFile(const Path& path)
+    : path_(path), fd_(step(FileStep::open, path, "cannot be opened", [&] {
+        return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+      })) {
+  flush_folder(path.parent_path());
+}
+
+void AppendFile::append(std::string_view content) { write_all(fd_.get(), path_, content); }
+
+void AppendFile::flush() {
+  step(FileStep::flush, path_, "cannot be flushed", [&] { return ::fdatasync(fd_.get()); });
+  struct stat status {};
+  if (::fstat(fd_.get(), &status) != 0) fail(Error::storage, path_, "cannot be examined", errno);
+  if (status.st_nlink == 0) throw Error(Error::storage, path_.string() + ": has been removed");
 }
 
 void make_folder(const Path& folder) {
@@ -95,7 +129,8 @@ void make_folder(const Path& folder) {
 }
 
 MappedFile::MappedFile(const Path& path) : path_(path) {
-  Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without O_NONBLOCK the opening of a FIFO would wait for its writer, perhaps for ever.
+  Descriptor fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::environment, path, "cannot be opened", errno);
   struct stat status {};
   if (::fstat(fd.get(), &status) != 0) fail(Error::environment, path, "cannot be examined", errno);

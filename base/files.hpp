@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.hpp"
+
 namespace wf {
 
 using Path = std::filesystem::path;
@@ -22,6 +24,12 @@ std::string read_file(const Path& path);
 /// Throws storage and removes the .part file; unless flushing the folder is what failed, the old file is untouched.
 void write_file(const Path& path, std::string_view content);
 
+/// Replaces `path` atomically, like write_file(), but leaves it to the system when the content reaches the disk: for
+/// what is written again soon anyway, such as a status. After a crash of the node the file may be empty.
+void replace_file(const Path& path, std::string_view content);
+/// The same, with a work file of that name on the same file system instead of PATH.part.
+void replace_file(const Path& path, std::string_view content, const Path& part);
+
 /// Flushes the complete file `part` to disk, renames it to `final_name` on the same file system and flushes the folder.
 /// Throws storage; if the rename has not happened, `part` is still there.
 void publish_file(const Path& part, const Path& final_name);
@@ -29,6 +37,24 @@ void publish_file(const Path& part, const Path& final_name);
 /// Creates the folder and its parents; an existing folder is fine. Throws storage when that fails, input when a file of
 /// that name is in the way.
 void make_folder(const Path& folder);
+
+/// A file that grows at its end, such as a journal. append() and flush() may be called at the same time.
+class AppendFile {
+ public:
+  /// Opens the file, or creates it, which is durable on return. Throws storage.
+  explicit AppendFile(const Path& path);
+  /// Hands the content to the system at once, which survives the death of this process. Throws storage: then all,
+  /// nothing or any part at the beginning of the content may be in the file.
+  void append(std::string_view content);
+  /// Returns when everything appended before is on the disk. Throws storage, also when the file has been removed. After
+  /// a failure the system may have forgotten what it could not write, and a later flush would not tell: open the file
+  /// again, and append what had not been flushed once more.
+  void flush();
+
+ private:
+  Path path_;
+  Descriptor fd_;
+};
 
 /// A file mapped read-only; a page is read from disk when it is first touched.
 class MappedFile {

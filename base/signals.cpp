@@ -30,11 +30,19 @@ std::vector<int> stop_signals() {
 
 bool insists(int signal) noexcept { return signal == SIGINT || signal == SIGTERM; }
 
+void unblock_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : stop_signals()) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
 void install_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : stop_signals()) sigaction(signal, &action, nullptr);
+  unblock_stop_signals();
   ::signal(SIGPIPE, SIG_IGN);
 }
 

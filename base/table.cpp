@@ -23,10 +23,15 @@ nlohmann::ordered_json json_of(const Cell& cell) {
 
 using Line = std::vector<std::string>;
 
+/// Code points: fmt's padding counts the same for all but the widest characters.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
 std::vector<std::size_t> widths_of(const std::vector<Line>& lines) {
   std::vector<std::size_t> widths(lines.front().size(), 0);
   for (const Line& line : lines)
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
   return widths;
 }
 
@@ -34,8 +39,12 @@ std::vector<std::size_t> widths_of(const std::vector<Line>& lines) {
 
 std::string to_text(const Table& table) {
   std::vector<Line> lines(1);
+  std::vector<bool> left;
   for (const Column& column : table.columns)
-    if (!column.title.empty()) lines[0].push_back(column.title);
+    if (!column.title.empty()) {
+      left.push_back(column.left || lines[0].empty());
+      lines[0].push_back(column.title);
+    }
   for (const std::vector<Cell>& row : table.rows) {
     Line& line = lines.emplace_back();
     for (std::size_t i = 0; i < row.size(); ++i)
@@ -44,9 +53,13 @@ std::string to_text(const Table& table) {
   const std::vector<std::size_t> widths = widths_of(lines);
   std::string text;
   for (const Line& line : lines) {
-    text += fmt::format("{:<{}}", line[0], widths[0]);
-    for (std::size_t i = 1; i < line.size(); ++i) text += fmt::format("  {:>{}}", line[i], widths[i]);
-    text += '\n';
+    std::string row;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      const std::string gap(i == 0 ? 0 : 2, ' ');
+      row += gap + (left[i] ? fmt::format("{:<{}}", line[i], widths[i]) : fmt::format("{:>{}}", line[i], widths[i]));
+    }
+    row.resize(row.find_last_not_of(' ') + 1);
+    text += row + '\n';
   }
   return text;
 }

@@ -13,6 +13,7 @@ struct Column {
   std::string key;    ///< Name of the value in JSON.
   std::string title;  ///< Heading in the text, with the unit; an empty title leaves the column out of the text.
   int decimals = 0;   ///< Decimals of numbers in the text; -n means n significant digits. JSON is never rounded.
+  bool left = false;  ///< Whether the text is left-aligned, as it always is in the first column.
 };
 
 /// A text, a number, or no value: "-" in the text, null in JSON.
@@ -25,7 +26,7 @@ struct Table {
   std::vector<std::vector<Cell>> rows = {};
 };
 
-/// A line of titles and a line for each row; the first column is left-aligned, the others right-aligned.
+/// A line of titles and a line for each row. Columns are right-aligned unless they say otherwise.
 std::string to_text(const Table& table);
 
 /// An array with an object for each row: [{column key: value, ...}, ...].

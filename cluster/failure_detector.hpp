@@ -19,6 +19,7 @@ class FailureDetector {
   void watch(int rank, double now) { last_heard_[rank] = now; }
   /// Ends the watch over a rank that finishes in good order.
   void forget(int rank) { last_heard_.erase(rank); }
+  bool watches(int rank) const { return last_heard_.contains(rank); }
   /// Notes a sign of life. A rank that is not watched is ignored.
   void heard(int rank, double now);
 

@@ -11,7 +11,7 @@ class LocalTransport final : public Transport {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void send(int, Bytes bytes) override {
+  void send(int, SharedBytes bytes) override {
     const std::lock_guard lock(mutex_);
     packets_.push_back(std::move(bytes));
   }
@@ -19,7 +19,7 @@ class LocalTransport final : public Transport {
   std::optional<Packet> receive() override {
     const std::lock_guard lock(mutex_);
     if (packets_.empty()) return std::nullopt;
-    Packet packet{0, std::move(packets_.front())};
+    Packet packet{0, *packets_.front()};
     packets_.pop_front();
     return packet;
   }
@@ -28,7 +28,7 @@ class LocalTransport final : public Transport {
 
  private:
   std::mutex mutex_;
-  std::deque<Bytes> packets_;
+  std::deque<SharedBytes> packets_;
 };
 
 }  // namespace

@@ -21,13 +21,18 @@ constexpr int packet_tag = 3;
 constexpr std::size_t long_packet = 64 << 10;
 
 /// A packet that MPI is sending or receiving. Its bytes must not move until the request is complete.
+template <class Held>
 struct InFlight {
   int peer = 0;  ///< the other rank
-  Bytes bytes;
+  Held bytes;
   MPI_Request request = MPI_REQUEST_NULL;
 };
 
-bool is_complete(InFlight& packet) {
+using Leaving = InFlight<SharedBytes>;
+using Arriving = InFlight<Bytes>;
+
+template <class Held>
+bool is_complete(InFlight<Held>& packet) {
   int done = 0;
   WF_MPI(MPI_Test(&packet.request, &done, MPI_STATUS_IGNORE));
   return done != 0;
@@ -40,19 +45,19 @@ class MpiTransport final : public Transport {
   ~MpiTransport() override {
     if (is_at_rest()) return;
     link_.give_up();
-    new std::list<InFlight>(std::move(leaving_));  // MPI may still access their bytes
-    new std::list<InFlight>(std::move(arriving_));
+    new std::list<Leaving>(std::move(leaving_));  // MPI may still access their bytes
+    new std::list<Arriving>(std::move(arriving_));
   }
 
   int rank() const override { return link_.rank; }
   int size() const override { return link_.size; }
 
-  void send(int to, Bytes bytes) override {
-    const int count = packet_count(bytes.size());
+  void send(int to, SharedBytes bytes) override {
+    const int count = packet_count(bytes->size());
     const std::lock_guard lock(leaving_mutex_);
     if (forgotten_.contains(to)) return;
-    InFlight& packet = leaving_.emplace_back(InFlight{to, std::move(bytes)});
-    WF_MPI(MPI_Isend(packet.bytes.data(), count, MPI_BYTE, to, packet_tag, link_.comm, &packet.request));
+    Leaving& packet = leaving_.emplace_back(Leaving{to, std::move(bytes)});
+    WF_MPI(MPI_Isend(packet.bytes->data(), count, MPI_BYTE, to, packet_tag, link_.comm, &packet.request));
   }
 
   void forget(int rank) override {
@@ -84,10 +89,10 @@ class MpiTransport final : public Transport {
   }
 
   bool is_carrying() const override {
-    const auto is_long = [](const InFlight& packet) { return packet.bytes.size() >= long_packet; };
-    if (std::any_of(arriving_.begin(), arriving_.end(), is_long)) return true;
+    if (std::ranges::any_of(arriving_, [](const Arriving& packet) { return packet.bytes.size() >= long_packet; }))
+      return true;
     const std::lock_guard lock(leaving_mutex_);
-    return std::any_of(leaving_.begin(), leaving_.end(), is_long);
+    return std::ranges::any_of(leaving_, [](const Leaving& packet) { return packet.bytes->size() >= long_packet; });
   }
 
   bool flush(std::chrono::milliseconds deadline) override {
@@ -101,11 +106,12 @@ class MpiTransport final : public Transport {
 
  private:
   /// MPI may go on to access the bytes of a packet that is never completed, so they are never freed.
-  static void abandon(std::list<InFlight>& packets, int rank) {
+  template <class Held>
+  static void abandon(std::list<InFlight<Held>>& packets, int rank) {
     for (auto packet = packets.begin(); packet != packets.end();) {
       const auto next = std::next(packet);
       if (packet->peer == rank) {
-        auto& kept = *new std::list<InFlight>;
+        auto& kept = *new std::list<InFlight<Held>>;
         kept.splice(kept.end(), packets, packet);
       }
       packet = next;
@@ -125,7 +131,7 @@ class MpiTransport final : public Transport {
   /// Returns true when no outgoing packet is left.
   bool release_sent_packets() {
     const std::lock_guard lock(leaving_mutex_);
-    std::erase_if(leaving_, is_complete);
+    std::erase_if(leaving_, is_complete<SharedBytes>);
     return leaving_.empty();
   }
 
@@ -137,16 +143,16 @@ class MpiTransport final : public Transport {
     WF_MPI(MPI_Improbe(MPI_ANY_SOURCE, packet_tag, link_.comm, &found, &message, &status));
     if (!found) return false;
     WF_MPI(MPI_Get_count(&status, MPI_BYTE, &bytes));
-    InFlight& packet = arriving_.emplace_back(InFlight{status.MPI_SOURCE, Bytes(static_cast<std::size_t>(bytes))});
+    Arriving& packet = arriving_.emplace_back(Arriving{status.MPI_SOURCE, Bytes(static_cast<std::size_t>(bytes))});
     WF_MPI(MPI_Imrecv(packet.bytes.data(), bytes, MPI_BYTE, &message, &packet.request));
     return true;
   }
 
   MpiLink link_;
   mutable std::mutex leaving_mutex_;
-  std::list<InFlight> leaving_;   ///< guarded by leaving_mutex_: any thread may send
+  std::list<Leaving> leaving_;    ///< guarded by leaving_mutex_: any thread may send
   std::set<int> forgotten_;       ///< ranks that are lost; guarded by leaving_mutex_
-  std::list<InFlight> arriving_;  ///< of the one thread that receives
+  std::list<Arriving> arriving_;  ///< of the one thread that receives
 };
 
 }  // namespace

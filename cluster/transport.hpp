@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace wf {
 
 using Bytes = std::vector<std::uint8_t>;
+/// Bytes that several packets have in common.
+using SharedBytes = std::shared_ptr<const Bytes>;
 
 /// What another rank has sent.
 struct Packet {
@@ -26,7 +29,8 @@ class Transport {
   virtual int size() const = 0;
   /// Queues a packet and returns at once, even when the receiver is lost and will never read it. A rank may send to
   /// itself. Safe from any thread.
-  virtual void send(int to, Bytes bytes) = 0;
+  virtual void send(int to, SharedBytes bytes) = 0;
+  void send(int to, Bytes bytes) { send(to, std::make_shared<const Bytes>(std::move(bytes))); }
   /// Drops what is on its way to or from a rank that is lost, and what is sent to it from now on. Safe from any thread.
   virtual void forget(int rank) = 0;
   /// The next packet that has arrived completely; empty when there is none. Call it all the time, from one thread:

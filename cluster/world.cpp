@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "base/deadline.hpp"
+#include "base/machine.hpp"
 #include "cluster/mpi_check.hpp"
 
 namespace wf {
@@ -36,6 +37,16 @@ std::vector<std::string> gather_hosts(int size) {
   std::vector<std::string> hosts;
   for (const auto& name : gather(own, size)) hosts.emplace_back(name.data());
   return hosts;
+}
+
+/// The process_identity() of each rank. Collective.
+std::vector<std::string> gather_processes(int size) {
+  std::array<char, 256> own{};
+  const std::string identity = process_identity();
+  if (identity.size() < own.size()) std::ranges::copy(identity, own.begin());
+  std::vector<std::string> processes;
+  for (const auto& process : gather(own, size)) processes.emplace_back(process.data());
+  return processes;
 }
 
 /// The lowest rank of those that MPI could let share memory with this one. Collective.
@@ -138,6 +149,7 @@ World::World() {
   WF_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
   WF_MPI(MPI_Comm_size(MPI_COMM_WORLD, &size));
   hosts_ = node_names(gather(NodeKey{first_rank_of_node(rank_), shared_memory()}, size), gather_hosts(size));
+  processes_ = gather_processes(size);
   place_ = node_place(hosts_, rank_);
 }
 

@@ -48,6 +48,8 @@ class World {
   /// (node_names()). Host names alone do not tell: containers on different machines may have the same one.
   const std::vector<std::string>& hosts() const { return hosts_; }
   const NodePlace& place() const { return place_; }
+  /// The process_identity() (base/machine.hpp) of each rank.
+  const std::vector<std::string>& processes() const { return processes_; }
 
   /// Ends all processes of the run through their launcher, including those that hang. Does not return.
   [[noreturn]] void abort(int exit_code);
@@ -71,7 +73,7 @@ class World {
 
   Session session_;  // the first member, so that MPI ends last, also when the constructor throws
   int rank_ = 0;
-  std::vector<std::string> hosts_;
+  std::vector<std::string> hosts_, processes_;
   NodePlace place_;
 };
 

@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/signals.hpp"
+#include "cluster/launch/rank_processes.hpp"
 #include "cluster/launch/relay.hpp"
 
 namespace wf {
@@ -82,6 +83,7 @@ struct Output {
   output.out.become_stream();
   output.err.become_stream();
   blocked.unblock();
+  unblock_stop_signals();
   ::execve(arguments[0], arguments, variables);
   ::_exit(127);
 }
@@ -99,11 +101,18 @@ pid_t start(std::vector<std::string> command, const Environment& added_variables
   return child;
 }
 
+/// mpirun passes SIGUSR1 on to the ranks, but that of Ubuntu 24.04 (Open MPI 4.1.6) was seen not to. One rank that
+/// hears of it is enough, and a rank that hears of it twice does nothing more.
+void ask_to_drain(pid_t launcher) {
+  ::kill(launcher, SIGUSR1);
+  for (const pid_t rank : ranks_below(launcher)) ::kill(rank, SIGUSR1);
+}
+
 /// Forwards a signal to the child: the first one asks for a drain, the second that insists ends it, the third kills it.
 void forward(int signal, pid_t child, ChildResult& result) {
   if (!insists(signal) || !result.drain_requested) {
     result.drain_requested = true;
-    ::kill(child, SIGUSR1);
+    ask_to_drain(child);
   } else if (result.terminated_by == 0) {
     result.terminated_by = signal;
     ::kill(child, SIGTERM);

@@ -20,10 +20,10 @@ struct ChildResult {
 /// Runs `command` (the program's full path first), with `added_variables` in its environment and an empty stdin, until
 /// it ends. Its output is passed on through pipes (cluster/launch/relay.hpp). The stop_signals() (base/signals.hpp)
 /// reach this process alone: the child has its own process group, which neither Ctrl-C in a terminal nor the end of the
-/// terminal reaches. The first signal is forwarded as SIGUSR1, a further SIGINT or SIGTERM as SIGTERM; 10 s later, or
-/// on a third signal, the child is killed. The child also gets SIGTERM when this process dies. Only for single-threaded
-/// programs; SIGPIPE and SIGTTOU stay ignored. Throws Error(environment) when no process can be created; the code is
-/// 127 when the program cannot be executed.
+/// terminal reaches. The first signal is forwarded as SIGUSR1, also to its own children that run this program; a
+/// further SIGINT or SIGTERM as SIGTERM; 10 s later, or on a third signal, the child is killed. The child also gets
+/// SIGTERM when this process dies. Only for single-threaded programs; SIGPIPE and SIGTTOU stay ignored. Throws
+/// Error(environment) when no process can be created; the code is 127 when the program cannot be executed.
 ///
 /// is_over: asked twice a second whether the child has done what it was started for. If it does not end by itself
 /// within 3 s after that, it gets SIGTERM: mpirun would wait for ranks that hang.

@@ -16,6 +16,8 @@
 
 #include "base/error.hpp"
 #include "base/files.hpp"
+#include "base/machine.hpp"
+#include "base/text.hpp"
 #include "cluster/launch/spawn.hpp"
 #include "cluster/launch/terminal.hpp"
 
@@ -25,6 +27,11 @@ namespace {
 /// Names the variable that tells rank 0 where to write the run's exit code.
 constexpr const char* exit_file_variable = "WANFARM_EXIT_FILE";
 constexpr const char* losses_variable = "WANFARM_RANKS_MAY_BE_LOST";
+/// Holds id_of_command().
+constexpr const char* id_variable = "WANFARM_RUN_ID";
+/// Holds command_of_user(), its words separated by a character that nobody types.
+constexpr const char* command_variable = "WANFARM_COMMAND";
+constexpr const char* separator = "\x1f";
 constexpr char progress_mark = '+';
 constexpr int stopped_with_work_left = 75;
 /// Exit codes of a run. Any other code means that a rank crashed and the launcher reports how.
@@ -85,8 +92,8 @@ Launch open_mpi_launch(const std::string& mpirun, int ranks, const Environment& 
   return launch;
 }
 
-/// This program and its arguments, as it was started.
-std::vector<std::string> own_command() {
+/// The command line with which this process was started.
+std::vector<std::string> own_command_line() {
   std::ifstream file("/proc/self/cmdline", std::ios::binary);
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   std::vector<std::string> command;
@@ -94,6 +101,12 @@ std::vector<std::string> own_command() {
     command.emplace_back(text.c_str() + start);
     start += command.back().size() + 1;
   }
+  return command;
+}
+
+/// The same with the full path of this program.
+std::vector<std::string> own_command() {
+  std::vector<std::string> command = own_command_line();
   command.at(0) = std::filesystem::read_symlink("/proc/self/exe").string();
   return command;
 }
@@ -170,8 +183,10 @@ int run_code(const End& end) {
 /// Starts the ranks, and starts them again when some were lost: up to losses.restarts times in a row without a finished
 /// clip.
 int start_ranks(int ranks, const Losses& losses) {
-  Launch launch = launch_of(ranks, without_ranks(own_command()), environment(), losses.others_go_on);
+  Launch launch = launch_of(ranks, command_of_ranks(own_command()), environment(), losses.others_go_on);
   if (const auto terminal = terminal_of_stderr()) launch.added_variables[terminal_variable] = to_string(*terminal);
+  launch.added_variables[id_variable] = process_identity();
+  launch.added_variables[command_variable] = join(own_command_line(), separator);
   const ExitFile file;
   // Rank 0 may be on another node under srun, which hands its exit code on.
   if (!launch.passes_exit_codes) launch.added_variables[exit_file_variable] = file.path();
@@ -207,12 +222,14 @@ Launch launch_of(int ranks, const std::vector<std::string>& program, const Envir
   return launch;
 }
 
-std::vector<std::string> without_ranks(const std::vector<std::string>& command_line) {
+std::vector<std::string> command_of_ranks(const std::vector<std::string>& command_line) {
+  const auto is_flag = [](const std::string& text) { return text == "--ranks" || text == "--on-finish"; };
   std::vector<std::string> left;
   for (auto argument = command_line.begin(); argument != command_line.end(); ++argument) {
-    if (*argument == "--ranks" && argument + 1 != command_line.end())
+    const std::size_t equals = argument->find('=');
+    if (is_flag(*argument) && argument + 1 != command_line.end())
       ++argument;
-    else if (!argument->starts_with("--ranks="))
+    else if (equals == std::string::npos || !is_flag(argument->substr(0, equals)))
       left.push_back(*argument);
   }
   return left;
@@ -248,6 +265,16 @@ bool append_to_exit_file(const std::string& text) {
 }
 
 }  // namespace
+
+std::string id_of_command() { return value_of(environment(), id_variable); }
+
+std::vector<std::string> command_of_user() {
+  const std::string given = value_of(environment(), command_variable);
+  if (given.empty()) return own_command_line();
+  std::vector<std::string> words(1);
+  for (const char c : given) c == *separator ? words.emplace_back().clear() : words.back().push_back(c);
+  return words;
+}
 
 bool is_exit_code_left(int code) { return append_to_exit_file(std::to_string(code) + "\n"); }
 

@@ -31,6 +31,13 @@ std::optional<int> run_as_ranks(int ranks, const Losses& losses = {});
 /// The exit code that a rank leaves when the run ended because ranks were lost. The user sees 1 instead.
 constexpr int code_of_lost_run = 76;
 
+/// Identifies the command that a user gave: the same for all starts of its ranks. Empty unless another process started
+/// the ranks.
+std::string id_of_command();
+
+/// The command line that the user gave: that of the process that started the ranks, else of this one.
+std::vector<std::string> command_of_user();
+
 /// Rank 0 calls it for each finished clip, so that the process that started the ranks knows of progress.
 void note_progress();
 
@@ -47,8 +54,9 @@ struct Launch {
 Launch launch_of(int ranks, const std::vector<std::string>& program, const Environment& variables,
                  bool others_go_on = false);
 
-/// A command line without its --ranks flags: what each rank is started with.
-std::vector<std::string> without_ranks(const std::vector<std::string>& command_line);
+/// What each rank is started with: the command line of this process without the flags that it obeys itself, which are
+/// --ranks and --on-finish.
+std::vector<std::string> command_of_ranks(const std::vector<std::string>& command_line);
 
 /// Whether the launcher was told to let the other ranks go on when one is lost. It then does not end them either when
 /// one exits with a code: MPI_Abort does.

@@ -27,6 +27,7 @@ void pass(const std::string& faults, const char* point, int rank = 0) {
 TEST(Fault, HappensAtItsPointOnly) {
   EXPECT_EXIT(pass("kill@store", "store"), testing::KilledBySignal(SIGKILL), "");
   EXPECT_EXIT(pass("kill@store", "load"), testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(pass("drain@high", "high"), testing::KilledBySignal(SIGUSR1), "");
   EXPECT_EXIT(pass("throw@high,enospc@store", "store"), testing::ExitedWithCode(15), "No space left");
   EXPECT_EXIT(pass("eio@store", "store"), testing::ExitedWithCode(15), "Input/output error");
 }

@@ -79,6 +79,33 @@ TEST_F(Files, StepsComeInTheOrderThatSurvivesACrash) {
   EXPECT_EQ(steps, expected);
 }
 
+TEST_F(Files, AReplacedFileIsTheOldOneOrTheNewOneAndIsNotFlushed) {
+  replace_file(folder / "a", "old");
+  std::vector<FileStep> steps;
+  inject_file_faults([&](FileStep step, const Path&) {
+    steps.push_back(step);
+    return step == FileStep::rename && steps.size() > 3 ? EIO : 0;
+  });
+  replace_file(folder / "a", "new");
+  EXPECT_EQ(steps, (std::vector<FileStep>{FileStep::open, FileStep::write, FileStep::rename}));
+  EXPECT_EQ(thrown([&] { replace_file(folder / "a", "newer"); }).kind(), Error::storage);
+  EXPECT_EQ(read_file(folder / "a"), "new");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.part"));
+}
+
+TEST_F(Files, WhatIsAppendedComesBehindWhatIsThere) {
+  write_file(folder / "a", "one\n");
+  AppendFile file(folder / "a");
+  file.append("two\n");
+  EXPECT_EQ(read_file(folder / "a"), "one\ntwo\n");
+  file.flush();
+  fail_at(FileStep::flush, EIO);
+  EXPECT_EQ(thrown([&] { file.flush(); }).kind(), Error::storage);
+  inject_file_faults({});
+  std::filesystem::remove(folder / "a");
+  EXPECT_EQ(thrown([&] { file.flush(); }).what(), (folder / "a").string() + ": has been removed");
+}
+
 TEST_F(Files, APartThatCannotBePublishedStays) {
   std::ofstream(folder / "a.part") << "whole";
   fail_at(FileStep::rename, EACCES);

@@ -54,6 +54,19 @@ TEST(Signals, ASighupThatNohupIgnoresRequestsNothing) {
   EXPECT_EXIT(hang_up_under_nohup(), ::testing::ExitedWithCode(0), "");
 }
 
+void be_started_with_blocked_signals() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_BLOCK, &all, nullptr);
+  install_stop_signals();
+  ::raise(SIGUSR1);
+  ::_exit(stop_requested() ? 0 : 1);
+}
+
+TEST(Signals, AreHeardInAProcessThatWasStartedWithBlockedOnes) {
+  EXPECT_EXIT(be_started_with_blocked_signals(), ::testing::ExitedWithCode(0), "");
+}
+
 void write_to_nobody() {
   install_stop_signals();
   int ends[2];

@@ -67,7 +67,7 @@ int run(const Arguments& arguments) {
     if (arguments[i] == "--restarts") losses = {.others_go_on = true, .restarts = std::stoi(arguments[i + 1])};
   }
   if (const auto code = run_as_ranks(ranks, losses)) return *code;
-  return run_as_rank(rank_from(environment()).rank, without_ranks(arguments));
+  return run_as_rank(rank_from(environment()).rank, command_of_ranks(arguments));
 }
 
 }  // namespace

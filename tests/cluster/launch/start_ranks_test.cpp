@@ -44,6 +44,12 @@ class StartRanks : public testing::Test {
   void SetUp() override { unset_variables_of_launchers(); }
 };
 
+TEST(CommandOfRanks, LeavesOutWhatTheFrontEndObeys) {
+  EXPECT_EQ(command_of_ranks({"wanfarm", "render", "--on-finish", "echo --ranks 3", "a.yaml", "--ranks", "8", "--json",
+                              "--on-finish=mail me", "--ranks=2", "--size=96x96"}),
+            (Strings{"wanfarm", "render", "a.yaml", "--json", "--size=96x96"}));
+}
+
 /// With a script as the launcher. It records how it was called, and then runs `action`.
 class StubLauncher : public StartRanks {
  protected:
@@ -71,6 +77,20 @@ class StubLauncher : public StartRanks {
 
   TempFolder folder_;
 };
+
+/// The stub keeps SIGUSR1 to itself, as the mpirun of some Open MPI does.
+TEST_F(StubLauncher, ARankIsAskedToDrainEvenIfMpirunDoesNotPassItOn) {
+  make_stub("mpirun",
+            "while [ \"$1\" != --oversubscribe ]; do shift; done; shift\n"
+            "OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_LOCAL_RANK=0 \"$@\" &\n"
+            "while kill -0 $! 2>kill.err; do wait $!; code=$?; done; exit $code");
+  Program program(folder_.path(), {"--ranks", "2", "drain"}, surroundings());
+  while (program.running() && !written("waiting-0")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  program.signal(SIGINT);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_EQ(read("signals"), "USR1\n") << "mpirun hears of it as well";
+}
 
 TEST_F(StubLauncher, MpirunGetsTheProgramAndItsArgumentsWithoutRanks) {
   make_stub("mpirun", "exit 0");
@@ -261,6 +281,16 @@ TEST_F(StubLauncher, InARankTheFlagMayOnlyRepeatTheNumberOfRanks) {
 
 TEST_F(StubLauncher, AnInheritedExitFileVariableDoesNotHideTheExitCode) {
   EXPECT_EQ(start({"code", "5"}, {"WANFARM_EXIT_FILE=/dev/null"}).code, 5);
+}
+
+TEST_F(StubLauncher, RanksKnowTheCommandThatTheUserGave) {
+  make_stub("mpirun", "printf %s \"$WANFARM_COMMAND\" | tr '\\037' '\\n' >given; exit 0");
+  EXPECT_EQ(start({"code", "--ranks", "4", "two words"}).code, 0);
+  EXPECT_EQ(lines_of(read("given")), (Strings{WF_PROGRAM, "code", "--ranks", "4", "two words"}));
+  ::setenv("WANFARM_COMMAND", "wanfarm\x1frender\x1fmy list.yaml", 1);
+  EXPECT_EQ(command_of_user(), (Strings{"wanfarm", "render", "my list.yaml"}));
+  ::unsetenv("WANFARM_COMMAND");
+  EXPECT_NE(command_of_user().at(0).find("start_ranks_test"), std::string::npos) << "else it is this process's";
 }
 
 TEST_F(StubLauncher, VariablesThatTheUserSetKeepTheirValues) {
