@@ -48,10 +48,11 @@ struct Abort {
   std::string why;  ///< empty: the receiver has nothing to add to its log
 };
 /// Rank 0 to all others: that rank is lost, and the run goes on without it. If it can read this, it ends. As a report
-/// to the coordinator: rank 0's own agent has found it lost.
+/// to the coordinator: rank 0's own agent has found it lost. From another rank to rank 0, of itself: it cannot go on.
 struct Lost {
   int rank = 0;
-  std::string why = {};  ///< for the log
+  std::string why = {};  ///< for the log; follows the rank's name
+  int exit_code = 1;     ///< of the run, if it cannot go on without the rank
 };
 /// The sender has ended its part, so its silence is no failure from now on.
 struct Farewell {
@@ -147,6 +148,11 @@ struct ChangeRole {
 struct NoMoreWork {
   bool keep_stashed = false;  ///< the run was stopped: stashed states are work left, and go to the disk
 };
+/// A user does not want this clip any more. If the receiver works on it, it stops as in a drain, and reports
+/// Interrupted.
+struct CancelClip {
+  std::size_t clip = 0;
+};
 /// Take part in a stage that all ranks of the group compute together.
 struct JoinStage {
   std::size_t clip = 0;
@@ -196,7 +202,7 @@ using Message =
                  message::StateFetched, message::HandedOver, message::Done, message::Failed, message::Interrupted,
                  message::Assign, message::PrefetchHint, message::ChangeRole, message::NoMoreWork, message::JoinStage,
                  message::FetchState, message::StateChunk, message::ReleaseState, message::RequestWeights,
-                 message::WeightHandles, message::ReturnWeights>;
+                 message::WeightHandles, message::ReturnWeights, message::CancelClip>;
 
 Bytes to_bytes(const Message& message);
 /// Throws Error(internal) for bytes that are no message: ranks of different builds.

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/machine.hpp"
 #include "base/match.hpp"
 #include "base/signals.hpp"
 #include "base/trace.hpp"
@@ -19,6 +20,7 @@ using namespace std::chrono_literals;
 constexpr auto idle_pause = 1ms;    ///< between two looks into an empty transport
 constexpr auto news_every = 100ms;  ///< steps are reported no more often than the progress bar is drawn
 constexpr auto flush_time = 500ms;  ///< for what has to leave before the process ends
+constexpr auto answer_time = 10s;   ///< for rank 0 to answer a rank that cannot go on
 
 template <class... Kinds>
 bool is_one_of(const Message& message) {
@@ -79,7 +81,11 @@ void RankAgent::run(const std::stop_token& stop) {
       }
       send_heartbeat_if_due();
       look_for_lost_ranks();
-      look_for_hung_ranks();
+      if (Clock::now() - looked_at_ >= news_every) {
+        looked_at_ = Clock::now();
+        look_for_ended_ranks();
+        look_for_hung_ranks();
+      }
       if (idle && !transport_.is_carrying()) std::this_thread::sleep_for(idle_pause);
     }
   } catch (...) {
@@ -97,7 +103,7 @@ void RankAgent::handle(const Packet& packet) {
   }
   Message message = to_message(packet.bytes);
   if (handle_here(packet.from, message)) return;
-  if (const auto* const assign = std::get_if<message::Assign>(&message)) prefetch_for(*assign);
+  if (const auto* const assign = std::get_if<message::Assign>(&message)) prepare_for(*assign);
   if (is_order(message)) return orders_.put(std::move(message));
   if (std::holds_alternative<message::Farewell>(message)) {
     const std::lock_guard lock(mutex_);
@@ -112,6 +118,7 @@ bool RankAgent::handle_here(int from, Message& message) {
   return std::visit(Match{[&](const message::Heartbeat& m) { return on_heartbeat(from, m), true; },
                           [&](const message::Abort& m) { return on_abort(m), true; },
                           [&](const message::Lost& m) { return on_lost(m), true; },
+                          [&](const message::CancelClip& m) { return on_cancel(m), true; },
                           [&](const message::FetchState& m) { return send_chunk(from, m), true; },
                           [&](const message::ReleaseState& m) { return take_stashed(m.clip), true; },
                           [&](const message::StateChunk& m) { return fetch_.on_chunk(m), true; },
@@ -135,8 +142,17 @@ void RankAgent::on_abort(const message::Abort& abort) {
   options_.end_process(abort.exit_code);
 }
 
+void RankAgent::on_cancel(const message::CancelClip& cancel) {
+  const std::lock_guard lock(mutex_);
+  cancelled_ = cancel.clip;
+}
+
 /// Called before the computing thread sees the order, so that the state is on its way when that thread asks for it.
-void RankAgent::prefetch_for(const message::Assign& order) {
+void RankAgent::prepare_for(const message::Assign& order) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (cancelled_ == order.clip) cancelled_.reset();
+  }
   if (order.holder < 0 || order.holder == rank()) return fetch_.drop();
   fetch_.begin({order.clip, order.first, order.holder});
 }
@@ -172,7 +188,7 @@ void RankAgent::send_heartbeat_if_due() {
   sent_at_ = Clock::now();
   last_heartbeat_ = heartbeat;
   if (rank() != 0) return send(0, heartbeat);
-  for (int other = 1; other < size(); ++other) send(other, heartbeat);
+  send_to_others(heartbeat);
 }
 
 void RankAgent::look_for_lost_ranks() {
@@ -185,12 +201,26 @@ void RankAgent::look_for_lost_ranks() {
     if (rank() == 0) activity = "; it was at: " + to_string(activities_[static_cast<std::size_t>(silent.front())]);
   }
   lose(silent.front(),
-       fmt::format("has not been heard of for {:.0f} s: it died, or hangs{}", options_.timeout, activity));
+       fmt::format("has not been heard of for {:.0f} s: it died, or hangs{}", options_.timeout, activity),
+       options_.lost_code);
+}
+
+bool RankAgent::is_watched(int rank) const {
+  const std::lock_guard lock(mutex_);
+  return detector_.watches(rank);
+}
+
+/// A process on this node that has ended need not be waited for. It is lost the second time that it is found so: what
+/// it sent last, perhaps its farewell, has been received by then.
+void RankAgent::look_for_ended_ranks() {
+  for (int other = 0; other < std::ssize(options_.processes); ++other) {
+    if (!is_watched(other) || !has_ended(options_.processes[static_cast<std::size_t>(other)])) continue;
+    if (!ended_.insert(other).second) return lose(other, "has died", options_.lost_code);
+  }
 }
 
 void RankAgent::look_for_hung_ranks() {
-  if (rank() != 0 || Clock::now() - looked_at_ < news_every) return;
-  looked_at_ = Clock::now();
+  if (rank() != 0) return;
   stalls_.note(0, work_under_way(), now());
   Patience patience;
   {
@@ -199,28 +229,59 @@ void RankAgent::look_for_hung_ranks() {
   }
   if (const std::optional<Stall> stall = stalls_.find(now(), patience))
     lose(stall->rank,
-         fmt::format("has made no progress for {:.0f} s, {}: it hangs", stall->seconds, to_string(stall->work)));
+         fmt::format("has made no progress for {:.0f} s, {}: it hangs", stall->seconds, to_string(stall->work)),
+         options_.lost_code);
 }
 
-/// A rank that hangs may still read messages, and then ends itself. Rank 0 cannot be done without.
-void RankAgent::lose(int lost, const std::string& why) {
-  if (!survives_losses_ || lost == 0)
-    return abort(options_.lost_code, name(lost) + " " + why + ". The same command goes on with what is not finished");
+/// The ranks that cannot go on without this one; empty: the whole run cannot.
+std::vector<int> RankAgent::lost_with(int lost) const {
+  const std::lock_guard lock(mutex_);
+  const auto group =
+      std::ranges::find_if(groups_, [&](const auto& ranks) { return std::ranges::count(ranks, lost) > 0; });
+  return group == groups_.end() || std::ranges::count(*group, 0) > 0 ? std::vector<int>{} : *group;
+}
+
+void RankAgent::lose(int lost, const std::string& why, int exit_code) {
+  const std::vector<int> group = lost_with(lost);
+  if (group.empty()) {
+    tell_of_fatal_loss(lost, why);
+    return abort(exit_code, name(lost) + " " + why + ". The same command goes on with what is not finished");
+  }
+  take_out(lost, why);
+  for (const int other : group)
+    if (other != lost) take_out(other, "ends, since it computed together with " + name(lost));
+}
+
+void RankAgent::tell_of_fatal_loss(int lost, const std::string& why) {
+  std::function<void(int, const std::string&)> tell;
   {
     const std::lock_guard lock(mutex_);
+    tell = tell_of_fatal_loss_;
+  }
+  if (tell) tell(lost, why);
+}
+
+/// A rank that hangs may still read messages, and then ends itself.
+void RankAgent::take_out(int lost, const std::string& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (lost_.contains(lost)) return;
     detector_.forget(lost);
     lost_.insert(lost);
     activities_[static_cast<std::size_t>(lost)] = {};
   }
   stalls_.forget(lost);
-  for (int other = 1; other < size(); ++other) send(other, message::Lost{lost, why});
+  send_to_others(message::Lost{lost, why});
   transport_.flush(flush_time);
+  fetch_.on_lost(lost);
   transport_.forget(lost);
   reports_.put({lost, message::Lost{lost, why}});
 }
 
+/// From a rank of itself: it cannot go on.
 void RankAgent::on_lost(const message::Lost& message) {
   const int lost = message.rank;
+  if (rank() == 0) return lose(lost, message.why, message.exit_code);
   if (lost == rank()) {
     spdlog::error("rank 0 goes on without this rank, which {}", message.why);
     return options_.leave_process(1);
@@ -234,6 +295,30 @@ void RankAgent::on_lost(const message::Lost& message) {
 }
 
 // ---- Any thread
+
+void RankAgent::tell_of_fatal_losses(std::function<void(int, const std::string&)> tell) {
+  const std::lock_guard lock(mutex_);
+  tell_of_fatal_loss_ = std::move(tell);
+}
+
+void RankAgent::survive_losses(std::vector<std::vector<int>> groups) {
+  const std::lock_guard lock(mutex_);
+  groups_ = std::move(groups);
+}
+
+void RankAgent::give_up(const Error& error) {
+  spdlog::error("this rank cannot go on: {}", error.what());
+  send(0, message::Lost{rank(), fmt::format("cannot go on: {}", error.what()), wf::exit_code(error.kind())});
+  std::this_thread::sleep_for(answer_time);  // rank 0's answer ends this process
+  abort(error);
+  std::abort();
+}
+
+void RankAgent::send_to_others(const Message& message) {
+  const auto bytes = std::make_shared<const Bytes>(to_bytes(message));
+  for (int other = 0; other < size(); ++other)
+    if (other != rank()) transport_.send(other, bytes);
+}
 
 void RankAgent::set_patience(Patience patience) {
   const std::lock_guard lock(mutex_);
@@ -249,6 +334,11 @@ void RankAgent::flush() { transport_.flush(flush_time); }
 
 bool RankAgent::stop_requested() const { return stop_requested_ || wf::stop_requested(); }
 
+std::optional<std::size_t> RankAgent::cancelled_clip() const {
+  const std::lock_guard lock(mutex_);
+  return cancelled_;
+}
+
 void RankAgent::set_activity(const Activity& activity) {
   const std::lock_guard lock(mutex_);
   activities_[static_cast<std::size_t>(rank())] = activity;
@@ -262,8 +352,7 @@ std::vector<Activity> RankAgent::activities() const {
 void RankAgent::abort(int exit_code, const std::string& why) {
   if (!why.empty()) spdlog::error("the run ends: {}", why);
   try {
-    for (int other = 0; other < size(); ++other)
-      if (other != rank()) send(other, message::Abort{exit_code, why});
+    send_to_others(message::Abort{exit_code, why});
     transport_.flush(flush_time);
   } catch (const std::exception& error) {
     spdlog::error("the other ranks could not be told: {}", error.what());

@@ -30,6 +30,7 @@ using EndProcess = std::function<void(int exit_code)>;
 
 struct RankAgentOptions {
   std::vector<std::string> hosts;                                 ///< name of each rank's node, as in World::hosts()
+  std::vector<std::string> processes = {};                        ///< of each rank, as in World::processes()
   std::chrono::milliseconds heartbeat = std::chrono::seconds(1);  ///< between two heartbeats
   int lost_code = 1;          ///< exit code of a run that ends because a rank is lost
   double timeout = 8;         ///< seconds without a message after which a rank counts as lost
@@ -41,9 +42,10 @@ struct RankAgentOptions {
   std::chrono::milliseconds fetch_deadline = std::chrono::minutes(10);  ///< for a state that a clip has to wait for
 };
 
-/// Each rank sends heartbeats to rank 0, and rank 0 to all ranks. A rank that rank 0 has not heard from for `timeout`
-/// ends the run, named with what it was doing; so does a silent rank 0, for the others, and a rank that answers while
-/// what it works on does not move.
+/// Each rank sends heartbeats to rank 0, and rank 0 to all ranks. A rank is lost, for rank 0, when its process is seen
+/// to have ended (on rank 0's node), when nothing has come from it for `timeout`, or when it answers while what it
+/// works on does not move. It is named with what it was doing, and ends the run unless others can do its work. A rank 0
+/// that is lost ends the run for the others.
 class RankAgent {
  public:
   struct Report {
@@ -65,21 +67,30 @@ class RankAgent {
 
   // For any thread.
   void send(int to, const Message& message) { transport_.send(to, to_bytes(message)); }
+  /// To every other rank. They share one copy of the message.
+  void send_to_others(const Message& message);
   /// True once a stop signal came to this rank or to another one: finish the step and keep what is computed.
   bool stop_requested() const;
   /// On rank 0: asks all ranks to stop, with the next heartbeat.
   void stop_all() { stop_requested_ = true; }
+  /// The clip that this rank was told to stop, unless it was given the clip anew since.
+  std::optional<std::size_t> cancelled_clip() const;
   void set_activity(const Activity& activity);
   /// On rank 0: how long each piece of work may take without moving, once that can be predicted. Called on the agent's
   /// thread.
   void set_patience(Patience patience);
-  /// On rank 0: from now on a rank that is lost, or hangs, does not end the run. It is told to end itself, the others
-  /// are told of it, and next_report() gives a Lost.
-  void survive_losses() { survives_losses_ = true; }
+  /// On rank 0: is told, on any thread, of the loss of a rank that ends the run, before it ends.
+  void tell_of_fatal_losses(std::function<void(int rank, const std::string& why)> tell);
+  /// On rank 0, which passes the ranks of each group: from now on the loss of a rank does not end the run, unless its
+  /// group is rank 0's own. All ranks of its group are lost with it, since they wait for it: each is told to end
+  /// itself, the others are told of it, and next_report() gives a Lost.
+  void survive_losses(std::vector<std::vector<int>> groups);
   /// Whether any rank is lost, as far as this one knows: MPI must not be finalized then.
   bool has_lost_ranks() const;
   /// Waits half a second for what was sent to leave.
   void flush();
+  /// On another rank, which cannot go on: lets rank 0 decide whether the others can. Ends this process, or all.
+  [[noreturn]] void give_up(const Error& error);
   /// Logs the reason, sends Abort to all ranks, and ends this process.
   void abort(int exit_code, const std::string& why);
   /// The same, with the error's text and the exit code of its kind.
@@ -116,12 +127,18 @@ class RankAgent {
   void on_heartbeat(int from, const message::Heartbeat& heartbeat);
   void on_abort(const message::Abort& abort);
   void on_lost(const message::Lost& message);
-  void prefetch_for(const message::Assign& order);
+  void on_cancel(const message::CancelClip& cancel);
+  void prepare_for(const message::Assign& order);
   void send_chunk(int to, const message::FetchState& request);
   void send_heartbeat_if_due();
   void look_for_lost_ranks();
+  void look_for_ended_ranks();
   void look_for_hung_ranks();
-  void lose(int rank, const std::string& why);
+  bool is_watched(int rank) const;
+  std::vector<int> lost_with(int rank) const;
+  void lose(int rank, const std::string& why, int exit_code);
+  void take_out(int rank, const std::string& why);
+  void tell_of_fatal_loss(int rank, const std::string& why);
 
   Transport& transport_;
   RankAgentOptions options_;
@@ -129,15 +146,19 @@ class RankAgent {
   Inbox<Report> reports_;  ///< for the coordinator
   StateFetch fetch_;
   PeerWeights peer_weights_;
-  mutable std::mutex mutex_;                                     ///< guards the next five members
+  mutable std::mutex mutex_;                                     ///< guards the next eight members
   std::map<std::size_t, std::shared_ptr<const Bytes>> stashed_;  ///< by clip
   std::vector<Activity> activities_;                             ///< by rank
   FailureDetector detector_;
   Patience stall_patience_;
-  std::set<int> lost_;  ///< ranks
-  std::atomic<bool> stop_requested_ = false, survives_losses_ = false;
+  std::set<int> lost_;                    ///< ranks
+  std::optional<std::size_t> cancelled_;  ///< clip
+  std::function<void(int, const std::string&)> tell_of_fatal_loss_;
+  std::vector<std::vector<int>> groups_;  ///< the ranks of each group; empty: no loss is survived
+  std::atomic<bool> stop_requested_ = false;
   StallDetector stalls_;               ///< on rank 0, for the agent's thread alone
-  Clock::time_point looked_at_ = {};   ///< when stalls_ was asked last
+  Clock::time_point looked_at_ = {};   ///< when stalls_ was asked last, and ended ranks were looked for
+  std::set<int> ended_;                ///< ranks whose process had ended then
   message::Heartbeat last_heartbeat_;  ///< as it was sent
   Clock::time_point sent_at_ = {};     ///< when the last heartbeat left
   std::jthread thread_;                ///< last, for it uses all members above

@@ -31,7 +31,14 @@ Worker::Worker(const Groups& groups, RankAgent& agent, GroupWork& work)
   agent_.peer_weights().serve_with([this](Role role) { return work_.lease(role); });
 }
 
-void Worker::run() { leads() ? lead() : follow(); }
+void Worker::run(const std::function<void(const Error&)>& on_error) {
+  try {
+    leads() ? lead() : follow();
+  } catch (const std::exception&) {
+    if (on_error) on_error(current_error());
+    throw;
+  }
+}
 
 /// Loads the role's expert, by a copy from this rank's peer if the order names one (-1: it does not).
 void Worker::take_role(const message::ChangeRole& change) {

@@ -24,7 +24,8 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   /// Returns when no work is left. Throws what goes wrong with the group or the node; a clip's error is reported.
-  void run();
+  /// on_error: is told of such an exception first, before anything is unwound, which may wait for other ranks.
+  void run(const std::function<void(const Error&)>& on_error = {});
 
  private:
   bool leads() const { return group_.front() == agent_.rank(); }

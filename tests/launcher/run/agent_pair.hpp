@@ -26,12 +26,12 @@ class PairTransport final : public Transport {
   PairTransport(int rank, PacketQueue* queues) : rank_(rank), queues_(queues) {}
   int rank() const override { return rank_; }
   int size() const override { return 2; }
-  void send(int to, Bytes bytes) override {
-    const Message message = to_message(bytes);
+  void send(int to, SharedBytes bytes) override {
+    const Message message = to_message(*bytes);
     queues_[to].chunks += std::holds_alternative<message::StateChunk>(message);
     queues_[to].heartbeats += std::holds_alternative<message::Heartbeat>(message);
     const std::lock_guard lock(queues_[to].mutex);
-    queues_[to].packets.push_back({rank_, std::move(bytes)});
+    queues_[to].packets.push_back({rank_, *bytes});
   }
   void forget(int) override {}
   std::optional<Packet> receive() override {
@@ -59,14 +59,17 @@ constexpr std::size_t chunk_bytes = 1000;
 
 struct AgentPair {
   explicit AgentPair(double timeout = 8, std::chrono::milliseconds heartbeat = std::chrono::milliseconds(20),
-                     std::chrono::milliseconds patience = std::chrono::seconds(5)) {
+                     std::chrono::milliseconds patience = std::chrono::seconds(5),
+                     const std::vector<std::string>& processes = {}) {
     for (int i = 0; i < 2; ++i) {
       transports[i] = std::make_unique<PairTransport>(i, queues);
       agents[i] = std::make_unique<RankAgent>(*transports[i],
                                               RankAgentOptions{.hosts = {"one", "two"},
+                                                               .processes = processes,
                                                                .heartbeat = heartbeat,
                                                                .timeout = timeout,
                                                                .end_process = [this, i](int code) { ended[i] = code; },
+                                                               .leave_process = [this, i](int code) { left[i] = code; },
                                                                .chunk = chunk_bytes,
                                                                .patience = patience});
     }
@@ -79,6 +82,7 @@ struct AgentPair {
   PacketQueue queues[2];
   std::unique_ptr<Transport> transports[2];
   std::atomic<int> ended[2] = {-1, -1};  ///< exit codes of the processes that would have ended; -1: goes on
+  std::atomic<int> left[2] = {-1, -1};   ///< the same of those that would have ended alone
   std::unique_ptr<RankAgent> agents[2];
 };
 

@@ -56,7 +56,8 @@ struct ClipResults final : RunObserver {
   void failed(std::size_t clip, const Error&, bool tried_again) override {
     (tried_again ? again : failures).insert(clip);
   }
-  void lost(const std::string&, const std::string&) override {}
+  void quarantined(std::size_t, const Error&) override {}
+  void lost(int, const std::string&, const std::string&) override {}
   void at_work(const std::vector<Activity>&) override {}
   Clips finished, failures, again;
 };
@@ -66,8 +67,8 @@ class WatchedTransport final : public Transport {
  public:
   int rank() const override { return 0; }
   int size() const override { return 1; }
-  void send(int to, Bytes bytes) override {
-    const bool is_last = std::holds_alternative<message::NoMoreWork>(to_message(bytes));
+  void send(int to, SharedBytes bytes) override {
+    const bool is_last = std::holds_alternative<message::NoMoreWork>(to_message(*bytes));
     transport_->send(to, std::move(bytes));
     if (is_last) last_order_.set_value();
   }
@@ -158,6 +159,34 @@ TEST(Worker, AClipThatIsBeingStashedCountsAsStashed) {
   one.run({.stashed_per_group = 2, .change_seconds = 0, .least_seconds_in_role = 0});
   EXPECT_EQ(one.results.finished.size(), 6u);
   EXPECT_EQ(most, 2) << "a third clip was begun while two filled the room for stashed states";
+}
+
+TEST(Worker, AnErrorOfTheGroupIsToldBeforeAnythingIsUnwound) {
+  RunOfOneRank one(1);
+  struct Unwound {
+    std::vector<std::string>& order;
+    ~Unwound() { order.emplace_back("unwound"); }
+  };
+  std::vector<std::string> order;
+  one.agent.send(0, message::ChangeRole{Role::low, {-1}});
+  struct BrokenRole final : GroupWork {
+    explicit BrokenRole(std::function<void()> to_fail) : fail(std::move(to_fail)) {}
+    std::function<void()> fail;
+    void take_role(Role, const WeightPeer*) override { fail(); }
+    WeightLease lease(Role) override { return {}; }
+    void begin(std::size_t, const Bytes*) override {}
+    bool advance(Stage, const std::function<void()>&) override { return true; }
+    SecondsByStage seconds() const override { return {}; }
+    std::function<Bytes()> stash() override { return {}; }
+    std::function<FinishedClip()> finish() override { return {}; }
+    void store(std::size_t, const Bytes&) override {}
+  } work([&] { throw Error(Error::environment, "on purpose"); });
+  const auto run = [&] {
+    const Unwound communicators{order};
+    Worker(one.groups, one.agent, work).run([&](const Error& error) { order.emplace_back(error.what()); });
+  };
+  EXPECT_THROW(run(), Error);
+  EXPECT_EQ(order, (std::vector<std::string>{"on purpose", "unwound"}));
 }
 
 }  // namespace
