@@ -1,0 +1,180 @@
+#include "jobs/record/failed_list.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "base/paths.hpp"
+#include "jobs/list/name.hpp"
+#include "jobs/list/utf8.hpp"
+
+namespace wf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double seconds_between_writes = 5;
+
+constexpr std::string_view head =
+    "# The clips that failed, were set aside (quarantined) or cancelled, each below its error. Mend what is wrong,\n"
+    "# delete what you give up, and render this list, with those flags of the run that are not values of clips\n"
+    "# (--ranks, --precision ...). Each run of this output folder writes the file anew: copy it to keep it.\n";
+
+/// What a double-quoted scalar cannot hold as it is, or an editor would not show. Not YAML's short escapes (\N), of
+/// which yaml-cpp makes bytes that are not UTF-8.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> escapes{{{"\"", "\\\""},
+                                                                                 {"\\", "\\\\"},
+                                                                                 {"\n", "\\n"},
+                                                                                 {"\r", "\\r"},
+                                                                                 {"\t", "\\t"},
+                                                                                 {"\u0085", "\\u0085"},
+                                                                                 {"\u00a0", "\\u00a0"},
+                                                                                 {"\u2028", "\\u2028"},
+                                                                                 {"\u2029", "\\u2029"},
+                                                                                 {"\ufeff", "\\ufeff"}}};
+
+/// A double-quoted YAML scalar of UTF-8 text.
+std::string yaml_text(std::string_view text) {
+  std::string result = "\"";
+  while (!text.empty()) {
+    const std::string_view character = text.substr(0, std::max<std::size_t>(utf8_size(text), 1));
+    const auto escape = std::ranges::find(escapes, character, [](const auto& pair) { return pair.first; });
+    result += escape == escapes.end() ? character : escape->second;
+    text.remove_prefix(character.size());
+  }
+  return result + "\"";
+}
+
+/// The text as lines of a comment.
+std::string comment(std::string_view text) {
+  std::string result = "  # ";
+  while (!text.empty()) {
+    const Printable character = first_printable(text);
+    result += text[0] == '\n' ? "\n  # " : character.text;
+    text.remove_prefix(character.bytes);
+  }
+  return result + "\n";
+}
+
+/// The shortest decimal that gives the number back.
+std::string shortest(double number) {
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
+}
+
+bool may_be_given(const std::string& name) {
+  try {
+    check_name(name);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// A line of a clip's map, unless the value is the built-in one.
+template <class Value>
+std::string line_unless_default(const char* key, const Value& value, const Value& built_in, const std::string& text) {
+  return value == built_in ? "" : std::string("    ") + key + ": " + text + "\n";
+}
+
+std::string values_of(const Job& job) {
+  const Job built_in;
+  const auto number = [](const char* key, int value, int otherwise) {
+    return line_unless_default(key, value, otherwise, std::to_string(value));
+  };
+  std::string lines = "    seed: " + (job.seed ? std::to_string(*job.seed) : "random") + "\n";
+  lines += line_unless_default("size", std::pair(job.width, job.height), std::pair(built_in.width, built_in.height),
+                               std::to_string(job.width) + "x" + std::to_string(job.height));
+  lines += number("frames", job.frames, built_in.frames) + number("fps", job.fps, built_in.fps) +
+           number("steps", job.steps, built_in.steps);
+  lines += line_unless_default("shift", job.shift, built_in.shift, shortest(job.shift));
+  lines += line_unless_default("guidance", job.guidance, built_in.guidance,
+                               "{high: " + shortest(job.guidance.high) + ", low: " + shortest(job.guidance.low) + "}");
+  lines += line_unless_default("solver", job.solver, built_in.solver, std::string(to_string(job.solver)));
+  lines += number("priority", job.priority, built_in.priority);
+  return lines + line_unless_default("negative_prompt", job.negative_prompt, built_in.negative_prompt,
+                                     yaml_text(job.negative_prompt));
+}
+
+/// "failed (resource, attempt 3, rank 5): out of memory".
+std::string cause_of(const ClipResult& result) {
+  std::string cause(to_string(result.status));
+  std::string details = result.error_kind;
+  if (result.attempts > 1) details += ", attempt " + std::to_string(result.attempts);
+  if (result.rank >= 0) details += ", rank " + std::to_string(result.rank);
+  if (!details.empty()) cause += " (" + details.substr(details.starts_with(", ") ? 2 : 0) + ")";
+  return result.error.empty() ? cause : cause + ": " + result.error;
+}
+
+std::string entry(const ClipResult& result) {
+  const Job& job = result.job;
+  const std::string prompt = "prompt: " + yaml_text(job.prompt) + "\n";
+  return comment(cause_of(result)) +
+         (may_be_given(job.name) ? "  - name: " + yaml_text(job.name) + "\n    " + prompt : "  - " + prompt) +
+         values_of(job);
+}
+
+std::string path_line(const std::string& key, const std::string& path) {
+  if (is_utf8(path)) return key + ": " + yaml_text(path) + "\n";
+  return "# The run's " + key + " folder has a name that is not UTF-8, as a list has to be: give it as --" + key +
+         ".\n";
+}
+
+std::string absolute_text(const Path& path) {
+  const std::string text = path.string();
+  return text.starts_with("random:") ? text : absolute_folder(path).string();
+}
+
+bool is_same_file(const Path& a, const Path& b) {
+  std::error_code error;
+  return fs::equivalent(a, b, error) && !error;
+}
+
+}  // namespace
+
+std::string failed_list_text(const std::map<std::size_t, ClipResult>& clips, const Path& model, const Path& output) {
+  std::string text(head);
+  text += path_line("model", absolute_text(model)) + path_line("output", absolute_text(output)) + "prompts:\n";
+  for (const auto& [clip, result] : clips) text += entry(result);
+  return text;
+}
+
+FailedList::FailedList(const OutputFolder& folder, const Path& model, const Path& list)
+    : folder_(folder),
+      model_(model),
+      file_(folder.output() / "failed.yaml"),
+      is_the_runs_list_(is_same_file(list, file_)) {}
+
+void FailedList::add(std::size_t clip, const ClipResult& result) {
+  clips_.insert_or_assign(clip, result);
+  changed_ = true;
+}
+
+void FailedList::remove(std::size_t clip) {
+  if (clips_.erase(clip) > 0) changed_ = true;
+}
+
+void FailedList::write_if_due(double now) {
+  if (!changed_ || is_the_runs_list_ || now - written_ < seconds_between_writes) return;
+  write();
+  written_ = now;
+}
+
+void FailedList::finish(bool complete) {
+  if (is_the_runs_list_ && !complete) return;
+  if (changed_ || clips_.empty()) write();
+}
+
+void FailedList::write() {
+  changed_ = false;
+  if (!clips_.empty())
+    return replace_file(file_, failed_list_text(clips_, model_, folder_.output()), folder_.part("failed.yaml"));
+  std::error_code error;
+  fs::remove(file_, error);
+  if (error) throw Error(Error::storage, file_.string() + ": cannot be removed: " + error.message());
+}
+
+}  // namespace wf
