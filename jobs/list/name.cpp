@@ -78,7 +78,8 @@ void check_name(const std::string& name) {
   }
   if (name.back() == ' ' || name.back() == '.') refuse("must not end with a blank or a dot");
   if (name == "log") refuse("must not be log (a folder of the run is called so)");
-  for (const std::string_view ending : {".mp4", ".mkv", ".y4m", ".json", ".h5", ".csv", ".part"})
+  for (const std::string_view ending :
+       {".mp4", ".mkv", ".y4m", ".json", ".jsonl", ".h5", ".csv", ".yaml", ".prom", ".html", ".part"})
     if (name.ends_with(ending)) refuse("must have no ending (.mp4 and others are added)");
 }
 

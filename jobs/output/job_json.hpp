@@ -1,5 +1,5 @@
-// jobs/output/job_json.hpp: jobs and recipes as JSON values, shared by the fingerprint and the sidecar. Internal to
-// jobs/output.
+// jobs/output/job_json.hpp: jobs and recipes as JSON values, shared by the fingerprint, the sidecar and the list
+// of a run's clips (jobs/record). Internal to these.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,6 +1,5 @@
 #include "jobs/output/publish.hpp"
 
-#include <cstdio>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -9,7 +8,7 @@
 
 #include "base/fault.hpp"
 #include "jobs/list/name.hpp"
-#include "jobs/list/utf8.hpp"
+#include "jobs/output/drafts.hpp"
 #include "jobs/output/fingerprint.hpp"
 
 namespace wf {
@@ -27,6 +26,7 @@ Path create_folders(const Path& output) {
   make_folder(output);
   make_folder(hidden(output) / "work");
   make_folder(hidden(output) / "store");
+  make_folder(hidden(output) / "thumbs");
   return hidden(output) / "lock";
 }
 
@@ -36,24 +36,12 @@ void remove_tree(const Path& path) {
   if (error) throw Error(Error::storage, path.string() + ": cannot be removed: " + error.message());
 }
 
-/// A CSV cell (RFC 4180), quoted where necessary.
-std::string csv_cell(const std::string& value) {
-  if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
-  std::string quoted = "\"";
-  for (const char c : value) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + "\"";
-}
-
-std::string rounded(double seconds) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", seconds);
-  return text;
-}
-
-double total(const std::map<std::string, double>& seconds) {
-  double sum = 0;
-  for (const auto& [stage, time] : seconds) sum += time;
-  return sum;
+/// Removes the draft of a clip that is finished; its sidecar first, without which it is no draft.
+void remove_draft(const Path& output, const Sidecar& finished) {
+  const std::optional<Sidecar> draft = find_draft(output, finished.job.name);
+  if (!draft || draft->fingerprint != finished.fingerprint) return;
+  remove_tree(output / draft_file(finished.job.name + ".json"));
+  remove_tree(output / draft_file(draft->video_file));
 }
 
 std::int64_t draw_seed() {
@@ -75,17 +63,21 @@ Seeds read_seeds(const Path& file) {
 
 }  // namespace
 
-RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_folders(output)) {
-  for (const auto& left : fs::directory_iterator(hidden(output) / "work")) remove_tree(left.path());
-  const Path part = this->part("results.csv");
-  write_file(part, "index,name,seed,status,seconds,video,error\n");
-  publish_file(part, output / "results.csv");
-  results_.open(output / "results.csv", std::ios::app | std::ios::binary);
+RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_folders(output)) { sweep(); }
+
+void RunFolder::sweep() const {
+  for (const auto& left : fs::directory_iterator(hidden(output()) / "work")) remove_tree(left.path());
+  for (const Path& folder : {hidden(output()), hidden(output()) / "store", hidden(output()) / "thumbs"})
+    for (const auto& left : fs::directory_iterator(folder))
+      if (left.path().extension() == ".part") remove_tree(left.path());
 }
 
 Path OutputFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
 Path OutputFolder::stored_state(const std::string& fingerprint) const {
   return hidden(output_) / "store" / (fingerprint + ".h5");
+}
+Path OutputFolder::contact_sheet(const std::string& fingerprint, const std::string& ending) const {
+  return hidden(output_) / "thumbs" / (fingerprint + "." + ending);
 }
 
 std::string OutputFolder::write_nonce() const {
@@ -101,14 +93,10 @@ std::string OutputFolder::read_nonce() const {
   return fs::exists(file, error) ? read_file(file) : "";
 }
 
-void RunFolder::record_finished(const Sidecar& sidecar) {
-  add_line(sidecar.job, "done", total(sidecar.seconds), sidecar.video_file, "");
-}
-
 void OutputFolder::publish(const std::string& file) const {
   const Path from = part(file), to = output_ / file;
   const bool folder = fs::is_directory(from);
-  remove_tree(output_ / ((folder ? Path(file) : Path(file).stem()).string() + ".json"));
+  remove_tree(output_ / ((folder ? Path(file) : Path(file).replace_extension()).string() + ".json"));
   if (folder) remove_tree(to);  // rename() replaces files, but not folders that contain files
   fault_point("before_rename");
   publish_file(from, to);
@@ -121,17 +109,7 @@ void OutputFolder::finish(const Sidecar& sidecar) const {
   publish_file(part(file), output_ / file);
   fault_point("after_sidecar");
   remove_tree(stored_state(sidecar.fingerprint));
-}
-
-void RunFolder::record_failed(const Job& job, const Error& error) { add_line(job, "failed", 0, "", error.what()); }
-
-void RunFolder::add_line(const Job& job, const std::string& status, double seconds, const std::string& video,
-                         const std::string& error) {
-  results_ << std::to_string(job.index) + "," + csv_cell(job.name) + "," +
-                  (job.seed ? std::to_string(*job.seed) : "random") + "," + status + "," + rounded(seconds) + "," +
-                  csv_cell(video) + "," + csv_cell(as_utf8(error)) + "\n"
-           << std::flush;
-  if (!results_) throw Error(Error::storage, (output() / "results.csv").string() + ": cannot be written");
+  remove_draft(output_, sidecar);
 }
 
 void RunFolder::draw_seeds(std::vector<Job>& jobs) const {

@@ -3,7 +3,6 @@
 // NAME.json. OUTPUT itself never contains a partial file.
 #pragma once
 
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -25,11 +24,14 @@ class OutputFolder {
   Path part(const std::string& file) const;  ///< .wanfarm/work/FILE.part: the work file of OUTPUT/FILE.
   /// .wanfarm/store/FINGERPRINT.h5: the state of an unfinished clip, found again whatever the list calls the clip.
   Path stored_state(const std::string& fingerprint) const;
+  /// .wanfarm/thumbs/FINGERPRINT.ENDING: a small picture of the clip's frames. It may be missing.
+  Path contact_sheet(const std::string& fingerprint, const std::string& ending) const;
 
-  /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder. An older
-  /// sidecar NAME.json is removed first, so that the clip does not count as finished before finish().
+  /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder, or one
+  /// of these in a folder of OUTPUT. An older sidecar NAME.json is removed first, so that the clip does not count as
+  /// finished before finish().
   void publish(const std::string& file) const;
-  /// The last step of a clip: writes NAME.json and removes the clip's stored state.
+  /// The last step of a clip: writes NAME.json, and removes the clip's stored state and its draft (drafts.hpp).
   void finish(const Sidecar& sidecar) const;
 
   /// Writes a new nonce into the folder and returns it. Another process that reads the same nonce sees the same folder.
@@ -42,21 +44,16 @@ class OutputFolder {
 };
 
 /// The output folder of a run, locked by this process until destruction. Not thread-safe.
-///
-/// OUTPUT/results.csv lists the clips of the run in the order of completion: index,name,seed,status,seconds,video,error
-/// with status done or failed. Each run starts the file anew, so a line cut short by a kill does not stay. What is
-/// finished is decided by the sidecars, not by this file.
 class RunFolder : public OutputFolder {
  public:
-  /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store}, locks them, removes what an earlier run left in work/ and begins
-  /// results.csv. States in store/ stay, because clips continue from them. Throws Error(environment) when another run
+  /// Creates OUTPUT and OUTPUT/.wanfarm/{work,store,thumbs}, locks them, and removes what an earlier run left
+  /// (sweep()). States in store/ stay, because clips continue from them. Throws Error(environment) when another run
   /// holds the lock.
   explicit RunFolder(const Path& output);
 
-  /// Adds a clip to results.csv. Throws Error(storage).
-  void record_finished(const Sidecar& sidecar);
-  /// Adds a clip that has failed for good to results.csv. Throws Error(storage).
-  void record_failed(const Job& job, const Error& error);
+  /// Removes what killed processes left unfinished: everything in work/, and other *.part in .wanfarm. To be called
+  /// when no rank of this run writes any more. Throws Error(storage).
+  void sweep() const;
 
   /// Gives every job with a random seed its seed, and replaces "{seed}" in its name. .wanfarm/seeds.json keeps the
   /// seeds, keyed by all other values of the job, so that a reordered list keeps its seeds (equal jobs are told apart
@@ -65,11 +62,7 @@ class RunFolder : public OutputFolder {
   void draw_seeds(std::vector<Job>& jobs) const;
 
  private:
-  void add_line(const Job& job, const std::string& status, double seconds, const std::string& video,
-                const std::string& error);
-
   FileLock lock_;
-  std::ofstream results_;
 };
 
 }  // namespace wf

@@ -82,7 +82,8 @@ Dispatch::Eligibility Dispatch::eligibility(const Group& group) const {
 }
 
 Queue::Levels Dispatch::open_levels(const Eligibility& eligibility) const {
-  return eligibility.levels & ~full_levels(slots_, options_.stashed_in_total);
+  const Queue::Levels held = paused_ ? levels_.beginning() : 0;
+  return eligibility.levels & ~full_levels(slots_, options_.stashed_in_total) & ~held;
 }
 
 void Dispatch::set_asking(int number, bool asks) {
@@ -236,6 +237,34 @@ std::vector<std::size_t> Dispatch::lost(int number) {
     if (!fail(clip, again ? Error::internal : Error::permanent)) given_up.push_back(clip);
   }
   return given_up;
+}
+
+bool Dispatch::lost_before(std::size_t clip, int losses) {
+  clips_.at(clip).losses = losses;
+  if (losses < most_losses) return true;
+  give_up(clip);
+  return false;
+}
+
+bool Dispatch::give_up(std::size_t clip) {
+  if (queue_.state(clip) != Queue::State::waiting) return false;
+  Clip& entry = clips_[clip];
+  if (entry.stashed.group >= 0) pending_orders_.push_back({entry.stashed.group, ReleaseState{clip}});
+  free_stashed(clip);
+  entry.leg = entry.restart_leg = 0;
+  set_legs_begun(clip, route_of(entry).size());
+  queue_.give_up(clip);
+  return true;
+}
+
+bool Dispatch::retry(std::size_t clip) {
+  if (queue_.state(clip) != Queue::State::failed) return false;
+  Clip& entry = clips_[clip];
+  entry.leg = entry.restart_leg = 0;
+  entry.losses = 0;
+  set_legs_begun(clip, 0);
+  queue_.retry(clip, level_of(entry));
+  return true;
 }
 
 // ---- Orders

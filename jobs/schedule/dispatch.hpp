@@ -79,6 +79,8 @@ class Dispatch {
   void finished_before(std::size_t clip);
   /// The clip's state was stored on disk during this stage, and the clip continues there.
   void stored_before(std::size_t clip, Stage stage);
+  /// So many ranks were lost before while they worked on the clip. False when those are too many: it is given up.
+  bool lost_before(std::size_t clip, int losses);
 
   // ---- Reports of groups
 
@@ -100,6 +102,17 @@ class Dispatch {
   std::vector<std::size_t> lost(int group);
   /// Ends the run early: no more clips are assigned.
   void stop() { stopped_ = true; }
+
+  // ---- What users ask for
+
+  /// Until resume(), no clip begins. Those that have begun go on.
+  void pause() { paused_ = true; }
+  void resume() { paused_ = false; }
+  /// The clip is not wanted any more. True if it was waiting, and has now failed for good. A clip that a group works on
+  /// is given up once that group has reported it.
+  bool give_up(std::size_t clip);
+  /// A clip that has failed for good waits again, as if it had never been tried. False for any other clip.
+  bool retry(std::size_t clip);
 
   // ---- Orders to groups
 
@@ -187,7 +200,7 @@ class Dispatch {
   Counts slots_ = {};                       ///< Slots taken or reserved at all groups together, by stage.
   std::map<Eligibility, Asking> asking_;
   std::vector<Order> pending_orders_;
-  bool stopped_ = false;
+  bool stopped_ = false, paused_ = false;
 };
 
 }  // namespace wf

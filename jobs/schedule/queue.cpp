@@ -124,4 +124,16 @@ bool Queue::failed(std::size_t clip, Error::Kind kind, int retry_level) {
   return true;
 }
 
+void Queue::give_up(std::size_t clip) {
+  WF_CHECK(state(clip) == State::waiting);
+  set_state(clip, State::failed);
+}
+
+void Queue::retry(std::size_t clip, int level) {
+  WF_CHECK(state(clip) == State::failed);
+  entries_[clip].failures = 0;
+  entries_[clip].level = level;
+  set_state(clip, State::waiting);
+}
+
 }  // namespace wf

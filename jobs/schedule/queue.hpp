@@ -47,6 +47,11 @@ class Queue {
   /// internal errors while retries are left. Otherwise the clip has failed for good.
   bool failed(std::size_t clip, Error::Kind kind, int retry_level = 0);
 
+  /// Ends a waiting clip that is not wanted any more, as one that has failed.
+  void give_up(std::size_t clip);
+  /// Lets a clip that has failed wait at `level`, as if it had never been tried.
+  void retry(std::size_t clip, int level);
+
   State state(std::size_t clip) const { return entries_.at(clip).state; }
   std::size_t count(State state) const { return counts_[static_cast<std::size_t>(state)]; }
 

@@ -65,6 +65,12 @@ Queue::Levels LegLevels::levels_of(Role role) const {
   return levels;
 }
 
+Queue::Levels LegLevels::beginning() const {
+  Queue::Levels levels = 0;
+  for (std::size_t i = 0; i < legs_.size(); ++i) levels |= Queue::Levels{legs_[i].first == Stage::text} << i;
+  return levels;
+}
+
 Queue::Levels LegLevels::handing_over_after(Stage last) const {
   Queue::Levels levels = 0;
   for (std::size_t i = 0; i < legs_.size(); ++i)

@@ -50,6 +50,8 @@ class LegLevels {
 
   /// Levels of the legs that are done in this role.
   Queue::Levels levels_of(Role role) const;
+  /// Levels of the legs with which clips begin.
+  Queue::Levels beginning() const;
   /// Levels of the legs that end with this stage and hand the clip over to another group.
   Queue::Levels handing_over_after(Stage last) const;
 

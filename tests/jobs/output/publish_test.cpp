@@ -11,6 +11,7 @@
 #include <set>
 
 #include "jobs/list/job_list.hpp"
+#include "jobs/output/drafts.hpp"
 #include "jobs/output/finished.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -43,7 +44,6 @@ void make_clip(RunFolder& run, const Job& job, const std::string& video = "video
   put(run.part(job.name + ".mp4"), video);
   run.publish(job.name + ".mp4");
   run.finish(sidecar_of(job, video));
-  run.record_finished(sidecar_of(job, video));
 }
 
 std::set<std::string> visible(const Path& folder) {
@@ -74,7 +74,7 @@ TEST_F(Publish, AFinishedClipIsFoundByTheNextRun) {
     EXPECT_TRUE(finished(run, job));
     EXPECT_FALSE(std::filesystem::exists(state));
   }
-  EXPECT_EQ(visible(output), (std::set<std::string>{"rain.mp4", "rain.json", "results.csv"}));
+  EXPECT_EQ(visible(output), (std::set<std::string>{"rain.mp4", "rain.json"}));
   RunFolder next(output);
   EXPECT_TRUE(finished(next, job));
 }
@@ -129,6 +129,61 @@ TEST_F(Publish, WorkOfAnEarlierRunIsRemovedAndStoredStatesStay) {
   EXPECT_EQ(read_file(next.stored_state("rain")), "state");
 }
 
+TEST_F(Publish, WhatLostRanksDidNotFinishIsSwept) {
+  const RunFolder run(output);
+  put(run.part("rain.mp4"), "half");
+  const Path store = output / ".wanfarm/store";
+  put(store / "abc.h5", "state");
+  put(store / "abc.h5.123.part", "half a state");
+  run.sweep();
+  EXPECT_EQ(visible(output / ".wanfarm/work"), std::set<std::string>{});
+  EXPECT_EQ(visible(store), std::set<std::string>{"abc.h5"});
+}
+
+/// Does what the writer of a draft does.
+void make_draft(const RunFolder& run, const Job& job, const std::string& video = "draft") {
+  make_draft_folders(run);
+  const std::string file = draft_file(job.name + ".mp4");
+  put(run.part(file), video);
+  run.publish(file);
+  Sidecar sidecar = sidecar_of(job, video);
+  sidecar.video_file = file;
+  finish_draft(run, sidecar);
+}
+
+TEST_F(Publish, ADraftIsNoFinishedClipAndGoesWhenItsClipIsFinished) {
+  RunFolder run(output);
+  const Job rain = a_job("rain"), snow = a_job("snow.at.night");
+  for (const Job& job : {rain, snow}) make_draft(run, job);
+  const Path state = run.stored_state(fingerprint(rain, recipe));
+  put(state, "state");
+  EXPECT_FALSE(finished(run, rain));
+  EXPECT_EQ(visible(output / "drafts"),
+            (std::set<std::string>{"rain.mp4", "rain.json", "snow.at.night.mp4", "snow.at.night.json"}));
+  ASSERT_EQ(find_drafts(output).size(), 2u);
+  EXPECT_EQ(find_drafts(output)[0].job.name, "rain");
+  EXPECT_EQ(find_drafts(output)[0].video_file, "rain.mp4");
+  make_draft(run, snow, "another draft");
+  EXPECT_EQ(find_draft(output, snow.name)->video_bytes, 13u);
+  EXPECT_TRUE(std::filesystem::exists(state));
+
+  make_clip(run, rain);
+  EXPECT_EQ(visible(output / "drafts"), (std::set<std::string>{"snow.at.night.mp4", "snow.at.night.json"}));
+  Job changed = snow;
+  changed.prompt = "Snow by day";
+  make_clip(run, changed);
+  EXPECT_TRUE(find_draft(output, snow.name)) << "it is a draft of another clip";
+}
+
+TEST_F(Publish, ADraftWithoutItsWholeVideoIsNone) {
+  const RunFolder run(output);
+  make_draft(run, a_job("rain"));
+  put(output / "drafts/rain.mp4", "dra");
+  EXPECT_FALSE(find_draft(output, "rain"));
+  put(output / "drafts/rain.json", "{}");
+  EXPECT_TRUE(find_drafts(output).empty());
+}
+
 TEST_F(Publish, ASecondRunInAFolderIsRefusedWithExitCode3) {
   const RunFolder run(output);
   try {
@@ -137,23 +192,6 @@ TEST_F(Publish, ASecondRunInAFolderIsRefusedWithExitCode3) {
   } catch (const Error& error) {
     EXPECT_EQ(exit_code(error.kind()), 3);
   }
-}
-
-TEST_F(Publish, ResultsListTheClipsOfThisRunInOrder) {
-  {
-    RunFolder run(output);
-    make_clip(run, a_job("old"));
-  }
-  put(output / "results.csv", read_file(output / "results.csv") + "2,torn");
-  RunFolder run(output);
-  run.record_finished(sidecar_of(a_job("old"), "video"));
-  make_clip(run, a_job("a,b"));
-  run.record_failed(a_job("c"), Error(Error::permanent, "NaN in \"latents\"\nat step 3"));
-  EXPECT_EQ(read_file(output / "results.csv"),
-            "index,name,seed,status,seconds,video,error\n"
-            "1,old,42,done,1.750,old.mp4,\n"
-            "1,\"a,b\",42,done,1.750,\"a,b.mp4\",\n"
-            "1,c,42,failed,0.000,,\"NaN in \"\"latents\"\"\nat step 3\"\n");
 }
 
 TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
@@ -165,7 +203,6 @@ TEST_F(Publish, AFaultAtAnyStepLeavesTheClipUnfinishedAndNothingPartial) {
     try {
       run.publish(job.name + ".mp4");
       run.finish(sidecar_of(job, "video"));
-      run.record_finished(sidecar_of(job, "video"));
       ADD_FAILURE() << "the fault was not reported";
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), Error::storage);
