@@ -43,7 +43,7 @@ Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until,
                   const DitWeights& expert, const Execution& execution, const StepGate& gate) {
   if (state.step >= until) return state;
   const Conditions conditions = make_conditions(state.x, text, expert, execution);
-  while (state.step < until && (!gate || gate(state.step))) {
+  while (state.step < until && (!gate || gate(state))) {
     const std::int64_t timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
     const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution);
     state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);

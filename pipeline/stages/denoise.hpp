@@ -24,8 +24,9 @@ struct TextPair {
   Embeddings prompt, negative;
 };
 
-/// Is called before every step with the number of steps done. Returning false stops denoising there.
-using StepGate = std::function<bool(std::int64_t step)>;
+/// Is called before every step with the state then; its tensors are never changed, so they may be kept. Returning false
+/// stops denoising there.
+using StepGate = std::function<bool(const Denoising& state)>;
 
 /// The inputs of the expert that are the same in all of its steps, computed once.
 struct Conditions {

@@ -14,6 +14,7 @@
 #include "parallel/device.hpp"
 #include "pipeline/stages/clip_state.hpp"
 #include "pipeline/stages/decode.hpp"
+#include "pipeline/stages/preview.hpp"
 #include "pipeline/stages/start.hpp"
 #include "pipeline/stages/store.hpp"
 
@@ -67,12 +68,14 @@ void share_with_group(Clip& clip, const Execution& execution) {
   if (!is_leader(execution)) unpack(packed, clip, execution.device);
 }
 
-/// A gate that asks Progress before each step. The leader's answer is taken by all ranks of the group, so that they
-/// stop at the same step.
-StepGate gate_of(Stage stage, const Schedule& schedule, const Execution& execution, const Progress& progress) {
-  return [&, stage](std::int64_t step) {
+/// A gate that shows the clip's observer the state and asks Progress before each step. The leader's answer is taken by
+/// all ranks of the group, so that they stop at the same step.
+StepGate gate_of(const Clip& clip, Stage stage, const Schedule& schedule, const Execution& execution,
+                 const Progress& progress) {
+  return [&, stage](const Denoising& state) {
     synchronize(execution.device);  // progress then reports what has happened, and a stop takes effect at once
-    const bool go_on = !progress || progress(stage, step, schedule.steps());
+    if (clip.before_step && is_leader(execution)) clip.before_step(state);
+    const bool go_on = !progress || progress(stage, state.step, schedule.steps());
     return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->from_leader(go_on) : go_on;
   };
 }
@@ -92,7 +95,7 @@ void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
   const double guidance = stage == Stage::high ? clip.job.guidance.high : clip.job.guidance.low;
   clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, execution,
-                       gate_of(stage, schedule, execution, progress));
+                       gate_of(clip, stage, schedule, execution, progress));
   if (clip.state.step >= until) return;
   store(clip);
   throw Interrupted();
@@ -106,9 +109,10 @@ void finish_latents(Clip& clip) {
 }
 
 void decode_to_file(Clip& clip, Models& models) {
-  clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames);
+  clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames,
+                                              SheetFile{clip.files.sheet, clip.job.frames});
   decode(clip.latents, models.vae(), [&](const Frames& frames) {
-    clip.writer->append(frames);
+    clip.writer->append(clip.is_draft ? half_size(frames) : frames);
     mark_progress();
   });
 }

@@ -33,10 +33,11 @@ namespace wf {
 /// Where the stages write a clip's files. These are working paths: the caller renames them when the clip is complete.
 /// An empty path means that the file is not wanted.
 struct ClipFiles {
-  Path video;    ///< begun by decode, completed by write
-  Path latents;  ///< an HDF5 file with the dataset `latents` [16, t, h, w] f32 (--save-latents)
-  Path frames;   ///< a folder of 00001.png, 00002.png, ... (--png)
-  Path state;    ///< the Denoising of an interrupted clip: written when it is stopped, read when it starts again
+  Path video;       ///< begun by decode, completed by write
+  Path latents;     ///< an HDF5 file with the dataset `latents` [16, t, h, w] f32 (--save-latents)
+  Path frames;      ///< a folder of 00001.png, 00002.png, ... (--png)
+  Path state;       ///< the Denoising of an interrupted clip: written when it is stopped, read when it starts again
+  Path sheet = {};  ///< a contact sheet of the frames: written with the video; a clip does not fail for it
 };
 
 /// A job on its way: what was asked, and what its stages have made so far. A stage reads what earlier stages made and
@@ -44,9 +45,13 @@ struct ClipFiles {
 struct Clip {
   // What was asked, filled in by the caller.
   Job job;                  ///< with the seed drawn
-  VideoFormat format;       ///< with the job's size and fps
+  VideoFormat format;       ///< with the job's size and fps; of a draft with half of that size
+  bool is_draft = false;    ///< its frames are halved (preview.hpp)
   ClipFiles files;          ///< all empty on ranks that do not lead their group
   std::string fingerprint;  ///< identifies job, model and precision: only a stored state of the same one is continued
+  /// Called before each denoising step on the leader of a group, on the thread that calls advance(), with the complete
+  /// state; its tensors are never changed and may be kept. May be empty.
+  std::function<void(const Denoising&)> before_step;
 
   // What the stages made.
   TextPair text;                        ///< by text: on the CPU

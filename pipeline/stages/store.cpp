@@ -3,15 +3,25 @@
 #include <ATen/ATen.h>
 #include <hdf5.h>
 
+#include <mutex>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/fault.hpp"
 #include "base/log.hpp"
+#include "base/sha256.hpp"
 
 namespace wf {
 namespace {
+
+/// HDF5 can be built in a way in which only one thread at a time may use it.
+std::mutex one_thread_in_hdf5;
+
+void check(herr_t result, const char* what) {
+  if (result < 0) throw Error(Error::storage, std::string("HDF5 cannot ") + what);
+}
 
 /// An HDF5 handle that closes itself.
 class Handle {
@@ -19,19 +29,20 @@ class Handle {
   Handle(hid_t id, herr_t (*close)(hid_t)) : id_(id), close_(close) {
     if (id_ < 0) throw Error(Error::storage, "HDF5 refused");
   }
-  ~Handle() { close_(id_); }
+  ~Handle() {
+    if (id_ >= 0) close_(id_);
+  }
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
   operator hid_t() const noexcept { return id_; }
+  /// Closes it now. To be called for what was written: HDF5 may keep data back until then, and tells only here that
+  /// they could not be written.
+  void complete() { check(close_(std::exchange(id_, -1)), "write the last data"); }
 
  private:
   hid_t id_;
   herr_t (*close_)(hid_t);
 };
-
-void check(herr_t result, const char* what) {
-  if (result < 0) throw Error(Error::storage, std::string("HDF5 cannot ") + what);
-}
 
 /// Has to be called before HDF5 is used. HDF5 (1.10.8) crashes at the end of a process that could not close a file for
 /// lack of room, so it is kept from cleaning up then. Its stack traces are turned off: the exceptions thrown here are
@@ -46,9 +57,10 @@ void write_tensor(hid_t file, const char* name, const at::Tensor& tensor) {
   const at::Tensor data = tensor.cpu().contiguous();
   const std::vector<hsize_t> shape(data.sizes().begin(), data.sizes().end());
   const Handle space(H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr), H5Sclose);
-  const Handle set(H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  Handle set(H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
   check(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, data.const_data_ptr<float>()),
         "write a dataset");
+  set.complete();
 }
 
 at::Tensor read_tensor(hid_t file, const char* name) {
@@ -71,8 +83,9 @@ void write_text(hid_t file, const char* name, const std::string& text) {
   H5Tset_cset(type, H5T_CSET_UTF8);
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
   // A dataset, not an attribute: those are limited to 64 KiB, a prompt's job is not.
-  const Handle set(H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  Handle set(H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
   check(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.c_str()), "write a text");
+  set.complete();
 }
 
 std::string read_text(hid_t file, const char* name) {
@@ -85,8 +98,9 @@ std::string read_text(hid_t file, const char* name) {
 
 void write_number(hid_t file, const char* name, std::int64_t value) {
   const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
-  const Handle set(H5Dcreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+  Handle set(H5Dcreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
   check(H5Dwrite(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value), "write a number");
+  set.complete();
 }
 
 std::int64_t read_number(hid_t file, const char* name) {
@@ -96,16 +110,25 @@ std::int64_t read_number(hid_t file, const char* name) {
   return value;
 }
 
+/// The name under which this process writes the file. Another one may be writing the same state: a rank that counts as
+/// lost may still be alive.
+Path part_of(const Path& path) {
+  static const std::string process = std::to_string(std::random_device{}());
+  return path.string() + "." + process + ".part";
+}
+
 /// Lets `write` fill a new file in the folder of `path` and renames it to `path` when it is complete.
 template <class Write>
 void write_h5(const Path& path, Write&& write) {
-  prepare_hdf5();
-  const Path part = path.string() + ".part";
+  const Path part = part_of(path);
   try {
     within(path.string(), [&] {
-      const Handle file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
+      const std::lock_guard lock(one_thread_in_hdf5);
+      prepare_hdf5();
+      Handle file(H5Fcreate(part.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose);
       write(static_cast<hid_t>(file));
       check(H5Fflush(file, H5F_SCOPE_GLOBAL), "flush the file");
+      file.complete();
     });
     publish_file(part, path);
   } catch (...) {
@@ -139,11 +162,32 @@ void read_text_tensors(hid_t h5, StoredState& stored) {
   for (const StateTensor& tensor : text_tensors) tensor.of(stored) = read_tensor(h5, tensor.name).to(dtype);
 }
 
+/// Of the bytes of all tensors, in the order of the two tables.
+std::string content_hash(StoredState& stored) {
+  Sha256 hash;
+  const auto add = [&](const at::Tensor& tensor) {
+    if (!tensor.defined()) return;
+    const at::Tensor bytes = tensor.to(at::kCPU, at::kFloat).contiguous();
+    hash.update(bytes.const_data_ptr(), bytes.nbytes());
+  };
+  for (const StateTensor& tensor : state_tensors) add(tensor.of(stored));
+  for (const StateTensor& tensor : text_tensors) add(tensor.of(stored));
+  return hash.hex();
+}
+constexpr const char* hash_name = "sha256";  ///< dataset: content_hash(); files of older versions have none
+
+/// A clip that went on from data that the disk has changed would look right and be wrong.
+void check_content(hid_t h5, StoredState& stored) {
+  if (H5Lexists(h5, hash_name, H5P_DEFAULT) > 0 && read_text(h5, hash_name) != content_hash(stored))
+    throw Error(Error::storage, "its tensors are not those that were stored");
+}
+
 /// Calls read(the open file) if the file is there, whole, and of this fingerprint, and returns the result.
 template <class Read>
 auto read_stored(const Path& file, const std::string& fingerprint, const Read& read)
     -> std::optional<decltype(read(hid_t{}))> {
   if (!std::filesystem::exists(file)) return {};
+  const std::lock_guard lock(one_thread_in_hdf5);
   prepare_hdf5();
   try {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
@@ -166,6 +210,7 @@ void store_latents(const Path& file, const Latents& latents, const std::string& 
 }
 
 Latents load_latents(const Path& file) {
+  const std::lock_guard lock(one_thread_in_hdf5);
   prepare_hdf5();
   try {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
@@ -188,6 +233,7 @@ void store_state(const Path& file, const StoredState& stored, const std::string&
     }
     write_number(h5, "order", copy.state.solver.order);
     write_number(h5, "step", copy.state.step);
+    write_text(h5, hash_name, content_hash(copy));
     write_text(h5, "fingerprint", fingerprint);
   });
 }
@@ -195,9 +241,11 @@ void store_state(const Path& file, const StoredState& stored, const std::string&
 std::optional<StoredState> load_state(const Path& file, const std::string& fingerprint, at::Device device) {
   return read_stored(file, fingerprint, [&](hid_t h5) {
     StoredState stored;
-    for (const StateTensor& tensor : state_tensors)
-      if (at::Tensor found = read_tensor(h5, tensor.name); found.defined()) tensor.of(stored) = found.to(device);
+    for (const StateTensor& tensor : state_tensors) tensor.of(stored) = read_tensor(h5, tensor.name);
     read_text_tensors(h5, stored);
+    check_content(h5, stored);
+    for (const StateTensor& tensor : state_tensors)
+      if (tensor.of(stored).defined()) tensor.of(stored) = tensor.of(stored).to(device);
     stored.state.solver.order = static_cast<int>(read_number(h5, "order"));
     stored.state.step = read_number(h5, "step");
     return stored;

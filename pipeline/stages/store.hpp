@@ -1,5 +1,6 @@
 // pipeline/stages/store.hpp: tensors that outlive the process, in HDF5 files. A file is written under another name,
-// flushed and renamed, so that it appears complete or not at all and replaces an old one only then.
+// flushed and renamed, so that it appears complete or not at all and replaces an old one only then. A killed process
+// may leave FILE.NUMBER.part behind. Any thread may call any function.
 #pragma once
 
 #include <optional>

@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <spdlog/fmt/fmt.h>
 
+#include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/trace.hpp"
 
 namespace wf {
@@ -13,9 +15,14 @@ constexpr std::size_t max_waiting = 3;
 
 }  // namespace
 
-FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder)
-    : video_(open_video(video, format)), format_(format), png_folder_(png_folder), background_("writing", max_waiting) {
+FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder, const SheetFile& sheet)
+    : video_(open_video(video, format)),
+      format_(format),
+      png_folder_(png_folder),
+      sheet_file_(sheet.file),
+      background_("writing", max_waiting) {
   if (!png_folder_.empty()) make_folder(png_folder_);
+  if (!sheet_file_.empty()) sheet_.emplace(PictureSize{format.width, format.height}, sheet.frames);
 }
 
 void FrameWriter::append(const Frames& frames) {
@@ -31,9 +38,19 @@ void FrameWriter::write(const Frames& frames) {
   const std::size_t frame_bytes = bytes / static_cast<std::size_t>(frames.rgb.size(0));
   for (std::size_t at = 0; at < bytes; at += frame_bytes) {
     ++frames_;
+    if (sheet_) sheet_->add(rgb.subspan(at, frame_bytes));
     if (!png_folder_.empty())
       write_png(png_folder_ / fmt::format("{:05}.png", frames_), rgb.subspan(at, frame_bytes), format_.width,
                 format_.height);
+  }
+}
+
+void FrameWriter::write_sheet() const {
+  if (!sheet_) return;
+  try {
+    write_file(sheet_file_, to_small_file(sheet_->picture()));
+  } catch (const Error& error) {
+    spdlog::warn("the clip has no contact sheet: {}", error.what());
   }
 }
 
@@ -41,6 +58,7 @@ std::string FrameWriter::finish() {
   background_.put([this] {
     const trace::Span span("write", "end of file");
     video_->finish();
+    write_sheet();
   });
   background_.finish();
   return hash_.hex();

@@ -1,15 +1,24 @@
-// pipeline/stages/write_video.hpp: frames become the clip's files: the video, and PNG files if wanted.
+// pipeline/stages/write_video.hpp: frames become the clip's files: the video, its contact sheet, and PNG files if
+// wanted.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/background.hpp"
 #include "base/sha256.hpp"
 #include "pipeline/types.hpp"
+#include "pipeline/video/contact_sheet.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
+
+/// The file for a clip's contact sheet (to_small_file()), and the number of the clip's frames.
+struct SheetFile {
+  Path file = {};  ///< empty: no sheet is wanted
+  int frames = 1;
+};
 
 /// Encodes frames into a video file and, unless `png_folder` is empty, into numbered PNG files, and hashes them. A
 /// background thread does all this in the order of the frames, while the next ones are computed. append() and finish()
@@ -18,19 +27,23 @@ namespace wf {
 class FrameWriter {
  public:
   /// Opens the video file and makes the PNG folder. Throws storage naming the file, and what open_video() throws.
-  FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder);
+  FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder, const SheetFile& sheet = {});
   /// Queues frames of the format's size. Their memory is shared, not copied, so it must not change any more. Blocks
   /// while the frames of three earlier calls wait. Throws the error of an earlier frame.
   void append(const Frames& frames);
-  /// Completes the files and returns the SHA-256 of all frames' raw rgb24 bytes. Throws the error of any frame.
+  /// Completes the files and returns the SHA-256 of all frames' raw rgb24 bytes. Throws the error of any frame; only a
+  /// sheet that cannot be written is no more than a warning.
   std::string finish();
 
  private:
   void write(const Frames& frames);
+  void write_sheet() const;
 
   std::unique_ptr<VideoWriter> video_;
   VideoFormat format_;
   Path png_folder_;
+  Path sheet_file_;
+  std::optional<ContactSheet> sheet_;
   int frames_ = 0;
   Sha256 hash_;
   Background background_;  ///< declared last, so that its tasks end before the members that they use

@@ -19,6 +19,9 @@ bool have_ffmpeg() noexcept { return false; }
 bool libav_can_write(VideoCodec) { return false; }
 bool libav_can_read(VideoCodec) { return false; }
 
+bool libav_can_write_jpeg() { return false; }
+std::string libav_jpeg(const Picture&) { refuse("JPEG"); }
+
 std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoFormat&) { refuse(file); }
 
 std::unique_ptr<VideoReader> open_libav_reader(const Path& file) { refuse(file); }

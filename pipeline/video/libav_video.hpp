@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "pipeline/video/picture.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -20,5 +21,10 @@ std::unique_ptr<VideoWriter> open_libav_writer(const Path& file, const VideoForm
 
 /// read_video() for every file that libav can decode. Throws input.
 std::unique_ptr<VideoReader> open_libav_reader(const Path& file);
+
+/// Whether this build's libav has an encoder for JPEG.
+bool libav_can_write_jpeg();
+/// The picture as a JPEG file of 4:2:0. Throws resource.
+std::string libav_jpeg(const Picture& picture);
 
 }  // namespace wf

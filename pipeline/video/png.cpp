@@ -1,6 +1,6 @@
-// pipeline/video/png.cpp: write_png() with zlib only, so that a build without FFmpeg can write PNG files, too. Source:
-// the PNG specification (ISO/IEC 15948): a signature, then chunks of length, name, data and CRC; truecolour, 8 bits,
-// one filter byte before each row.
+// pipeline/video/png.cpp: to_png() and write_png() with zlib only, so that a build without FFmpeg can write PNG files,
+// too. Source: the PNG specification (ISO/IEC 15948): a signature, then chunks of length, name, data and CRC;
+// truecolour, 8 bits, one filter byte before each row.
 #include <zlib.h>
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "base/error.hpp"
+#include "pipeline/video/picture.hpp"
 #include "pipeline/video/video_writer.hpp"
 
 namespace wf {
@@ -51,13 +52,20 @@ std::string deflated(const std::string& data) {
   return packed;
 }
 
-}  // namespace
-
-void write_png(const Path& file, std::span<const std::uint8_t> rgb, int width, int height) {
+/// The whole file.
+std::string png(std::span<const std::uint8_t> rgb, int width, int height) {
   const std::size_t row = std::size_t{3} * width;
   WF_CHECK(width > 0 && height > 0 && rgb.size() == row * height);
-  write_file(file, "\x89PNG\r\n\x1a\n" + chunk("IHDR", header(width, height)) +
-                       chunk("IDAT", deflated(filtered(rgb, row))) + chunk("IEND", ""));
+  return "\x89PNG\r\n\x1a\n" + chunk("IHDR", header(width, height)) + chunk("IDAT", deflated(filtered(rgb, row))) +
+         chunk("IEND", "");
+}
+
+}  // namespace
+
+std::string to_png(const Picture& picture) { return png(picture.rgb, picture.size.width, picture.size.height); }
+
+void write_png(const Path& file, std::span<const std::uint8_t> rgb, int width, int height) {
+  write_file(file, png(rgb, width, height));
 }
 
 }  // namespace wf

@@ -80,7 +80,7 @@ TEST(Denoise, AGateStopsBetweenSteps) {
   const TextPair text{{texts.input("0.f32")}, {texts.input("4.f32")}};
   const Execution execution{.attention = math_attention()};
   const Schedule schedule = make_schedule(SolverKind::unipc, 5, 3.0);
-  state = denoise(state, schedule, 5, text, 3.0, expert, execution, [](std::int64_t step) { return step < 2; });
+  state = denoise(state, schedule, 5, text, 3.0, expert, execution, [](const Denoising& now) { return now.step < 2; });
   EXPECT_EQ(state.step, 2);
 }
 

@@ -102,6 +102,38 @@ TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {
   }
 }
 
+void denoise_whole(Clip& clip, Models& models) {
+  for (const Stage stage : {Stage::text, Stage::high, Stage::low}) advance(clip, stage, models);
+}
+
+TEST(Stages, AClipContinuesFromTheStateBeforeAnyStepToTheSameBits) {
+  Models models = golden_models();
+  const TempFolder whole_folder, cut_folder;
+  Clip whole = clip_in(whole_folder, job_of(golden_run("unipc")));
+  std::vector<Denoising> states;
+  std::vector<at::Tensor> samples, predictions;  // copies of what they hold when they are shown
+  whole.before_step = [&](const Denoising& state) {
+    states.push_back(state);
+    samples.push_back(state.x.clone());
+    predictions.push_back(state.solver.m1.defined() ? state.solver.m1.clone() : at::Tensor());
+  };
+  denoise_whole(whole, models);
+  ASSERT_EQ(std::ssize(states), whole.job.steps);
+  states.push_back({whole.latents.x, {}, whole.job.steps});
+
+  for (std::size_t step = 1; step < states.size(); ++step) {
+    if (step < samples.size()) {
+      EXPECT_TRUE(at::equal(states[step].x, samples[step])) << "a step changed the sample that it began with";
+      EXPECT_TRUE(at::equal(states[step].solver.m1, predictions[step]));
+    }
+    store_state(cut_folder / "state.h5", {states[step], whole.text}, "test");
+    Clip clip = clip_in(cut_folder, whole.job);
+    denoise_whole(clip, models);
+    EXPECT_EQ(clip.steps_resumed, static_cast<std::int64_t>(step));
+    EXPECT_EQ(clip.latents_sha256, whole.latents_sha256);
+  }
+}
+
 /// A clip of the job, which another group has taken through the stages before this one.
 void expect_continued_at(Stage first, const Clip& whole, const TempFolder& folder, Models& models) {
   Clip clip = clip_in(folder, whole.job);
