@@ -9,6 +9,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "launcher/options/max_failures.hpp"
 #include "launcher/planner/placement.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/video/video_writer.hpp"
@@ -50,10 +51,15 @@ struct RunOptions {
   int restarts = 3;  ///< How often in a row, without a finished clip, ranks are started again after a loss.
   std::chrono::seconds heartbeat_timeout{8};     ///< Silence after which a rank counts as lost.
   std::chrono::seconds stall_timeout{60};        ///< Time without progress after which a rank counts as hung.
+  std::chrono::seconds checkpoint{120};          ///< Work of a clip that a kill may cost; 0: no states are stored.
   std::chrono::seconds collective_timeout{600};  ///< How long the ranks of a group wait for one of them.
   VideoOptions video;
   Path trace;  ///< File for the trace of what each rank did when; empty: no trace.
   Verify verify = Verify::size;
+  MaxFailures max_failures;
+  bool keep_going = false;              ///< However many clips fail, the run is not held.
+  Path joblog;                          ///< File for a line per attempt, in GNU parallel's columns; empty: none.
+  std::string on_finish;                ///< Shell command to run when the run is over; "": none.
   bool names_are_given = false;         ///< Finished clips are not looked for under other names.
   bool force = false;                   ///< Render clips that are already there, too.
   bool dry_run = false;                 ///< Plan and check only.

@@ -60,11 +60,20 @@ std::vector<Pool> two_pools(int high, int low, double share) {
   return {{"high", {Stage::text, Stage::high, Stage::decode}, high}, {"low", {Stage::low}, low}};
 }
 
+/// A draft needs the high-noise expert alone: every group holds it, and there is nothing to exchange.
+PlacementPlan draft_plan(PlacementPlan plan, int groups) {
+  plan.mode = PlacementMode::resident;
+  plan.draft = true;
+  plan.pools = {{"all", {Stage::text, Stage::high, Stage::decode}, groups}};
+  return plan;
+}
+
 void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, const Degrees& degrees, double share) {
   PlacementPlan base;
   base.degrees = degrees;
   base.precision = request.model.precision;
   const int groups = request.hardware.gpus() / base.group_size();
+  if (request.choices.draft) return plans.push_back(draft_plan(base, groups));
   const auto per_group = static_cast<int>((static_cast<std::int64_t>(request.jobs.size()) + groups - 1) / groups);
   const bool pools_forced = request.choices.high_ranks > 0 || request.choices.low_ranks > 0;
   for (const PlacementMode mode :
@@ -133,7 +142,7 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
     if (text_on_cpu && *text_on_cpu != (text == TextPlace::cpu)) continue;
     if (cpu ? text == TextPlace::cpu : text == TextPlace::resident && exchanges) continue;
     for (const bool offload : {false, true}) {
-      if (offload && (cpu || plan.mode == PlacementMode::resident)) continue;
+      if (offload && (cpu || (plan.mode == PlacementMode::resident && !plan.draft))) continue;
       for (const GuidanceMode guidance : guidance_modes(request.execution.guidance, plan.degrees, !cpu)) {
         variants.push_back(plan);
         variants.back().text = text;

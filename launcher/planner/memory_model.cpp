@@ -43,7 +43,7 @@ std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, s
 /// being copied during an exchange.
 std::uint64_t experts_in(const PlacementPlan& plan, const Execution& execution, Stage stage) {
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  if (plan.mode == PlacementMode::resident) return 2;
+  if (plan.mode == PlacementMode::resident && !plan.draft) return 2;
   if (exchanges && execution.device.is_cpu()) return 3;
   return stage == Stage::decode && plan.offload_expert_for_decode ? 0 : 1;
 }

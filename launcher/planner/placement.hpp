@@ -47,6 +47,8 @@ struct PlacementPlan {
   GuidanceMode guidance = GuidanceMode::two;
   bool offload_expert_for_decode = false;  ///< Decoding takes the memory of the expert, which waits in pinned memory.
   int stashed = 1;                         ///< `phased`: clips of a group that wait for the exchange.
+  /// Clips stop at the boundary between the experts, so that no group needs the low-noise expert.
+  bool draft = false;
 
   /// Ranks that share the tokens of one forward.
   int sequence() const { return degrees.ulysses * degrees.ring; }
@@ -71,6 +73,7 @@ struct PlacementChoices {
   int guidance = 0, ulysses = 0, ring = 0;
   int high_ranks = 0, low_ranks = 0;     ///< Ranks of each pool of `pipeline`.
   std::optional<bool> text_on_cpu = {};  ///< Whether texts are embedded on the host.
+  bool draft = false;                    ///< Clips stop at the boundary; `mode` and pools then mean nothing.
 };
 
 /// The user's choices that a plan is made with.

@@ -76,9 +76,9 @@ void log_plan(const PlanResult& result, const ClusterResources& ranks) {
                  gibibytes(fullest.total() - margin_bytes), gibibytes(ranks.memory_bytes));
 }
 
-Residency residency_of(PlacementMode mode) {
-  if (mode == PlacementMode::resident) return Residency::both;
-  return mode == PlacementMode::pipeline ? Residency::one : Residency::exchanged;
+Residency residency_of(const PlacementPlan& plan) {
+  if (plan.draft || plan.mode == PlacementMode::pipeline) return Residency::one;
+  return plan.mode == PlacementMode::resident ? Residency::both : Residency::exchanged;
 }
 
 /// What a process takes of its GPU's memory before its first tensor: its CUDA context, which the planner's margin
@@ -163,6 +163,7 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
 }
 
 PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
+  if (request.choices.draft) request.choices.mode.reset(), request.choices.high_ranks = request.choices.low_ranks = 0;
   if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
   if (request.execution.device.is_cpu() && request.choices.text_on_cpu == false)
     throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
@@ -173,7 +174,7 @@ PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
 }
 
 Execution execution_for(const PlacementPlan& plan, Execution base) {
-  base.residency = residency_of(plan.mode);
+  base.residency = residency_of(plan);
   base.guidance = plan.guidance;
   base.offload_expert_for_decode = plan.offload_expert_for_decode;
   base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;

@@ -124,7 +124,7 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.text =
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
   seconds.high = step * static_cast<double>(shape.high_steps);
-  seconds.low = step * static_cast<double>(shape.low_steps);
+  seconds.low = plan.draft ? 0 : step * static_cast<double>(shape.low_steps);
   seconds.exchange = expert_bytes(parts) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : expert_bytes(parts) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
@@ -158,7 +158,7 @@ bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
   const double expert = expert_bytes(parts);
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
-  const bool both = plan.mode == PlacementMode::resident || low_starts_on_host(hardware, plan);
+  const bool both = (plan.mode == PlacementMode::resident && !plan.draft) || low_starts_on_host(hardware, plan);
   const double pinned = low_starts_on_host(hardware, plan) && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;
   return ((both ? 2 : 1) * expert + text) / hardware.gpu.host_rate + pinned;
 }

@@ -39,7 +39,7 @@ struct ForwardSeconds {
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens);
 
-/// Seconds of one clip in a group.
+/// Seconds of one clip in a group. A draft has no low-noise steps.
 struct StageSeconds {
   double text = 0, high = 0, low = 0, decode = 0;
   double transfer = 0;  ///< Moving the state after the high-noise expert to another group.

@@ -18,8 +18,9 @@ double seconds_now() {
 
 }  // namespace
 
-Coordinator::Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer)
-    : dispatch_(dispatch), groups_(groups), agent_(agent), observer_(observer) {}
+Coordinator::Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer,
+                         TakeRequests requests)
+    : dispatch_(dispatch), groups_(groups), agent_(agent), observer_(observer), requests_(std::move(requests)) {}
 
 void Coordinator::run() {
   trace::name_thread("dispatch");
@@ -33,11 +34,12 @@ void Coordinator::run() {
 void Coordinator::dispatch_until_over() {
   while (!over() && !abandoned_) {
     const std::optional<RankAgent::Report> report = agent_.next_report(100ms);
-    if (agent_.stop_requested() && !stopped_) stop();
-    if (report) handle(report->message);
+    if (agent_.stop_requested() && !stopped_) stop("a signal asks for it");
+    if (report) survive([&] { dispatch_report(report->message); });
+    survive([&] { obey_users(); });
     send_orders();
     send_hints();
-    observer_.at_work(agent_.activities());
+    survive([&] { observer_.at_work(agent_.activities()); });
   }
 }
 
@@ -46,13 +48,34 @@ bool Coordinator::over() const {
          std::ssize(traces_) == agent_.size() - 1 - lost_ranks_;
 }
 
+// ---- What earlier starts left
+
+void Coordinator::cancelled_before(std::size_t clip) {
+  cancelling_.insert(clip);
+  settle_cancelled();
+}
+
+void Coordinator::lost_before(std::size_t clip, int losses) {
+  if (!dispatch_.lost_before(clip, losses)) set_aside(clip);
+}
+
+void Coordinator::leave_out(int rank) {
+  const int group = groups_.of(rank);
+  if (group == groups_.of(0) || !left_out_.insert(group).second) return;
+  spdlog::warn("{} gets no work: it was lost with two different clips", agent_.name(rank));
+  lost_groups_.insert(group);
+  observer_.groups_left(groups_.count() - static_cast<int>(lost_groups_.size()));
+  dispatch_.lost(group);
+}
+
 // ---- Reports
 
 /// An exception thrown here, for example because the disk has no room for results.csv, stops the run as a full disk
 /// does when a clip is written. A bug cannot be drained, since the schedule no longer knows what each group is doing.
-void Coordinator::handle(const Message& message) {
+template <class Work>
+void Coordinator::survive(const Work& work) {
   try {
-    dispatch_report(message);
+    work();
   } catch (const std::exception&) {
     const Error error = current_error();
     if (error.kind() == Error::internal) throw;
@@ -65,18 +88,29 @@ void Coordinator::dispatch_report(const Message& message) {
                    [&](const message::RequestWork& m) {
                      begin(m.group);
                      nearly_idle_.erase(m.group);
+                     if (left_out_.contains(m.group)) return end(m.group);
                      ready_for_[m.group] = dispatch_.role(m.group);
                      dispatch_.ask(m.group);
                    },
                    [&](const message::StateFetched& m) { dispatch_.fetched(m.group, m.clip); },
-                   [&](const message::HandedOver& m) { dispatch_.handed_over(m.group, m.clip, m.seconds); },
+                   [&](const message::HandedOver& m) {
+                     at_work_.erase(m.clip);
+                     dispatch_.handed_over(m.group, m.clip, m.seconds);
+                     observer_.handed_over(m.clip, m.seconds);
+                   },
                    [&](const message::Done& m) {
+                     at_work_.erase(m.clip);
                      dispatch_.done(m.group, m.clip, m.seconds);
+                     if (limits_) limits_->done();
                      observer_.done(m.clip, m.sidecar);
                    },
                    [&](const message::Failed& m) { on_failure(m); }, [&](const message::Lost& m) { on_loss(m); },
                    [&](const message::Farewell& m) { traces_.push_back(m.trace); },
-                   [&](const message::Interrupted& m) { dispatch_.interrupted(m.group, m.clip, m.stage); },
+                   [&](const message::Interrupted& m) {
+                     at_work_.erase(m.clip);
+                     dispatch_.interrupted(m.group, m.clip, m.stage);
+                     observer_.interrupted(m.clip, m.stage, 75);
+                   },
                    [](const auto& other) { spdlog::debug("message {} is not for rank 0", Message(other).index()); }},
              message);
 }
@@ -85,40 +119,123 @@ void Coordinator::dispatch_report(const Message& message) {
 /// failure of this clip, which is left for a later run.
 void Coordinator::on_failure(const message::Failed& failed) {
   const Error error(static_cast<Error::Kind>(failed.kind), failed.what);
+  at_work_.erase(failed.clip);
   if (error.kind() == Error::storage || error.kind() == Error::environment) {
     dispatch_.interrupted(failed.group, failed.clip, Stage::text);
+    observer_.interrupted(failed.clip, Stage::text, exit_code(error.kind()));
     return stop_for(error);
   }
-  observer_.failed(failed.clip, error, dispatch_.failed(failed.group, failed.clip, error.kind()));
+  const bool tried_again = dispatch_.failed(failed.group, failed.clip, error.kind());
+  if (!tried_again) ended_[failed.clip] = RunObserver::Ended::failed;
+  observer_.failed(failed.clip, error, tried_again);
+  count_failure(failed.clip, error.kind(), !tried_again);
+}
+
+void Coordinator::count_failure(std::size_t clip, Error::Kind kind, bool for_good) {
+  if (!limits_ || stopped_) return;
+  limits_->failed(clip, kind, for_good, seconds_now());
+  if (limits_->reason().empty()) return;
+  held_ = limits_->reason();
+  spdlog::error("{}: the run is held. What is under way is stored", held_);
+  stop(held_);
 }
 
 /// The first request for work says that the group has loaded its models, for which the ranks of a node need each other.
 void Coordinator::begin(int group) {
   have_begun_.insert(group);
-  if (groups_.count() == agent_.size() && std::ssize(have_begun_) == groups_.count()) agent_.survive_losses();
+  if (std::ssize(have_begun_) == groups_.count()) agent_.survive_losses(groups_.ranks);
 }
 
 void Coordinator::on_loss(const message::Lost& lost) {
   const int group = groups_.of(lost.rank);
   ++lost_ranks_;
-  observer_.lost(agent_.name(lost.rank), lost.why);
+  observer_.lost(lost.rank, agent_.name(lost.rank), lost.why);
+  lost_groups_.insert(group);
+  observer_.groups_left(groups_.count() - static_cast<int>(lost_groups_.size()));
   const std::vector<std::size_t> given_up = dispatch_.lost(group);
   have_ended_.insert(group);
   ready_for_.erase(group);
   nearly_idle_.erase(group);
-  const Error error(Error::permanent, "it is set aside, for two ranks were lost while they worked on it");
-  for (const std::size_t clip : given_up) observer_.failed(clip, error, false);
+  std::erase_if(at_work_, [&](const auto& work) { return work.second == groups_.leader(group); });
+  for (const std::size_t clip : given_up) set_aside(clip);
+}
+
+void Coordinator::set_aside(std::size_t clip) {
+  ended_[clip] = RunObserver::Ended::quarantined;
+  observer_.quarantined(clip, Error(Error::permanent, "it is set aside, for ranks were lost while they worked on it"));
+  count_failure(clip, Error::permanent, true);
 }
 
 void Coordinator::stop_for(const Error& error) {
   if (!fatal_) fatal_ = error;
-  stop();
+  stop(error.what());
 }
 
-void Coordinator::stop() {
+void Coordinator::stop(const std::string& why) {
+  if (!stopped_) observer_.draining(why);
   stopped_ = true;
   dispatch_.stop();
   agent_.stop_all();
+}
+
+// ---- What users ask for
+
+void Coordinator::obey_users() {
+  if (requests_ && !over())
+    for (const UserRequest& request : requests_()) obey(request);
+  settle_cancelled();
+}
+
+void Coordinator::obey(const UserRequest& request) {
+  switch (request.action) {
+    case ControlRequest::drain:
+      return stop("a user asks for it");
+    case ControlRequest::pause:
+      return dispatch_.pause(), observer_.paused(true);
+    case ControlRequest::resume:
+      return dispatch_.resume(), observer_.paused(false);
+    case ControlRequest::cancel:
+      return request.clip ? cancel(*request.clip) : void();
+    case ControlRequest::retry:
+      return request.clip ? retry(*request.clip) : retry_failed();
+  }
+}
+
+/// A group that works on the clip stops as in a drain, but only for this clip.
+void Coordinator::cancel(std::size_t clip) {
+  cancelling_.insert(clip);
+  if (const auto leader = at_work_.find(clip); leader != at_work_.end())
+    agent_.send(leader->second, message::CancelClip{clip});
+}
+
+/// A clip can be given up when no group works on it.
+void Coordinator::settle_cancelled() {
+  for (auto clip = cancelling_.begin(); clip != cancelling_.end();) {
+    if (at_work_.contains(*clip)) {
+      ++clip;
+      continue;
+    }
+    if (dispatch_.give_up(*clip)) {
+      ended_[*clip] = RunObserver::Ended::cancelled;
+      observer_.cancelled(*clip);
+    }
+    clip = cancelling_.erase(clip);
+  }
+}
+
+void Coordinator::retry(std::size_t clip) {
+  cancelling_.erase(clip);
+  const auto ended = ended_.find(clip);
+  if (ended == ended_.end() || !dispatch_.retry(clip)) return;
+  observer_.retried(clip, ended->second);
+  if (limits_) limits_->retried(clip);
+  ended_.erase(ended);
+}
+
+/// What was cancelled is not among it: that takes its name.
+void Coordinator::retry_failed() {
+  for (const auto& [clip, how] : std::map(ended_))
+    if (how != RunObserver::Ended::cancelled) retry(clip);
 }
 
 // ---- Orders
@@ -143,16 +260,23 @@ void Coordinator::send_orders() {
     const int leader = groups_.leader(order.group);
     std::visit(Match{[&](const Assignment& a) {
                        agent_.send(leader, message::Assign{a.clip, a.first, a.last, holder_of(a)});
+                       at_work_[a.clip] = leader;
+                       observer_.assigned(a.clip, leader, a.first, a.last);
                      },
-                     [&](const ChangeRole& c) { agent_.send(leader, role_change(order.group, c.role)); },
+                     [&](const ChangeRole& c) {
+                       agent_.send(leader, role_change(order.group, c.role));
+                       observer_.role_changed(leader, c.role);
+                     },
                      [&](const ReleaseState& r) { agent_.send(leader, message::ReleaseState{r.clip}); },
-                     [&](const NoMoreWork&) {
-                       agent_.send(leader, message::NoMoreWork{stopped_});
-                       have_ended_.insert(order.group);
-                       ready_for_.erase(order.group);
-                     }},
+                     [&](const NoMoreWork&) { end(order.group); }},
                order.what);
   }
+}
+
+void Coordinator::end(int group) {
+  agent_.send(groups_.leader(group), message::NoMoreWork{stopped_});
+  have_ended_.insert(group);
+  ready_for_.erase(group);
 }
 
 /// Tells each group that will soon request work which stashed clip it would be assigned now, so that it can fetch a

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "jobs/output/drafts.hpp"
 #include "launcher/run/verify.hpp"
 #include "pipeline/stages/solver.hpp"
 #include "pipeline/stages/store.hpp"
@@ -51,6 +52,21 @@ FinishedClips look_for_finished(const Path& output, const std::vector<Job>& jobs
   return copies;
 }
 
+/// Clips of equal fingerprints share one state, which each draft of them is made from: there is no draft to copy.
+void leave_copies_to_drafts(FinishedClips& clips) {
+  std::erase_if(clips.copies, [&](const auto& copy) { return !clips.found.contains(copy.second); });
+}
+
+/// The clip's draft, if it is there with the state that `finish` continues from: then this run need not make it.
+std::optional<Sidecar> earlier_draft(const RunFolder& folder, const Job& job, const std::string& fingerprint,
+                                     const std::optional<std::int64_t>& stored_step) {
+  if (stored_step.value_or(-1) < high_noise_steps(job)) return {};
+  std::optional<Sidecar> draft = find_draft(folder.output(), job.name);
+  if (!draft || draft->fingerprint != fingerprint) return {};
+  draft->video_file = draft_file(draft->video_file);
+  return draft;
+}
+
 }  // namespace
 
 FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
@@ -65,12 +81,19 @@ EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>&
   for (const auto& [clip, fault] : clips.damaged) spdlog::warn("{}; the clip is rendered again", fault);
   rename_clips(folder, jobs, clips);
   log_other_names(jobs, clips);
+  const bool drafts = options.planning.choices.draft;
+  if (drafts) leave_copies_to_drafts(clips);
   EarlierRuns earlier;
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (clips.contains(i)) continue;
     const auto step = stored_step(folder.stored_state(fingerprints[i]), fingerprints[i]);
-    if (step) earlier.stored.emplace(i, stage_at(jobs[i], *step));
+    auto draft = drafts && !options.force ? earlier_draft(folder, jobs[i], fingerprints[i], step) : std::nullopt;
+    if (draft)
+      clips.found.emplace(i, std::move(*draft));
+    else if (step)
+      earlier.stored.emplace(i, stage_at(jobs[i], *step));
   }
+  earlier.fingerprints = fingerprints;
   earlier.finished = std::move(clips.found);
   for (const auto& [clip, original] : clips.copies) {
     if (const auto found = earlier.finished.find(original); found != earlier.finished.end())

@@ -17,6 +17,7 @@ FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, c
 
 /// What a run need not do any more. Clips are indices into the jobs.
 struct EarlierRuns {
+  std::vector<std::string> fingerprints;           ///< of all jobs
   std::map<std::size_t, Sidecar> finished;         ///< sidecars of the clips that are finished
   std::multimap<std::size_t, std::size_t> copies;  ///< clip to be rendered -> clips that become copies of it
   std::map<std::size_t, Stage> stored;             ///< clips that continue in this stage, from their state on disk

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/paths.hpp"
 #include "base/watched_work.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/shared_settings.hpp"
@@ -37,12 +38,6 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
-/// The absolute path without "." and without a trailing slash, as messages show it.
-Path absolute_folder(const Path& path) {
-  const Path whole = std::filesystem::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
-}
-
 /// The path under which every rank opens the model: ranks of a node share the reading of its files and recognise them
 /// by their paths. The name of a random model stays as it is, and each node makes the model for itself.
 Path model_for_all(const Path& model) { return is_random(model) ? model : std::filesystem::absolute(model); }
@@ -59,10 +54,6 @@ void from_all_others(RankAgent& agent, const Take& take) {
     take(report->from, *message);
     --left;
   }
-}
-
-void send_to_all_others(RankAgent& agent, const Message& message) {
-  for (int other = 1; other < agent.size(); ++other) agent.send(other, message);
 }
 
 /// Throws the problem of a rank that cannot take part, or input when it was started differently, naming the rank.
@@ -117,6 +108,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
         model.string());
   std::vector<Job> jobs = request.jobs;
   led.folder->draw_seeds(jobs);
+  led.ranks = resources;
   const ClusterResources ranks = cluster_resources(resources);
   led.request = request_for(led.parts, jobs, base, options.planning, ranks);
   const PlanResult plan = plan_run(led.request, ranks);
@@ -172,12 +164,12 @@ LedRun start_run(const ReadRequest& read, const RankStart& own, const RunOptions
     if (own.problem) throw *own.problem;
     const RunRequest request = read();  // before waiting for the others, since most user errors show up here
     LedRun led = prepare(request, resources_of_all(agent, own.resources, options), own.base, options);
-    send_to_all_others(agent, message::Start{packed(led.run)});
+    agent.send_to_others(message::Start{packed(led.run)});
     wait_until_all_are_ready(agent);
-    send_to_all_others(agent, message::Begin{});
+    agent.send_to_others(message::Begin{});
     return led;
   } catch (const std::exception&) {
-    send_to_all_others(agent, message::Refused{});
+    agent.send_to_others(message::Refused{});
     throw;
   }
 }

@@ -26,6 +26,7 @@ struct JoinedRun {
 /// What rank 0 knows in addition.
 struct LedRun : JoinedRun {
   EarlierRuns earlier;                ///< what earlier runs left of the clips in run.finished
+  std::vector<RankResources> ranks;   ///< what each rank has
   PlanRequest request;                ///< what the plan was made for
   std::unique_ptr<RunFolder> folder;  ///< holds the lock on the output folder
 };

@@ -1,8 +1,10 @@
 #include "launcher/run/pipeline_work.hpp"
 
 #include <ATen/Parallel.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -12,12 +14,15 @@
 #include "base/text.hpp"
 #include "base/watched_work.hpp"
 #include "cluster/node.hpp"
+#include "jobs/output/drafts.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/version.hpp"
 #include "parallel/device.hpp"
 #include "parallel/host_copy.hpp"
 #include "pipeline/stages/clip_state.hpp"
+#include "pipeline/stages/preview.hpp"
 #include "pipeline/stages/store.hpp"
+#include "pipeline/video/picture.hpp"
 
 namespace wf {
 namespace {
@@ -39,8 +44,9 @@ struct FileNames {
 };
 
 FileNames names_of(const Job& job, const RunOptions& options) {
-  return {job.name + "." + file_ending(options.video.codec), options.video.save_latents ? job.name + ".h5" : "",
-          options.video.png ? job.name : ""};
+  const std::string video = job.name + "." + file_ending(options.video.codec);
+  if (options.planning.choices.draft) return {draft_file(video), "", ""};
+  return {video, options.video.save_latents ? job.name + ".h5" : "", options.video.png ? job.name : ""};
 }
 
 /// Seconds that the clip spent in each of the given stages. For a clip resumed from a stored state, high and low are
@@ -62,15 +68,28 @@ std::int64_t last_step(const Job& job, Stage stage) {
   return stage == Stage::high ? high_noise_steps(job) - 1 : 0;
 }
 
-/// The Denoising that a clip ends with, from its latents.
-Denoising finished_denoising(const Clip& clip) { return {clip.latents.x, {}, clip.job.steps}; }
+/// What the clip can continue from between two stages: a Denoising, which has all steps done once there are latents.
+/// Without a sample when only the text is embedded, which takes no time to repeat.
+StateToStore state_of(const Clip& clip) {
+  const bool is_denoised = clip.latents.x.defined() && !clip.state.x.defined();  // a draft has latents and a state
+  const Denoising state = is_denoised ? Denoising{clip.latents.x, {}, clip.job.steps} : clip.state;
+  return {clip.job.name, clip.files.state, clip.fingerprint, {state, clip.text}};
+}
 
 Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
 
 }  // namespace
 
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 PipelineWork::PipelineWork(Setting setting)
-    : setting_(std::move(setting)), recipe_(recipe_of(setting_.models.id(), setting_.models.execution())) {
+    : setting_(std::move(setting)),
+      recipe_(recipe_of(setting_.models.id(), setting_.models.execution())),
+      policy_(setting_.options.checkpoint),
+      states_(setting_.models.execution().device) {
+  if (drafts() && setting_.leads) make_draft_folders(setting_.folder);
   prepare_host_copies(setting_.models.execution().device);
 }
 
@@ -88,6 +107,8 @@ WeightLease PipelineWork::lease(Role role) {
 void PipelineWork::begin(std::size_t clip, const Bytes* state) {
   number_ = clip;
   clip_.emplace(start_clip(job(clip)));
+  clip_->before_step = [this](const Denoising& now) { keep_if_due(now); };
+  policy_.begin();
   passed_.clear();
   if (state) unpack(*state, *clip_, setting_.models.execution().device);
 }
@@ -96,6 +117,7 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
   const std::string name(to_string(stage)), &clip = clip_->job.name;
   const WatchedWork watched(clip, name);
   trace::Span span("stage", name, {{"clip", clip}});
+  keep_between_stages();
   const std::int64_t last = last_step(clip_->job, stage);
   const auto progress = [&](Stage now, std::int64_t step, std::int64_t steps) {
     step_.reset();
@@ -103,18 +125,20 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
     if (nearly_done && step == last) nearly_done();
     mark_progress();
     fault_point(name.c_str());
-    return setting_.gate({clip, now, step, steps});
+    return go_on({clip, now, step, steps});
   };
   try {
     within("job " + clip, [&] {
       if (stage == Stage::text) embed_texts_from(number_);
-      wf::advance(*clip_, stage, setting_.models, progress);
+      const bool stops_here = stage == Stage::low && drafts();
+      stops_here ? make_draft() : wf::advance(*clip_, stage, setting_.models, progress);
     });
   } catch (const wf::Interrupted&) {
     step_.reset();
     if (setting_.leads) spdlog::info("{}: stopped, its state is kept", clip);
     return false;
   } catch (...) {
+    states_.wait_for(clip_->files.state);  // another group may try next, and nothing but its own states may come then
     if (stage == Stage::decode && clip_->latents.x.defined()) keep_latents();
     throw;
   }
@@ -124,6 +148,41 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
   clip_->ranks[name] = setting_.ranks;
   passed_.insert(stage);
   return true;
+}
+
+/// What a draft has in place of the low-noise expert's steps: the state is kept, for `finish` to go on with, and what
+/// it promises is decoded.
+void PipelineWork::make_draft() {
+  if (!setting_.leads) return;
+  const StateToStore kept = state_of(*clip_);
+  states_.wait_for(kept.file);
+  store_state(kept.file, kept.stored, kept.fingerprint);
+  clip_->latents = predicted_clip(clip_->state);
+}
+
+/// Has the state before a step stored in the background if the last one is old enough. While the thread still writes
+/// another clip's, the next step tries again.
+void PipelineWork::keep_if_due(const Denoising& state) {
+  const double now = setting_.now();
+  if (!policy_.due(state.step, now)) return;
+  StateToStore kept = state_of(*clip_);
+  kept.stored.state = state;
+  if (states_.offer(std::move(kept))) policy_.stored(state.step, now);
+}
+
+/// The same for what the clip's last stage made, before the next stage.
+void PipelineWork::keep_between_stages() {
+  StateToStore kept = state_of(*clip_);
+  const std::int64_t step = kept.stored.state.step;
+  const double now = setting_.now();
+  if (setting_.leads && policy_.pays(step, now) && states_.offer(std::move(kept))) policy_.stored(step, now);
+}
+
+/// Whether to go on with the clip. If not, its state is stored next: after earlier ones that are still being written.
+bool PipelineWork::go_on(const Activity& activity) {
+  if (setting_.gate(activity)) return true;
+  states_.wait_for(clip_->files.state);
+  return false;
 }
 
 /// If the text encoder leaves the device after each use, embeds the texts of this clip and of those that follow it in
@@ -143,14 +202,18 @@ void PipelineWork::embed_texts_from(std::size_t first) {
 SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }
 
 /// A stage returns only once the device has finished it, so the copy to host memory has no GPU work to wait for and can
-/// run on a stream of its own.
+/// run on a stream of its own. What pays is stored before the clip is handed over: from then on its next group alone
+/// stores its states, so that a later one is never replaced by an earlier one.
 std::function<Bytes()> PipelineWork::stash() {
   auto clip = std::make_shared<const Clip>(std::move(*clip_));
   clip_.reset();
-  return [clip, device = setting_.models.execution().device] {
+  const bool pays = setting_.leads && policy_.pays(state_of(*clip).stored.state.step, setting_.now());
+  return [this, clip, pays, device = setting_.models.execution().device] {
     return within("job " + clip->job.name, [&] {
       const trace::Span span("communication", "stash", {{"clip", clip->job.name}});
       const WatchedWork watched(clip->job.name, "stash");
+      states_.wait_for(clip->files.state);
+      if (pays) states_.write_now(state_of(*clip));
       const SideStream side_stream(device);
       return pack(*clip);
     });
@@ -164,6 +227,7 @@ std::function<FinishedClip()> PipelineWork::finish() {
     return within("job " + clip->job.name, [&] {
       const trace::Span span("stage", "write", {{"clip", clip->job.name}});
       const WatchedWork watched(clip->job.name, "write");
+      states_.wait_for(clip->files.state);  // before the stored state is removed, or the clip fails and goes elsewhere
       fault_point("write");
       wf::advance(*clip, Stage::write, setting_.models);
       SecondsByStage seconds = seconds_of(*clip, passed);
@@ -176,9 +240,10 @@ std::function<FinishedClip()> PipelineWork::finish() {
 void PipelineWork::store(std::size_t number, const Bytes& state) {
   Clip clip = start_clip(job(number));
   unpack(state, clip, at::kCPU);
-  const Denoising made = clip.latents.x.defined() ? finished_denoising(clip) : clip.state;
-  if (!made.x.defined()) return;  // only the text is embedded so far, which takes no time to repeat
-  store_state(clip.files.state, {made, clip.text}, clip.fingerprint);
+  const StateToStore made = state_of(clip);
+  if (!made.stored.state.x.defined()) return;
+  states_.wait_for(made.file);
+  store_state(made.file, made.stored, made.fingerprint);
   spdlog::info("{}: stopped between two stages, its state is kept", clip.job.name);
 }
 
@@ -186,7 +251,8 @@ void PipelineWork::store(std::size_t number, const Bytes& state) {
 /// cannot be kept is no error of its own.
 void PipelineWork::keep_latents() const {
   try {
-    store_state(clip_->files.state, {finished_denoising(*clip_), clip_->text}, clip_->fingerprint);
+    const StateToStore latents = state_of(*clip_);
+    store_state(latents.file, latents.stored, latents.fingerprint);
   } catch (const Error& error) {
     spdlog::warn("{}: its latents are not kept: {}", clip_->job.name, error.what());
   }
@@ -200,9 +266,11 @@ Clip PipelineWork::start_clip(const Job& job) const {
   const auto part = [&](const std::string& name) { return name.empty() ? Path() : setting_.folder.part(name); };
   clip.fingerprint = fingerprint(job, recipe_);
   clip.files = {part(names.video), part(names.latents), part(names.frames),
-                setting_.folder.stored_state(clip.fingerprint)};
-  clip.format = {.width = job.width,
-                 .height = job.height,
+                setting_.folder.stored_state(clip.fingerprint), part(clip.fingerprint + "." + small_file_ending())};
+  clip.is_draft = drafts();
+  const int smaller = clip.is_draft ? 2 : 1;
+  clip.format = {.width = job.width / smaller,
+                 .height = job.height / smaller,
                  .fps = job.fps,
                  .codec = setting_.options.video.codec,
                  .crf = setting_.options.video.crf,
@@ -219,6 +287,7 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
   for (const std::string& name : {names.latents, names.frames, names.video}) {
     if (!name.empty()) setting_.folder.publish(name);
   }
+  publish_sheet(clip);
   const Sidecar sidecar{.job = clip.job,
                         .recipe = recipe_,
                         .fingerprint = clip.fingerprint,
@@ -231,8 +300,18 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
                         .latents_sha256 = clip.latents_sha256,
                         .frames_sha256 = clip.frames_sha256,
                         .file_sha256 = file_sha256};
-  setting_.folder.finish(sidecar);
+  drafts() ? finish_draft(setting_.folder, sidecar) : setting_.folder.finish(sidecar);
   return sidecar;
+}
+
+/// The contact sheet is for those who look at the run; `wanfarm report` makes one that is missing from the video.
+void PipelineWork::publish_sheet(const Clip& clip) const {
+  if (!std::filesystem::exists(clip.files.sheet)) return;
+  try {
+    publish_file(clip.files.sheet, setting_.folder.contact_sheet(clip.fingerprint, small_file_ending()));
+  } catch (const Error& error) {
+    spdlog::warn("{}: has no contact sheet: {}", clip.job.name, error.what());
+  }
 }
 
 /// How the clip was rendered, for its sidecar. None of this changes what was asked for.
@@ -245,6 +324,7 @@ std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
                                          {"threads", std::to_string(at::get_num_threads())},
                                          {"host", this_node().host},
                                          {"steps_resumed", std::to_string(clip.steps_resumed)}};
+  if (drafts()) how["draft"] = fmt::format("after {} of {} steps", clip.state.step, clip.job.steps);
   for (const auto& [stage, ranks] : clip.ranks) how["ranks_" + stage] = ranks;
   if (execution.device.is_cpu()) return how;
   std::uint64_t peak = 0;

@@ -14,11 +14,15 @@
 #include "launcher/run/group_work.hpp"
 #include "launcher/run/messages.hpp"
 #include "pipeline/stages/stages.hpp"
+#include "pipeline/stages/state_writer.hpp"
 
 namespace wf {
 
 /// Called before each step with what the rank is doing; returning false requests a stop.
 using Gate = std::function<bool(const Activity&)>;
+
+/// Seconds of a clock that never goes back.
+double steady_seconds();
 
 class PipelineWork final : public GroupWork {
  public:
@@ -31,6 +35,7 @@ class PipelineWork final : public GroupWork {
     std::string placement, ranks;  ///< for sidecars: "pipeline 5:3, groups of 1", and "0-3", the ranks of this group
     bool leads = true;             ///< this rank leads its group: only leaders see files and stages that are not shared
     Gate gate;
+    std::function<double()> now = steady_seconds;  ///< the clock by which states are stored
   };
   explicit PipelineWork(Setting setting);
 
@@ -46,9 +51,15 @@ class PipelineWork final : public GroupWork {
  private:
   const Job& job(std::size_t clip) const { return setting_.jobs.at(clip); }
   Clip start_clip(const Job& job) const;
+  bool drafts() const { return setting_.options.planning.choices.draft; }
+  void make_draft();
+  void keep_if_due(const Denoising& state);
+  void keep_between_stages();
+  bool go_on(const Activity& activity);
   void embed_texts_from(std::size_t first);
   void keep_latents() const;
   Sidecar publish(const Clip& clip) const;
+  void publish_sheet(const Clip& clip) const;
   std::map<std::string, std::string> how(const Clip& clip) const;
 
   Setting setting_;
@@ -57,6 +68,8 @@ class PipelineWork final : public GroupWork {
   std::optional<Clip> clip_;         ///< the current clip
   std::set<Stage> passed_;           ///< stages of it that this rank has computed
   std::optional<trace::Span> step_;  ///< the current denoising step
+  StorePolicy policy_;               ///< of the current clip
+  StateWriter states_;
 };
 
 }  // namespace wf

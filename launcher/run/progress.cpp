@@ -103,6 +103,8 @@ Standing ProgressDisplay::standing(const std::vector<Activity>& ranks, double no
     if (!activity.clip.empty() && counted.insert(activity.clip).second) standing.at_work.push_back(activity);
   standing.share = time_.share();
   standing.eta_seconds = time_.seconds_left(now);
+  standing.eta_least = standing.eta_seconds / time_.uncertainty();
+  standing.eta_most = standing.eta_seconds * time_.uncertainty();
   return standing;
 }
 

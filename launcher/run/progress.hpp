@@ -12,10 +12,11 @@ namespace wf {
 
 /// Where a run stands.
 struct Standing {
-  std::size_t ended = 0, clips = 0;  ///< clips that are done, failed or were found finished; all clips
-  std::vector<Activity> at_work;     ///< one for each clip that is being computed
-  double share = 0;                  ///< of the run's predicted seconds that are done, 0..1
-  double eta_seconds = -1;           ///< until the end; negative: nothing was predicted
+  std::size_t ended = 0, clips = 0;      ///< clips that are done, failed or were found finished; all clips
+  std::vector<Activity> at_work;         ///< one for each clip that is being computed
+  double share = 0;                      ///< of the run's predicted seconds that are done, 0..1
+  double eta_seconds = -1;               ///< until the end; negative: nothing was predicted
+  double eta_least = -1, eta_most = -1;  ///< what it may become, judged by how steady the pace was so far
 };
 
 /// "[#####-----] 3/6 0003-a-red-kite-s42 high 12/40, 4:12 left" when one clip is at work, else
@@ -36,10 +37,14 @@ class ProgressDisplay {
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
 
-  void no_work(std::size_t job) { time_.no_work(job); }  ///< a clip that need not be rendered
-  void end(std::size_t job) { time_.end(job); }          ///< a clip is done, found finished, or failed for good
+  void no_work(std::size_t job) { time_.no_work(job); }        ///< a clip that need not be rendered
+  void end(std::size_t job) { time_.end(job); }                ///< a clip is done, found finished, or failed for good
+  void again(std::size_t job) { time_.again(job); }            ///< a clip that had ended is to be rendered after all
+  void groups_left(int groups) { time_.groups_left(groups); }  ///< so many clips are computed at the same time
   /// Draws what the ranks are doing, at most ten times a second. To be called after each change.
   void at_work(const std::vector<Activity>& ranks);
+  /// While the ranks are doing this.
+  Standing standing(const std::vector<Activity>& ranks) const { return standing(ranks, seconds(Clock::now())); }
   /// Takes the bar off the screen. For any thread.
   void clear();
 

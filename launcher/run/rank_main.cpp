@@ -3,20 +3,13 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <chrono>
-#include <map>
 #include <thread>
 
-#include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/trace.hpp"
 #include "launcher/planner/dispatch_setup.hpp"
-#include "launcher/run/coordinator.hpp"
-#include "launcher/run/groups.hpp"
 #include "launcher/run/loading.hpp"
 #include "launcher/run/pipeline_work.hpp"
-#include "launcher/run/remaining_time.hpp"
-#include "launcher/run/run_records.hpp"
 #include "launcher/run/worker.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/mpi_communicator.hpp"
@@ -69,31 +62,8 @@ std::jthread embed_texts_in_background(const RunSpec& run, Models& models, bool 
   });
 }
 
-/// How long work may stand still: eight times as long as the planner predicts for it, which is a step of a stage that
-/// has steps, but never less than `least`.
-class PredictedPatience {
- public:
-  PredictedPatience(const std::vector<Job>& jobs, const Predicted& predicted, std::chrono::seconds least)
-      : jobs_(jobs), predicted_(jobs, predicted), least_(static_cast<double>(least.count())) {
-    for (std::size_t i = 0; i < jobs.size(); ++i) clip_of_name_[jobs[i].name] = i;
-  }
+}  // namespace
 
-  double operator()(const WorkUnderWay& work) const {
-    const auto clip = clip_of_name_.find(work.clip);
-    const auto stage = std::ranges::find(all_stages, work.part, [](Stage each) { return to_string(each); });
-    if (clip == clip_of_name_.end() || stage == std::end(all_stages)) return least_;
-    const Activity activity{.clip = work.clip, .stage = *stage, .steps = jobs_[clip->second].steps};
-    return std::max(least_, 8 * predicted_.unit(clip->second, activity));
-  }
-
- private:
-  const std::vector<Job>& jobs_;
-  PredictedWork predicted_;
-  double least_;
-  std::map<std::string, std::size_t> clip_of_name_;
-};
-
-/// Does all of this rank's computing, from loading its part of the model until its group is told that no work is left.
 void compute(const JoinedRun& joined, const Groups& groups, const RankContext& rank) {
   const PlacementPlan& plan = joined.run.plan;
   const int group = groups.of(rank.agent.rank());
@@ -115,49 +85,21 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
                          .placement = describe(plan),
                          .ranks = describe_ranks(ranks),
                          .leads = leads,
-                         .gate = [&agent](const Activity& activity) {
+                         .gate = [&agent, &jobs = joined.run.jobs](const Activity& activity) {
                            spdlog::trace("{}", to_string(activity));
                            agent.set_activity(activity);
-                           return !agent.stop_requested();
+                           const std::optional<std::size_t> cancelled = agent.cancelled_clip();
+                           return !agent.stop_requested() && !(cancelled && jobs[*cancelled].name == activity.clip);
                          }});
   if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(group)], nullptr);
   const std::jthread texts =
       embed_texts_in_background(joined.run, models, begins_with(plan, groups, agent.rank(), Part::text_encoder));
-  Worker(groups, agent, pipeline).run();
+  Worker(groups, agent, pipeline).run([&agent](const Error& error) {
+    if (agent.size() == 1) return;
+    if (agent.rank() != 0) agent.give_up(error);
+    agent.abort(exit_code(error.kind()), agent.name(0) + ": " + error.what());
+  });
   flush_device_spans();
-}
-
-}  // namespace
-
-Outcome lead_run(LedRun& led, const RankContext& rank) {
-  const auto begin = std::chrono::steady_clock::now();
-  const std::vector<Job>& jobs = led.run.jobs;
-  const Groups groups = make_groups(rank.hosts, led.run.plan.group_size());
-  const Predicted predicted = predicted_by(led.request, led.run.plan);
-  RunRecords records(jobs, *led.folder, led.earlier.copies, predicted, rank.options, groups.count(), rank.agent.size());
-  Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted, dispatch_options(led.request, led.run.plan));
-  records.finished_before(led.earlier.finished);
-  for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
-  for (const auto& [clip, stage] : led.earlier.stored) dispatch.stored_before(clip, stage);
-  const auto patience = std::make_shared<const PredictedPatience>(jobs, predicted, rank.options.stall_timeout);
-  rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
-  Coordinator coordinator(dispatch, groups, rank.agent, records);
-  {
-    const std::jthread dispatching([&coordinator] { coordinator.run(); });
-    try {
-      compute(led, groups, rank);
-    } catch (...) {
-      coordinator.abandon();  // otherwise ~jthread would wait for reports that never come
-      throw;
-    }
-  }
-  if (!rank.options.trace.empty()) {
-    std::vector<std::string> traces = coordinator.traces();
-    traces.push_back(trace::events());
-    write_file(rank.options.trace, trace::join(traces));
-  }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return {records.summary(seconds), coordinator.fatal()};
 }
 
 void follow_run(const JoinedRun& joined, const RankContext& rank) {

@@ -1,14 +1,13 @@
-// launcher/run/rank_main.hpp: what a rank does in a run that has begun: it joins its group, loads its models, and
-// computes; rank 0 coordinates as well.
+// launcher/run/rank_main.hpp: what every rank does in a run that has begun: it joins its group, loads its models, and
+// computes.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cluster/world.hpp"
+#include "launcher/run/groups.hpp"
 #include "launcher/run/handshake.hpp"
-#include "launcher/run/results.hpp"
 
 namespace wf {
 
@@ -21,16 +20,11 @@ struct RankContext {
   RankAgent& agent;
 };
 
-struct Outcome {
-  Summary summary;
-  std::optional<Error> fatal;  ///< the error of the disk or the node that ended the run
-};
+/// Does all of this rank's computing, from loading its part of the model until its group is told that no work is left.
+/// Throws what goes wrong with this rank or its group.
+void compute(const JoinedRun& joined, const Groups& groups, const RankContext& rank);
 
-/// Rank 0's part: computes with its group, and coordinates all groups on a thread of its own. Throws what goes wrong
-/// with this rank or its group; telling the other ranks is left to the caller.
-Outcome lead_run(LedRun& led, const RankContext& rank);
-
-/// The part of every other rank; returns when no work is left. Throws as lead_run() does.
+/// The part of every rank but 0; returns when no work is left. Throws as compute() does.
 void follow_run(const JoinedRun& joined, const RankContext& rank);
 
 }  // namespace wf

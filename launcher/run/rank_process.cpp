@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "cluster/gpu.hpp"
+#include "cluster/launch/start_guard.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/mpi_transport.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -34,9 +35,11 @@ RankProcess::RankProcess(const Rank& rank)
     : by_mpirun(environment().contains("OMPI_COMM_WORLD_SIZE")),  // asked before MPI_Init, which sets it as well
       hosts{this_node().host} {
   if (rank.size > 1) {
+    const StartGuard guard;
     world.emplace();
     check_size(rank.size, world->size());
     hosts = world->hosts();
+    processes = world->processes();
     place = world->place();
   }
   transport = world ? mpi_transport(*world) : local_transport();

@@ -32,6 +32,7 @@ struct RankProcess {
   std::optional<World> world;  ///< empty: the process is alone
   std::unique_ptr<Transport> transport;  ///< destroyed before the world
   std::vector<std::string> hosts;        ///< name of each rank's node, as in World::hosts()
+  std::vector<std::string> processes;    ///< of each rank, as in World::processes()
   NodePlace place;
 };
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr double expectation_counts_as = 2;  ///< measurements
 constexpr double fades_after = 100;          ///< measurements
+constexpr double expected_variance = 0.25;   ///< of the logarithm of what a step takes, over its prediction
+constexpr double least_error = 0.02;         ///< of the logarithm of the time left, however steady the pace is
 constexpr double most = 100;                 ///< A ratio above this, or below its inverse, counts as this.
 
 std::size_t index(Stage stage) { return static_cast<std::size_t>(stage); }
@@ -67,7 +69,14 @@ double PredictedWork::unit(std::size_t job, const Activity& activity) const {
 void Pace::add(double seconds, double predicted, double units) {
   const double ratio = std::clamp(seconds / predicted, 1 / most, most);
   units_ = std::min(units_ + units, fades_after);
-  mean_ += std::min(units / units_, 1.0) * (std::log(ratio) - mean_);
+  const double share = std::min(units / units_, 1.0), deviation = std::log(ratio) - mean_;
+  mean_ += share * deviation;
+  variance_ = (1 - share) * (variance_ + share * deviation * deviation);
+}
+
+double Pace::error() const {
+  const double counts = expectation_counts_as + units_;
+  return std::sqrt((expectation_counts_as * expected_variance + units_ * variance_) / counts / counts);
 }
 
 double Pace::factor(double expected) const {
@@ -94,6 +103,14 @@ void RemainingTime::take_out(std::size_t job) {
 void RemainingTime::no_work(std::size_t job) {
   if (!taken_out_[job]) total_ -= sum(work_.whole(job));
   take_out(job);
+}
+
+void RemainingTime::again(std::size_t job) {
+  if (!taken_out_[job]) return;
+  taken_out_[job] = false;
+  --ended_;
+  ++untouched_[work_.shape(job)];
+  for (const Stage stage : all_stages) left_[index(stage)] += work_.whole(job)[index(stage)];
 }
 
 void RemainingTime::end(std::size_t job) {
@@ -162,6 +179,8 @@ double RemainingTime::share() const {
   for (const auto& [job, clip] : under_way_) left -= sum(work_.whole(job)) - sum(work_.left(job, clip.activity));
   return std::clamp(1 - left / total_, 0.0, 1.0);
 }
+
+double RemainingTime::uncertainty() const { return std::exp(std::max(least_error, 2 * overall_.error())); }
 
 double RemainingTime::seconds_left(double now) const {
   if (ended_ == taken_out_.size()) return 0;

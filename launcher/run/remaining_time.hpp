@@ -2,6 +2,7 @@
 // what steps and stages are seen to take. It has no clock: callers say what time it is.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <map>
@@ -42,10 +43,13 @@ class Pace {
   void add(double seconds, double predicted, double units);
   /// The mean, in which what was `expected` without any measurement counts as two of them.
   double factor(double expected) const;
+  /// The standard error of the logarithm of factor(), where no measurement at all counts as two that differ a lot.
+  double error() const;
 
  private:
-  double mean_ = 0;   ///< Of the logarithms of the ratios.
-  double units_ = 0;  ///< Measurements in the mean.
+  double mean_ = 0;      ///< Of the logarithms of the ratios.
+  double variance_ = 0;  ///< Of the same.
+  double units_ = 0;     ///< Measurements in the mean.
 };
 
 /// The time left of one run. Not thread-safe.
@@ -57,6 +61,8 @@ class RemainingTime {
   // Clips are indices into the jobs.
   /// The clip, which has not begun, is no work: it is there already, or becomes a copy of another.
   void no_work(std::size_t job);
+  void again(std::size_t job);  ///< The clip had ended, and is to be rendered after all.
+  void groups_left(int groups) { groups_ = std::max(1, groups); }  ///< So many clips are computed from now on.
   void end(std::size_t job);  ///< The clip is done, found finished, or has failed for good.
   /// What each rank is doing `now`, in seconds of any clock that never goes back. To be called whenever that may have
   /// changed; costs O(ranks).
@@ -68,6 +74,8 @@ class RemainingTime {
   /// Seconds until the last clip ends, or a negative number when nothing was predicted. The step or stage that a rank
   /// is in counts as done in proportion to its time so far. No shorter than the longest clip that is left.
   double seconds_left(double now) const;
+  /// The factor by which seconds_left() may well be wrong, in both directions; more than 1.
+  double uncertainty() const;
 
  private:
   struct UnderWay {  ///< A clip that has begun and not ended.

@@ -14,6 +14,8 @@
 #include "launcher/options/model_choice.hpp"
 #include "launcher/run/dry_run.hpp"
 #include "launcher/run/handshake.hpp"
+#include "launcher/run/lead_run.hpp"
+#include "launcher/run/on_finish.hpp"
 #include "launcher/run/rank_main.hpp"
 #include "launcher/run/rank_process.hpp"
 
@@ -24,7 +26,10 @@ void report(const Summary& summary, const Path& output, const RunOptions& option
   if (options.json) std::cout << summary_line(summary) << std::endl;
   spdlog::info("{}: {} rendered, {} finished before, {} failed, {} left", output.string(), summary.done,
                summary.skipped, summary.failed, summary.left);
-  if (summary.left > 0) spdlog::warn("stopped with work left: the same command goes on with it");
+  if (summary.quarantined > 0) spdlog::warn("{} set aside, for ranks were lost with them", summary.quarantined);
+  if (summary.left > 0)
+    spdlog::warn("{}: the same command goes on with it",
+                 summary.held.empty() ? "stopped with work left" : "held with work left (" + summary.held + ")");
 }
 
 /// Runs this rank's part. An exception aborts the run on all ranks, which would else wait for this one for ever.
@@ -40,8 +45,14 @@ auto or_abort_all(RankAgent& agent, Part&& part) {
 }
 
 /// Rank 0: begins the run, computes like every rank, and coordinates.
-int lead(const ReadRequest& read, const RankStart& own, const RankContext& rank, const PlanObserver& on_plan) {
-  LedRun led = start_run(read, own, rank.options, rank.agent);
+int lead(const ReadRequest& read, const RankStart& own, const RankContext& rank, const PlanObserver& on_plan,
+         OnFinish& on_finish) {
+  const auto read_and_tell = [&] {
+    RunRequest request = read();
+    on_finish.output_is(request.output);
+    return request;
+  };
+  LedRun led = start_run(read_and_tell, own, rank.options, rank.agent);
   if (on_plan) on_plan(led.request, led.run.plan, rank.hosts);
   const Outcome outcome = or_abort_all(rank.agent, [&] { return lead_run(led, rank); });
   if (outcome.fatal) throw *outcome.fatal;
@@ -58,7 +69,7 @@ int follow(const RankStart& own, const RankContext& rank) {
 
 /// The exit code of this rank's part. If ranks were lost, the process ends here: what follows would wait for them.
 template <class Part>
-int end_of_run(RankProcess& process, RankAgent& agent, Part&& part) {
+int end_of_run(RankProcess& process, RankAgent& agent, OnFinish& on_finish, Part&& part) {
   int code = 0;
   try {
     code = part();
@@ -70,7 +81,34 @@ int end_of_run(RankProcess& process, RankAgent& agent, Part&& part) {
   }
   if (!agent.has_lost_ranks()) return code;
   agent.flush();
+  on_finish.run(code);
   agent.rank() == 0 ? process.end(code) : process.leave(code);
+}
+
+/// Joins the other ranks and runs this one's part.
+int run_rank(const Rank& rank, const ReadRequest& read, RunOptions options, const PlanObserver& on_plan,
+             OnFinish& on_finish) {
+  if (!options.trace.empty()) trace::start(rank.rank, this_node().host);
+  trace::name_thread("computing");
+  RankProcess process(rank);
+  World* const world = process.world ? &*process.world : nullptr;
+  RankAgent agent(*process.transport, {.hosts = process.hosts,
+                                       .processes = process.processes,
+                                       .lost_code = code_of_lost_run,
+                                       .timeout = std::chrono::duration<double>(options.heartbeat_timeout).count(),
+                                       .stall_timeout = std::chrono::duration<double>(options.stall_timeout).count(),
+                                       .end_process =
+                                           [&process, &on_finish](int code) {
+                                             on_finish.run(code);
+                                             process.end(code);
+                                           },
+                                       .leave_process = [&process](int code) { process.leave(code); },
+                                       .fetch_deadline = options.collective_timeout});
+  const RankStart own = start_of_rank(options, process.place);
+  const RankContext context{own.base, options, process.hosts, world, agent};
+  return end_of_run(process, agent, on_finish, [&] {
+    return rank.rank == 0 ? lead(read, own, context, on_plan, on_finish) : follow(own, context);
+  });
 }
 
 }  // namespace
@@ -82,21 +120,8 @@ int run(const ReadRequest& read, RunOptions options, const PlanObserver& on_plan
   fault_point("start");
   if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
   install_stop_signals();
-  if (!options.trace.empty()) trace::start(rank.rank, this_node().host);
-  trace::name_thread("computing");
-  RankProcess process(rank);
-  World* const world = process.world ? &*process.world : nullptr;
-  RankAgent agent(*process.transport, {.hosts = process.hosts,
-                                       .lost_code = code_of_lost_run,
-                                       .timeout = std::chrono::duration<double>(options.heartbeat_timeout).count(),
-                                       .stall_timeout = std::chrono::duration<double>(options.stall_timeout).count(),
-                                       .end_process = [&process](int code) { process.end(code); },
-                                       .leave_process = [&process](int code) { process.leave(code); },
-                                       .fetch_deadline = options.collective_timeout});
-  const RankStart own = start_of_rank(options, process.place);
-  const RankContext context{own.base, options, process.hosts, world, agent};
-  return end_of_run(process, agent,
-                    [&] { return rank.rank == 0 ? lead(read, own, context, on_plan) : follow(own, context); });
+  OnFinish on_finish(options);
+  return on_finish.after([&] { return run_rank(rank, read, std::move(options), on_plan, on_finish); });
 }
 
 }  // namespace wf

@@ -1,81 +1,237 @@
 #include "launcher/run/run_records.hpp"
 
+#include <chrono>
 #include <iostream>
 
 #include "base/log.hpp"
+#include "base/shell.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/launch/terminal.hpp"
 #include "jobs/output/finished.hpp"
 
 namespace wf {
+namespace {
 
-RunRecords::RunRecords(const std::vector<Job>& jobs, RunFolder& folder,
-                       const std::multimap<std::size_t, std::size_t>& copies, const Predicted& predicted,
-                       const RunOptions& options, int groups, int ranks)
-    : jobs_(jobs),
-      folder_(folder),
-      copies_(copies),
-      options_(options),
-      progress_(jobs, predicted, static_cast<std::size_t>(groups), terminal_of_stderr() && !options.quiet,
-                options.verbose ? ranks : 0) {
-  for (const auto& [original, copy] : copies) progress_.no_work(copy);
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+double steady_time() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// What the user typed for this flag or argument; "" if nothing.
+std::string requested(const RunOptions& options, const std::string& flag) {
+  const auto found = options.request.find(flag);
+  return found == options.request.end() ? "" : found->second;
+}
+
+bool renders_whole_list(const RunOptions& options) {
+  const std::string limit = requested(options, "--limit");
+  return requested(options, "--only").empty() && (limit.empty() || limit == "0");
+}
+
+/// What renders one clip of the run, but for its name, which follows.
+std::string command_of(const RunOptions& options) {
+  if (const std::string prompt = requested(options, "--prompt"); !prompt.empty())
+    return shell_command({"wanfarm", "generate", "--prompt", prompt, "--save_file"});
+  if (const std::string folder = requested(options, "RUN"); !folder.empty())
+    return shell_command({"wanfarm", "finish", folder, "--only"});
+  return shell_command({"wanfarm", "render", requested(options, "LIST"), "--only"});
+}
+
+double total(const std::map<std::string, double>& seconds) {
+  double sum = 0;
+  for (const auto& [stage, spent] : seconds) sum += spent;
+  return sum;
+}
+
+ClipResult::Status status_of(RunObserver::Ended how) {
+  switch (how) {
+    case RunObserver::Ended::failed:
+      return ClipResult::failed;
+    case RunObserver::Ended::quarantined:
+      return ClipResult::quarantined;
+    case RunObserver::Ended::cancelled:
+      return ClipResult::cancelled;
+  }
+  return ClipResult::failed;
+}
+
+}  // namespace
+
+RunRecords::RunRecords(const Setting& setting, const Predicted& predicted)
+    : setting_(setting),
+      command_(command_of(setting.options)),
+      tables_(setting.folder),
+      failed_(setting.folder, setting.model, requested(setting.options, "LIST")),
+      metrics_(setting.folder, setting.nodes),
+      progress_(setting.jobs, predicted, static_cast<std::size_t>(setting.groups.count()),
+                terminal_of_stderr() && !setting.options.quiet,
+                setting.options.verbose ? static_cast<int>(setting.nodes.size()) : 0) {
+  if (!setting.options.joblog.empty()) joblog_.emplace(setting.options.joblog);
+  for (const auto& [original, copy] : setting.copies) progress_.no_work(copy);
+  write_summary(setting.folder, summary(0), {});
+}
+
+/// A run that ends with an exception still lists what had failed until then.
+RunRecords::~RunRecords() {
+  try {
+    failed_.write_if_due(std::numeric_limits<double>::infinity());
+  } catch (const std::exception& error) {
+    spdlog::warn("{}", error.what());
+  }
 }
 
 void RunRecords::finished_before(const std::map<std::size_t, Sidecar>& clips) {
   for (const auto& [clip, sidecar] : clips) {
     progress_.no_work(clip);
-    progress_.end(clip);
-    folder_.record_finished(sidecar);
-    if (options_.json) std::cout << skipped_line(sidecar) << std::endl;
+    end(clip, finished_result(ClipResult::skipped, sidecar));
   }
-  summary_.skipped = clips.size();
-  if (!clips.empty()) spdlog::info("{} of {} clips are finished already", clips.size(), jobs_.size());
+  if (!clips.empty()) spdlog::info("{} of {} clips are finished already", clips.size(), setting_.jobs.size());
 }
+
+// ---- Attempts
+
+void RunRecords::assigned(std::size_t clip, int leader, Stage /*first*/, Stage /*last*/) {
+  attempts_.assigned(clip, leader, unix_time());
+}
+
+void RunRecords::handed_over(std::size_t clip, const SecondsByStage& /*seconds*/) { attempts_.handed_over(clip); }
+
+void RunRecords::interrupted(std::size_t clip, Stage /*stage*/, int code) { log_attempt(attempts_.end(clip), code); }
+
+void RunRecords::log_attempt(const Attempt& attempt, int exit_code, std::uint64_t bytes) {
+  if (!joblog_ || attempt.number == 0) return;
+  joblog_->add({.seq = attempt.clip + 1,
+                .host = setting_.nodes.at(static_cast<std::size_t>(attempt.rank)),
+                .began = attempt.began,
+                .seconds = unix_time() - attempt.began,
+                .received = bytes,
+                .exit_code = exit_code,
+                .command = command_ + " " + shell_command({setting_.jobs[attempt.clip].name})});
+}
+
+void RunRecords::lost(int rank, const std::string& name, const std::string& why) {
+  spdlog::error("{} {}. The run goes on without it; other ranks take the clips that it was at", name, why);
+  metrics_.lost(rank);
+  for (const Attempt& attempt : attempts_.lost(setting_.groups.leader(setting_.groups.of(rank)))) {
+    metrics_.attempt_failed(setting_.jobs[attempt.clip].name, "lost");
+    log_attempt(attempt, 1);
+  }
+}
+
+// ---- Ends of clips
 
 void RunRecords::done(std::size_t clip, const std::string& json) {
   const Sidecar sidecar = sidecar_from(json);
+  log_attempt(attempts_.end(clip), 0, sidecar.video_bytes);
+  metrics_.done(sidecar);
   record_done(clip, sidecar);
-  double seconds = 0;
-  for (const auto& [stage, spent] : sidecar.seconds) seconds += spent;
-  spdlog::info("{} in {:.1f} s ({} of {})", sidecar.video_file, seconds, summary_.done + summary_.skipped,
-               jobs_.size());
-  for (auto [copy, end] = copies_.equal_range(clip); copy != end; ++copy) {
-    record_done(copy->second, copy_clip(folder_, sidecar, jobs_[copy->second]));
-    spdlog::info("{} is a copy of it: the same clip is twice in the list", jobs_[copy->second].name);
+  spdlog::info("{} in {:.1f} s ({} of {})", sidecar.video_file, total(sidecar.seconds),
+               count(ClipResult::done) + count(ClipResult::skipped), setting_.jobs.size());
+  for (auto [copy, end] = setting_.copies.equal_range(clip); copy != end; ++copy) {
+    record_done(copy->second, copy_clip(setting_.folder, sidecar, setting_.jobs[copy->second]));
+    spdlog::info("{} is a copy of it: the same clip is twice in the list", setting_.jobs[copy->second].name);
   }
 }
 
 void RunRecords::record_done(std::size_t clip, const Sidecar& sidecar) {
-  folder_.record_finished(sidecar);
-  progress_.end(clip);
+  const Attempt attempt = attempts_.last(clip);
+  end(clip, finished_result(ClipResult::done, sidecar, attempt.number, attempt.rank));
   note_progress();
-  ++summary_.done;
-  if (options_.json) std::cout << done_line(sidecar) << std::endl;
 }
 
 void RunRecords::failed(std::size_t clip, const Error& error, bool tried_again) {
+  const Attempt attempt = attempts_.end(clip);
+  log_attempt(attempt, exit_code(error.kind()));
+  metrics_.attempt_failed(setting_.jobs[clip].name, to_string(error.kind()));
   if (tried_again) return spdlog::warn("{}; it will be tried again", error.what());
   spdlog::error("{}", error.what());
-  record_failed(clip, error);
-  for (auto [copy, end] = copies_.equal_range(clip); copy != end; ++copy) record_failed(copy->second, error);
+  end_with_copies(clip, failed_result(ClipResult::failed, setting_.jobs[clip], error, attempt.number, attempt.rank));
 }
 
-void RunRecords::record_failed(std::size_t clip, const Error& error) {
+void RunRecords::quarantined(std::size_t clip, const Error& error) {
+  const Attempt attempt = attempts_.last(clip);
+  spdlog::error("{}: {}", setting_.jobs[clip].name, error.what());
+  end_with_copies(clip,
+                  failed_result(ClipResult::quarantined, setting_.jobs[clip], error, attempt.number, attempt.rank));
+}
+
+void RunRecords::cancelled(std::size_t clip) {
+  attempts_.end(clip);
+  const Attempt attempt = attempts_.last(clip);
+  spdlog::info("{} is cancelled", setting_.jobs[clip].name);
+  end_with_copies(
+      clip,
+      {.status = ClipResult::cancelled, .job = setting_.jobs[clip], .attempts = attempt.number, .rank = attempt.rank});
+}
+
+/// A clip that is not rendered cannot be copied.
+void RunRecords::end_with_copies(std::size_t clip, ClipResult result) {
+  end(clip, result);
+  for (auto [copy, last] = setting_.copies.equal_range(clip); copy != last; ++copy) {
+    result.job = setting_.jobs[copy->second];
+    end(copy->second, result);
+  }
+}
+
+void RunRecords::end(std::size_t clip, const ClipResult& result) {
   progress_.end(clip);
-  ++summary_.failed;
-  folder_.record_failed(jobs_[clip], error);
-  if (options_.json) std::cout << failed_line(jobs_[clip], error) << std::endl;
+  ++ended_[static_cast<std::size_t>(result.status)];
+  const bool is_finished = result.status == ClipResult::done || result.status == ClipResult::skipped;
+  if (!is_finished) failed_.add(clip, result);
+  tables_.add(result);
+  if (setting_.options.json) std::cout << json_line(result) << std::endl;
 }
 
-void RunRecords::lost(const std::string& name, const std::string& why) {
-  spdlog::error("{} {}. The run goes on without it; other ranks take the clips that it was at", name, why);
+void RunRecords::retried(std::size_t clip, Ended how) {
+  std::vector<std::size_t> clips{clip};
+  for (auto [copy, last] = setting_.copies.equal_range(clip); copy != last; ++copy) clips.push_back(copy->second);
+  for (const std::size_t again : clips) {
+    --ended_[static_cast<std::size_t>(status_of(how))];
+    failed_.remove(again);
+    progress_.again(again);
+  }
+}
+
+// ---- The run
+
+void RunRecords::at_work(const std::vector<Activity>& ranks) {
+  const double now = steady_time();
+  progress_.at_work(ranks);
+  metrics_.at_work(ranks);
+  failed_.write_if_due(now);
+  if (metrics_.is_due(now)) metrics_.write(clips_by_state(), progress_.standing(ranks).eta_seconds, now);
+}
+
+std::map<std::string, std::size_t> RunRecords::clips_by_state() const {
+  const std::size_t left = summary(0).left, running = std::min(left, attempts_.under_way());
+  return {{"waiting", left - running},
+          {"running", running},
+          {"done", count(ClipResult::done)},
+          {"found", count(ClipResult::skipped)},
+          {"failed", count(ClipResult::failed)},
+          {"quarantined", count(ClipResult::quarantined)},
+          {"cancelled", count(ClipResult::cancelled)}};
 }
 
 Summary RunRecords::summary(double seconds) const {
-  Summary summary = summary_;
-  summary.left = jobs_.size() - summary.done - summary.skipped - summary.failed;
-  summary.seconds = seconds;
+  Summary summary{.done = count(ClipResult::done),
+                  .skipped = count(ClipResult::skipped),
+                  .failed = count(ClipResult::failed),
+                  .quarantined = count(ClipResult::quarantined),
+                  .cancelled = count(ClipResult::cancelled),
+                  .seconds = seconds};
+  summary.left = setting_.jobs.size();
+  for (const std::size_t clips : ended_) summary.left -= clips;
   return summary;
+}
+
+void RunRecords::finish(const Summary& summary, int exit_code) {
+  metrics_.finish(clips_by_state(), exit_code);
+  failed_.finish(summary.left == 0 && renders_whole_list(setting_.options));
+  write_summary(setting_.folder, summary, exit_code);
 }
 
 }  // namespace wf

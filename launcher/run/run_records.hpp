@@ -1,47 +1,81 @@
-// launcher/run/run_records.hpp: what a run leaves behind and shows of its clips beside their files: results.csv, the
-// lines of --json, the log, the progress bar, the summary.
+// launcher/run/run_records.hpp: what a run leaves behind and shows of its clips beside their files: results.csv and
+// results.jsonl, failed.yaml, metrics.prom, the job log, the summary, the lines of --json, the log, the progress bar.
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "jobs/output/publish.hpp"
+#include "jobs/record/attempts.hpp"
+#include "jobs/record/failed_list.hpp"
+#include "jobs/record/joblog.hpp"
+#include "jobs/record/results_tables.hpp"
 #include "launcher/options/run_options.hpp"
 #include "launcher/run/coordinator.hpp"
+#include "launcher/run/metrics_file.hpp"
 #include "launcher/run/progress.hpp"
 #include "launcher/run/results.hpp"
 
 namespace wf {
 
+/// Clips are indices into the jobs. What cannot be written throws Error(storage).
 class RunRecords final : public RunObserver {
  public:
-  /// copies: the clips that become copies of a clip once it is rendered. predicted: seconds of each stage, for the
-  /// progress bar. groups, ranks: of the run. All references outlive the records.
-  RunRecords(const std::vector<Job>& jobs, RunFolder& folder, const std::multimap<std::size_t, std::size_t>& copies,
-             const Predicted& predicted, const RunOptions& options, int groups, int ranks);
+  /// Of the run as a whole. The references outlive the records.
+  struct Setting {
+    const std::vector<Job>& jobs;
+    const RunFolder& folder;
+    const std::multimap<std::size_t, std::size_t>& copies;  ///< clips that become copies of a clip once it is rendered
+    const RunOptions& options;
+    const Groups& groups;
+    const std::vector<std::string>& nodes;  ///< of each rank
+    Path model = {};
+  };
+  /// predicted: seconds of each stage, for the progress bar.
+  RunRecords(const Setting& setting, const Predicted& predicted);
+  ~RunRecords() override;
 
-  /// Records the clips that earlier runs finished, by index into the jobs.
+  /// Records the clips that earlier runs finished.
   void finished_before(const std::map<std::size_t, Sidecar>& clips);
 
+  void assigned(std::size_t clip, int leader, Stage first, Stage last) override;
+  void handed_over(std::size_t clip, const SecondsByStage& seconds) override;
+  void interrupted(std::size_t clip, Stage stage, int code) override;
   void done(std::size_t clip, const std::string& sidecar) override;
   void failed(std::size_t clip, const Error& error, bool tried_again) override;
-  void lost(const std::string& name, const std::string& why) override;
-  void at_work(const std::vector<Activity>& ranks) override { progress_.at_work(ranks); }
+  void quarantined(std::size_t clip, const Error& error) override;
+  void cancelled(std::size_t clip) override;
+  void retried(std::size_t clip, Ended how) override;
+  void lost(int rank, const std::string& name, const std::string& why) override;
+  void groups_left(int groups) override { progress_.groups_left(groups); }
+  void at_work(const std::vector<Activity>& ranks) override;
 
+  Standing standing(const std::vector<Activity>& ranks) const { return progress_.standing(ranks); }
   /// The summary so far. seconds: wall time of the run.
   Summary summary(double seconds) const;
+  /// The run is over: what is written now and then is written for the last time.
+  void finish(const Summary& summary, int exit_code);
 
  private:
+  void end(std::size_t clip, const ClipResult& result);
+  void end_with_copies(std::size_t clip, ClipResult result);
   void record_done(std::size_t clip, const Sidecar& sidecar);
-  void record_failed(std::size_t clip, const Error& error);
+  void log_attempt(const Attempt& attempt, int exit_code, std::uint64_t bytes = 0);
+  std::size_t count(ClipResult::Status status) const { return ended_[static_cast<std::size_t>(status)]; }
+  std::map<std::string, std::size_t> clips_by_state() const;
 
-  const std::vector<Job>& jobs_;
-  RunFolder& folder_;
-  const std::multimap<std::size_t, std::size_t>& copies_;
-  const RunOptions& options_;
+  Setting setting_;
+  std::string command_;  ///< for the job log; a clip's name follows
+  ResultsTables tables_;
+  FailedList failed_;
+  MetricsFile metrics_;
+  std::optional<Joblog> joblog_;
+  Attempts attempts_;
+  std::array<std::size_t, 5> ended_ = {};  ///< clips by ClipResult::Status
   ProgressDisplay progress_;
-  Summary summary_;
 };
 
 }  // namespace wf

@@ -112,6 +112,27 @@ TEST(Ranks, AKilledRankIsDoneWithout) { expect_the_others_to_finish(SIGKILL, 1, 
 TEST(ManyRanks, AKilledRankOfAPoolIsDoneWithout) { expect_the_others_to_finish(SIGKILL, 2, 3, "pipeline"); }
 TEST(ManyRanks, AFrozenRankIsDoneWithoutAndEnded) { expect_the_others_to_finish(SIGSTOP, 1, 3, "resident"); }
 
+/// Its partner ends with it, for it would wait for ever; the other group takes over what the two were at.
+TEST(ManyRanks, AGroupOfTwoThatLosesAMemberIsDoneWithout) {
+  const TempFolder folder;
+  const std::string list = long_list(6, 24);
+  write_file(folder / "list.yaml", list);
+  Program program(folder.path(),
+                  render_flags(4, {"--placement", "resident", "--ulysses", "2", "--log-level", "trace"}));
+  ASSERT_TRUE(wait_for_a_step(program, 2)) << program.wait().err;
+  const auto begin = Clock::now();
+  ::kill(ranks_in(folder.path()).at(3), SIGKILL);
+  const ProgramResult outcome = program.wait();
+  std::printf("went on for %.1f s\n", std::chrono::duration<double>(Clock::now() - begin).count());
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  for (const char* const said : {"has died", "ends, since it computed together with rank 3"})
+    EXPECT_NE(outcome.err.find(said), std::string::npos) << said << "\n" << outcome.err;
+  EXPECT_EQ(outcome.err.find("it is started again"), std::string::npos) << outcome.err;
+  EXPECT_TRUE(ranks_in(folder.path()).empty()) << "processes are left";
+  EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"),
+            latents_with(list, 2, {"--placement", "resident", "--ulysses", "2"}));
+}
+
 TEST(Ranks, ARunWhoseRankZeroIsKilledIsStartedAgain) {
   const TempFolder folder;
   const std::string list = long_list(6, 24);

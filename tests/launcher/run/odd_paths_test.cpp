@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "jobs/output/publish.hpp"
-#include "launcher/run/results.hpp"
+#include "jobs/record/results_tables.hpp"
 #include "tests/launcher/program.hpp"
 
 namespace wf {
@@ -55,7 +55,8 @@ TEST_F(OddPaths, AListIsRenderedAndFoundFinished) {
   const ProgramResult first = render({"--json", "--save-latents", "--png", "--trace", trace});
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_EQ(lines(first.out).back().at("summary").at("done"), 2);
-  for (const std::string name : {"clip-1.json", "clip-2.h5", "clip-1/00001.png", "results.csv", "log/rank-000.log"})
+  for (const std::string name : {"clip-1.json", "clip-2.h5", "clip-1/00001.png", "results.csv", "results.jsonl",
+                                 "metrics.prom", "log/rank-000.log"})
     EXPECT_TRUE(std::filesystem::exists(here / output / name)) << name;
   EXPECT_FALSE(Json::parse(read_file(here / trace)).at("traceEvents").empty());
   const ProgramResult second = render({"--json"});
@@ -129,9 +130,10 @@ TEST_F(OddPaths, WhatBecomesPartOfASidecarIsRefused) {
 
 TEST_F(OddPaths, ErrorsThatNameOneAreTextInEveryReport) {
   const Error error(Error::permanent, output + "/clip-1.mp4: NaN");
-  EXPECT_EQ(Json::parse(failed_line(Job(), error)).at("error"), "out\ufffd\ufffd(/clip-1.mp4: NaN");
-  RunFolder run(here / output);
-  run.record_failed(Job(), error);
+  const ClipResult result = failed_result(ClipResult::failed, Job(), error, 1, 0);
+  EXPECT_EQ(Json::parse(json_line(result)).at("error"), "out\ufffd\ufffd(/clip-1.mp4: NaN");
+  const RunFolder run(here / output);
+  ResultsTables(run).add(result);
   EXPECT_TRUE(contains(read_file(here / output / "results.csv"), "out\ufffd\ufffd(/clip-1.mp4: NaN"));
 }
 

@@ -1,12 +1,15 @@
-// tests/launcher/run/pipeline_work_test.cpp: what becomes of clips that wait between two groups, or fail, when a run
-// stops.
+// tests/launcher/run/pipeline_work_test.cpp: what is on the disk of clips that wait between two groups, fail, or are
+// under way when a run stops or is killed.
 #include "launcher/run/pipeline_work.hpp"
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 #include "base/error.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "pipeline/stages/store.hpp"
+#include "pipeline/video/picture.hpp"
 #include "tests/pipeline/stages/golden_clip.hpp"
 
 namespace wf {
@@ -31,7 +34,8 @@ class OneClip : public testing::Test {
                          .placement = "",
                          .ranks = "0",
                          .leads = true,
-                         .gate = [](const Activity&) { return true; }});
+                         .gate = [this](const Activity& activity) { return gate_(activity); },
+                         .now = [this] { return now_; }});
   }
 
   /// Computes the stages first..last.
@@ -43,12 +47,47 @@ class OneClip : public testing::Test {
     }
   }
 
-  /// The frames of the clip, begun with this stage from what is on the disk.
-  std::string frames_from(Stage first) {
+  /// The clip, begun with this stage from what is on the disk.
+  Sidecar clip_from(Stage first) {
     PipelineWork work = this->work();
     work.begin(0, nullptr);
     compute(work, first, Stage::decode);
-    return sidecar_from(work.finish()().sidecar).frames_sha256;
+    return sidecar_from(work.finish()().sidecar);
+  }
+  std::string frames_from(Stage first) { return clip_from(first).frames_sha256; }
+
+  /// The same in pools, of which one takes the clip to the boundary and the other one from there.
+  Sidecar clip_in_pools() {
+    PipelineWork high = work(), low = work();
+    high.begin(0, nullptr);
+    compute(high, Stage::text, Stage::high);
+    const Bytes state = high.stash()();
+    low.begin(0, &state);
+    compute(low, Stage::low, Stage::decode);
+    return sidecar_from(low.finish()().sidecar);
+  }
+
+  /// The states before each step but the first, and the latents, as they are stored while the clip is under way.
+  std::vector<StoredState> states_of_clip() {
+    const TempFolder other;
+    Clip clip = clip_in(other, jobs_[0]);
+    std::vector<StoredState> states;
+    clip.before_step = [&](const Denoising& state) {
+      if (state.step > 0) states.push_back({state, clip.text});
+    };
+    render(clip, models_);
+    states.push_back({{clip.latents.x, {}, clip.job.steps}, clip.text});
+    return states;
+  }
+
+  /// By the work's clock, each step takes this many seconds. The interval of --checkpoint is 120 unless it is set.
+  void steps_take(double seconds) {
+    gate_ = [this, seconds](const Activity&) { return now_ += seconds, true; };
+  }
+
+  std::int64_t stored_steps() const {
+    const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution()));
+    return stored_step(stored(), hash).value_or(-1);
   }
 
   Path stored() const {
@@ -58,6 +97,8 @@ class OneClip : public testing::Test {
 
   TempFolder folder_;
   RunOptions options_;
+  Gate gate_ = [](const Activity&) { return true; };
+  double now_ = 1000;
   std::vector<Job> jobs_{job_of(golden_run("unipc"))};
   Models models_{golden_model(), golden_execution()};
 };
@@ -76,6 +117,18 @@ TEST_F(OneClip, AStashedClipThatIsStoredGoesOnWhereItWas) {
   }
 }
 
+TEST_F(OneClip, IsFinishedWithItsContactSheetAndAlsoWhereThatCannotBePublished) {
+  const auto sheet = [this](const Sidecar& clip) {
+    return OutputFolder(folder_.path()).contact_sheet(clip.fingerprint, small_file_ending());
+  };
+  const Sidecar without = clip_from(Stage::text);  // there is no folder for it
+  EXPECT_FALSE(std::filesystem::exists(sheet(without)));
+  make_folder(folder_ / ".wanfarm/thumbs");
+  const Sidecar with = clip_from(Stage::text);
+  EXPECT_EQ(with.frames_sha256, without.frames_sha256);
+  EXPECT_TRUE(std::filesystem::exists(sheet(with)));
+}
+
 TEST_F(OneClip, AClipWhoseDecodingFailsKeepsItsLatents) {
   const std::string frames = frames_from(Stage::text);
   PipelineWork work = this->work();
@@ -86,6 +139,100 @@ TEST_F(OneClip, AClipWhoseDecodingFailsKeepsItsLatents) {
   EXPECT_THROW(work.advance(Stage::decode, {}), Error);
   std::filesystem::remove(part);
   EXPECT_EQ(frames_from(Stage::decode), frames);
+}
+
+/// stages_test continues in one group from every step. Here a group of one pool passes the clip on to the other pool,
+/// with nothing to do for it when the state is that far.
+TEST_F(OneClip, ThatALostRankLeftInAnyStageGoesOnInPools) {
+  const std::string frames = frames_from(Stage::text);
+  const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution()));
+  const std::int64_t boundary = high_noise_steps(jobs_[0]);
+  for (const StoredState& state : states_of_clip()) {
+    const std::int64_t step = state.state.step;
+    if (step != 1 && step != boundary && step != boundary + 1 && step != jobs_[0].steps) continue;
+    store_state(stored(), state, hash);
+    const Sidecar sidecar = clip_in_pools();
+    EXPECT_EQ(sidecar.frames_sha256, frames) << "from step " << step;
+    EXPECT_EQ(sidecar.how.at("steps_resumed"), std::to_string(step));
+  }
+}
+
+TEST_F(OneClip, IsStoredWithTheFirstStepAfterTheInterval) {
+  std::int64_t stored_at_last = -1;
+  gate_ = [&](const Activity& now) {
+    if (now.stage == Stage::high && now.step == 2) now_ += 120;
+    if (now.stage == Stage::low && now.step == jobs_[0].steps - 1) {
+      for (int tries = 0; tries < 600 && stored_steps() < 0; ++tries)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      stored_at_last = stored_steps();
+    }
+    return true;
+  };
+  EXPECT_EQ(clip_from(Stage::text).how.at("steps_resumed"), "0");
+  EXPECT_EQ(stored_at_last, 3);
+  EXPECT_FALSE(std::filesystem::exists(stored())) << "the clip is finished";
+}
+
+TEST_F(OneClip, IsOnTheDiskBeforeAnotherGroupGoesOnWithIt) {
+  steps_take(10);
+  for (const Stage last : {Stage::high, Stage::low}) {
+    PipelineWork work = this->work();
+    work.begin(0, nullptr);
+    compute(work, Stage::text, last);
+    work.stash()();
+    EXPECT_EQ(stored_steps(), last == Stage::high ? high_noise_steps(jobs_[0]) : jobs_[0].steps);
+  }
+}
+
+TEST_F(OneClip, ThatIsTrivialIsNotStored) {
+  steps_take(1);
+  PipelineWork work = this->work();
+  work.begin(0, nullptr);
+  compute(work, Stage::text, Stage::high);
+  work.stash()();
+  EXPECT_EQ(stored_steps(), -1);
+}
+
+/// A disk so slow that states are still being written when their clip is finished, or stopped.
+class SlowDisk : public OneClip {
+ protected:
+  SlowDisk() {
+    inject_file_faults([](FileStep step, const Path& path) {
+      if (step == FileStep::rename && path.extension() == ".h5")
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+      return 0;
+    });
+  }
+  ~SlowDisk() override { inject_file_faults({}); }
+};
+
+TEST_F(SlowDisk, LeavesNoStateOfAFinishedClip) {
+  steps_take(10);
+  clip_from(Stage::text);
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));  // for what might still come
+  EXPECT_TRUE(std::filesystem::is_empty(stored().parent_path()));
+}
+
+TEST_F(SlowDisk, KeepsTheLastStateOfAStoppedClip) {
+  const std::int64_t last = jobs_[0].steps - 1;
+  gate_ = [&](const Activity& now) {
+    now_ += 10;
+    return now.stage != Stage::low || now.step < last;
+  };
+  PipelineWork work = this->work();
+  work.begin(0, nullptr);
+  compute(work, Stage::text, Stage::high);
+  EXPECT_FALSE(work.advance(Stage::low, {})) << "it is stopped while the state at the boundary is being written";
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  EXPECT_EQ(stored_steps(), last);
+}
+
+TEST_F(OneClip, WhoseStateCannotBeStoredIsRenderedAllTheSame) {
+  const std::string frames = frames_from(Stage::text);
+  steps_take(10);
+  inject_file_faults([](FileStep, const Path& path) { return path.extension() == ".h5" ? ENOSPC : 0; });
+  EXPECT_EQ(frames_from(Stage::text), frames);
+  inject_file_faults({});
 }
 
 }  // namespace

@@ -46,7 +46,9 @@ TEST(Render, AListBecomesVideosAndSidecars) {
     EXPECT_TRUE(std::filesystem::exists(folder / "out" / (name + ".h5")));
     EXPECT_TRUE(std::filesystem::exists(folder / "out" / name / "00005.png"));
   }
-  EXPECT_TRUE(std::filesystem::exists(folder / "out/results.csv"));
+  for (const std::string file : {"results.csv", "results.jsonl", "metrics.prom"})
+    EXPECT_TRUE(std::filesystem::exists(folder / "out" / file)) << file;
+  EXPECT_FALSE(std::filesystem::exists(folder / "out/failed.yaml"));
   EXPECT_TRUE(std::filesystem::exists(folder / "out/log/rank-000.log"));
 }
 

@@ -117,7 +117,7 @@ class SlowTransport final : public Transport {
       : transport_(std::move(transport)), delay_(seconds) {}
   int rank() const override { return transport_->rank(); }
   int size() const override { return transport_->size(); }
-  void send(int to, Bytes bytes) override { transport_->send(to, std::move(bytes)); }
+  void send(int to, SharedBytes bytes) override { transport_->send(to, std::move(bytes)); }
   void forget(int rank) override { transport_->forget(rank); }
   std::optional<Packet> receive() override {
     if (!late_.empty() && seconds_since(late_.front().came) >= delay_) {
@@ -146,7 +146,8 @@ class SlowTransport final : public Transport {
 struct Counts final : RunObserver {
   void done(std::size_t clip, const std::string&) override { EXPECT_TRUE(clips.insert(clip).second) << clip; }
   void failed(std::size_t, const Error& error, bool) override { ADD_FAILURE() << error.what(); }
-  void lost(const std::string&, const std::string&) override {}
+  void quarantined(std::size_t, const Error& error) override { ADD_FAILURE() << error.what(); }
+  void lost(int, const std::string&, const std::string&) override {}
   void at_work(const std::vector<Activity>&) override {}
   std::set<std::size_t> clips;
 };

@@ -1,0 +1,45 @@
+#include "launcher/run/run_control.hpp"
+
+#include <algorithm>
+
+#include "base/log.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+bool is_about_clips(const UserRequest& request) {
+  return request.action == ControlRequest::cancel || request.action == ControlRequest::retry;
+}
+
+}  // namespace
+
+std::vector<UserRequest> RunControl::look() {
+  std::vector<UserRequest> requests;
+  for (const ControlRequest& request : take_requests(output_)) {
+    const auto named = std::ranges::find(jobs_, request.clip, &Job::name);
+    if (request.clip.empty())
+      requests.push_back({request.action});
+    else if (named != jobs_.end())
+      requests.push_back({request.action, static_cast<std::size_t>(named - jobs_.begin())});
+    else
+      spdlog::warn("a user asked to {} {}, which is no clip of this run", to_string(request.action), request.clip);
+  }
+  return requests;
+}
+
+std::vector<UserRequest> RunControl::take() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - looked_at_ < 1s) return {};
+  looked_at_ = now;
+  return look();
+}
+
+std::vector<UserRequest> RunControl::take_earlier() {
+  std::vector<UserRequest> requests = look();
+  std::erase_if(requests, [](const UserRequest& request) { return !is_about_clips(request); });
+  return requests;
+}
+
+}  // namespace wf

@@ -1,0 +1,43 @@
+// launcher/run/run_control.hpp: what users ask of a run while it is at work (jobs/record/control.hpp), in terms of its
+// clips.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "jobs/job.hpp"
+#include "jobs/record/control.hpp"
+
+namespace wf {
+
+/// A request to the coordinator.
+struct UserRequest {
+  ControlRequest::Action action = ControlRequest::drain;
+  std::optional<std::size_t> clip = {};  ///< index into the run's jobs; empty: all that it can mean
+};
+
+/// The requests that users leave in the folder of a run. For one thread.
+class RunControl {
+ public:
+  /// jobs outlives this object.
+  RunControl(Path output, const std::vector<Job>& jobs) : output_(std::move(output)), jobs_(jobs) {}
+
+  /// The requests that have come since the last call, of which at most one a second looks at the disk. A request for a
+  /// clip that is not in the run is logged and dropped. Throws Error(storage).
+  std::vector<UserRequest> take();
+  /// The requests that were left before the run: those that are about clips. A request to drain, pause or resume was
+  /// meant for a run that has ended meanwhile, and is dropped.
+  std::vector<UserRequest> take_earlier();
+
+ private:
+  std::vector<UserRequest> look();
+
+  Path output_;
+  const std::vector<Job>& jobs_;
+  std::chrono::steady_clock::time_point looked_at_ = {};
+};
+
+}  // namespace wf

@@ -1,0 +1,146 @@
+// tests/launcher/run/run_journal_test.cpp: what rank 0 records, and what the next start of a run learns from it.
+#include "launcher/run/run_journal.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+Event began(const std::string& id) { return {.kind = Event::began, .text = id}; }
+Event about(Event::Kind kind, const std::string& clip, int rank = -1) {
+  return {.kind = kind, .fingerprint = clip, .rank = rank};
+}
+Event lost(int rank) { return {.kind = Event::lost, .rank = rank}; }
+
+TEST(EarlierStarts, AClipAtWorkOnALostRankHasALoss) {
+  const auto starts = earlier_starts({began("a"),
+                                      about(Event::assigned, "kite", 1),
+                                      about(Event::assigned, "lake", 2),
+                                      about(Event::done, "lake", 2),
+                                      lost(1),
+                                      {.kind = Event::ended}},
+                                     "a");
+  EXPECT_EQ(starts.losses, (std::map<std::string, double>{{"kite", 1}}));
+  EXPECT_TRUE(starts.unfit_ranks.empty()) << "one clip is not two";
+}
+
+TEST(EarlierStarts, WhenAllIsLostTheClipsAtWorkShareTheBlame) {
+  const std::vector<Event> start{began("a"), about(Event::assigned, "kite", 0), about(Event::assigned, "lake", 1)};
+  std::vector<Event> events = start;
+  events.insert(events.end(), start.begin(), start.end());
+  const auto starts = earlier_starts(events, "a");
+  EXPECT_EQ(starts.losses, (std::map<std::string, double>{{"kite", 1}, {"lake", 1}})) << "two halves each";
+}
+
+TEST(EarlierStarts, ARankThatWasLostWithTwoClipsIsUnfit) {
+  const auto starts = earlier_starts({began("a"),
+                                      about(Event::assigned, "kite", 1),
+                                      lost(1),
+                                      {.kind = Event::ended},
+                                      began("a"),
+                                      about(Event::assigned, "lake", 1),
+                                      lost(1)},
+                                     "a");
+  EXPECT_EQ(starts.unfit_ranks, std::set<int>{1});
+  const auto twice_the_same = earlier_starts(
+      {began("a"), about(Event::assigned, "kite", 1), lost(1), began("a"), about(Event::assigned, "kite", 1), lost(1)},
+      "a");
+  EXPECT_TRUE(twice_the_same.unfit_ranks.empty()) << "the clip may be the cause";
+}
+
+TEST(EarlierStarts, LossesOfAnotherCommandDoNotCount) {
+  const std::vector<Event> events{began("a"), about(Event::assigned, "kite", 1), lost(1)};
+  for (const char* const id : {"b", ""}) EXPECT_TRUE(earlier_starts(events, id).losses.empty()) << id;
+}
+
+TEST(EarlierStarts, WhatAUserCancelledStaysCancelledUntilItIsRetriedOrDone) {
+  const auto starts =
+      earlier_starts({began("a"), about(Event::cancelled, "kite"), about(Event::cancelled, "lake"),
+                      about(Event::cancelled, "moon"), about(Event::retried, "lake"), about(Event::done, "moon")},
+                     "b");
+  EXPECT_EQ(starts.cancelled, std::set<std::string>{"kite"});
+}
+
+struct Quiet final : RunObserver {
+  void done(std::size_t, const std::string&) override { ++calls; }
+  void failed(std::size_t, const Error&, bool) override { ++calls; }
+  void quarantined(std::size_t, const Error&) override { ++calls; }
+  void lost(int, const std::string&, const std::string&) override { ++calls; }
+  void at_work(const std::vector<Activity>&) override { ++calls; }
+  int calls = 0;
+};
+
+Standing in_seven_seconds() {
+  Standing standing;
+  standing.eta_seconds = 7;
+  return standing;
+}
+
+struct Recorded {
+  Recorded() : jobs(2) {
+    jobs[0].name = "kite";
+    jobs[1].name = "lake";
+  }
+  std::vector<Event> events() const { return read_journal(folder.path()).events; }
+  test::TempFolder folder;
+  std::vector<Job> jobs;
+  std::vector<std::string> fingerprints{"f0", "f1"};
+  Quiet next;
+  RunJournal journal{{.output = folder.path(),
+                      .jobs = jobs,
+                      .fingerprints = fingerprints,
+                      .command_id = "a",
+                      .ranks = 2,
+                      .standing = [](const auto&) { return in_seven_seconds(); }},
+                     next};
+};
+
+TEST(RunJournal, RecordsWhatTheGroupsAreGivenAndWhatBecomesOfIt) {
+  Recorded run;
+  run.journal.assigned(0, 1, Stage::text, Stage::write);
+  run.journal.failed(0, Error(Error::resource, "no memory"), true);
+  run.journal.assigned(0, 0, Stage::text, Stage::write);
+  run.journal.failed(0, Error(Error::resource, "no memory"), false);
+  run.journal.ended(1, "the end");
+  const std::vector<Event> events = run.events();
+  ASSERT_EQ(events.size(), 6u);
+  EXPECT_EQ(events[1].clip, "kite");
+  EXPECT_EQ(events[1].stage, "text-write");
+  EXPECT_EQ(events[2].rank, 1);
+  EXPECT_TRUE(events[2].again);
+  EXPECT_EQ(events[3].attempt, 2);
+  EXPECT_EQ(events[4].error, "resource");
+  EXPECT_EQ(events[5].code, 1);
+  EXPECT_EQ(run.next.calls, 2) << "each failure is passed on";
+}
+
+TEST(RunJournal, TheStatusSaysWhatEachRankDoesAndWhenItWillEnd) {
+  Recorded run;
+  run.journal.at_work({{"kite", Stage::high, 3, 40}, {}});
+  const auto status = read_live_status(run.folder.path());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->state, "running");
+  EXPECT_EQ(status->ranks.at(0).clip, "kite");
+  EXPECT_EQ(status->ranks.at(0).step, 3);
+  EXPECT_EQ(status->ranks.at(1).clip, "");
+  EXPECT_EQ(status->eta_seconds, 7);
+  EXPECT_EQ(run.events().back().kind, Event::at_stage);
+}
+
+TEST(RunJournal, AFullDiskIsToldAtAPlaceWhereTheRunCanStop) {
+  Recorded run;
+  inject_file_faults([](FileStep step, const Path& path) {
+    return step == FileStep::write && path.string().ends_with("journal.jsonl") ? ENOSPC : 0;
+  });
+  EXPECT_NO_THROW(run.journal.assigned(0, 1, Stage::text, Stage::write));
+  EXPECT_THROW(run.journal.at_work({{}, {}}), Error);
+  inject_file_faults({});
+  EXPECT_NO_THROW(run.journal.at_work({{}, {}})) << "it is told once";
+}
+
+}  // namespace
+}  // namespace wf

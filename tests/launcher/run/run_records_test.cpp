@@ -1,0 +1,142 @@
+// tests/launcher/run/run_records_test.cpp: what the tables say of clips that fail, are lost with their ranks, are set
+// aside, cancelled and tried again. That each table is well-formed is shown in tests/jobs/record.
+#include "launcher/run/run_records.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "tests/temp_folder.hpp"
+
+namespace wf {
+namespace {
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> all;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) all.push_back(line);
+  return all;
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const Error lost_twice(Error::permanent, "it is set aside");
+
+/// A run of four clips, of which d becomes a copy of a, on two groups of two ranks.
+class Records : public ::testing::Test {
+ protected:
+  Records() {
+    for (const std::string name : {"a", "b", "c", "d"}) {
+      jobs.emplace_back().name = name;
+      jobs.back().prompt = name;
+      jobs.back().seed = 42;
+    }
+    options.joblog = folder / "job.log";
+    options.request["LIST"] = "prompts.yaml";
+    options.quiet = true;
+    records.emplace(RunRecords::Setting{.jobs = jobs,
+                                        .folder = run,
+                                        .copies = copies,
+                                        .options = options,
+                                        .groups = groups,
+                                        .nodes = groups.hosts,
+                                        .model = "/m"},
+                    [](const Job&, Stage) { return 1.0; });
+  }
+  void assign(std::size_t clip, int leader) { records->assigned(clip, leader, Stage::text, Stage::write); }
+  std::string content(const std::string& file) const {
+    const Path path = run.output() / file;
+    return std::filesystem::exists(path) ? read_file(path) : "";
+  }
+  /// The end of the run, as the process that the user started sees it.
+  RunCounts finish(int code) {
+    records->finish(records->summary(1), code);
+    return read_run_counts(run.output()).value();
+  }
+
+  test::TempFolder folder;
+  RunFolder run{folder / "out"};
+  std::vector<Job> jobs;
+  const std::multimap<std::size_t, std::size_t> copies{{0, 3}};
+  const Groups groups{.ranks = {{0, 1}, {2, 3}}, .hosts = {"n1", "n1", "n2", "n2"}};
+  RunOptions options;
+  std::optional<RunRecords> records;
+};
+
+TEST_F(Records, AClipThatIsLostWithTwoRanksIsSetAside) {
+  assign(1, 0);
+  assign(2, 2);
+  records->lost(3, "rank 3 (node n2)", "has died");
+  assign(2, 0);
+  records->quarantined(2, lost_twice);
+  EXPECT_EQ(records->summary(0).quarantined, 1u);
+  EXPECT_EQ(exit_code(Summary{.done = 3, .quarantined = 1}), 1);
+  EXPECT_EQ(lines(content("results.csv")).back(), "1,c,42,quarantined,0.000,,it is set aside,2,0");
+  const std::vector<std::string> log = lines(read_file(options.joblog));
+  ASSERT_EQ(log.size(), 2u) << "the attempt that was lost with the group of rank 3; b goes on";
+  EXPECT_TRUE(log[1].starts_with("3\tn2\t")) << log[1];
+  EXPECT_TRUE(log[1].ends_with("\t1\t0\twanfarm render prompts.yaml --only c")) << log[1];
+  EXPECT_EQ(finish(75), (RunCounts{.done = 0, .failed = 1, .left = 3}));
+  EXPECT_TRUE(
+      contains(content("metrics.prom"), "wanfarm_ranks_lost_total{output=\"" + run.output().string() + "\"} 1\n"));
+  EXPECT_TRUE(contains(content("metrics.prom"), "kind=\"lost\"} 1\n"));
+  EXPECT_TRUE(contains(content("failed.yaml"), "# quarantined (permanent, attempt 2, rank 0): it is set aside\n"));
+}
+
+TEST_F(Records, WhatFailsFailsWithItsCopies) {
+  assign(0, 2);
+  records->failed(0, Error(Error::resource, "no memory"), true);
+  EXPECT_EQ(records->summary(0).left, 4u) << "it is tried again";
+  assign(0, 0);
+  records->failed(0, Error(Error::permanent, "NaN"), false);
+  const std::vector<std::string> rows = lines(content("results.csv"));
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[1], "1,a,42,failed,0.000,,NaN,2,0");
+  EXPECT_EQ(rows[2], "1,d,42,failed,0.000,,NaN,2,0");
+  EXPECT_EQ(finish(75), (RunCounts{.done = 0, .failed = 2, .left = 2}));
+}
+
+TEST_F(Records, WhatIsTriedAgainHasNotFailed) {
+  assign(0, 0);
+  records->failed(0, Error(Error::permanent, "NaN"), false);
+  assign(1, 2);
+  records->cancelled(1);
+  records->at_work({});
+  EXPECT_TRUE(contains(content("failed.yaml"), "\"d\"")) << content("failed.yaml");
+  EXPECT_EQ(records->summary(0).left, 1u);
+  records->retried(0, RunObserver::Ended::failed);
+  records->retried(1, RunObserver::Ended::cancelled);
+  EXPECT_EQ(records->summary(0).left, 4u);
+  finish(75);
+  EXPECT_EQ(content("failed.yaml"), "");
+}
+
+TEST_F(Records, ACancelledClipIsNeitherFailedNorLeft) {
+  records->cancelled(0);
+  EXPECT_EQ(finish(75), (RunCounts{.done = 0, .failed = 0, .left = 2})) << "nor is its copy";
+  EXPECT_EQ(exit_code(Summary{.done = 3, .cancelled = 1}), 0);
+  EXPECT_TRUE(contains(content("failed.yaml"), "# cancelled\n")) << content("failed.yaml");
+}
+
+TEST_F(Records, AnAttemptThatADrainEndsIsLogged) {
+  assign(0, 0);
+  records->handed_over(0, {});
+  assign(0, 2);
+  records->interrupted(0, Stage::low, 75);
+  const std::vector<std::string> log = lines(read_file(options.joblog));
+  ASSERT_EQ(log.size(), 2u) << "one attempt, though two groups had it";
+  EXPECT_TRUE(contains(log[1], "\t75\t0\t")) << log[1];
+  EXPECT_TRUE(log[1].starts_with("1\tn2\t")) << log[1];
+}
+
+TEST_F(Records, CountsOfAnotherCommandsRunAreNotTaken) {
+  finish(0);
+  EXPECT_TRUE(read_run_counts(run.output()));
+  ::setenv("WANFARM_RUN_ID", "of another front end", 1);
+  EXPECT_FALSE(read_run_counts(run.output()));
+  ::unsetenv("WANFARM_RUN_ID");
+  EXPECT_FALSE(read_run_counts(folder / "none"));
+}
+
+}  // namespace
+}  // namespace wf
