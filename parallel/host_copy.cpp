@@ -92,7 +92,7 @@ void copy_to_device(const void* from, const at::Tensor& to) {
 void prepare_host_copies(at::Device device) {
   if (device.is_cpu()) return;
   const SideStream side_stream(device);
-  const DoubleBuffer stash(device), fetch(device);
+  const DoubleBuffer stash(device), fetch(device), store(device);
 }
 
 SideStream::SideStream(at::Device device) {

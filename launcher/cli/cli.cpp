@@ -17,8 +17,9 @@ constexpr const char* summary =
     "wanfarm renders lists of prompts into videos with Wan 2.2 text-to-video models.\n"
     "Start with: wanfarm render examples/prompts.yaml";
 constexpr const char* exit_codes =
-    "Exit codes: 0 all done, 1 some clips failed, 2 invalid input, 3 environment (model, GPU, folder in use), 5 disk,\n"
-    "75 stopped with work left (run the same command again), 130/143 cut short by a second signal.";
+    "Exit codes: 0 all done, 1 some clips failed, 2 invalid input, 3 environment (model, GPU, folder in use),\n"
+    "4 held with work left (too many clips failed), 5 disk, 75 stopped with work left (run the same command again),\n"
+    "130/143 cut short by a second signal.";
 
 using Arguments = std::vector<std::string>;
 
@@ -47,7 +48,12 @@ void set_named(const Flag& flag, const Arguments& arguments, const std::string& 
 
 void add_flag(CLI::App& app, const Flag& flag, const Arguments& arguments) {
   CLI::Option* option = nullptr;
-  if (is_switch(flag)) {
+  if (flag.several) {
+    const auto set = [flag, arguments](const std::vector<std::string>& values) {
+      for (const std::string& value : values) set_named(flag, arguments, value);
+    };
+    option = app.add_option_function<std::vector<std::string>>(flag.names, set, flag.help)->type_name(flag.value);
+  } else if (is_switch(flag)) {
     const auto set = [flag, arguments](std::int64_t count) {
       set_named(flag, arguments, count > 0 ? "true" : "false");
     };

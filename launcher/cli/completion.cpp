@@ -31,14 +31,18 @@ std::string bash_completions(const Command& command) {
   return candidates;
 }
 
-/// The cases of a bash `case` that complete a flag's value: `render:--precision) ...`.
+/// The cases of a bash `case` that complete a flag's value by the word before it, `render:--precision:*) ...`, and that
+/// of a positional argument by its place, `control:*:3) ...`.
 std::string bash_choices(const Command& command) {
   std::string cases;
+  int place = 1;  // of the verb
   for (const Flag& flag : command.flags) {
+    place += is_argument(flag);
     if (flag.choices.empty()) continue;
     std::vector<std::string> patterns;
     for (const std::string& name : split_at_commas(flag.names))
-      patterns.push_back(command.name + ":" + (is_argument(flag) ? command.name : name));
+      patterns.push_back(is_argument(flag) ? fmt::format("{}:*:{}", command.name, place)
+                                           : fmt::format("{}:{}:*", command.name, name));
     cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen -W " + quoted(join(flag.choices, " ")) +
              " -- \"$word\")); return ;;\n";
   }
@@ -59,7 +63,7 @@ std::string bash(const std::vector<Command>& commands) {
          verbs(commands) +
          " --help --version' -- \"$word\")); return\n"
          "  fi\n"
-         "  case \"$verb:$before\" in\n" +
+         "  case \"$verb:$before:$COMP_CWORD\" in\n" +
          choices +
          "  esac\n"
          "  case \"$verb\" in\n" +
@@ -91,7 +95,7 @@ std::string zsh_help(const std::string& help) {
 std::string zsh_arguments(const Command& command) {
   std::vector<std::string> specs{"_arguments"};
   for (const Flag& flag : command.flags) {
-    if (is_argument(flag)) specs.push_back(quoted(zsh_value(flag)));
+    if (is_argument(flag)) specs.push_back(quoted(fmt::format("{}{}", flag.several ? "*" : "", zsh_value(flag))));
     if (is_argument(flag) || flag.group.empty()) continue;
     for (const std::string& name : split_at_commas(flag.names))
       specs.push_back(quoted(name + zsh_help(flag.help) + zsh_value(flag)));

@@ -51,7 +51,17 @@ Setter into_bytes(std::uint64_t& target) {
 
 Setter into_seconds(std::chrono::seconds& target, int least) {
   return [&target, least](const std::string& text) {
-    target = std::chrono::seconds(parse_count("the value", text, least));
+    const std::string number = text.ends_with('s') ? text.substr(0, text.size() - 1) : text;
+    target = std::chrono::seconds(parse_count("the value", number, least));
+  };
+}
+
+Setter into(MaxFailures& target) {
+  return [&target](const std::string& text) {
+    const bool percent = text.ends_with('%');
+    const std::string number = text.substr(0, text.size() - (percent ? 1 : 0));
+    target = {percent ? parse_not_negative("the share", number) : parse_count("the value", number, 0), percent};
+    if (percent && target.number > 100) throw Error(Error::input, "the share must be at most 100%, got " + text);
   };
 }
 
@@ -146,6 +156,9 @@ std::vector<Flag> resource_flags(RunOptions& o) {
       {"--stall-timeout", "SECONDS",
        "a rank that answers but makes no progress for this long, and for eight predicted steps, counts as hung (60)",
        into_seconds(o.stall_timeout, 1)},
+      {"--checkpoint", "SECONDS",
+       "store the states of clips under way this often, so that a kill costs no more work than that; 0: never (120)",
+       into_seconds(o.checkpoint, 0)},
       {"--collective-timeout", "SECONDS",
        "how long the ranks of a group wait for one of them, which may still be loading (600)",
        into_seconds(o.collective_timeout, 1)},
@@ -182,6 +195,21 @@ std::vector<Flag> output_flags(RunOptions& o) {
       choice_flag("--log-level", levels, "lowest level shown on stderr (info)", o.log_level)};
 }
 
+/// Flags for what becomes of failures, and who is told.
+std::vector<Flag> outcome_flags(RunOptions& o) {
+  return {
+      {"--max-failures", "N|P%", "hold the run (exit code 4) when more clips than this have failed (no limit)",
+       into(o.max_failures)},
+      {"--keep-going", "",
+       "do not hold the run, whatever fails: neither at --max-failures nor when five clips in a row fail with one "
+       "kind of error within a minute",
+       into(o.keep_going)},
+      {"--joblog", "FILE", "append a line for each attempt at a clip, in the columns of GNU parallel", into(o.joblog)},
+      {"--on-finish", "COMMAND",
+       "run this with sh when the run is over, with WANFARM_EXIT_CODE, _OUTPUT, _DONE, _FAILED and _LEFT set",
+       into(o.on_finish)}};
+}
+
 }  // namespace
 
 std::vector<Flag> selection_flags(std::string& only, int& limit) {
@@ -202,7 +230,8 @@ std::vector<Flag> run_flags(RunOptions& o) {
                            "makes random weights of the published size",
                            into(o.model)},
                           {"--output", "FOLDER", "where the videos go (renders)", into(o.output)}};
-  for (const auto& group : {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o)})
+  for (const auto& group :
+       {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o), outcome_flags(o)})
     append(flags, group);
   return flags;
 }

@@ -12,31 +12,9 @@ defaults: {size: 32x32, frames: 5, steps: 2}
 prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof]
 LIST
 
-# ---- what is expected; the first thing that is not so ends the test ----
-broken() { # WHAT [FOLDER]
-  echo "  $1"
-  scancel --full --signal=KILL --user=root # whatever hangs leaves the nodes to the next test
-  for file in "${2:-$work}"{,.out,.err,/log/*}; do [[ ! -f $file ]] || sed "s#^#  ${file##*/}: #" "$file"; done
-  exit 1
-}
-
-# As slurm/README.md has it. Only where a test calls srun: render.sbatch and --ranks set the variable themselves.
-own_srun() { SLURM_PMIX_FENCE=ring timeout --kill-after=3 "$1" srun --mpi=pmix "${@:2}"; } # SECONDS ARGUMENTS...
-
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+. "$folder/checks.sh"
 in_time() { timeout --kill-after=3 20 "$@"; } # a second or three, when all is well
-
-# NAME SHA256 of each clip in a folder, in order.
-hashes() { # FOLDER
-  local file
-  for file in "$1"/*.json; do
-    [[ -f $file ]] && printf '%s %s\n' "${file##*/}" "$(grep -o '"frames_sha256": *"[0-9a-f]*"' "$file")"
-  done
-}
-
-expect_same_frames() { # FOLDER
-  [[ $(hashes "$1" | wc -l) == 5 ]] || broken 'not every clip was rendered' "$1"
-  [[ $(hashes "$1") == "$(hashes alone)" ]] || broken "other frames: $(diff <(hashes "$1") <(hashes alone))" "$1"
-}
 
 # Each node has one rank here, so each rank reads each part of the checkpoint at most once, and says so in its log.
 expect_read_once_per_node() { # FOLDER
@@ -44,17 +22,6 @@ expect_read_once_per_node() { # FOLDER
   [[ $(grep -l ' to cpu in ' "$1"/log/rank-00[0-3].log | wc -l) == 4 ]] || broken 'not every rank says what it read' "$1"
   twice=$(grep -ohE 'rank [0-9]+\] .* to cpu in ' "$1"/log/rank-*.log | sort | uniq -d)
   [[ -z $twice ]] || broken "read twice: $twice" "$1"
-}
-
-# What has become of a job: its exit code, once it has ended.
-exit_code() { # JOB
-  local job
-  for _ in {1..200}; do
-    job=$(scontrol show job --oneliner "$1") || break
-    [[ $job =~ JobState=(PENDING|RUNNING|COMPLETING) ]] || break
-    sleep 0.1
-  done
-  [[ $job =~ ExitCode=([0-9]+:[0-9]+) ]] && echo "${BASH_REMATCH[1]}"
 }
 
 expect_code_0() { # FOLDER SBATCH ARGUMENTS...; (sbatch --wait looks every ten seconds)
@@ -151,16 +118,8 @@ test_a_folder_that_not_all_nodes_see_is_found_at_the_start() {
   grep -q 'rank 1 (node n2).*does not see what rank 0 wrote' own.err || broken 'the node is not named' own
 }
 
-# ---- all of them, in order: the others are compared with the first ----
-failed=0
-for name in one_process srun mpirun_in_a_batch_script the_front_end_in_an_allocation \
+# All of them, in order: the others are compared with the first.
+run_tests one_process srun mpirun_in_a_batch_script the_front_end_in_an_allocation \
   the_front_end_in_a_shell_of_srun render_sbatch a_drained_job_ends_with_75 \
   a_killed_rank_is_done_without \
-  a_stopped_rank_is_done_without a_folder_that_not_all_nodes_see_is_found_at_the_start; do
-  start=$EPOCHREALTIME
-  if ("test_$name"); then result='ok     '; else
-    result='FAILED ' && failed=$((failed + 1))
-  fi
-  echo "$result $name ($(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms)"
-done
-((failed == 0))
+  a_stopped_rank_is_done_without a_folder_that_not_all_nodes_see_is_found_at_the_start

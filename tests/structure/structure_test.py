@@ -16,6 +16,7 @@ ARROWS = {
     "jobs/list": "base jobs",
     "jobs/schedule": "base jobs",
     "jobs/output": "base jobs jobs/list",
+    "jobs/record": "base jobs jobs/list jobs/output",
     "parallel": "base cluster",
     "pipeline/text": "base",
     "pipeline/video": "base",
@@ -30,15 +31,18 @@ ARROWS = {
     "launcher/planner": "base cluster jobs jobs/schedule parallel pipeline pipeline/experts pipeline/model pipeline/stages",
     "launcher/options": "base cluster jobs jobs/output launcher/planner launcher/random_model parallel pipeline "
     "pipeline/video",
-    "launcher/run": "base cluster cluster/launch jobs jobs/output jobs/schedule launcher/options launcher/planner parallel "
+    "launcher/run": "base cluster cluster/launch jobs jobs/output jobs/record jobs/schedule launcher/options launcher/planner parallel "
     "pipeline pipeline/stages pipeline/video pipeline/weights",
+    "launcher/preview": "base jobs jobs/list jobs/output jobs/record pipeline/video",
+    "launcher/status": "base jobs jobs/list jobs/output jobs/record",
+    "launcher/report": "base jobs jobs/list jobs/output jobs/record jobs/schedule pipeline/video",
     "launcher/bench": "base cluster jobs jobs/list jobs/output jobs/schedule launcher/options launcher/planner launcher/run "
     "parallel pipeline pipeline/model pipeline/stages pipeline/weights",
     "launcher/doctor": "base cluster cluster/launch launcher/options launcher/run parallel pipeline pipeline/video "
     "pipeline/weights",
     "launcher/cli": "base cluster jobs jobs/list launcher/options",
-    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output launcher/bench launcher/cli launcher/doctor "
-    "launcher/options launcher/planner launcher/random_model launcher/run parallel pipeline pipeline/text pipeline/video "
+    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output jobs/record launcher/bench launcher/cli launcher/doctor "
+    "launcher/options launcher/planner launcher/preview launcher/random_model launcher/report launcher/run launcher/status parallel pipeline pipeline/text pipeline/video "
     "pipeline/weights",
     "launcher": "cluster/launch launcher/cli launcher/cli/commands",
     "models/shapes/world": "base",

@@ -8,6 +8,7 @@
 namespace wf {
 
 Command render_command();      ///< render LIST: renders a prompt list.
+Command finish_command();      ///< finish RUN: completes the clips that have drafts.
 Command generate_command();    ///< generate --prompt: renders one clip, with the flags of the official script.
 Command plan_command();        ///< plan LIST: shows how GPUs would share a list.
 Command validate_command();    ///< validate LIST: reports every error of a list.
@@ -17,6 +18,11 @@ Command make_model_command();  ///< make-model FOLDER: makes random weights in t
 Command compare_command();     ///< compare A B: measures the difference of two videos.
 Command bench_command();       ///< bench WHAT: measures time, rates and memory.
 Command doctor_command();      ///< doctor: checks this machine, the build and the ranks.
+Command status_command();      ///< status RUN: shows how a run stands.
+Command explain_command();     ///< explain RUN CLIP: shows what became of a clip.
+Command control_command();     ///< control RUN ACTION: drains, pauses or resumes a run, cancels or retries clips.
+Command report_command();      ///< report RUN: writes a run as one HTML file.
+Command preview_command();     ///< preview RUN: shows clips as pictures in the terminal.
 Command completion_command();  ///< completion SHELL: prints a tab completion script.
 
 /// Returns all verbs in the order of the help.

@@ -9,12 +9,13 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "cluster/launch/start_ranks.hpp"
+#include "cluster/node.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/utf8.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/run/on_finish.hpp"
 #include "launcher/run/run.hpp"
 #include "pipeline/video/video_writer.hpp"
 
@@ -201,8 +202,11 @@ void complete(GenerateOptions& options) {
 }
 
 int generate(GenerateOptions& options) {
-  if (const auto code = run_as_ranks(options.run.ranks, {.others_go_on = true, .restarts = options.run.restarts}))
-    return *code;  // --ranks: other processes have done it all
+  const auto output_folder = [&options] {
+    Job job;
+    return place_output(options.save_file, options.run, job);
+  };
+  if (const auto code = run_as_front_end(options.run, output_folder)) return *code;  // --ranks: others have done it all
   if (rank_from(environment()).rank == 0) {
     for (const std::string& note : options.notes) std::cerr << "note: " << note << '\n';
   }

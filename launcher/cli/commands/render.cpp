@@ -1,13 +1,13 @@
 // launcher/cli/commands/render.cpp: wanfarm render LIST: renders a prompt list into videos.
 #include <memory>
 
-#include "cluster/launch/start_ranks.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/run/on_finish.hpp"
 #include "launcher/run/run.hpp"
 
 namespace wf {
@@ -31,8 +31,11 @@ std::map<std::string, std::string> request_of(const RenderOptions& options) {
 }
 
 int render(RenderOptions& options) {
-  if (const auto code = run_as_ranks(options.run.ranks, {.others_go_on = true, .restarts = options.run.restarts}))
-    return *code;
+  const auto output = [&options] {
+    return options.run.output ? *options.run.output
+                              : read_job_list(options.list, options.jobs).output.value_or("renders");
+  };
+  if (const auto code = run_as_front_end(options.run, output)) return *code;
   options.run.request = request_of(options);
   const auto read = [&options] {
     const JobList list = read_job_list(options.list, options.jobs);
@@ -47,6 +50,10 @@ std::vector<Flag> flags_of(RenderOptions& options) {
   std::vector<Flag> flags{{"LIST", "FILE", "the prompt list (YAML)", into(options.list)}};
   append(flags, run_flags(options.run));
   append(flags, selection_flags(options.only, options.limit));
+  flags.push_back(choice_flag("--stop-at", Choices<bool>{{"boundary", true}, {"end", false}},
+                              "boundary: only what the high-noise expert does, and a small draft of each clip in "
+                              "OUTPUT/drafts; `wanfarm finish` goes on from there (end)",
+                              options.run.planning.choices.draft));
   append(flags, job_flags(options.jobs));
   return flags;
 }
@@ -64,7 +71,9 @@ Command render_command() {
               "  wanfarm render prompts.yaml --ranks 8\n"
               "  nohup wanfarm render prompts.yaml >log 2>&1 &      goes on when the terminal closes; without nohup,\n"
               "                                                     that saves and stops it, as Ctrl-C does\n"
-              "  wanfarm render prompts.yaml --json --quiet | jq .name\n",
+              "  wanfarm render prompts.yaml --json --quiet | jq .name\n"
+              "  wanfarm render prompts.yaml --on-finish 'mail -s \"$WANFARM_LEFT clips left\" me </dev/null'\n"
+              "  wanfarm render renders/failed.yaml                 once more what failed, after it was edited\n",
           .flags = flags_of(*options),
           .run = [options] { return render(*options); }};
 }

@@ -57,6 +57,9 @@ TEST(CommandLine, InvalidCommandsExitWith2AndAHelpfulMessage) {
       {{"render", "a.yaml", "--size=831x480"}, "--size: "},
       {{"render", "a.yaml", "--heartbeat-timeout", "2"}, "--heartbeat-timeout: "},
       {{"render", "a.yaml", "--collective-timeout", "0"}, "--collective-timeout: "},
+      {{"render", "a.yaml", "--checkpoint", "2m"}, "--checkpoint: "},
+      {{"render", "a.yaml", "--stop-at", "noon"}, "--stop-at: must be one of boundary, end"},
+      {{"finish", "nothing"}, "nothing: has no drafts"},
       {{"render", "a.yaml", "--device", "tpu"}, "--device: must be one of auto, cpu, cuda"},
       {{"render", "a.yaml", "--codec", "av1"}, "--codec: must be one of auto, h264, hevc, ffv1, y4m"},
       {{"render", "a.yaml", "--color", "bt2020"}, "--color: must be one of bt709, bt601"},
@@ -125,11 +128,12 @@ TEST(Completion, BashCompletesFlagsAndValues) {
   const TempFolder folder;
   write_file(folder / "script", completion_script("bash", all_commands()));
   EXPECT_EQ(std::system(("bash -n " + (folder / "script").string()).c_str()), 0);
-  // What bash offers after `wanfarm render --prec` and after `wanfarm render --precision e`.
+  // What bash offers after `wanfarm render --prec`, `wanfarm render --precision e` and `wanfarm control renders pa`.
   const std::string offered =
       "source " + (folder / "script").string() +
       "; COMP_WORDS=(wanfarm render --prec); COMP_CWORD=2; _wanfarm; [[ ${COMPREPLY[0]} == --precision ]];"
-      "COMP_WORDS=(wanfarm render --precision e); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == exact ]]";
+      "COMP_WORDS=(wanfarm render --precision e); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == exact ]];"
+      "COMP_WORDS=(wanfarm control renders pa); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == pause ]]";
   EXPECT_EQ(std::system(("bash -ec '" + offered + "'").c_str()), 0);
 }
 

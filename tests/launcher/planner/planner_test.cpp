@@ -79,6 +79,22 @@ TEST(Planner, GpusThatHoldOneExpertBecomeTwoPoolsByTheShareOfSteps) {
   }
 }
 
+TEST(Planner, ADraftNeedsOneExpertWhateverPlacementIsAskedFor) {
+  for (const auto mode : {std::optional<PlacementMode>(), std::optional(PlacementMode::pipeline)}) {
+    PlanRequest request = request_for(1, 8, 48 * gib, 100);  // too small for both experts
+    request.choices = {.mode = mode, .draft = true};
+    const PlacementPlan plan = make_plan(request).winner().plan;
+    EXPECT_TRUE(plan.draft);
+    ASSERT_EQ(plan.pools.size(), 1u) << describe(plan);
+    EXPECT_EQ(plan.pools[0].groups, 8);
+    EXPECT_EQ(std::ranges::count(plan.pools[0].stages, Stage::low), 0);
+    const PlannedShape shape = shapes_of(request.jobs).front();
+    const StageSeconds seconds = stage_seconds(request.hardware, request.model, plan, shape, request.execution);
+    EXPECT_EQ(seconds.low, 0);
+    EXPECT_GT(seconds.high, 0);
+  }
+}
+
 TEST(Planner, OneClipIsSharedByAllGpusGuidanceFirst) {
   const PlacementPlan plan = make_plan(request_for(1, 8, 141'000'000'000, 1)).winner().plan;
   EXPECT_EQ(plan.mode, PlacementMode::resident);

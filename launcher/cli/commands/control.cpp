@@ -1,0 +1,150 @@
+// launcher/cli/commands/control.cpp: wanfarm control RUN ACTION: asks a run that is at work to do something, from any
+// terminal and any node that sees its folder.
+#include "jobs/record/control.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "jobs/record/history.hpp"
+#include "launcher/cli/commands/commands.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct ControlOptions {
+  std::string run;
+  ControlRequest::Action action = ControlRequest::drain;
+  std::vector<std::string> clips;
+};
+
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+bool is_about_clips(ControlRequest::Action action) {
+  return action == ControlRequest::cancel || action == ControlRequest::retry;
+}
+
+/// The name of the clip that the user means. Throws Error(input) when nothing can be done with it.
+std::string checked_name(const RunHistory& history, const ControlOptions& options, const std::string& which) {
+  const ClipHistory& clip = history.clips[history.find(which)];
+  const std::string& name = clip.clip.job.name;
+  if (clip.state == ClipState::done)
+    throw Error(Error::input, name + " is done already" +
+                                  (options.action == ControlRequest::cancel
+                                       ? ""
+                                       : "; to render it anew, remove " + name + ".json and render the list again"));
+  return name;
+}
+
+std::vector<ControlRequest> requests_of(const RunHistory& history, const ControlOptions& options) {
+  const std::string action(to_string(options.action));
+  if (!is_about_clips(options.action) && !options.clips.empty())
+    throw Error(Error::input, action + " takes no clip: it is about the whole run");
+  if (options.action == ControlRequest::cancel && options.clips.empty())
+    throw Error(Error::input, "cancel needs the names or numbers of the clips");
+  std::vector<ControlRequest> requests;
+  for (const std::string& clip : options.clips)
+    requests.push_back({options.action, checked_name(history, options, clip)});
+  if (requests.empty()) requests.push_back({options.action});
+  return requests;
+}
+
+/// Removes the requests that the run has taken from the list, for five seconds or until none is left.
+void wait_for_run(std::vector<Path>& files) {
+  for (int i = 0; i < 50 && !files.empty(); ++i) {
+    std::this_thread::sleep_for(100ms);
+    std::error_code error;
+    std::erase_if(files, [&](const Path& file) { return !std::filesystem::exists(file, error); });
+  }
+}
+
+/// What the run does now.
+std::string effect_of(const ControlOptions& options) {
+  switch (options.action) {
+    case ControlRequest::drain:
+      return "it finishes its steps, keeps what is computed, and ends with exit code 75";
+    case ControlRequest::pause:
+      return "no clip begins until `wanfarm control " + options.run + " resume`";
+    case ControlRequest::resume:
+      return "clips begin again";
+    case ControlRequest::cancel:
+      return "`wanfarm control " + options.run + " retry CLIP` would bring them back";
+    case ControlRequest::retry:
+      return "they are tried again";
+  }
+  return "";
+}
+
+/// There is nobody to obey. What is about clips waits for the next start of the run.
+int leave_for_later(const ControlOptions& options, const std::vector<ControlRequest>& requests) {
+  if (!is_about_clips(options.action))
+    throw Error(Error::environment, "no run is at work in " + options.run + ": there is nothing to " +
+                                        std::string(to_string(options.action)));
+  for (const ControlRequest& request : requests) leave_request(options.run, request);
+  std::cout << "no run is at work in " << options.run << ": " << to_string(options.action)
+            << " takes effect when it is started again\n";
+  return 0;
+}
+
+/// The run is there, but has not looked. What is about the whole run would surprise its user later.
+int give_up(const ControlOptions& options, const std::vector<Path>& files) {
+  const std::string slow = "the run in " + options.run + " has not looked for 5 s";
+  if (is_about_clips(options.action)) {
+    std::cout << slow << ": " << to_string(options.action) << " takes effect when it does\n";
+    return 0;
+  }
+  std::error_code error;
+  for (const Path& file : files) std::filesystem::remove(file, error);
+  throw Error(Error::environment, slow + "; the request is withdrawn");
+}
+
+int control(const ControlOptions& options) {
+  const RunHistory history = read_history(options.run);
+  const std::vector<ControlRequest> requests = requests_of(history, options);
+  if (liveness(history, unix_time()) != Liveness::alive) return leave_for_later(options, requests);
+  std::vector<Path> files;
+  for (const ControlRequest& request : requests) files.push_back(leave_request(options.run, request));
+  wait_for_run(files);
+  if (!files.empty()) return give_up(options, files);
+  std::cout << to_string(options.action) << ": taken by the run on " << (history.info ? history.info->host : "?")
+            << "; " << effect_of(options) << "\n";
+  return 0;
+}
+
+}  // namespace
+
+Command control_command() {
+  const auto options = std::make_shared<ControlOptions>();
+  Choices<ControlRequest::Action> actions;
+  for (const auto action : {ControlRequest::drain, ControlRequest::pause, ControlRequest::resume,
+                            ControlRequest::cancel, ControlRequest::retry})
+    actions.emplace_back(to_string(action), action);
+  return {.name = "control",
+          .summary = "Drain, pause or resume a run that is at work; cancel clips, or try them again",
+          .examples =
+              "  wanfarm control renders drain        stop early; the same command goes on later\n"
+              "  wanfarm control renders pause        let no clip begin, until: wanfarm control renders resume\n"
+              "  wanfarm control renders cancel 7 9   by number or name\n"
+              "  wanfarm control renders retry        all that have failed\n",
+          .flags = {{"RUN", "FOLDER", "the output folder of the run", into(options->run)},
+                    choice_flag("ACTION", actions, "what it shall do", options->action),
+                    {.names = "CLIP",
+                     .value = "CLIP",
+                     .help = "names or numbers of clips, for cancel and retry",
+                     .set = [options](const std::string& clip) { options->clips.push_back(clip); },
+                     .optional = true,
+                     .several = true}},
+          .run = [options] { return control(*options); }};
+}
+
+}  // namespace wf

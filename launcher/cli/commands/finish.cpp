@@ -1,0 +1,152 @@
+// launcher/cli/commands/finish.cpp: wanfarm finish RUN: completes the clips of which render --stop-at boundary has made
+// drafts.
+#include <algorithm>
+#include <memory>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/log.hpp"
+#include "jobs/list/selection.hpp"
+#include "jobs/output/drafts.hpp"
+#include "jobs/output/finished.hpp"
+#include "jobs/record/run_info.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/run/on_finish.hpp"
+#include "launcher/run/run.hpp"
+#include "pipeline/weights/model_folder.hpp"
+
+namespace wf {
+namespace {
+
+struct FinishOptions {
+  Path folder;
+  RunOptions run;
+  std::string only;
+  std::vector<std::pair<std::string, std::string>> typed;  ///< flags of the run and their values, as the user gave them
+};
+
+/// Flags of a run that say how its clips are computed and written: `finish` takes them over from the drafts' run.
+constexpr const char* taken_over[] = {"--precision", "--guidance-mode", "--attention", "--tf32",
+                                      "--noise",     "--codec",         "--crf",       "--preset",
+                                      "--color",     "--save-latents",  "--png"};
+
+void set(std::vector<Flag>& flags, const std::string& name, const std::string& value) {
+  std::ranges::find(flags, name, &Flag::names)->set(value);
+}
+
+/// The options of the run that made the drafts, with what the user has typed on top.
+RunOptions options_of(const FinishOptions& options, const std::optional<RunInfo>& info) {
+  RunOptions run;
+  std::vector<Flag> flags = run_flags(run);
+  if (info) {
+    run.model = info->model;
+    for (const char* const name : taken_over) {
+      const auto setting = info->settings.find(name);
+      if (setting == info->settings.end() || setting->second == "off") continue;
+      set(flags, name, setting->second == "on" ? "true" : setting->second);
+    }
+    set(flags, "--precision", info->precision);
+  }
+  for (const auto& [name, value] : options.typed) set(flags, name, value);
+  run.output = options.folder;
+  run.names_are_given = true;
+  run.request = {{"RUN", options.folder.string()}, {"--only", options.only}};
+  return run;
+}
+
+/// Throws input when this model, or this precision, is not the one that the drafts were made with: the clips would not
+/// be those that the user has seen.
+void check_recipe(const std::vector<Sidecar>& drafts, const Path& model, const RunOptions& run) {
+  const std::string id = identity(find_model(ready_model(model)));
+  for (const Sidecar& draft : drafts) {
+    const std::string what = draft.job.name + ": its draft was made with another ";
+    if (draft.recipe.model_id != id)
+      throw Error(Error::input, what + "model than " + model.string() + "; give --model the one of the draft");
+    if (run.precision && to_string(*run.precision) != draft.recipe.precision)
+      throw Error(Error::input, what + "precision; give --precision " + draft.recipe.precision);
+  }
+}
+
+/// The drafts whose clips are not finished, not under another name either, as after `render` with an edited list.
+std::vector<Sidecar> unfinished_drafts(const Path& output) {
+  const std::vector<Sidecar> drafts = find_drafts(output);
+  std::vector<Job> jobs;
+  std::vector<std::string> fingerprints;
+  for (const Sidecar& draft : drafts) jobs.push_back(draft.job), fingerprints.push_back(draft.fingerprint);
+  const FinishedClips finished = find_finished(output, jobs, fingerprints);
+  std::vector<Sidecar> unfinished;
+  for (std::size_t i = 0; i < drafts.size(); ++i)
+    if (!finished.found.contains(i)) unfinished.push_back(drafts[i]);
+  return unfinished;
+}
+
+/// The jobs of the chosen drafts. Clips that are the same but for their names share a state, so that they are finished
+/// together.
+std::vector<Job> chosen_jobs(const std::vector<Sidecar>& drafts, const std::string& only) {
+  std::vector<Job> all, chosen;
+  for (const Sidecar& draft : drafts) all.push_back(draft.job);
+  std::set<std::string> names, fingerprints;
+  for (const Job& job : select(all, only, 0)) names.insert(job.name);
+  for (const Sidecar& draft : drafts)
+    if (names.contains(draft.job.name)) fingerprints.insert(draft.fingerprint);
+  for (const Sidecar& draft : drafts)
+    if (fingerprints.contains(draft.fingerprint)) chosen.push_back(draft.job);
+  return chosen;
+}
+
+RunRequest request_of(const FinishOptions& options, const RunOptions& run) {
+  const std::vector<Sidecar> drafts = unfinished_drafts(options.folder);
+  const Path model = chosen_model(run.model, {});
+  check_recipe(drafts, model, run);
+  return {.jobs = chosen_jobs(drafts, options.only), .model = model, .output = options.folder};
+}
+
+int finish(const FinishOptions& options) {
+  if (unfinished_drafts(options.folder).empty()) {
+    if (!std::filesystem::exists(options.folder / "drafts"))
+      throw Error(Error::input,
+                  options.folder.string() + ": has no drafts; `wanfarm render LIST --stop-at boundary` makes them");
+    open_log(options.run.shown_level(), 0);
+    spdlog::info("{}: all drafts are finished", options.folder.string());
+    return 0;
+  }
+  RunOptions run = options_of(options, read_run_info(options.folder));
+  if (const auto code = run_as_front_end(run, [&] { return options.folder; })) return *code;
+  return wf::run([&] { return request_of(options, run); }, run);
+}
+
+/// The flags of a run but for --output, which RUN is. What is typed is checked at once, and kept.
+std::vector<Flag> flags_of(FinishOptions& options) {
+  std::vector<Flag> flags{
+      {"RUN", "FOLDER", "the output folder that has the drafts", into(options.folder)},
+      {"--only", "WHICH", "only these drafts, by number, range or name: 1,4-6,rain*", into(options.only)}};
+  std::vector<Flag> of_run = run_flags(options.run);
+  std::erase_if(of_run, [](const Flag& flag) { return flag.names == "--output"; });
+  for (Flag& flag : of_run) {
+    if (flag.names == "--model") flag.help = "the drafts' checkpoint, if it has been moved since";
+    flag.set = [&options, name = flag.names, check = flag.set](const std::string& value) {
+      check(value);
+      options.typed.emplace_back(name, value);
+    };
+  }
+  append(flags, std::move(of_run));
+  return flags;
+}
+
+}  // namespace
+
+Command finish_command() {
+  const auto options = std::make_shared<FinishOptions>();
+  return {.name = "finish",
+          .summary = "Complete the clips of which `render --stop-at boundary` made drafts",
+          .examples =
+              "  wanfarm render prompts.yaml --stop-at boundary     drafts, in renders/drafts\n"
+              "  wanfarm finish renders --only 2,5-7                those that are worth it\n"
+              "  wanfarm finish renders --ranks 8                   all that are left\n",
+          .flags = flags_of(*options),
+          .run = [options] { return finish(*options); }};
+}
+
+}  // namespace wf

@@ -1,0 +1,121 @@
+// launcher/cli/commands/status.cpp: wanfarm status RUN: shows how a run stands, from any terminal and any node.
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <thread>
+
+#include "base/signals.hpp"
+#include "launcher/cli/commands/commands.hpp"
+#include "launcher/status/figures.hpp"
+#include "launcher/status/status_json.hpp"
+#include "launcher/status/status_text.hpp"
+
+namespace wf {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct StatusOptions {
+  std::string run = "renders";
+  bool watch = false, json = false, clips = false;
+};
+
+double unix_time() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string dump(const nlohmann::ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string shown(const RunHistory& history, const StatusOptions& options, int indent) {
+  if (options.json) return dump(status_json(history, unix_time(), options.clips), indent);
+  return status_text(history, options.run, unix_time(), display_of_stdout());
+}
+
+/// What must change for a new text to be worth a reader's time, where it cannot replace the old one.
+std::string gist_of(const RunHistory& history) {
+  const ClipCounts counts = count_clips(history);
+  return fmt::format("{} {} {}", state_of(history, unix_time()), counts.total, fmt::join(counts.by_state, " "));
+}
+
+/// False when the user wants no more.
+bool wait_a_second() {
+  for (int i = 0; i < 20 && !stop_requested(); ++i) std::this_thread::sleep_for(50ms);
+  return !stop_requested();
+}
+
+/// The rows of a terminal that the text takes. Only commands to be copied may be longer than a row, and have no
+/// colours.
+std::size_t rows_of(const std::string& text, std::size_t columns) {
+  std::istringstream lines(text);
+  std::size_t rows = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const bool has_colours = line.find('\033') != std::string::npos;
+    rows += has_colours || line.empty() ? 1 : (columns_of(line) + columns - 1) / columns;
+  }
+  return rows;
+}
+
+/// Draws the text over the one that was drawn before, which took that many rows. Returns the rows of this one.
+std::size_t redraw(const std::string& text, std::size_t rows_before) {
+  if (rows_before > 0) std::cout << "\033[" << rows_before << "A\r";
+  std::cout << "\033[J" << text << std::flush;
+  return rows_of(text, display_of_stdout().columns);
+}
+
+/// Shows the run until it has ended. On a terminal each text takes the place of the one before; else a text is printed
+/// whenever the state has changed.
+void watch(const StatusOptions& options) {
+  install_stop_signals();
+  RunWatch run(options.run);
+  std::string gist;
+  std::size_t rows = 0;
+  for (bool goes_on = true; goes_on; goes_on = goes_on && wait_a_second()) {
+    run.update();
+    const RunHistory& history = run.history();
+    goes_on = liveness(history, unix_time()) != Liveness::ended;
+    if (display_of_stdout().rows > 0 && !options.json) {
+      rows = redraw(shown(history, options, -1), rows);
+    } else if (std::string now = gist_of(history); now != gist) {
+      std::cout << (gist.empty() || options.json ? "" : "\n") << shown(history, options, -1) << std::flush;
+      gist = std::move(now);
+    }
+    if (!std::cout) return;  // whoever read it has gone
+  }
+}
+
+int status(const StatusOptions& options) {
+  if (options.watch)
+    watch(options);
+  else
+    std::cout << shown(read_history(options.run), options, 1);
+  return 0;
+}
+
+}  // namespace
+
+Command status_command() {
+  const auto options = std::make_shared<StatusOptions>();
+  return {.name = "status",
+          .summary = "Show how a run stands: its clips, its ranks, when it will end, what has failed",
+          .examples =
+              "  wanfarm status                       the run in the folder renders\n"
+              "  wanfarm status renders --watch       until it ends; Ctrl-C leaves the run alone\n"
+              "  wanfarm status renders --json | jq .clips\n",
+          .flags = {{.names = "RUN",
+                     .value = "FOLDER",
+                     .help = "the output folder of a run that is at work or has ended (renders)",
+                     .set = into(options->run),
+                     .optional = true},
+                    {"--watch,-w", "", "show it again each second, until the run has ended", into(options->watch)},
+                    {"--json", "", "print one JSON object, with --watch one on each line", into(options->json)},
+                    {"--clips", "", "with --json: also every clip, as \"clip_list\"", into(options->clips)}},
+          .run = [options] { return status(*options); }};
+}
+
+}  // namespace wf

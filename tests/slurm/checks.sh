@@ -1,0 +1,50 @@
+# tests/slurm/checks.sh: what the tests in the lab expect of runs; sourced by them. Expects $work, the folder of all runs.
+# shellcheck shell=bash
+
+# The first thing that is not so ends the test.
+broken() { # WHAT [FOLDER]
+  echo "  $1"
+  scancel --full --signal=KILL --user=root # whatever hangs leaves the nodes to the next test
+  for file in "${2:-$work}"{,.out,.err,/log/*}; do [[ ! -f $file ]] || sed "s#^#  ${file##*/}: #" "$file"; done
+  exit 1
+}
+
+# As slurm/README.md has it. Only where a test calls srun: render.sbatch and --ranks set the variable themselves.
+own_srun() { SLURM_PMIX_FENCE=ring timeout --kill-after=3 "$1" srun --mpi=pmix "${@:2}"; } # SECONDS ARGUMENTS...
+
+# NAME SHA256 of each clip in a folder, in order.
+hashes() { # FOLDER
+  local file
+  for file in "$1"/*.json; do
+    [[ -f $file ]] && printf '%s %s\n' "${file##*/}" "$(grep -o '"frames_sha256": *"[0-9a-f]*"' "$file")"
+  done
+}
+
+expect_same_frames() { # FOLDER; the same as in the folder `alone`
+  [[ $(hashes "$1" | wc -l) == $(hashes alone | wc -l) ]] || broken 'not every clip was rendered' "$1"
+  [[ $(hashes "$1") == "$(hashes alone)" ]] || broken "other frames: $(diff <(hashes "$1") <(hashes alone))" "$1"
+}
+
+# What has become of a job: its exit code, once it has ended.
+exit_code() { # JOB [SECONDS]
+  local job
+  for ((i = 0; i < 10 * ${2:-20}; ++i)); do
+    job=$(scontrol show job --oneliner "$1") || break
+    [[ $job =~ JobState=(PENDING|RUNNING|COMPLETING) ]] || break
+    sleep 0.1
+  done
+  [[ $job =~ ExitCode=([0-9]+:[0-9]+) ]] && echo "${BASH_REMATCH[1]}"
+}
+
+# Runs the functions test_NAME, each in a shell of its own, and tells of each.
+run_tests() { # NAME...
+  local failed=0 name start result
+  for name in "$@"; do
+    start=$EPOCHREALTIME
+    if ("test_$name"); then result='ok     '; else
+      result='FAILED ' && failed=$((failed + 1))
+    fi
+    echo "$result $name ($(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms)"
+  done
+  ((failed == 0))
+}
