@@ -1,6 +1,7 @@
 #include "jobs/record/run_info.hpp"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/check.hpp"
@@ -89,15 +90,49 @@ std::optional<RunInfo> read_run_info(const Path& output) {
   }
 }
 
-void write_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints) {
-  WF_CHECK(jobs.size() == fingerprints.size());
+namespace {
+
+void write(const Path& output, const std::vector<ListedClip>& clips) {
   std::string text;
-  const Json first = jobs.empty() ? Json() : json_of(jobs.front());
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    const Json job = i == 0 ? first : difference(json_of(jobs[i]), first);
-    text += text_of({{"fingerprint", fingerprints[i]}, {"job", job}}, -1);
+  const Json first = clips.empty() ? Json() : json_of(clips.front().job);
+  for (std::size_t i = 0; i < clips.size(); ++i) {
+    const Json job = i == 0 ? first : difference(json_of(clips[i].job), first);
+    text += text_of({{"fingerprint", clips[i].fingerprint}, {"job", job}}, -1);
   }
   write_file(list_file(output), text);
+}
+
+std::vector<ListedClip> listed(const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints) {
+  WF_CHECK(jobs.size() == fingerprints.size());
+  std::vector<ListedClip> clips;
+  for (std::size_t i = 0; i < jobs.size(); ++i) clips.push_back({jobs[i], fingerprints[i]});
+  return clips;
+}
+
+/// The clips that the folder knows; none when its list is broken.
+std::vector<ListedClip> known_clips(const Path& output) {
+  try {
+    return read_clip_list(output);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+void write_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints) {
+  write(output, listed(jobs, fingerprints));
+}
+
+void add_to_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints) {
+  std::vector<ListedClip> clips = known_clips(output);
+  std::map<std::string, std::size_t> place;
+  for (std::size_t i = 0; i < clips.size(); ++i) place[clips[i].job.name] = i;
+  for (const ListedClip& clip : listed(jobs, fingerprints)) {
+    const auto [known, is_new] = place.try_emplace(clip.job.name, clips.size());
+    is_new ? clips.push_back(clip) : void(clips[known->second] = clip);
+  }
+  write(output, clips);
 }
 
 std::vector<ListedClip> read_clip_list(const Path& output) {

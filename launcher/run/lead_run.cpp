@@ -69,7 +69,8 @@ void write_run(const LedRun& led, const Groups& groups, const RankContext& rank,
   for (int i = 0; i < rank.agent.size(); ++i)
     info.ranks.push_back(
         {rank.agent.node(i), led.ranks.at(static_cast<std::size_t>(i)).device_name, groups.leader(groups.of(i))});
-  write_clip_list(led.run.output, led.run.jobs, led.earlier.fingerprints);
+  const auto write_clips = renders_whole_list(rank.options) ? write_clip_list : add_to_clip_list;
+  write_clips(led.run.output, led.run.jobs, led.earlier.fingerprints);
   write_run_info(led.run.output, info);
 }
 

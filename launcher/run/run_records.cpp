@@ -26,11 +26,6 @@ std::string requested(const RunOptions& options, const std::string& flag) {
   return found == options.request.end() ? "" : found->second;
 }
 
-bool renders_whole_list(const RunOptions& options) {
-  const std::string limit = requested(options, "--limit");
-  return requested(options, "--only").empty() && (limit.empty() || limit == "0");
-}
-
 /// What renders one clip of the run, but for its name, which follows.
 std::string command_of(const RunOptions& options) {
   if (const std::string prompt = requested(options, "--prompt"); !prompt.empty())
@@ -59,6 +54,13 @@ ClipResult::Status status_of(RunObserver::Ended how) {
 }
 
 }  // namespace
+
+bool renders_whole_list(const RunOptions& options) {
+  for (const char* const part : {"RUN", "--prompt", "--only"})
+    if (!requested(options, part).empty()) return false;
+  const std::string limit = requested(options, "--limit");
+  return limit.empty() || limit == "0";
+}
 
 RunRecords::RunRecords(const Setting& setting, const Predicted& predicted)
     : setting_(setting),

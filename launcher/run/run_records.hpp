@@ -21,6 +21,9 @@
 
 namespace wf {
 
+/// Whether the run is of a list, and of all its clips.
+bool renders_whole_list(const RunOptions& options);
+
 /// Clips are indices into the jobs. What cannot be written throws Error(storage).
 class RunRecords final : public RunObserver {
  public:
