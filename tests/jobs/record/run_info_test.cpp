@@ -137,8 +137,7 @@ TEST_F(RunFiles, ABrokenListIsNamedWithItsLine) {
   }
 }
 
-TEST(ClipList, APartOfTheListLeavesTheOtherClipsInTheirPlaces) {
-  const test::TempFolder folder;
+TEST_F(RunFiles, APartOfTheListLeavesTheOtherClipsInTheirPlaces) {
   std::vector<Job> jobs(3);
   for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].name = "c" + std::to_string(i), jobs[i].seed = 1;
   write_clip_list(folder.path(), jobs, {"f0", "f1", "f2"});
