@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <random>
+#include <string_view>
 #include <thread>
 
 #include "base/error.hpp"
@@ -68,6 +69,11 @@ Fault parse(const std::string& text) {
   return fault;
 }
 
+/// "denoise" is at every step, whichever expert does it.
+bool is_at(const Fault& fault, std::string_view point) {
+  return fault.point == point || (fault.point == "denoise" && (point == "high" || point == "low"));
+}
+
 bool comes_up(double chance) {
   static std::mutex mutex;
   static std::mt19937_64 random{std::random_device{}()};
@@ -95,18 +101,18 @@ void happen(const Fault& fault) {
 const std::vector<std::string>& fault_points() {
   static const std::vector<std::string> points{"start",  "load",    "text",          "high",         "low",
                                                "decode", "write",   "before_rename", "after_rename", "after_sidecar",
-                                               "store",  "journal", "checkpoint"};
+                                               "store",  "journal", "checkpoint",    "denoise"};
   return points;
 }
 
 void fault_point(const char* point) {
   for (const Fault& fault : faults)
-    if (fault.point == point && comes_up(fault.chance)) happen(fault);
+    if (is_at(fault, point) && comes_up(fault.chance)) happen(fault);
 }
 
 void prepare_faults(int rank) {
   const char* const text = std::getenv("WANFARM_FAULT");
-  if (!text) return;
+  if (!text || !*text) return;
   for (const std::string& part : split_at_commas(text))
     if (const Fault fault = parse(part); fault.rank.value_or(rank) == rank) faults.push_back(fault);
 }

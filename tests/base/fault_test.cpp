@@ -32,6 +32,14 @@ TEST(Fault, HappensAtItsPointOnly) {
   EXPECT_EXIT(pass("eio@store", "store"), testing::ExitedWithCode(15), "Input/output error");
 }
 
+TEST(Fault, AtDenoiseIsAtTheStepsOfBothExperts) {
+  for (const char* const point : {"high", "low"})
+    EXPECT_EXIT(pass("kill@denoise", point), testing::KilledBySignal(SIGKILL), "");
+  EXPECT_EXIT(pass("kill@denoise", "decode"), testing::ExitedWithCode(0), "");
+}
+
+TEST(Fault, NoneHappensWhereTheVariableIsEmpty) { EXPECT_EXIT(pass("", "high"), testing::ExitedWithCode(0), ""); }
+
 TEST(Fault, OfOneRankSparesTheOthers) {
   EXPECT_EXIT(pass("kill@high#1", "high", 1), testing::KilledBySignal(SIGKILL), "");
   EXPECT_EXIT(pass("kill@high#1", "high", 0), testing::ExitedWithCode(0), "");
