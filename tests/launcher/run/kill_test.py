@@ -186,7 +186,9 @@ class KillTest:
         passages, and so does every rank before it works: the run is started again with the same faults."""
         chance = 1.0
         if rank == 0:
-            chance = {"high": 0.2 / STEPS, "low": 0.2 / STEPS, "denoise": 0.1 / STEPS, "decode": 0.05, "journal": 0.03}.get(point, 0.2)
+            in_all_steps = {"high": 0.2, "low": 0.2, "denoise": 0.1}
+            others = {"decode": 0.05, "journal": 0.03}
+            chance = in_all_steps[point] / STEPS if point in in_all_steps else others.get(point, 0.2)
         if point in ("start", "load"):
             chance = 0.5
         return f"kill@{point}:{chance}#{rank}"
