@@ -13,18 +13,12 @@
 
 #include "base/error.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
 
 using Strings = std::vector<std::string>;
-
-Strings lines_of(const std::string& text) {
-  std::istringstream stream(text);
-  Strings lines;
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
-  return lines;
-}
 
 /// Waits up to 30 s for a condition.
 bool becomes_true(const std::function<bool()>& done) {

@@ -1,59 +1,13 @@
 // tests/jobs/schedule/dispatch_test.cpp: tests each rule of the dispatcher by itself, with a few groups.
-#include "jobs/schedule/dispatch.hpp"
-
 #include <gtest/gtest.h>
 
 #include <string>
 #include <utility>
 
+#include "tests/jobs/schedule/text_dispatch.hpp"
+
 namespace wf {
 namespace {
-
-constexpr Role high = Role::high, low = Role::low, resident = Role::resident;
-
-Job job(int width = 64, int priority = 0) {
-  Job job;
-  job.width = width;
-  job.priority = priority;
-  return job;
-}
-
-/// Predicted times in proportion to the width: at a width of 64, 26 s for high and 14 s for low.
-double seconds(const Job& job, Stage stage) {
-  if (stage == Stage::high) return 26 * job.width / 64.0;
-  return stage == Stage::low ? 14 * job.width / 64.0 : 0.1;
-}
-/// The same for a clip that has no steps in the stage `never`.
-double without(Stage never, const Job& job, Stage stage) { return stage == never ? 0 : seconds(job, stage); }
-
-/// An order as a short text: "GROUP: clip CLIP FIRST-LAST from HOLDER", "GROUP: change to ROLE" and so on.
-std::string to_text(const Order& order) {
-  const std::string to = std::to_string(order.group) + ": ";
-  if (const auto* work = std::get_if<Assignment>(&order.what))
-    return to + "clip " + std::to_string(work->clip) + " " + std::string(to_string(work->first)) + "-" +
-           std::string(to_string(work->last)) + (work->holder < 0 ? "" : " from " + std::to_string(work->holder));
-  if (const auto* change = std::get_if<ChangeRole>(&order.what))
-    return to + (change->role == high ? "change to high" : "change to low");
-  if (const auto* release = std::get_if<ReleaseState>(&order.what))
-    return to + "release clip " + std::to_string(release->clip);
-  return to + "no more work";
-}
-
-using Orders = std::vector<std::string>;
-
-/// A dispatcher that gives its orders as texts. By default a group changes its role only if no group has the other
-/// role.
-struct TextDispatch : Dispatch {
-  TextDispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups,
-               DispatchOptions options = {.change_seconds = 1e9}, const Predicted& predicted = seconds)
-      : Dispatch(jobs, groups, predicted, options) {}
-  Orders new_orders(double now = 0) {
-    Orders all;
-    for (const Order& order : orders(now)) all.push_back(to_text(order));
-    return all;
-  }
-  Orders orders_after_ask(int group, double now = 0) { return ask(group), new_orders(now); }
-};
 
 TEST(Dispatch, AResidentGroupTakesAClipFromTextToWrite) {
   TextDispatch dispatch({job(), job()}, {resident});
@@ -414,52 +368,6 @@ TEST(DispatchProtocol, ALostGroupMayNotReport) {
   dispatch.lost(0);
   EXPECT_TRUE(is_refused([&] { dispatch.ask(0); }));
   EXPECT_TRUE(is_refused([&] { dispatch.done(0, 0, {}); }));
-}
-
-// ---- What users ask for, and what earlier starts left
-
-TEST(Dispatch, WhilePausedNoClipBeginsAndThoseThatHaveBegunGoOn) {
-  TextDispatch dispatch({job(), job()}, {high, low});
-  dispatch.orders_after_ask(0);
-  dispatch.pause();
-  dispatch.handed_over(0, 0, {});
-  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "clip 1 has not begun";
-  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: clip 0 low-write from 0"});
-  dispatch.fetched(1, 0);
-  dispatch.done(1, 0, {});
-  EXPECT_FALSE(dispatch.over());
-  dispatch.resume();
-  EXPECT_EQ(dispatch.new_orders(), Orders{"0: clip 1 text-high"});
-}
-
-TEST(Dispatch, AClipThatIsGivenUpIsNotRenderedAndItsStateIsReleased) {
-  TextDispatch dispatch({job(), job()}, {high, low});
-  dispatch.orders_after_ask(0);
-  EXPECT_FALSE(dispatch.give_up(0)) << "a group works on it";
-  dispatch.handed_over(0, 0, {});
-  EXPECT_TRUE(dispatch.give_up(0));
-  EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"0: release clip 0"});
-  EXPECT_TRUE(dispatch.give_up(1));
-  EXPECT_TRUE(dispatch.over());
-  EXPECT_FALSE(dispatch.give_up(1)) << "it has been already";
-}
-
-TEST(Dispatch, AClipThatIsRetriedBeginsAnew) {
-  TextDispatch dispatch({job(), job()}, {high, low});
-  dispatch.orders_after_ask(0);
-  EXPECT_FALSE(dispatch.retry(0)) << "it has not failed";
-  EXPECT_FALSE(dispatch.failed(0, 0, Error::permanent));
-  EXPECT_TRUE(dispatch.retry(0));
-  EXPECT_FALSE(dispatch.retry(0));
-  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-high"}) << "it has its old turn, before clip 1";
-}
-
-TEST(Dispatch, LossesOfEarlierStartsCount) {
-  TextDispatch dispatch({job(), job()}, {resident, resident});
-  EXPECT_FALSE(dispatch.lost_before(0, 2)) << "two ranks are enough";
-  EXPECT_TRUE(dispatch.lost_before(1, 1));
-  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 1 text-write"});
-  EXPECT_EQ(dispatch.lost(0), std::vector<std::size_t>{1}) << "the second one";
 }
 
 }  // namespace

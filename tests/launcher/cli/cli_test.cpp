@@ -6,13 +6,12 @@
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/completion.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
 
 using testing::Test;
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 TEST(CommandLine, WithoutArgumentsItListsEveryVerb) {
   const TempFolder folder;

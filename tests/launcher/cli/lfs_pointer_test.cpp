@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -11,8 +12,6 @@ const std::string pointer =
     "version https://git-lfs.github.com/spec/v1\n"
     "oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n"
     "size 9996846672\n";
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A copy of the golden checkpoint as a clone without Git LFS has it.
 class LfsClone : public testing::Test {

@@ -4,9 +4,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <regex>
-#include <sstream>
 
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -62,13 +62,6 @@ TEST(Validate, CountsTheClipsOfAValidList) {
   EXPECT_EQ(outcome.out, "list.yaml: 3 clips, no errors\n");
 }
 
-std::vector<Json> lines(const std::string& text) {
-  std::vector<Json> values;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) values.push_back(Json::parse(line));
-  return values;
-}
-
 TEST(DryRun, FlagsOverridePromptsWhichOverrideDefaultsWhichOverrideBuiltInValues) {
   const TempFolder folder;
   write_file(folder / "list.yaml",
@@ -76,7 +69,7 @@ TEST(DryRun, FlagsOverridePromptsWhichOverrideDefaultsWhichOverrideBuiltInValues
              "10, shift: 9}\n  - {prompt: b, name: b}\n");
   const ProgramResult outcome = run(folder.path(), {"render", "list.yaml", "--dry-run", "--json", "--shift", "3"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const std::vector<Json> printed = lines(outcome.out);
+  const std::vector<Json> printed = json_lines_of(outcome.out);
   ASSERT_EQ(printed.size(), 3u);
   EXPECT_EQ(printed[0].at("job").at("shift"), 3.0) << "the flag";
   EXPECT_EQ(printed[0].at("job").at("steps"), 10) << "the prompt's map";

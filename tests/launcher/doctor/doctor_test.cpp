@@ -9,6 +9,7 @@
 #include "launcher/doctor/rank_findings.hpp"
 #include "launcher/doctor/rates.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -40,8 +41,6 @@ RankReports gpu_ranks(int ranks, int per_node) {
   }
   return reports;
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// The only finding that is not ok.
 Finding only_problem(const Findings& findings) {

@@ -12,6 +12,7 @@
 #include "jobs/record/history.hpp"
 #include "launcher/status/status_json.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -61,7 +62,6 @@ class Control : public ::testing::Test {
              !now.at("ranks").at(0).at("step").is_null();
     })) << status().dump(1);
   }
-  static bool has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
   TempFolder folder;
 };
@@ -72,7 +72,7 @@ TEST_F(Control, ReachesARunThatIsAtWork) {
   Program watching(folder.path(), {"status", "out", "--watch"});
   const ProgramResult pause = control({"pause"});
   EXPECT_EQ(pause.code, 0) << pause.err;
-  EXPECT_TRUE(has(pause.out, "pause: taken by the run on ")) << pause.out;
+  EXPECT_TRUE(contains(pause.out, "pause: taken by the run on ")) << pause.out;
   EXPECT_TRUE(comes_true([&] { return status().at("state") == "paused"; })) << status().dump(1);
   EXPECT_EQ(control({"resume"}).code, 0);
   EXPECT_EQ(control({"cancel", "3"}).code, 0);
@@ -85,13 +85,13 @@ TEST_F(Control, ReachesARunThatIsAtWork) {
 
   const ProgramResult watched = watching.wait();
   EXPECT_EQ(watched.code, 0) << watched.err;
-  EXPECT_TRUE(has(watched.out, "out: paused on ")) << watched.out;
-  EXPECT_TRUE(has(watched.out, "with exit code 75")) << "it ends with the run, and not before: " << watched.out;
+  EXPECT_TRUE(contains(watched.out, "out: paused on ")) << watched.out;
+  EXPECT_TRUE(contains(watched.out, "with exit code 75")) << "it ends with the run, and not before: " << watched.out;
   const ProgramResult ended = run(folder.path(), {"status", "out"});
-  EXPECT_TRUE(has(ended.out, "with exit code 75")) << ended.out;
+  EXPECT_TRUE(contains(ended.out, "with exit code 75")) << ended.out;
   const ProgramResult explained = run(folder.path(), {"explain", "out", "1"});
-  EXPECT_TRUE(has(explained.out, "given to rank 0")) << explained.out;
-  EXPECT_TRUE(has(explained.out, "Its state is on the disk")) << explained.out;
+  EXPECT_TRUE(contains(explained.out, "given to rank 0")) << explained.out;
+  EXPECT_TRUE(contains(explained.out, "Its state is on the disk")) << explained.out;
 }
 
 TEST_F(Control, WithoutARunLeavesOnlyWhatIsAboutClips) {
@@ -102,12 +102,12 @@ TEST_F(Control, WithoutARunLeavesOnlyWhatIsAboutClips) {
   for (const std::string action : {"drain", "pause", "resume"}) {
     const ProgramResult result = control({action});
     EXPECT_EQ(result.code, 3) << action;
-    EXPECT_TRUE(has(result.err, "no run is at work in out: there is nothing to " + action)) << result.err;
+    EXPECT_TRUE(contains(result.err, "no run is at work in out: there is nothing to " + action)) << result.err;
   }
   EXPECT_FALSE(std::filesystem::exists(folder / "out/.wanfarm/control")) << "nothing is left for a later run";
   const ProgramResult cancel = control({"cancel", "1", "2", "3"});
   EXPECT_EQ(cancel.code, 0) << cancel.err;
-  EXPECT_TRUE(has(cancel.out, "cancel takes effect when it is started again")) << cancel.out;
+  EXPECT_TRUE(contains(cancel.out, "cancel takes effect when it is started again")) << cancel.out;
   const ProgramResult again = run(folder.path(), render());
   EXPECT_NE(again.code, 75) << "all clips were cancelled before one began";
   EXPECT_EQ(status().at("clips").at("cancelled"), 3) << status().dump(1);
@@ -116,12 +116,12 @@ TEST_F(Control, WithoutARunLeavesOnlyWhatIsAboutClips) {
 TEST_F(Control, RefusesWhatMakesNoSense) {
   const ProgramResult no_run = control({"drain"});
   EXPECT_EQ(no_run.code, 2);
-  EXPECT_TRUE(has(no_run.err, "out: no run was ever recorded here")) << no_run.err;
+  EXPECT_TRUE(contains(no_run.err, "out: no run was ever recorded here")) << no_run.err;
   EXPECT_EQ(run(folder.path(), {"status", "out"}).code, 2);
   Journal(folder / "out").add({.kind = Event::began, .rank = 1, .text = "run"});
-  EXPECT_TRUE(has(control({"cancel"}).err, "cancel needs the names or numbers of the clips"));
-  EXPECT_TRUE(has(control({"pause", "1"}).err, "pause takes no clip"));
-  EXPECT_TRUE(has(control({"cancel", "9"}).err, "no clip '9' in the list of out"));
+  EXPECT_TRUE(contains(control({"cancel"}).err, "cancel needs the names or numbers of the clips"));
+  EXPECT_TRUE(contains(control({"pause", "1"}).err, "pause takes no clip"));
+  EXPECT_TRUE(contains(control({"cancel", "9"}).err, "no clip '9' in the list of out"));
   EXPECT_EQ(control({"cancel", "9"}).code, 2);
   EXPECT_EQ(control({"explode"}).code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder / "out/.wanfarm/control"));
@@ -131,7 +131,7 @@ TEST_F(Control, WithdrawsARequestThatTheRunDoesNotTake) {
   Journal(folder / "out").add({.kind = Event::began, .rank = 1, .text = "run"});  // as if it loaded its model
   const ProgramResult pause = control({"pause"});
   EXPECT_EQ(pause.code, 3);
-  EXPECT_TRUE(has(pause.err, "has not looked for 5 s; the request is withdrawn")) << pause.err;
+  EXPECT_TRUE(contains(pause.err, "has not looked for 5 s; the request is withdrawn")) << pause.err;
   EXPECT_TRUE(take_requests(folder / "out").empty());
 }
 

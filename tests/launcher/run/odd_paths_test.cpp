@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "jobs/output/publish.hpp"
 #include "jobs/record/results_tables.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -16,16 +16,6 @@ namespace {
 using Json = nlohmann::json;
 
 const std::string odd = "\xff\xc3(";  // no part of it is UTF-8
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-/// Every line as JSON; a line that is not UTF-8 is none.
-std::vector<Json> lines(const std::string& text) {
-  std::vector<Json> values;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) values.push_back(Json::parse(line));
-  return values;
-}
 
 /// Programs run in a folder whose name is not UTF-8, with a model, a list and a file of prompts whose names are not.
 class OddPaths : public testing::Test {
@@ -54,19 +44,19 @@ TEST_F(OddPaths, AListIsRenderedAndFoundFinished) {
   const std::string trace = "trace" + odd + ".json";
   const ProgramResult first = render({"--json", "--save-latents", "--png", "--trace", trace});
   ASSERT_EQ(first.code, 0) << first.err;
-  EXPECT_EQ(lines(first.out).back().at("summary").at("done"), 2);
+  EXPECT_EQ(json_lines_of(first.out).back().at("summary").at("done"), 2);
   for (const std::string name : {"clip-1.json", "clip-2.h5", "clip-1/00001.png", "results.csv", "results.jsonl",
                                  "metrics.prom", "log/rank-000.log"})
     EXPECT_TRUE(std::filesystem::exists(here / output / name)) << name;
   EXPECT_FALSE(Json::parse(read_file(here / trace)).at("traceEvents").empty());
   const ProgramResult second = render({"--json"});
-  EXPECT_EQ(lines(second.out).back().at("summary").at("skipped"), 2) << second.err;
+  EXPECT_EQ(json_lines_of(second.out).back().at("summary").at("skipped"), 2) << second.err;
 }
 
 TEST_F(OddPaths, ADryRunShowsThemAsFarAsTheyAreText) {
   const ProgramResult outcome = render({"--dry-run", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(lines(outcome.out).back().at("run").at("output"), "out\ufffd\ufffd(");
+  EXPECT_EQ(json_lines_of(outcome.out).back().at("run").at("output"), "out\ufffd\ufffd(");
   EXPECT_EQ(render({"--dry-run"}).code, 0);
 }
 
@@ -89,7 +79,7 @@ TEST_F(OddPaths, TheOtherCommandsTakeThem) {
     const ProgramResult outcome = run_here(command);
     EXPECT_EQ(outcome.code, 0) << command.front() << ": " << outcome.err << outcome.out;
     const bool json = std::ranges::count(command, "--json") > 0;
-    EXPECT_TRUE(!json || !lines(outcome.out).empty()) << command.front();
+    EXPECT_TRUE(!json || !json_lines_of(outcome.out).empty()) << command.front();
   }
   EXPECT_TRUE(Json::parse(read_file(here / results)).contains("command"));
   EXPECT_TRUE(std::filesystem::exists(here / ("films" + odd) / "rain.y4m"));

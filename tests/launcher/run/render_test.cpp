@@ -2,23 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/model_folder.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::json;
-
-std::vector<Json> lines(const std::string& text) {
-  std::vector<Json> values;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) values.push_back(Json::parse(line));
-  return values;
-}
 
 ProgramResult render(const TempFolder& folder, std::vector<std::string> flags = {}) {
   std::vector<std::string> arguments{"render",    "list.yaml", "--model", golden_model_folder(), "--output", "out",
@@ -32,7 +25,7 @@ TEST(Render, AListBecomesVideosAndSidecars) {
   write_file(folder / "list.yaml", small_list(2));
   const ProgramResult outcome = render(folder, {"--save-latents", "--png"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const std::vector<Json> said = lines(outcome.out);
+  const std::vector<Json> said = json_lines_of(outcome.out);
   ASSERT_EQ(said.size(), 3u) << outcome.out;
   EXPECT_EQ(said[2].at("summary").at("done"), 2);
   for (int i = 1; i <= 2; ++i) {
@@ -65,18 +58,18 @@ TEST(Render, VerboseShowsWhatRanksDoAndNotTheStatisticsOfEncoders) {
 TEST(Render, AFinishedClipIsRenderedAgainOnlyByForce) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2));
-  const std::vector<Json> first = lines(render(folder, {"--limit", "1"}).out);
+  const std::vector<Json> first = json_lines_of(render(folder, {"--limit", "1"}).out);
   ASSERT_EQ(first.size(), 2u);
   const auto written = [&] { return std::filesystem::last_write_time(folder / "out/clip-1.json"); };
   const auto before = written();
 
-  const std::vector<Json> second = lines(render(folder).out);
+  const std::vector<Json> second = json_lines_of(render(folder).out);
   ASSERT_EQ(second.size(), 3u);
   EXPECT_EQ(second[0].at("status"), "skipped");
   EXPECT_EQ(second[1].at("status"), "done");
   EXPECT_EQ(written(), before);
 
-  const std::vector<Json> forced = lines(render(folder, {"--force"}).out);
+  const std::vector<Json> forced = json_lines_of(render(folder, {"--force"}).out);
   ASSERT_EQ(forced.size(), 3u);
   EXPECT_EQ(forced[0].at("status"), "done");
   EXPECT_NE(written(), before);
@@ -86,8 +79,8 @@ TEST(Render, AFinishedClipIsRenderedAgainOnlyByForce) {
 TEST(Render, ADifferentRequestUnderTheSameNameIsRenderedAnew) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const std::vector<Json> first = lines(render(folder).out);
-  const std::vector<Json> other = lines(render(folder, {"--seed", "5"}).out);
+  const std::vector<Json> first = json_lines_of(render(folder).out);
+  const std::vector<Json> other = json_lines_of(render(folder, {"--seed", "5"}).out);
   ASSERT_EQ(other.size(), 2u);
   EXPECT_EQ(other[0].at("status"), "done");
   EXPECT_NE(other[0].at("frames_sha256"), first[0].at("frames_sha256"));
@@ -118,13 +111,13 @@ TEST(Render, AnEditedListRendersOnlyWhatIsNew) {
   const auto before = frames_by_prompt(folder);
   write_file(folder / "list.yaml", unnamed_list({"wind", "snow", "rain"}));
 
-  const std::vector<Json> told = lines(render(folder, {"--dry-run"}).out);
+  const std::vector<Json> told = json_lines_of(render(folder, {"--dry-run"}).out);
   EXPECT_EQ(told[0].at("status"), "waiting");
   EXPECT_EQ(told[1].at("status"), "finished") << "snow has the same place as before";
   EXPECT_EQ(told[2].at("status"), "renamed");
   EXPECT_EQ(told[2].at("of"), "0001-rain-s42");
 
-  const std::vector<Json> said = lines(render(folder).out);
+  const std::vector<Json> said = json_lines_of(render(folder).out);
   EXPECT_EQ(said.back().at("summary").at("done"), 1);
   EXPECT_EQ(said.back().at("summary").at("skipped"), 2);
   auto after = frames_by_prompt(folder);
@@ -137,17 +130,17 @@ TEST(Render, AnEditedListRendersOnlyWhatIsNew) {
 TEST(Render, AClipThatIsTwiceInTheListIsRenderedOnce) {
   const TempFolder folder;
   write_file(folder / "list.yaml", unnamed_list({"rain", "snow", "rain"}));
-  EXPECT_EQ(lines(render(folder, {"--dry-run"}).out)[2].at("status"), "copy");
+  EXPECT_EQ(json_lines_of(render(folder, {"--dry-run"}).out)[2].at("status"), "copy");
   const ProgramResult outcome = render(folder);
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(lines(outcome.out).back().at("summary").at("done"), 3);
+  EXPECT_EQ(json_lines_of(outcome.out).back().at("summary").at("done"), 3);
   const Path first = folder / "out/0001-rain-s42", third = folder / "out/0003-rain-s42";
   const Json sidecar = Json::parse(read_file(third.string() + ".json"));
   EXPECT_EQ(sidecar.at("job").at("name"), "0003-rain-s42");
   const std::string video = sidecar.at("video").at("file");
   EXPECT_EQ(video.rfind("0003-rain-s42.", 0), 0u);
   EXPECT_TRUE(std::filesystem::equivalent(folder / "out" / video, first.string() + Path(video).extension().string()));
-  EXPECT_EQ(lines(render(folder).out).back().at("summary").at("skipped"), 3);
+  EXPECT_EQ(json_lines_of(render(folder).out).back().at("summary").at("skipped"), 3);
 }
 
 TEST(Render, DryRunKnowsWhatIsFinished) {
@@ -155,7 +148,7 @@ TEST(Render, DryRunKnowsWhatIsFinished) {
   write_file(folder / "list.yaml", small_list(2));
   ASSERT_EQ(render(folder, {"--only", "clip-2"}).code, 0);
   const std::vector<std::string> before = files_below(folder.path());
-  const std::vector<Json> said = lines(render(folder, {"--dry-run"}).out);
+  const std::vector<Json> said = json_lines_of(render(folder, {"--dry-run"}).out);
   EXPECT_EQ(said[0].at("status"), "waiting");
   EXPECT_EQ(said[1].at("status"), "finished");
   EXPECT_EQ(files_below(folder.path()), before);
@@ -164,8 +157,8 @@ TEST(Render, DryRunKnowsWhatIsFinished) {
 TEST(Render, RandomSeedsAreDrawnOnce) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const std::vector<Json> first = lines(render(folder, {"--seed", "random"}).out);
-  const std::vector<Json> second = lines(render(folder, {"--seed", "random"}).out);
+  const std::vector<Json> first = json_lines_of(render(folder, {"--seed", "random"}).out);
+  const std::vector<Json> second = json_lines_of(render(folder, {"--seed", "random"}).out);
   EXPECT_EQ(second[0].at("status"), "skipped");
   EXPECT_EQ(second[0].at("seed"), first[0].at("seed"));
 }
@@ -175,7 +168,7 @@ TEST(Render, AFailingClipDoesNotStopTheOthers) {
   write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too much, name: too-much, guidance: 1e300}\n");
   const ProgramResult outcome = render(folder);
   EXPECT_EQ(outcome.code, 1) << outcome.err;
-  const std::vector<Json> said = lines(outcome.out);
+  const std::vector<Json> said = json_lines_of(outcome.out);
   EXPECT_EQ(said.back().at("summary").at("done"), 1);
   EXPECT_EQ(said.back().at("summary").at("failed"), 1);
   EXPECT_NE(outcome.err.find("job too-much"), std::string::npos) << outcome.err;
@@ -200,7 +193,7 @@ TEST(Render, WithoutAModelTheOneThatComesWithWanfarmIsTaken) {
   const Json sidecar = Json::parse(read_file(folder / "renders/clip-1.json"));
   const ModelFolder shipped = find_model(Path(WF_REPOSITORY) / "models/shapes");
   EXPECT_EQ(sidecar.at("recipe").at("model_id"), identity(shipped));
-  const auto video = read_video(folder / "renders" / lines(outcome.out)[0].at("file").get<std::string>());
+  const auto video = read_video(folder / "renders" / json_lines_of(outcome.out)[0].at("file").get<std::string>());
   std::vector<std::uint8_t> frame(32 * 32 * 3);
   ASSERT_TRUE(video->next(frame));
   const auto [least, most] = std::minmax_element(frame.begin(), frame.end());
@@ -238,7 +231,7 @@ TEST(Generate, WritesTheFileThatWasNamed) {
 TEST(Compare, AVideoEqualsItself) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1));
-  const std::string file = "out/" + lines(render(folder).out)[0].at("file").get<std::string>();
+  const std::string file = "out/" + json_lines_of(render(folder).out)[0].at("file").get<std::string>();
   const ProgramResult outcome = run(folder.path(), {"compare", file, file});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.out.find("MAE   0 "), std::string::npos) << outcome.out;

@@ -7,21 +7,13 @@
 #include <sstream>
 
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::json;
 using Flags = std::vector<std::string>;
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) all.push_back(line);
-  return all;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A clip whose latents become NaN: it fails for good at the first attempt.
 std::string bad_clip(const std::string& name) {
@@ -64,10 +56,10 @@ TEST_F(RunFiles, TablesSayHowEachClipEnded) {
   const ProgramResult outcome = render({"--json"});
   ASSERT_EQ(outcome.code, 1) << outcome.err;
   std::string printed;
-  for (const std::string& line : lines(outcome.out))
+  for (const std::string& line : lines_of(outcome.out))
     if (!contains(line, "\"summary\"")) printed += line + "\n";
   EXPECT_EQ(content("out/results.jsonl"), printed);
-  const std::vector<std::string> rows = lines(content("out/results.csv"));
+  const std::vector<std::string> rows = lines_of(content("out/results.csv"));
   ASSERT_EQ(rows.size(), 4u);
   EXPECT_TRUE(rows[1].ends_with(",clip-1.y4m,,1,0")) << rows[1];
   const std::string metrics = content("out/metrics.prom");
@@ -83,7 +75,7 @@ TEST_F(RunFiles, TheJobLogHoldsTheAttemptsOfAllRuns) {
   list(small_list(1) + bad_clip("too-much"));
   for (int i = 0; i < 2; ++i) EXPECT_EQ(render({"--joblog", "job.log"}).code, 1);
   std::multimap<std::string, std::vector<std::string>> by_seq;
-  for (const std::string& line : lines(content("job.log"))) {
+  for (const std::string& line : lines_of(content("job.log"))) {
     std::vector<std::string> cells;
     std::istringstream in(line);
     for (std::string cell; std::getline(in, cell, '\t');) cells.push_back(cell);
@@ -106,7 +98,7 @@ TEST_F(RunFiles, FiveClipsInARowThatFailAlikeHoldTheRun) {
   const ProgramResult held = render({"--json"}, "throw@decode");
   EXPECT_EQ(held.code, 4) << held.err;
   EXPECT_TRUE(contains(held.err, "5 clips in a row failed with `internal` within a minute")) << held.err;
-  EXPECT_GE(Json::parse(lines(held.out).back()).at("summary").at("left"), 1);
+  EXPECT_GE(Json::parse(lines_of(held.out).back()).at("summary").at("left"), 1);
   EXPECT_EQ(Json::parse(content("out/.wanfarm/summary.json")).at("exit_code"), 4);
   const ProgramResult again = render();
   EXPECT_EQ(again.code, 0) << "the same command goes on: " << again.err;
@@ -116,7 +108,7 @@ TEST_F(RunFiles, WithKeepGoingTheWholeListIsTried) {
   list(small_list(6));
   const ProgramResult outcome = render({"--json", "--keep-going", "--max-failures", "1"}, "throw@decode");
   EXPECT_EQ(outcome.code, 1) << outcome.err;
-  EXPECT_EQ(Json::parse(lines(outcome.out).back()).at("summary").at("failed"), 6);
+  EXPECT_EQ(Json::parse(lines_of(outcome.out).back()).at("summary").at("failed"), 6);
 }
 
 TEST_F(RunFiles, MoreFailuresThanAllowedHoldTheRun) {
@@ -180,7 +172,7 @@ TEST_F(OnFinish, IsRunOnceHoweverOftenRanksAreStarted) {
   const ProgramResult lost = render({"--ranks", "2", "--restarts", "1", "--on-finish", tell}, "kill@load#0");
   EXPECT_EQ(lost.code, 1) << lost.err;
   EXPECT_TRUE(contains(lost.err, "it is started again")) << lost.err;
-  ASSERT_EQ(lines(content("told")).size(), 1u) << content("told");
+  ASSERT_EQ(lines_of(content("told")).size(), 1u) << content("told");
   EXPECT_EQ(content("told"), "1 done 0 failed 0 left 3" + in_out());
   std::filesystem::remove(folder / "told");
   EXPECT_EQ(render({"--ranks", "2", "--on-finish", tell}).code, 0);

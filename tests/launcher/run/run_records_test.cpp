@@ -4,21 +4,11 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
-
 #include "tests/temp_folder.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
-
-std::vector<std::string> lines(const std::string& text) {
-  std::vector<std::string> all;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) all.push_back(line);
-  return all;
-}
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 const Error lost_twice(Error::permanent, "it is set aside");
 
@@ -71,8 +61,8 @@ TEST_F(Records, AClipThatIsLostWithTwoRanksIsSetAside) {
   records->quarantined(2, lost_twice);
   EXPECT_EQ(records->summary(0).quarantined, 1u);
   EXPECT_EQ(exit_code(Summary{.done = 3, .quarantined = 1}), 1);
-  EXPECT_EQ(lines(content("results.csv")).back(), "1,c,42,quarantined,0.000,,it is set aside,2,0");
-  const std::vector<std::string> log = lines(read_file(options.joblog));
+  EXPECT_EQ(lines_of(content("results.csv")).back(), "1,c,42,quarantined,0.000,,it is set aside,2,0");
+  const std::vector<std::string> log = lines_of(read_file(options.joblog));
   ASSERT_EQ(log.size(), 2u) << "the attempt that was lost with the group of rank 3; b goes on";
   EXPECT_TRUE(log[1].starts_with("3\tn2\t")) << log[1];
   EXPECT_TRUE(log[1].ends_with("\t1\t0\twanfarm render prompts.yaml --only c")) << log[1];
@@ -89,7 +79,7 @@ TEST_F(Records, WhatFailsFailsWithItsCopies) {
   EXPECT_EQ(records->summary(0).left, 4u) << "it is tried again";
   assign(0, 0);
   records->failed(0, Error(Error::permanent, "NaN"), false);
-  const std::vector<std::string> rows = lines(content("results.csv"));
+  const std::vector<std::string> rows = lines_of(content("results.csv"));
   ASSERT_EQ(rows.size(), 3u);
   EXPECT_EQ(rows[1], "1,a,42,failed,0.000,,NaN,2,0");
   EXPECT_EQ(rows[2], "1,d,42,failed,0.000,,NaN,2,0");
@@ -123,7 +113,7 @@ TEST_F(Records, AnAttemptThatADrainEndsIsLogged) {
   records->handed_over(0, {});
   assign(0, 2);
   records->interrupted(0, Stage::low, 75);
-  const std::vector<std::string> log = lines(read_file(options.joblog));
+  const std::vector<std::string> log = lines_of(read_file(options.joblog));
   ASSERT_EQ(log.size(), 2u) << "one attempt, though two groups had it";
   EXPECT_TRUE(contains(log[1], "\t75\t0\t")) << log[1];
   EXPECT_TRUE(log[1].starts_with("1\tn2\t")) << log[1];

@@ -14,6 +14,7 @@
 #include "base/sha256.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -194,13 +195,6 @@ TEST_F(VideoCheck, NeverHoldsAWholeFile) {
   for (const Verify verify : all_checks) EXPECT_EQ(fault(verify, sidecar), "");
 }
 
-std::vector<Json> lines(const std::string& text) {
-  std::vector<Json> values;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) values.push_back(Json::parse(line));
-  return values;
-}
-
 ProgramResult render(const TempFolder& folder, std::vector<std::string> flags) {
   std::vector<std::string> arguments{"render",    "list.yaml", "--model", golden_model_folder(), "--output", "out",
                                      "--threads", "1",         "--json"};
@@ -212,7 +206,7 @@ ProgramResult render(const TempFolder& folder, std::vector<std::string> flags) {
 std::map<std::string, std::string> statuses(const ProgramResult& outcome) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   std::map<std::string, std::string> all;
-  for (const Json& line : lines(outcome.out))
+  for (const Json& line : json_lines_of(outcome.out))
     if (line.contains("name")) all[line.at("name")] = line.at("status");
   return all;
 }
@@ -245,9 +239,9 @@ TEST(Render, ColorReachesTheFileAndLeavesTheFramesAlone) {
     const std::string content = read_file(folder / "out/clip-1.y4m");
     return content.substr(0, content.find('\n'));
   };
-  const auto usual = lines(render(folder, {"--codec", "y4m"}).out);
+  const auto usual = json_lines_of(render(folder, {"--codec", "y4m"}).out);
   EXPECT_TRUE(first_line().ends_with("XMATRIX=BT709")) << first_line();
-  const auto other = lines(render(folder, {"--codec", "y4m", "--color", "bt601", "--force"}).out);
+  const auto other = json_lines_of(render(folder, {"--codec", "y4m", "--color", "bt601", "--force"}).out);
   EXPECT_TRUE(first_line().ends_with("XMATRIX=BT601")) << first_line();
   EXPECT_EQ(other.at(0).at("frames_sha256"), usual.at(0).at("frames_sha256"));
 }

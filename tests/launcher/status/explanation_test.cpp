@@ -10,6 +10,7 @@
 #include "jobs/record/advice.hpp"
 #include "tests/launcher/status/told_run.hpp"
 #include "tests/temp_folder.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -25,7 +26,6 @@ class Explanation : public ::testing::Test {
   static std::string of(std::size_t clip, const RunHistory& history = told_run(), double at = test::now) {
     return explanation_text(history, clip, "renders", at, {});
   }
-  static bool has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 };
 
 TEST_F(Explanation, OfAFailedClipTellsItsAttemptsTheCauseAndWhatToDo) {
@@ -53,38 +53,38 @@ to do     Give it a smaller size or fewer frames, or render with --placement
 
 TEST_F(Explanation, OfAClipThatWasSetAsideNamesTheLostRank) {
   const std::string text = of(4);
-  EXPECT_TRUE(has(text, "14:04:10  rank 2 (n2) is lost: sends nothing for 8 s")) << text;
-  EXPECT_TRUE(has(text, "14:04:11  set aside: two ranks were lost with it")) << text;
-  EXPECT_TRUE(has(text, "--only 0005-kite --ranks 1")) << text;
+  EXPECT_TRUE(contains(text, "14:04:10  rank 2 (n2) is lost: sends nothing for 8 s")) << text;
+  EXPECT_TRUE(contains(text, "14:04:11  set aside: two ranks were lost with it")) << text;
+  EXPECT_TRUE(contains(text, "--only 0005-kite --ranks 1")) << text;
 }
 
 TEST_F(Explanation, OfADoneClipTellsWhatItTookAndNothingToDo) {
   const std::string text = of(0);
-  EXPECT_TRUE(has(text, "14:05:00  done in 80.5 s of work: 0001-kite.mp4")) << text;
-  EXPECT_TRUE(has(text, "took      high 50.0 s, low 30.5 s")) << text;
-  EXPECT_FALSE(has(text, "to do")) << text;
+  EXPECT_TRUE(contains(text, "14:05:00  done in 80.5 s of work: 0001-kite.mp4")) << text;
+  EXPECT_TRUE(contains(text, "took      high 50.0 s, low 30.5 s")) << text;
+  EXPECT_FALSE(contains(text, "to do")) << text;
 }
 
 TEST_F(Explanation, OfAClipThatNobodyTouchedSaysSo) {
-  EXPECT_TRUE(has(of(5), "Nothing has happened to it yet.")) << of(5);
-  EXPECT_TRUE(has(of(5), "cause     It has not begun.")) << of(5);
+  EXPECT_TRUE(contains(of(5), "Nothing has happened to it yet.")) << of(5);
+  EXPECT_TRUE(contains(of(5), "cause     It has not begun.")) << of(5);
 }
 
 TEST_F(Explanation, OfARunningClipSaysWhetherTheRunIsStillThere) {
-  EXPECT_TRUE(has(of(2), "cause     It is being rendered.")) << of(2);
+  EXPECT_TRUE(contains(of(2), "cause     It is being rendered.")) << of(2);
   const std::string silent = of(2, told_run(), test::now + 60);
-  EXPECT_TRUE(has(silent, "cause     It was being rendered when the run fell silent")) << silent;
+  EXPECT_TRUE(contains(silent, "cause     It was being rendered when the run fell silent")) << silent;
 }
 
 TEST_F(Explanation, SaysThatAStateIsKept) {
   const test::TempFolder folder;
   RunHistory history = told_run();
   history.output = folder.path();
-  EXPECT_FALSE(has(of(5, history), "\nkept"));
+  EXPECT_FALSE(contains(of(5, history), "\nkept"));
   const Path state = OutputFolder(folder.path()).stored_state("f6");
   make_folder(state.parent_path());
   write_file(state, "");
-  EXPECT_TRUE(has(of(5, history), "kept      Its state is on the disk: it goes on from there.")) << of(5, history);
+  EXPECT_TRUE(contains(of(5, history), "kept      Its state is on the disk: it goes on from there.")) << of(5, history);
 }
 
 TEST_F(Explanation, GivesAdviceOnEveryKindOfError) {
