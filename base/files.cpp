@@ -103,6 +103,12 @@ void publish_file(const Path& part, const Path& final_name) {
   flush_folder(final_name.parent_path());
 }
 
+bool ends_in_a_line(const Path& path) {
+  const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char last = '\n';
+  return ::lseek(fd.get(), -1, SEEK_END) >= 0 && ::read(fd.get(), &last, 1) == 1 && last != '\n';
+}
+
 AppendFile::AppendFile(const Path& path)
     : path_(path), fd_(step(FileStep::open, path, "cannot be opened", [&] {
         return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);

@@ -38,6 +38,10 @@ void publish_file(const Path& part, const Path& final_name);
 /// that name is in the way.
 void make_folder(const Path& folder);
 
+/// Whether the file ends within a line, as after the death of a process that was writing one. False for a file that is
+/// empty, or cannot be read.
+bool ends_in_a_line(const Path& path);
+
 /// A file that grows at its end, such as a journal. append() and flush() may be called at the same time.
 class AppendFile {
  public:

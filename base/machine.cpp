@@ -18,9 +18,12 @@ struct Surroundings {
   bool operator==(const Surroundings&) const = default;
 };
 
-Surroundings own_surroundings() {
-  std::error_code unreadable;
-  return {boot_id(), std::filesystem::read_symlink("/proc/self/ns/pid", unreadable).string()};
+const Surroundings& own_surroundings() {
+  static const Surroundings own = [] {
+    std::error_code unreadable;
+    return Surroundings{boot_id(), std::filesystem::read_symlink("/proc/self/ns/pid", unreadable).string()};
+  }();
+  return own;
 }
 
 /// When a process began, in ticks since its machine did; empty when there is none of that number, or one that is dead
@@ -51,7 +54,7 @@ std::string boot_id() {
 }
 
 std::string process_identity() {
-  const Surroundings here = own_surroundings();
+  const Surroundings& here = own_surroundings();
   const std::string process = std::to_string(::getpid()), begin = begin_of(process);
   if (!here.known() || begin.empty()) return "";
   return here.kernel + " " + here.namespace_id + " " + process + " " + begin;
@@ -64,5 +67,7 @@ bool has_ended(const std::string& identity) {
   if (!(parts >> its.kernel >> its.namespace_id >> process >> begin)) return false;
   return its == own_surroundings() && begin_of(process) != begin;
 }
+
+bool has_ended(pid_t process) { return begin_of(std::to_string(process)).empty(); }
 
 }  // namespace wf

@@ -1,6 +1,8 @@
 // base/machine.hpp: names of this machine and this process that other machines and processes can compare with theirs.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 namespace wf {
@@ -20,5 +22,7 @@ std::string process_identity();
 /// True when the process of that identity is known to have ended. False while it runs, and when that cannot be seen
 /// from here: it is on another machine, in another container, or its machine has been started again since.
 bool has_ended(const std::string& identity);
+/// True when no process has this number here, or one that is dead and has only not been waited for.
+bool has_ended(pid_t process);
 
 }  // namespace wf

@@ -34,6 +34,10 @@ std::vector<std::string> split_at_commas(const std::string& text) {
   return parts;
 }
 
+std::string count_text(std::size_t count, const std::string& thing) {
+  return std::to_string(count) + " " + thing + (count == 1 ? "" : "s");
+}
+
 std::string duration_text(double seconds) {
   const long whole = std::lround(std::max(seconds, 0.0));
   std::array<char, 64> text{};

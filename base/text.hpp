@@ -1,6 +1,7 @@
 // base/text.hpp: short texts for people: joined lists, durations, sizes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@ std::string join(const std::vector<std::string>& texts, const std::string& betwe
 
 /// The parts of a comma-separated text, empty ones included: "-v,--verbose" -> {"-v", "--verbose"}.
 std::vector<std::string> split_at_commas(const std::string& text);
+
+/// "1 clip", "2 clips".
+std::string count_text(std::size_t count, const std::string& thing);
 
 /// A duration in seconds, rounded to whole ones: "4:12", from an hour on "1:04:12". Negative durations count as 0.
 std::string duration_text(double seconds);

@@ -29,24 +29,20 @@ std::vector<Value> gather(const Value& own, int size) {
   return all;
 }
 
-/// The host name of each rank. Collective.
-std::vector<std::string> gather_hosts(int size) {
-  std::array<char, MPI_MAX_PROCESSOR_NAME> own{};
-  int length = 0;
-  WF_MPI(MPI_Get_processor_name(own.data(), &length));
-  std::vector<std::string> hosts;
-  for (const auto& name : gather(own, size)) hosts.emplace_back(name.data());
-  return hosts;
+/// The text of each rank; "" where it has 256 bytes or more. Collective.
+std::vector<std::string> gather_texts(const std::string& own, int size) {
+  std::array<char, 256> bytes{};
+  if (own.size() < bytes.size()) std::ranges::copy(own, bytes.begin());
+  std::vector<std::string> texts;
+  for (const auto& text : gather(bytes, size)) texts.emplace_back(text.data());
+  return texts;
 }
 
-/// The process_identity() of each rank. Collective.
-std::vector<std::string> gather_processes(int size) {
-  std::array<char, 256> own{};
-  const std::string identity = process_identity();
-  if (identity.size() < own.size()) std::ranges::copy(identity, own.begin());
-  std::vector<std::string> processes;
-  for (const auto& process : gather(own, size)) processes.emplace_back(process.data());
-  return processes;
+std::string processor_name() {
+  std::array<char, MPI_MAX_PROCESSOR_NAME> name{};
+  int length = 0;
+  WF_MPI(MPI_Get_processor_name(name.data(), &length));
+  return name.data();
 }
 
 /// The lowest rank of those that MPI could let share memory with this one. Collective.
@@ -148,8 +144,9 @@ World::World() {
   int size = 0;
   WF_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &rank_));
   WF_MPI(MPI_Comm_size(MPI_COMM_WORLD, &size));
-  hosts_ = node_names(gather(NodeKey{first_rank_of_node(rank_), shared_memory()}, size), gather_hosts(size));
-  processes_ = gather_processes(size);
+  hosts_ = node_names(gather(NodeKey{first_rank_of_node(rank_), shared_memory()}, size),
+                      gather_texts(processor_name(), size));
+  processes_ = gather_texts(process_identity(), size);
   place_ = node_place(hosts_, rank_);
 }
 

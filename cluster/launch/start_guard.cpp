@@ -12,9 +12,9 @@
 #include <set>
 #include <string>
 
+#include "base/machine.hpp"
 #include "cluster/launch/rank_processes.hpp"
 #include "cluster/launch/start_ranks.hpp"
-#include "cluster/proc_file.hpp"
 
 namespace wf {
 namespace {
@@ -35,11 +35,6 @@ std::size_t ranks_by_mpirun(pid_t launcher) {
   const char* const size = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
   const bool is_mpirun = name == "orterun" || name == "orted" || name == "prterun" || name == "prte" || name == "prted";
   return is_mpirun && size ? std::strtoul(size, nullptr, 10) : 0;
-}
-
-bool has_ended(pid_t process) {
-  const std::string state = proc_value("/proc/" + std::to_string(process) + "/status", "State");
-  return state.empty() || state[0] == 'Z' || state[0] == 'X';
 }
 
 void watch(const std::stop_token& stop, pid_t launcher) {

@@ -18,16 +18,15 @@ namespace fs = std::filesystem;
 
 using Seeds = std::map<std::string, std::int64_t>;
 
-Path hidden(const Path& output) { return output / ".wanfarm"; }
-Path nonce_file(const Path& output) { return hidden(output) / "word"; }
+Path nonce_file(const Path& output) { return hidden_folder(output) / "word"; }
 
 /// Creates the folders that a run needs, and returns the file to lock.
 Path create_folders(const Path& output) {
   make_folder(output);
-  make_folder(hidden(output) / "work");
-  make_folder(hidden(output) / "store");
-  make_folder(hidden(output) / "thumbs");
-  return hidden(output) / "lock";
+  make_folder(hidden_folder(output) / "work");
+  make_folder(hidden_folder(output) / "store");
+  make_folder(hidden_folder(output) / "thumbs");
+  return hidden_folder(output) / "lock";
 }
 
 void remove_tree(const Path& path) {
@@ -63,21 +62,24 @@ Seeds read_seeds(const Path& file) {
 
 }  // namespace
 
+Path hidden_folder(const Path& output) { return output / ".wanfarm"; }
+
 RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_folders(output)) { sweep(); }
 
 void RunFolder::sweep() const {
-  for (const auto& left : fs::directory_iterator(hidden(output()) / "work")) remove_tree(left.path());
-  for (const Path& folder : {hidden(output()), hidden(output()) / "store", hidden(output()) / "thumbs"})
+  for (const auto& left : fs::directory_iterator(hidden_folder(output()) / "work")) remove_tree(left.path());
+  for (const Path& folder :
+       {hidden_folder(output()), hidden_folder(output()) / "store", hidden_folder(output()) / "thumbs"})
     for (const auto& left : fs::directory_iterator(folder))
       if (left.path().extension() == ".part") remove_tree(left.path());
 }
 
-Path OutputFolder::part(const std::string& file) const { return hidden(output_) / "work" / (file + ".part"); }
+Path OutputFolder::part(const std::string& file) const { return hidden_folder(output_) / "work" / (file + ".part"); }
 Path OutputFolder::stored_state(const std::string& fingerprint) const {
-  return hidden(output_) / "store" / (fingerprint + ".h5");
+  return hidden_folder(output_) / "store" / (fingerprint + ".h5");
 }
 Path OutputFolder::contact_sheet(const std::string& fingerprint, const std::string& ending) const {
-  return hidden(output_) / "thumbs" / (fingerprint + "." + ending);
+  return hidden_folder(output_) / "thumbs" / (fingerprint + "." + ending);
 }
 
 std::string OutputFolder::write_nonce() const {
@@ -113,7 +115,7 @@ void OutputFolder::finish(const Sidecar& sidecar) const {
 }
 
 void RunFolder::draw_seeds(std::vector<Job>& jobs) const {
-  const Path file = hidden(output()) / "seeds.json";
+  const Path file = hidden_folder(output()) / "seeds.json";
   Seeds seeds = read_seeds(file);
   const std::size_t known = seeds.size();
   std::unordered_map<std::string, int> equal_jobs;

@@ -14,6 +14,9 @@
 
 namespace wf {
 
+/// OUTPUT/.wanfarm, for what is not for users: work, states, records.
+Path hidden_folder(const Path& output);
+
 /// The output folder as all processes of a run use it, while one of them holds its lock (RunFolder). Any thread may
 /// call any function. Functions that write throw Error(storage).
 class OutputFolder {

@@ -29,6 +29,12 @@ Sidecar from(const Json& json) {
 
 }  // namespace
 
+double total_seconds(const std::map<std::string, double>& seconds) {
+  double sum = 0;
+  for (const auto& [stage, spent] : seconds) sum += spent;
+  return sum;
+}
+
 std::string to_json(const Sidecar& sidecar) {
   Json json = {{"job", json_of(sidecar.job)},
                {"recipe", json_of(sidecar.recipe)},

@@ -28,6 +28,9 @@ struct Sidecar {
   std::string file_sha256 = {};            ///< Of the video file. Empty in a sidecar that an older version wrote.
 };
 
+/// The sum over all stages.
+double total_seconds(const std::map<std::string, double>& seconds);
+
 /// The sidecar as indented JSON that ends in a newline.
 std::string to_json(const Sidecar& sidecar);
 /// The inverse of to_json(). Throws Error(input) when the text is not a sidecar.

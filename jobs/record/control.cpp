@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/machine.hpp"
+#include "jobs/output/publish.hpp"
 
 namespace wf {
 namespace {
@@ -21,7 +22,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 5> names{"drain", "pause", "resume", "cancel", "retry"};
 
-Path control_folder(const Path& output) { return output / ".wanfarm" / "control"; }
+Path control_folder(const Path& output) { return hidden_folder(output) / "control"; }
 
 /// A name that no other request has, and that comes behind those of earlier requests.
 std::string request_name() {
@@ -60,6 +61,10 @@ std::optional<ControlRequest> read_request(const Path& file) {
 }  // namespace
 
 std::string_view to_string(ControlRequest::Action action) noexcept { return names[action]; }
+
+bool is_about_clips(ControlRequest::Action action) noexcept {
+  return action == ControlRequest::cancel || action == ControlRequest::retry;
+}
 
 Path leave_request(const Path& output, const ControlRequest& request) {
   make_folder(control_folder(output));

@@ -17,6 +17,8 @@ struct ControlRequest {
   bool operator==(const ControlRequest&) const = default;
 };
 std::string_view to_string(ControlRequest::Action action) noexcept;
+/// Whether the action is about clips: it then makes sense without a run, too, for the next one.
+bool is_about_clips(ControlRequest::Action action) noexcept;
 
 /// Leaves the request and returns its file, which vanishes when the run has obeyed. Throws Error(storage).
 Path leave_request(const Path& output, const ControlRequest& request);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "jobs/output/publish.hpp"
 #include "jobs/record/crc32c.hpp"
 
 namespace wf {
@@ -148,6 +149,8 @@ bool read_member(Members& members, std::string_view key, Event& event) {
 }
 
 }  // namespace
+
+Path journal_file(const Path& output) { return hidden_folder(output) / "journal.jsonl"; }
 
 EventScan for_each_event(std::string_view text, const std::function<void(std::string_view)>& intact) {
   EventScan scan;

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/files.hpp"
 #include "jobs/record/event.hpp"
 
 namespace wf {
@@ -17,6 +18,9 @@ inline constexpr std::string_view line_beginning = "{\"e\":";
 inline constexpr std::string_view crc_beginning = ",\"crc\":\"";
 inline constexpr std::string_view line_end = "\"}";
 inline constexpr std::size_t crc_digits = 8;
+
+/// OUTPUT/.wanfarm/journal.jsonl.
+Path journal_file(const Path& output);
 
 std::optional<Event::Kind> kind_named(std::string_view name) noexcept;
 

@@ -121,6 +121,10 @@ std::size_t RunHistory::find(std::string_view which) const {
   return found.front();
 }
 
+std::size_t count_clips(const RunHistory& history, ClipState state) {
+  return static_cast<std::size_t>(std::ranges::count(history.clips, state, &ClipHistory::state));
+}
+
 Liveness liveness(const RunHistory& history, double now) {
   constexpr double silence = 15;
   if (history.exit_code) return Liveness::ended;
@@ -157,7 +161,7 @@ void RunWatch::State::update() {
                                   ": no run was ever recorded here (wanfarm render LIST --output " +
                                   history.output.string() + " starts one)");
   std::error_code none;
-  const auto written = std::filesystem::last_write_time(history.output / ".wanfarm" / "run.json", none);
+  const auto written = std::filesystem::last_write_time(run_info_file(history.output), none);
   const bool new_list =
       std::exchange(epoch, journal.last_epoch) != journal.last_epoch || info_written != written || !goes_on;
   info_written = written;

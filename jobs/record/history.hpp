@@ -50,6 +50,9 @@ struct RunHistory {
   std::size_t find(std::string_view which) const;
 };
 
+/// How many clips are in this state.
+std::size_t count_clips(const RunHistory& history, ClipState state);
+
 /// What a reader can tell of the process that writes: its exit is known, or when it was last heard of.
 enum class Liveness { alive, ended, silent };
 /// `now`: Unix time. Silent: it has not ended, and its status is older than 15 s.

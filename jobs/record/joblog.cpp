@@ -2,17 +2,15 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <fstream>
-
 namespace wf {
 namespace {
 
 /// What has to precede the next line: the head line, the end of a torn line, or nothing.
 std::string beginning(const Path& file) {
-  std::ifstream old(file, std::ios::binary | std::ios::ate);
-  if (!old || old.tellg() <= 0) return "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
-  old.seekg(-1, std::ios::end);
-  return old.peek() == '\n' ? "" : "\n";
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(file, error);
+  if (error || bytes == 0) return "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+  return ends_in_a_line(file) ? "\n" : "";
 }
 
 std::string on_one_line(std::string text) {

@@ -29,9 +29,12 @@ std::string read_whole(const Path& file) {
   }
 }
 
-std::int64_t last_epoch_in(std::string_view text) {
+std::int64_t last_epoch_of(const Path& output) {
+  std::error_code error;
+  if (!std::filesystem::exists(journal_file(output), error)) return 0;
   std::int64_t last = 0;
-  for_each_event(text, [&](std::string_view event) { last = std::max(last, epoch_of(event)); });
+  for_each_event(read_whole(journal_file(output)),
+                 [&](std::string_view event) { last = std::max(last, epoch_of(event)); });
   return last;
 }
 
@@ -40,14 +43,14 @@ std::int64_t last_epoch_in(std::string_view text) {
 /// add() writes under `mutex`. A flush takes long on some disks, so it holds only `flushing`, and events are added
 /// meanwhile.
 struct Journal::Open {
-  explicit Open(const Path& output);
+  Open(const Path& output, std::int64_t last_epoch);
   void write(const std::string& line);
   void flush();
   void reopen();
   void flush_each_second(const std::stop_token& stop);
 
   const Path path;
-  std::int64_t epoch = 1;
+  const std::int64_t epoch;
   std::mutex flushing;  ///< Locked before `mutex`.
   std::mutex mutex;     ///< Guards all that follows.
   std::condition_variable_any ending;
@@ -60,14 +63,9 @@ struct Journal::Open {
   std::jthread flusher;  ///< The last member, since its thread uses the others.
 };
 
-Journal::Open::Open(const Path& output) : path(output / ".wanfarm" / "journal.jsonl") {
+Journal::Open::Open(const Path& output, std::int64_t last_epoch) : path(journal_file(output)), epoch(last_epoch + 1) {
   make_folder(path.parent_path());
-  std::error_code error;
-  if (std::filesystem::exists(path, error)) {
-    const std::string text = read_whole(path);
-    epoch = last_epoch_in(text) + 1;
-    torn = !text.empty() && text.back() != '\n';
-  }
+  torn = ends_in_a_line(path);
   file = std::make_unique<AppendFile>(path);
   flusher = std::jthread([this](const std::stop_token& stop) { flush_each_second(stop); });
 }
@@ -121,7 +119,9 @@ void Journal::Open::flush_each_second(const std::stop_token& stop) {
   }
 }
 
-Journal::Journal(const Path& output) : open_(std::make_unique<Open>(output)) {}
+Journal::Journal(const Path& output) : Journal(output, last_epoch_of(output)) {}
+
+Journal::Journal(const Path& output, std::int64_t last_epoch) : open_(std::make_unique<Open>(output, last_epoch)) {}
 
 Journal::~Journal() {
   open_->flusher.request_stop();

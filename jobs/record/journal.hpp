@@ -57,6 +57,8 @@ class Journal {
   /// Opens the journal and begins the next epoch, whose events are numbered from 1. Where the last line is torn, a
   /// newline ends it first; nothing is ever removed. Throws Error(storage).
   explicit Journal(const Path& output);
+  /// The same for a caller that has read the journal since it has the folder's lock. last_epoch: that of its content.
+  Journal(const Path& output, std::int64_t last_epoch);
   /// Flushes. Errors are logged.
   ~Journal();
   Journal(const Journal&) = delete;

@@ -13,8 +13,6 @@
 namespace wf {
 namespace {
 
-Path journal_file(const Path& output) { return output / ".wanfarm" / "journal.jsonl"; }
-
 /// Whether this event of the last epoch is there already. Those that a failed flush has lost come late, if at all.
 bool is_repeated(JournalContent& content, std::int64_t number) {
   if (number > content.last_number) {

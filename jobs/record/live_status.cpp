@@ -3,13 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "jobs/output/publish.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Path status_file(const Path& output) { return output / ".wanfarm" / "status.json"; }
+Path status_file(const Path& output) { return hidden_folder(output) / "status.json"; }
 
 Json json_of(const LiveStatus::Rank& rank) {
   return {{"lost", rank.lost},  {"clip", rank.clip},   {"stage", rank.stage},

@@ -34,12 +34,6 @@ std::string rounded(double seconds) {
   return text.data();
 }
 
-double total(const std::map<std::string, double>& seconds) {
-  double sum = 0;
-  for (const auto& [stage, time] : seconds) sum += time;
-  return sum;
-}
-
 bool is_finished(const ClipResult& result) {
   return result.status == ClipResult::done || result.status == ClipResult::skipped;
 }
@@ -76,7 +70,7 @@ std::string csv_row(const ClipResult& result) {
   const auto status = result.status == ClipResult::skipped ? ClipResult::done : result.status;
   std::string row = std::to_string(result.job.index) + "," + csv_cell(result.job.name) + ",";
   row += result.job.seed ? std::to_string(*result.job.seed) : "random";
-  row.append(",").append(to_string(status)).append("," + rounded(total(result.seconds)));
+  row.append(",").append(to_string(status)).append("," + rounded(total_seconds(result.seconds)));
   row += "," + csv_cell(result.video_file) + "," + csv_cell(as_utf8(result.error));
   row += "," + std::to_string(result.attempts) + "," + (result.rank < 0 ? "" : std::to_string(result.rank));
   return row + "\n";

@@ -7,14 +7,14 @@
 #include "base/check.hpp"
 #include "base/error.hpp"
 #include "jobs/output/job_json.hpp"
+#include "jobs/output/publish.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Path info_file(const Path& output) { return output / ".wanfarm" / "run.json"; }
-Path list_file(const Path& output) { return output / ".wanfarm" / "clips.jsonl"; }
+Path list_file(const Path& output) { return hidden_folder(output) / "clips.jsonl"; }
 
 std::string text_of(const Json& json, int indent) {
   return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -76,22 +76,6 @@ ListedClip clip_from(const Json& line, const Json& first) {
   return {job_from(job), line.at("fingerprint").get<std::string>()};
 }
 
-}  // namespace
-
-void write_run_info(const Path& output, const RunInfo& info) {
-  write_file(info_file(output), text_of(json_of(info), 1));
-}
-
-std::optional<RunInfo> read_run_info(const Path& output) {
-  try {
-    return info_from(Json::parse(read_file(info_file(output))));
-  } catch (const std::exception&) {
-    return {};
-  }
-}
-
-namespace {
-
 void write(const Path& output, const std::vector<ListedClip>& clips) {
   std::string text;
   const Json first = clips.empty() ? Json() : json_of(clips.front().job);
@@ -119,6 +103,20 @@ std::vector<ListedClip> known_clips(const Path& output) {
 }
 
 }  // namespace
+
+Path run_info_file(const Path& output) { return hidden_folder(output) / "run.json"; }
+
+void write_run_info(const Path& output, const RunInfo& info) {
+  write_file(run_info_file(output), text_of(json_of(info), 1));
+}
+
+std::optional<RunInfo> read_run_info(const Path& output) {
+  try {
+    return info_from(Json::parse(read_file(run_info_file(output))));
+  } catch (const std::exception&) {
+    return {};
+  }
+}
 
 void write_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints) {
   write(output, listed(jobs, fingerprints));

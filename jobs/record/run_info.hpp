@@ -40,6 +40,8 @@ struct ListedClip {
   std::string fingerprint;
 };
 
+/// OUTPUT/.wanfarm/run.json.
+Path run_info_file(const Path& output);
 /// Throws Error(storage). Replaces the file of an earlier run.
 void write_run_info(const Path& output, const RunInfo& info);
 /// Empty when there is none, or when it is broken.

@@ -184,8 +184,7 @@ std::string filters(const RunHistory& history) {
   std::string buttons = button("", "all", history.clips.size());
   std::size_t kinds = 0;
   for (const ClipState state : states) {
-    const auto count = static_cast<std::size_t>(
-        std::ranges::count_if(history.clips, [state](const ClipHistory& clip) { return clip.state == state; }));
+    const std::size_t count = count_clips(history, state);
     if (count == 0) continue;
     ++kinds;
     buttons += button(std::string(to_string(state)), std::string(to_string(state)), count);

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
 #include "jobs/record/advice.hpp"
 #include "launcher/report/markup.hpp"
 #include "launcher/report/text.hpp"

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "launcher/report/assets.hpp"
 #include "launcher/report/contact_sheets.hpp"
@@ -47,7 +48,7 @@ std::string report_of(const RunHistory& history, const Path& folder, double now,
 
 void write_report(const Path& output, const Path& file) {
   const RunHistory history = read_run(output);
-  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const double now = unix_time();
   const Path folder = std::filesystem::absolute(file).parent_path();
   write_file(
       file, report_of(history, folder, now, [&](const ClipHistory& clip) { return contact_sheet_file(output, clip); }));

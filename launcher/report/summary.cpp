@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/paths.hpp"
 #include "base/shell.hpp"
 #include "base/text.hpp"
 #include "launcher/report/markup.hpp"
@@ -13,18 +14,13 @@
 namespace wf {
 namespace {
 
-std::size_t count(const RunHistory& history, ClipState state) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(history.clips, [state](const ClipHistory& clip) { return clip.state == state; }));
-}
-
 /// How the run stands, in a word that style and reader know, and in a sentence.
 struct Standing {
   std::string state, headline, subline;
 };
 
 Standing standing_of(const RunHistory& history, double now) {
-  const std::size_t left = count(history, ClipState::waiting) + count(history, ClipState::running);
+  const std::size_t left = count_clips(history, ClipState::waiting) + count_clips(history, ClipState::running);
   switch (liveness(history, now)) {
     case Liveness::alive:
       return {"running", history.live ? history.live->state : "running",
@@ -39,7 +35,7 @@ Standing standing_of(const RunHistory& history, double now) {
   if (history.last_event <= 0) return {"done", "finished", "by a version that kept no record"};
   const std::string when = "at " + time_text(history.last_event);
   if (left > 0) return {"stopped", "stopped", when + ", with " + count_text(left, "clip") + " left"};
-  const bool failed = count(history, ClipState::failed) + count(history, ClipState::quarantined) > 0;
+  const bool failed = count_clips(history, ClipState::failed) + count_clips(history, ClipState::quarantined) > 0;
   return failed ? Standing{"failed", "finished with failures", when} : Standing{"done", "finished", when};
 }
 
@@ -57,7 +53,7 @@ std::string figure(const std::string& key, const std::string& value, const std::
 std::string rate_text(double rate) { return fmt::format("{:.{}f}", rate, rate < 1 ? 2 : rate < 100 ? 1 : 0); }
 
 std::string figures(const RunHistory& history, const RankActivity& activity) {
-  const std::size_t done = count(history, ClipState::done);
+  const std::size_t done = count_clips(history, ClipState::done);
   const auto found = static_cast<std::size_t>(std::ranges::count_if(history.clips, &ClipHistory::found));
   const double seconds = seconds_at_work(activity);
   std::string text = figure("clips done", std::to_string(done), fmt::format(" of {}", history.clips.size()));
@@ -65,9 +61,9 @@ std::string figures(const RunHistory& history, const RankActivity& activity) {
     if (number > 0) text += figure(key, std::to_string(number));
   };
   if_any("found finished", found);
-  if_any("failed", count(history, ClipState::failed));
-  if_any("quarantined", count(history, ClipState::quarantined));
-  if_any("cancelled", count(history, ClipState::cancelled));
+  if_any("failed", count_clips(history, ClipState::failed));
+  if_any("quarantined", count_clips(history, ClipState::quarantined));
+  if_any("cancelled", count_clips(history, ClipState::cancelled));
   if (seconds > 0) text += figure("time", duration_text(seconds));
   if (seconds > 0 && done > found)
     text += figure("rate", rate_text(3600.0 * static_cast<double>(done - found) / seconds), " clips an hour");
@@ -106,10 +102,7 @@ std::string facts(const RunInfo& info) {
 
 }  // namespace
 
-std::string title_of(const RunHistory& history) {
-  const Path folder = std::filesystem::absolute(history.output).lexically_normal();
-  return (folder.has_filename() ? folder : folder.parent_path()).filename().string();
-}
+std::string title_of(const RunHistory& history) { return absolute_folder(history.output).filename().string(); }
 
 std::string summary_section(const RunHistory& history, const RankActivity& activity, double now) {
   const Standing standing = standing_of(history, now);

@@ -1,8 +1,6 @@
 // launcher/report/text.hpp: numbers and times as the report shows them.
 #pragma once
 
-#include <cstddef>
-#include <map>
 #include <string>
 
 namespace wf {
@@ -13,11 +11,7 @@ std::string seconds_text(double seconds);
 std::string time_text(double time);
 /// The name of the local time zone: "UTC".
 std::string time_zone();
-/// "1 clip", "12 clips".
-std::string count_text(std::size_t count, const std::string& thing);
 /// A number for SVG: two decimals at most.
 std::string number_text(double value);
-/// The sum over all stages.
-double total_seconds(const std::map<std::string, double>& seconds);
 
 }  // namespace wf

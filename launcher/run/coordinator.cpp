@@ -3,6 +3,7 @@
 #include <chrono>
 #include <set>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/match.hpp"
 #include "base/trace.hpp"
@@ -11,10 +12,6 @@ namespace wf {
 namespace {
 
 using namespace std::chrono_literals;
-
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 }  // namespace
 
@@ -61,11 +58,16 @@ void Coordinator::lost_before(std::size_t clip, int losses) {
 
 void Coordinator::leave_out(int rank) {
   const int group = groups_.of(rank);
-  if (group == groups_.of(0) || !left_out_.insert(group).second) return;
+  if (group == groups_.of(0) || lost_groups_.contains(group)) return;
   spdlog::warn("{} gets no work: it was lost with two different clips", agent_.name(rank));
+  lose(group);
+}
+
+/// Returns the clips that are given up with the group.
+std::vector<std::size_t> Coordinator::lose(int group) {
   lost_groups_.insert(group);
   observer_.groups_left(groups_.count() - static_cast<int>(lost_groups_.size()));
-  dispatch_.lost(group);
+  return dispatch_.lost(group);
 }
 
 // ---- Reports
@@ -88,7 +90,7 @@ void Coordinator::dispatch_report(const Message& message) {
                    [&](const message::RequestWork& m) {
                      begin(m.group);
                      nearly_idle_.erase(m.group);
-                     if (left_out_.contains(m.group)) return end(m.group);
+                     if (lost_groups_.contains(m.group)) return end(m.group);  // left out
                      ready_for_[m.group] = dispatch_.role(m.group);
                      dispatch_.ask(m.group);
                    },
@@ -133,7 +135,7 @@ void Coordinator::on_failure(const message::Failed& failed) {
 
 void Coordinator::count_failure(std::size_t clip, Error::Kind kind, bool for_good) {
   if (!limits_ || stopped_) return;
-  limits_->failed(clip, kind, for_good, seconds_now());
+  limits_->failed(clip, kind, for_good, steady_time());
   if (limits_->reason().empty()) return;
   held_ = limits_->reason();
   spdlog::error("{}: the run is held. What is under way is stored", held_);
@@ -150,9 +152,7 @@ void Coordinator::on_loss(const message::Lost& lost) {
   const int group = groups_.of(lost.rank);
   ++lost_ranks_;
   observer_.lost(lost.rank, agent_.name(lost.rank), lost.why);
-  lost_groups_.insert(group);
-  observer_.groups_left(groups_.count() - static_cast<int>(lost_groups_.size()));
-  const std::vector<std::size_t> given_up = dispatch_.lost(group);
+  const std::vector<std::size_t> given_up = lose(group);
   have_ended_.insert(group);
   ready_for_.erase(group);
   nearly_idle_.erase(group);
@@ -256,7 +256,7 @@ message::ChangeRole Coordinator::role_change(int group, Role role) {
 }
 
 void Coordinator::send_orders() {
-  for (const Order& order : dispatch_.orders(seconds_now())) {
+  for (const Order& order : dispatch_.orders(steady_time())) {
     const int leader = groups_.leader(order.group);
     std::visit(Match{[&](const Assignment& a) {
                        agent_.send(leader, message::Assign{a.clip, a.first, a.last, holder_of(a)});

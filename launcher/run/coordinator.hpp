@@ -104,6 +104,7 @@ class Coordinator {
   void dispatch_report(const Message& message);
   void on_failure(const message::Failed& failed);
   void begin(int group);
+  std::vector<std::size_t> lose(int group);
   void on_loss(const message::Lost& lost);
   void stop_for(const Error& error);
   void stop(const std::string& why);
@@ -130,13 +131,12 @@ class Coordinator {
   std::string held_;
   std::vector<std::string> traces_;
   int lost_ranks_ = 0;
-  std::set<int> lost_groups_;
+  std::set<int> lost_groups_;                              ///< and those that are left out
   std::map<int, Role> ready_for_;                          ///< groups that have loaded the expert of this role
   std::map<int, std::optional<std::size_t>> nearly_idle_;  ///< groups about to ask; their PrefetchHint's clip
   std::map<std::size_t, int> at_work_;                     ///< leaders of the clips that groups work on
   std::set<std::size_t> cancelling_;                       ///< cancelled clips that a group still works on
   std::map<std::size_t, RunObserver::Ended> ended_;        ///< clips that are not rendered
-  std::set<int> left_out_;                                 ///< groups
   std::set<int> have_begun_, have_ended_;                  ///< groups that have had their first, their last order
   bool stopped_ = false;
   std::atomic<bool> abandoned_ = false;

@@ -7,6 +7,7 @@
 #include <map>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "base/trace.hpp"
@@ -52,9 +53,9 @@ class PredictedPatience {
 
 /// What later commands on the folder know the run by.
 void write_run(const LedRun& led, const Groups& groups, const RankContext& rank, std::int64_t epoch) {
-  RunInfo info{.id = id_of_command(),
+  RunInfo info{.id = run_id(),
                .epoch = epoch,
-               .started = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(),
+               .started = unix_time(),
                .host = this_node().host,
                .pid = ::getpid(),
                .version = version,
@@ -72,6 +73,14 @@ void write_run(const LedRun& led, const Groups& groups, const RankContext& rank,
   const auto write_clips = renders_whole_list(rank.options) ? write_clip_list : add_to_clip_list;
   write_clips(led.run.output, led.run.jobs, led.earlier.fingerprints);
   write_run_info(led.run.output, info);
+}
+
+/// What the journal tells, of whose events nothing is kept: of a long list they take hundreds of megabytes.
+EarlierStarts read_earlier_starts(const Path& output) {
+  const JournalContent recorded = read_journal(output);
+  EarlierStarts starts = earlier_starts(recorded.events, run_id());
+  starts.last_epoch = recorded.last_epoch;
+  return starts;
 }
 
 /// Tells the coordinator what users and earlier starts of this command decided on the clips that are left.
@@ -140,12 +149,13 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
                       .nodes = rank.hosts,
                       .model = led.run.model},
                      predicted);
-  const EarlierStarts earlier = earlier_starts(read_journal(led.run.output).events, id_of_command());
+  const EarlierStarts earlier = read_earlier_starts(led.run.output);
   RunJournal journal({.output = led.run.output,
                       .jobs = jobs,
                       .fingerprints = led.earlier.fingerprints,
-                      .command_id = id_of_command(),
+                      .command_id = run_id(),
                       .ranks = rank.agent.size(),
+                      .last_epoch = earlier.last_epoch,
                       .standing = [&records](const auto& ranks) { return records.standing(ranks); }},
                      records);
   write_run(led, groups, rank, journal.epoch());

@@ -4,16 +4,13 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/paths.hpp"
 #include "launcher/options/version.hpp"
 
 namespace wf {
 namespace {
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 /// The denoising steps that this run computed of the clip. The others were done before the clip was resumed.
 std::int64_t steps_computed(const Sidecar& sidecar) {

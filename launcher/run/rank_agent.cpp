@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/machine.hpp"
@@ -44,7 +45,7 @@ RankAgent::RankAgent(Transport& transport, RankAgentOptions options)
       detector_(options_.timeout),
       stall_patience_([least = options_.stall_timeout](const WorkUnderWay&) { return least; }) {
   for (int other = 0; other < size(); ++other)
-    if (other != rank() && (other == 0 || rank() == 0)) detector_.watch(other, now());
+    if (other != rank() && (other == 0 || rank() == 0)) detector_.watch(other, steady_time());
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
@@ -99,7 +100,7 @@ void RankAgent::handle(const Packet& packet) {
   {
     const std::lock_guard lock(mutex_);
     if (lost_.contains(packet.from)) return;
-    detector_.heard(packet.from, now());
+    detector_.heard(packet.from, steady_time());
   }
   Message message = to_message(packet.bytes);
   if (handle_here(packet.from, message)) return;
@@ -132,7 +133,7 @@ bool RankAgent::handle_here(int from, Message& message) {
 
 void RankAgent::on_heartbeat(int from, const message::Heartbeat& heartbeat) {
   if (heartbeat.stop) stop_requested_ = true;
-  if (rank() == 0) stalls_.note(from, heartbeat.work, now());
+  if (rank() == 0) stalls_.note(from, heartbeat.work, steady_time());
   const std::lock_guard lock(mutex_);
   activities_[static_cast<std::size_t>(from)] = heartbeat.activity;
 }
@@ -196,7 +197,7 @@ void RankAgent::look_for_lost_ranks() {
   std::string activity;
   {
     const std::lock_guard lock(mutex_);
-    silent = detector_.timed_out(now());
+    silent = detector_.timed_out(steady_time());
     if (silent.empty()) return;
     if (rank() == 0) activity = "; it was at: " + to_string(activities_[static_cast<std::size_t>(silent.front())]);
   }
@@ -221,13 +222,13 @@ void RankAgent::look_for_ended_ranks() {
 
 void RankAgent::look_for_hung_ranks() {
   if (rank() != 0) return;
-  stalls_.note(0, work_under_way(), now());
+  stalls_.note(0, work_under_way(), steady_time());
   Patience patience;
   {
     const std::lock_guard lock(mutex_);
     patience = stall_patience_;
   }
-  if (const std::optional<Stall> stall = stalls_.find(now(), patience))
+  if (const std::optional<Stall> stall = stalls_.find(steady_time(), patience))
     lose(stall->rank,
          fmt::format("has made no progress for {:.0f} s, {}: it hangs", stall->seconds, to_string(stall->work)),
          options_.lost_code);

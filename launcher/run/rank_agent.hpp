@@ -119,7 +119,6 @@ class RankAgent {
 
  private:
   using Clock = std::chrono::steady_clock;
-  static double now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
   // On the agent's thread:
   void run(const std::stop_token& stop);
   void handle(const Packet& packet);

@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* summary_file = "summary.json";
 
-Path path_of_summary(const Path& output) { return output / ".wanfarm" / summary_file; }
+Path path_of_summary(const Path& output) { return hidden_folder(output) / summary_file; }
 
 Json json_of(const Summary& s) {
   Json json{{"done", s.done}, {"skipped", s.skipped}, {"failed", s.failed}};

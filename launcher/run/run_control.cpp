@@ -9,10 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-bool is_about_clips(const UserRequest& request) {
-  return request.action == ControlRequest::cancel || request.action == ControlRequest::retry;
-}
-
 }  // namespace
 
 std::vector<UserRequest> RunControl::look() {
@@ -38,7 +34,7 @@ std::vector<UserRequest> RunControl::take() {
 
 std::vector<UserRequest> RunControl::take_earlier() {
   std::vector<UserRequest> requests = look();
-  std::erase_if(requests, [](const UserRequest& request) { return !is_about_clips(request); });
+  std::erase_if(requests, [](const UserRequest& request) { return !is_about_clips(request.action); });
   return requests;
 }
 

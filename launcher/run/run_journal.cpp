@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "jobs/output/sidecar.hpp"
 
@@ -12,10 +13,6 @@ namespace wf {
 namespace {
 
 constexpr double status_every = 1;  ///< seconds
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::map<std::string, double> by_name(const SecondsByStage& seconds) {
   std::map<std::string, double> named;
@@ -96,7 +93,7 @@ EarlierStarts earlier_starts(const std::vector<Event>& events, const std::string
 RunJournal::RunJournal(Setting setting, RunObserver& next)
     : setting_(std::move(setting)),
       next_(next),
-      journal_(setting_.output),
+      journal_(setting_.output, setting_.last_epoch),
       seen_(static_cast<std::size_t>(setting_.ranks)),
       began_(unix_time()) {
   status_.epoch = journal_.epoch();

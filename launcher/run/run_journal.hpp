@@ -26,8 +26,9 @@ struct EarlierStarts {
   std::set<int> unfit_ranks;        ///< of this command: ranks that were lost with two different clips
   std::set<std::string> cancelled;  ///< fingerprints of the clips that a user cancelled in any run of the folder
   std::set<std::string> finished;   ///< fingerprints of the clips that the journal knows to be finished
+  std::int64_t last_epoch = 0;      ///< of the journal until now
 };
-/// id: of the command (id_of_command()); with "" only what was cancelled counts.
+/// id: run_id() of the command; with "" only what was cancelled counts. Leaves last_epoch to the caller.
 EarlierStarts earlier_starts(const std::vector<Event>& events, const std::string& id);
 
 /// Writes every event into the journal before it passes it on to the next observer.
@@ -38,8 +39,9 @@ class RunJournal final : public RunObserver {
     const Path& output;
     const std::vector<Job>& jobs;
     const std::vector<std::string>& fingerprints;  ///< of each job
-    std::string command_id;                        ///< id_of_command(), or another one if it is ""
+    std::string command_id;                        ///< run_id()
     int ranks = 1;
+    std::int64_t last_epoch = 0;  ///< of the journal until now
     /// How far the run is while the ranks are doing this.
     std::function<Standing(const std::vector<Activity>&)> standing;
   };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "base/clock.hpp"
 #include "base/log.hpp"
 #include "base/shell.hpp"
 #include "cluster/launch/start_ranks.hpp"
@@ -11,14 +12,6 @@
 
 namespace wf {
 namespace {
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-double steady_time() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 /// What the user typed for this flag or argument; "" if nothing.
 std::string requested(const RunOptions& options, const std::string& flag) {
@@ -33,12 +26,6 @@ std::string command_of(const RunOptions& options) {
   if (const std::string folder = requested(options, "RUN"); !folder.empty())
     return shell_command({"wanfarm", "finish", folder, "--only"});
   return shell_command({"wanfarm", "render", requested(options, "LIST"), "--only"});
-}
-
-double total(const std::map<std::string, double>& seconds) {
-  double sum = 0;
-  for (const auto& [stage, spent] : seconds) sum += spent;
-  return sum;
 }
 
 ClipResult::Status status_of(RunObserver::Ended how) {
@@ -130,7 +117,7 @@ void RunRecords::done(std::size_t clip, const std::string& json) {
   log_attempt(attempts_.end(clip), 0, sidecar.video_bytes);
   metrics_.done(sidecar);
   record_done(clip, sidecar);
-  spdlog::info("{} in {:.1f} s ({} of {})", sidecar.video_file, total(sidecar.seconds),
+  spdlog::info("{} in {:.1f} s ({} of {})", sidecar.video_file, total_seconds(sidecar.seconds),
                count(ClipResult::done) + count(ClipResult::skipped), setting_.jobs.size());
   for (auto [copy, end] = setting_.copies.equal_range(clip); copy != end; ++copy) {
     record_done(copy->second, copy_clip(setting_.folder, sidecar, setting_.jobs[copy->second]));

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "jobs/output/publish.hpp"
+#include "jobs/output/sidecar.hpp"
 #include "jobs/record/advice.hpp"
 #include "launcher/status/status_json.hpp"
 
@@ -57,12 +58,6 @@ std::string stages(std::string text) {
   return dash == text.npos ? text : text.replace(dash, 1, " to ");
 }
 
-double total(const std::map<std::string, double>& seconds) {
-  double sum = 0;
-  for (const auto& [stage, spent] : seconds) sum += spent;
-  return sum;
-}
-
 std::string failure(const ClipHistory& clip, const Event& event) {
   const std::string stage = event.stage.empty() ? clip.stage : event.stage;
   return fmt::format("attempt {} failed{}: {}{}", std::max(event.attempt, 1), stage.empty() ? "" : " at " + stage,
@@ -86,7 +81,7 @@ std::string sentence(const RunHistory& history, const ClipHistory& clip, const E
     case Event::handed_over:
       return "handed over: its state waits for another group";
     case Event::done:
-      return fmt::format("done in {:.1f} s of work: {}", total(event.seconds), event.file);
+      return fmt::format("done in {:.1f} s of work: {}", total_seconds(event.seconds), event.file);
     case Event::failed:
       return failure(clip, event);
     case Event::interrupted:

@@ -89,7 +89,7 @@ std::string states(const View& view) {
     const std::string found = is_done && counts.found > 0 ? fmt::format(" ({} found)", counts.found) : "";
     parts.push_back(fmt::format("{} {}{}", counts.of(state), to_string(state), found));
   }
-  return view.line(count_of(counts.total, "clip") + ": " + join(parts, ", "));
+  return view.line(count_text(counts.total, "clip") + ": " + join(parts, ", "));
 }
 
 std::string node_of(const View& view, std::size_t rank) {
@@ -147,7 +147,7 @@ std::string failure_line(const View& view, const FailureKind& failure) {
     names.push_back(view.history.clips[failure.clips[i]].clip.job.name);
   if (failure.clips.size() > most) names.emplace_back("...");
   const bool set_aside = failure.kind == to_string(ClipState::quarantined);
-  return view.line(fmt::format("{} {} ({}): {}", count_of(failure.clips.size(), "clip"),
+  return view.line(fmt::format("{} {} ({}): {}", count_text(failure.clips.size(), "clip"),
                                set_aside ? "set aside" : "failed", failure.kind, join(names, ", ")),
                    Colour::red);
 }

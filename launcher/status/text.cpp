@@ -7,20 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <ctime>
 
+#include "base/clock.hpp"
 #include "jobs/list/utf8.hpp"
 
 namespace wf {
 namespace {
-
-std::string formatted(double unix_time, const char* format) {
-  const auto seconds = static_cast<std::time_t>(unix_time);
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  std::array<char, 64> text{};
-  return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
-}
 
 /// A line break or a tab would take more than one column, or a line.
 Printable next_of(std::string_view text) {
@@ -55,11 +47,11 @@ Display display_of_stdout() {
   return display;
 }
 
-std::string clock_time(double unix_time) { return formatted(unix_time, "%H:%M:%S"); }
-std::string date(double unix_time) { return formatted(unix_time, "%a %e %b %Y"); }
+std::string clock_time(double time) { return local_time(time, "%H:%M:%S"); }
+std::string date(double time) { return local_time(time, "%a %e %b %Y"); }
 
-std::string time_text(double unix_time, double now) {
-  return date(unix_time) == date(now) ? clock_time(unix_time) : formatted(unix_time, "%e %b %H:%M:%S");
+std::string time_text(double time, double now) {
+  return date(time) == date(now) ? clock_time(time) : local_time(time, "%e %b %H:%M:%S");
 }
 
 std::size_t columns_of(std::string_view text) {
@@ -111,10 +103,6 @@ std::string coloured(std::string text, Colour colour, const Display& display) {
   constexpr std::array<const char*, 6> codes{"0", "31", "33", "32", "36", "1"};
   if (!display.colours || colour == Colour::none) return text;
   return fmt::format("\033[{}m{}\033[0m", codes[static_cast<std::size_t>(colour)], text);
-}
-
-std::string count_of(std::size_t count, const std::string& what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
 }  // namespace wf

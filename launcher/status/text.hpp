@@ -16,12 +16,12 @@ struct Display {
 /// That of stdout: colours if it is a terminal and NO_COLOR is not set; rows only of a terminal.
 Display display_of_stdout();
 
-/// "14:03:22", local time.
-std::string clock_time(double unix_time);
-/// "Sun 29 Nov 2026", local time.
-std::string date(double unix_time);
+/// A Unix time as local time: "14:03:22".
+std::string clock_time(double time);
+/// "Sun 29 Nov 2026".
+std::string date(double time);
 /// "14:03:22" today, else "29 Nov 14:03:22".
-std::string time_text(double unix_time, double now);
+std::string time_text(double time, double now);
 
 /// The text on one line, printable, in at most that many columns; where it is too long it ends in "...".
 std::string fitted(std::string_view text, std::size_t columns);
@@ -35,8 +35,5 @@ std::string wrapped(std::string_view text, std::size_t columns, std::size_t inde
 
 enum class Colour { none, red, yellow, green, cyan, bold };
 std::string coloured(std::string text, Colour colour, const Display& display);
-
-/// "1 clip", "2 clips".
-std::string count_of(std::size_t count, const std::string& what);
 
 }  // namespace wf

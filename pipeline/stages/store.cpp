@@ -223,7 +223,9 @@ Latents load_latents(const Path& file) {
 
 void store_state(const Path& file, const StoredState& stored, const std::string& fingerprint) {
   fault_point("store");
-  StoredState copy = stored;
+  StoredState copy = stored;  // on the host, for it is both written and hashed
+  for (const StateTensor& tensor : state_tensors)
+    if (tensor.of(copy).defined()) tensor.of(copy) = tensor.of(copy).cpu();
   write_h5(file, [&](hid_t h5) {
     for (const StateTensor& tensor : state_tensors)
       if (tensor.of(copy).defined()) write_tensor(h5, tensor.name, tensor.of(copy));

@@ -10,6 +10,7 @@
 #include <memory>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "jobs/record/history.hpp"
@@ -25,14 +26,6 @@ struct ControlOptions {
   ControlRequest::Action action = ControlRequest::drain;
   std::vector<std::string> clips;
 };
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
-bool is_about_clips(ControlRequest::Action action) {
-  return action == ControlRequest::cancel || action == ControlRequest::retry;
-}
 
 /// The name of the clip that the user means. Throws Error(input) when nothing can be done with it.
 std::string checked_name(const RunHistory& history, const ControlOptions& options, const std::string& which) {

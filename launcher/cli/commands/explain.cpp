@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "base/clock.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/status/explanation.hpp"
 
@@ -18,7 +19,7 @@ int explain(const ExplainOptions& options) {
   using Json = nlohmann::ordered_json;
   const RunHistory history = read_history(options.run);
   const std::size_t clip = history.find(options.clip);
-  const double now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const double now = unix_time();
   std::cout
       << (options.json
               ? explanation_json(history, clip, options.run, now).dump(1, ' ', false, Json::error_handler_t::replace) +

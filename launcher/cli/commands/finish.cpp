@@ -96,15 +96,15 @@ std::vector<Job> chosen_jobs(const std::vector<Sidecar>& drafts, const std::stri
   return chosen;
 }
 
-RunRequest request_of(const FinishOptions& options, const RunOptions& run) {
-  const std::vector<Sidecar> drafts = unfinished_drafts(options.folder);
+RunRequest request_of(const std::vector<Sidecar>& drafts, const FinishOptions& options, const RunOptions& run) {
   const Path model = chosen_model(run.model, {});
   check_recipe(drafts, model, run);
   return {.jobs = chosen_jobs(drafts, options.only), .model = model, .output = options.folder};
 }
 
 int finish(const FinishOptions& options) {
-  if (unfinished_drafts(options.folder).empty()) {
+  const std::vector<Sidecar> drafts = unfinished_drafts(options.folder);
+  if (drafts.empty()) {
     if (!std::filesystem::exists(options.folder / "drafts"))
       throw Error(Error::input,
                   options.folder.string() + ": has no drafts; `wanfarm render LIST --stop-at boundary` makes them");
@@ -114,7 +114,7 @@ int finish(const FinishOptions& options) {
   }
   RunOptions run = options_of(options, read_run_info(options.folder));
   if (const auto code = run_as_front_end(run, [&] { return options.folder; })) return *code;
-  return wf::run([&] { return request_of(options, run); }, run);
+  return wf::run([&] { return request_of(drafts, options, run); }, run);
 }
 
 /// The flags of a run but for --output, which RUN is. What is typed is checked at once, and kept.

@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/status/figures.hpp"
@@ -23,10 +24,6 @@ struct StatusOptions {
   std::string run = "renders";
   bool watch = false, json = false, clips = false;
 };
-
-double unix_time() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string dump(const nlohmann::ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
