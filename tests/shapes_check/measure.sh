@@ -1,26 +1,36 @@
 #!/usr/bin/env bash
-# tests/shapes_check/measure.sh: measures how much of its prompts the shapes checkpoint shows: with guidance, without it,
-# and with one expert for all steps. The prompts are held out from training.
+# tests/shapes_check/measure.sh: measures how much of its prompts the shapes checkpoint shows, in several settings. The
+# prompts are held out from training.
 #
 #   tests/shapes_check/measure.sh BUILD OUT [FLAG...]       flags of wanfarm render, such as --limit 20
 #
 # BUILD: a build folder with wanfarm, shapes_captions and shapes_check. OUT receives the clips and table.txt, which is
-# also printed. Environment: WF_MODEL (models/shapes), WF_CLIPS (200), WF_SEED (1).
+# also printed. Environment: WF_MODEL (models/shapes), WF_LORAS (the folder loras/ of models/shapes), WF_CLIPS (200),
+# WF_SEED (1), WF_SETTINGS, some of these (all):
+#   guided, unguided        20 steps with guidance, and without it
+#   high-alone, low-alone   20 guided steps, all by one expert
+#   four-steps, lightning   4 Euler steps without guidance: of the checkpoint as it is, and with the distilled pair
+#   night                   20 guided steps with the LoRA that makes backgrounds black: only clips whose prompt names
+#                           another background count, and black is what is right
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 (($# >= 2)) || { sed -n '5p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 bin=$(realpath "$1")/bin out=$(realpath -m "$2")
 shift 2
-model=$(realpath "${WF_MODEL:-$root/models/shapes}")
+flags=("$@")
+model=$(realpath "${WF_MODEL:-$root/models/shapes}") loras=$(realpath "${WF_LORAS:-$root/models/shapes/loras}")
+read -ra settings <<<"${WF_SETTINGS:-guided unguided high-alone low-alone four-steps lightning night}"
 mkdir -p "$out"
 "$bin/shapes_captions" --list "${WF_CLIPS:-200}" --held-out --seed "${WF_SEED:-1}" --expect "$out/expect.jsonl" >"$out/list.yaml"
+grep -v '"background":\["black"\]' "$out/expect.jsonl" |
+  sed 's/"background":\[[^]]*\]/"background":["black"]/' >"$out/expect-night.jsonl"
 
-# NAME MODEL FLAG...
+# NAME EXPECTED MODEL FLAG...
 measure() {
-  "$bin/wanfarm" render "$out/list.yaml" --model "$2" --output "$out/$1" --quiet "${@:3}"
+  "$bin/wanfarm" render "$out/list.yaml" --model "$3" --output "$out/$1" --quiet "${@:4}" "${flags[@]}"
   echo "$1"
-  "$bin/shapes_check" --expect "$out/expect.jsonl" "$out/$1"
+  "$bin/shapes_check" --expect "$out/$2" "$out/$1"
 }
 
 # Makes a checkpoint whose two experts are both the given one, and prints its folder.
@@ -32,8 +42,15 @@ one_expert() {
   echo "$folder"
 }
 
-{
-  measure guided "$model" "$@"
-  measure unguided "$model" --guidance 1 "$@"
-  for expert in high low; do measure "$expert-alone" "$(one_expert $expert)" "$@"; done
-} | tee "$out/table.txt"
+pair=(--lora-high "$loras/lightning_high.safetensors" --lora-low "$loras/lightning_low.safetensors")
+for setting in "${settings[@]}"; do
+  case $setting in
+    guided) measure guided expect.jsonl "$model" ;;
+    unguided) measure unguided expect.jsonl "$model" --guidance 1 ;;
+    high-alone | low-alone) measure "$setting" expect.jsonl "$(one_expert "${setting%-alone}")" ;;
+    four-steps) measure four-steps expect.jsonl "$model" --preset lightning ;;
+    lightning) measure lightning expect.jsonl "$model" --preset lightning "${pair[@]}" ;;
+    night) measure night expect-night.jsonl "$model" --lora "$loras/night.safetensors" ;;
+    *) echo "$setting is no setting: see the head of this file" >&2 && exit 2 ;;
+  esac
+done | tee "$out/table.txt"

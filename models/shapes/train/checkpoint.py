@@ -35,7 +35,7 @@ def write_safetensors(file: Path, weights: Weights, dtype: torch.dtype = torch.b
     """Under its name when it is complete; names in order, so that the same weights give the same bytes."""
     header, blocks, offset = {}, [], 0
     for name in sorted(weights):
-        block = weights[name].detach().to("cpu", dtype).contiguous().view(torch.uint8).numpy().tobytes()
+        block = weights[name].detach().to("cpu", dtype).flatten().view(torch.uint8).numpy().tobytes()
         header[name] = {"dtype": NAMES[dtype], "shape": list(weights[name].shape),
                         "data_offsets": [offset, offset + len(block)]}
         blocks.append(block)

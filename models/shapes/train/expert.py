@@ -79,11 +79,17 @@ def block(w, heads, stream, e0, text, bias, rope):
     return torch.addcmul(stream, linear(w, "ffn.2", y), m[5])
 
 
+@cache
+def compiled_block():
+    """By torch.compile, which joins its small operations; anew for each set of shapes, of which a training has some ten."""
+    torch._dynamo.config.recompile_limit = 32
+    return torch.compile(block, dynamic=False)
+
+
 class Expert:
     def __init__(self, weights: Weights, config: dict, compiled=False):
-        """compiled: blocks by torch.compile, which joins their small operations; anew for each set of shapes."""
         self.w, self.config = weights, config
-        self.block = torch.compile(block, dynamic=False) if compiled else block
+        self.block = compiled_block() if compiled else block
         self.heads = config["num_heads"]
         self.blocks = [without_prefix(f"blocks.{i}.", weights) for i in range(config["num_layers"])]
 

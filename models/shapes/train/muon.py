@@ -45,4 +45,5 @@ class Muon:
         return {"momenta": self.momenta}
 
     def load_state_dict(self, state):
-        torch._foreach_copy_(self.momenta, state["momenta"])
+        for momentum, stored in zip(self.momenta, state["momenta"]):
+            momentum.copy_(stored)

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/error.hpp"
 #include "jobs/job.hpp"
 #include "models/shapes/world/caption.hpp"
 #include "models/shapes/world/draw.hpp"
@@ -23,19 +24,42 @@ Scene scene_of(std::uint64_t seed, bool held_out) {
     if (Scene scene = random_scene(seed); is_held_out(scene) == held_out) return scene;
 }
 
-/// Scenes of the seeds from `seed` on: frames as draw() gives them, and their captions.
-std::tuple<at::Tensor, std::vector<std::string>> clips(std::int64_t seed, std::int64_t count, std::int64_t frames,
-                                                       std::int64_t height, std::int64_t width, at::Device device,
-                                                       bool held_out) {
+struct Captioned {
   std::vector<Scene> scenes;
   std::vector<std::string> captions;
+};
+
+/// The scenes of the seeds from `seed` on.
+Captioned captioned(std::int64_t seed, std::int64_t count, bool held_out) {
+  Captioned out;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto own_seed = static_cast<std::uint64_t>(seed + i);
-    scenes.push_back(scene_of(own_seed, held_out));
-    captions.push_back(caption(scenes.back(), own_seed));
+    out.scenes.push_back(scene_of(own_seed, held_out));
+    out.captions.push_back(caption(out.scenes.back(), own_seed));
   }
+  return out;
+}
+
+Colour colour_of(const std::string& word) {
+  for (int i = 0; i < colour_count; ++i)
+    if (const auto colour = static_cast<Colour>(i); word == to_string(colour)) return colour;
+  throw Error(Error::input, word + " is no colour of the world");
+}
+
+/// Frames as draw() gives them, and their captions. `behind`: a colour that all scenes have behind them, whatever their
+/// captions say; empty leaves them as they are.
+std::tuple<at::Tensor, std::vector<std::string>> clips(std::int64_t seed, std::int64_t count, std::int64_t frames,
+                                                       std::int64_t height, std::int64_t width, at::Device device,
+                                                       bool held_out, const std::string& behind) {
+  auto [scenes, captions] = captioned(seed, count, held_out);
+  if (!behind.empty())
+    for (Scene& scene : scenes) scene.background = {colour_of(behind), std::nullopt};
   const ClipSize size{static_cast<int>(frames), static_cast<int>(height), static_cast<int>(width)};
   return {draw(scenes, size, device), captions};
+}
+
+std::vector<std::string> captions(std::int64_t seed, std::int64_t count, bool held_out) {
+  return captioned(seed, count, held_out).captions;
 }
 
 /// [texts, longest] padded with 0, and how many ids each has, </s> included.
@@ -57,8 +81,10 @@ std::string negative_prompt() { return default_negative_prompt; }
 
 TORCH_LIBRARY(shapes, library) {
   library.def(
-      "clips(int seed, int count, int frames, int height, int width, Device device, bool held_out) -> (Tensor, str[])",
+      "clips(int seed, int count, int frames, int height, int width, Device device, bool held_out, str behind) -> "
+      "(Tensor, str[])",
       clips);
+  library.def("captions(int seed, int count, bool held_out) -> str[]", captions);
   library.def("tokens(str tokenizer_json, str[] texts) -> (Tensor, Tensor)", tokens);
   library.def("negative_prompt() -> str", negative_prompt);
 }

@@ -65,11 +65,13 @@ class Replays:
 class Stage:
     """`weights`: leaves that learn; within(name, tensor) says which of them Muon takes, AdamW has the others.
     inputs(step) -> tensors: all that differs from step to step, chance included. loss(*tensors) -> a scalar, and figures
-    for the curve by name."""
+    for the curve by name. It takes `steps` steps, or as many as `seconds` allow. keep(averaged weights) is called whenever
+    the state is stored."""
 
-    def __init__(self, name, weights, within, inputs, loss, *, steps, rate, work: Path, graphs=True):
-        self.name, self.weights, self.inputs, self.loss = name, weights, inputs, loss
-        self.steps, self.rate, self.work = steps, rate, work
+    def __init__(self, name, weights, within, inputs, loss, *, rate, work: Path, steps=None, seconds=None, graphs=True,
+                 keep=lambda weights: None):
+        self.name, self.weights, self.inputs, self.loss, self.keep = name, weights, inputs, loss, keep
+        self.steps, self.seconds, self.rate, self.work = steps, seconds, rate, work
         for tensor in weights.values():
             tensor.requires_grad_()
         self.average = Average(weights)
@@ -81,24 +83,25 @@ class Stage:
         adam = torch.optim.AdamW(outer, lr=self.current_rate, betas=(0.9, 0.99), weight_decay=0, fused=on_gpu, capturable=on_gpu)
         self.optimizers = {"muon": Muon(inner.values(), self.current_rate, decay=0.01), "adam": adam}
         self.learn = Replays(self.learn_from) if on_gpu and graphs else self.learn_from
-        self.step = 0
+        self.step, self.spent = 0, 0.0  # seconds
 
     @property
     def file(self):
         return self.work / f"{self.name}.pt"
 
     def store(self):
-        state = {"step": self.step, "weights": self.weights, "average": self.average.weights}
+        state = {"step": self.step, "spent": self.spent, "weights": self.weights, "average": self.average.weights}
         state |= {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()}
         part = self.file.with_suffix(".part")
         torch.save(state, part)
         part.rename(self.file)
+        self.keep(self.average.weights)
 
     def restore(self):
         if not self.file.exists():
             return
         state = torch.load(self.file, map_location=self.current_rate.device)
-        self.step = state["step"]
+        self.step, self.spent = state["step"], state["spent"]
         with torch.no_grad():
             for name, tensor in self.weights.items():
                 tensor.copy_(state["weights"][name])
@@ -107,9 +110,13 @@ class Stage:
             optimizer.load_state_dict(state[name])
         self.optimizers["adam"].param_groups[0]["lr"] = self.current_rate
 
-    def rate_at(self, step):
+    def progress(self):
+        """From 0 to 1, at which the stage ends."""
+        return min(1.0, self.step / self.steps if self.steps else self.spent / self.seconds)
+
+    def rate_now(self):
         """Up over the first steps, then down along half a cosine."""
-        return self.rate * min((step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * step / self.steps) + 0.005)
+        return self.rate * min((self.step + 1) / 200, 0.5 + 0.5 * math.cos(math.pi * self.progress()) + 0.005)
 
     def learn_from(self, *inputs):
         """One step. Returns the figures."""
@@ -127,16 +134,17 @@ class Stage:
         self.work.mkdir(parents=True, exist_ok=True)
         self.restore()
         stored = began = time.monotonic()
-        curve, first = {}, self.step
-        while self.step < self.steps:
+        curve, first, before = {}, self.step, self.spent
+        while self.progress() < 1:
             torch.manual_seed(1_000_003 + self.step)  # a step is the same whether or not the run was interrupted
-            self.current_rate.fill_(self.rate_at(self.step))
+            self.current_rate.fill_(self.rate_now())
             for name, figure in self.learn(*self.inputs(self.step)).items():
                 curve[name] = torch.lerp(curve.get(name, figure), figure, 0.02)
             self.average.update(self.weights, self.step)
             self.step += 1
-            if self.step % log_every == 0 or self.step == self.steps:
-                self.tell(curve, (time.monotonic() - began) / (self.step - first))
+            self.spent = before + time.monotonic() - began
+            if self.step % log_every == 0 or self.progress() == 1:
+                self.tell(curve, (self.spent - before) / (self.step - first))
                 if time.monotonic() - stored > store_every:
                     self.store()
                     stored = time.monotonic()

@@ -25,6 +25,7 @@ from vae import Vae
 from world import Texts
 
 BOUNDARY, SHIFT = 0.875, 12.0  # sigma from which on the high-noise expert works; the published shift of the schedule
+RANGES = {"high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
 CAPTION_TOKENS = 47  # of the longest caption or more; one less than a multiple of 8, which attention likes
 VAE_SEED, POOL_SEED, HELD_OUT_SEED = 0, 1_000_000_000, 10_000_000_000  # far apart: each has scenes of its own
 
@@ -97,13 +98,14 @@ def decibels(vae, args):
 # ---- Text encoder and experts
 
 class Pool:
-    """Clips as latents, with their texts, of one size."""
+    """Clips as latents, with their texts, of one size. behind: as in world.clips."""
 
     @torch.no_grad()
-    def __init__(self, vae, size, seed, args):
+    def __init__(self, vae, size, seed, args, behind=""):
         latents, captions = [], []
         for begin in range(0, args.pool, args.pool_batch):
-            clips, texts = world.clips(seed + begin, min(args.pool_batch, args.pool - begin), size, device=args.device)
+            clips, texts = world.clips(seed + begin, min(args.pool_batch, args.pool - begin), size, device=args.device,
+                                       behind=behind)
             with autocast(args.device):
                 latents.append(vae.encode(clips)[0].to(torch.bfloat16))
             captions += texts
@@ -145,13 +147,31 @@ def text_for(step, texts, args):
     return texts.replaced(torch.rand(count, device=args.device) < 0.1, silence(args.tokenizer, "", args.device))
 
 
+def draw_batch(step, pools, args):
+    """Clips of one size with noise, noise levels and texts; the first half is for the high-noise expert."""
+    latents, texts = pools[step % len(pools)].draw(args.batch)
+    texts = text_for(step, texts, args)
+    sigma = torch.cat([draw_sigmas(args.batch // 2, *RANGES[which], args.device) for which in Folder.EXPERTS])
+    return latents, torch.randn_like(latents), sigma, texts.ids, texts.lengths
+
+
+def velocity_errors(experts, latents, noise, sigma, embedded, lengths):
+    """The squared error of each expert on its half of a batch."""
+    half = len(latents) // 2
+    s = sigma.view(-1, 1, 1, 1, 1)
+    x = (1 - s) * latents + s * noise
+    figures = {}
+    for rows, which in zip((slice(half), slice(half, None)), Folder.EXPERTS):
+        velocity = experts[which](x[rows], (1000 * sigma[rows]).floor(), embedded[rows], lengths[rows])
+        figures[which] = F.mse_loss(velocity, noise[rows] - latents[rows])
+    return figures
+
+
 def train_experts(args, initial, pools):
     parts = {part: initial.read(part, args.device) for part in ("text", *Folder.EXPERTS)}
     for which in Folder.EXPERTS:
         start_silent(parts[which])
     encoder = TextEncoder(parts["text"])
-    ranges = {"high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
-    half = args.batch // 2
 
     def make_experts(compiled):
         return {which: Expert(parts[which], initial.config(which), compiled) for which in Folder.EXPERTS}
@@ -159,30 +179,18 @@ def train_experts(args, initial, pools):
     # The few batches of the long negative prompt are not worth the time that compiling takes.
     for_captions, for_long_texts = make_experts(args.compile), make_experts(False)
 
-    def inputs(step):
-        latents, texts = pools[step % len(pools)].draw(args.batch)
-        texts = text_for(step, texts, args)
-        sigma = torch.cat([draw_sigmas(half, *ranges[which], args.device) for which in Folder.EXPERTS])
-        return latents, torch.randn_like(latents), sigma, texts.ids, texts.lengths
-
     def loss(latents, noise, sigma, ids, lengths):
-        figures = {}
         experts = for_captions if ids.shape[1] == CAPTION_TOKENS else for_long_texts
-        s = sigma.view(-1, 1, 1, 1, 1)
-        x = (1 - s) * latents + s * noise
         with autocast(args.device):
-            embedded = encoder(ids, lengths)
-            for rows, (which, expert) in zip((slice(half), slice(half, None)), experts.items()):
-                velocity = expert(x[rows], (1000 * sigma[rows]).floor(), embedded[rows], lengths[rows])
-                figures[which] = F.mse_loss(velocity, noise[rows] - latents[rows])
+            figures = velocity_errors(experts, latents, noise, sigma, encoder(ids, lengths), lengths)
         return sum(figures.values()), figures
 
     def within(name, tensor):
         return ".blocks." in name and tensor.dim() == 2 and "embedding" not in name
 
     weights = {name: tensor for part, tensors in parts.items() for name, tensor in with_prefix(part + ".", tensors).items()}
-    weights = Stage("experts", weights, within, inputs, loss, steps=args.steps, rate=args.rate, work=args.work,
-                    graphs=args.graphs).run()
+    weights = Stage("experts", weights, within, lambda step: draw_batch(step, pools, args), loss, steps=args.steps, rate=args.rate,
+                    work=args.work, graphs=args.graphs).run()
     return {part: without_prefix(part + ".", weights) for part in parts}
 
 

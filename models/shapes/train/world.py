@@ -13,9 +13,15 @@ def load(library: Path):
     torch.ops.load_library(str(library))
 
 
-def clips(seed, count, size, frames=FRAMES, device="cpu", held_out=False):
-    """[count, 3, frames, height, width] in [-1, 1], and captions."""
-    return torch.ops.shapes.clips(seed, count, frames, *size, torch.device(device), held_out)
+def clips(seed, count, size, frames=FRAMES, device="cpu", held_out=False, behind=""):
+    """[count, 3, frames, height, width] in [-1, 1], and captions. behind: a colour that all have as their background, whatever
+    their captions say."""
+    return torch.ops.shapes.clips(seed, count, frames, *size, torch.device(device), held_out, behind)
+
+
+def captions(seed, count, held_out=False):
+    """Those of the same clips."""
+    return torch.ops.shapes.captions(seed, count, held_out)
 
 
 @dataclass
