@@ -104,10 +104,14 @@ std::vector<TextPart> TokenFinder::split(std::string_view text) const {
   return parts;
 }
 
+AddedTokens::AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer& normalizer)
+    : in_text(finder(tokens, false, normalizer)), in_normalized_text(finder(tokens, true, normalizer)) {
+  for (const AddedToken& token : tokens) contents.emplace(token.id, token.content);
+}
+
 AddedTokens read_added_tokens(const JsonView& list, const Unigram& model, const Normalizer& normalizer) {
   std::vector<AddedToken> tokens;
   std::unordered_map<std::string, AddedToken> seen;
-  AddedTokens added;
   auto next_id = static_cast<std::uint32_t>(model.vocabulary().size());
   for (std::size_t i = 0; i < list.size(); ++i) {
     AddedToken token = read_token(list.at(i));
@@ -120,12 +124,9 @@ AddedTokens read_added_tokens(const JsonView& list, const Unigram& model, const 
     token.id = model.find(token.content).value_or(next_id);
     if (token.id == next_id) ++next_id;
     seen.emplace(token.content, token);
-    added.contents.emplace(token.id, token.content);
     tokens.push_back(std::move(token));
   }
-  added.in_text = finder(tokens, false, normalizer);
-  added.in_normalized_text = finder(tokens, true, normalizer);
-  return added;
+  return AddedTokens(tokens, normalizer);
 }
 
 }  // namespace wf

@@ -16,13 +16,13 @@
 
 namespace wf {
 
-/// One entry of "added_tokens" in a tokenizer.json.
+/// One entry of "added_tokens" in a tokenizer.json, or a special piece of a spiece.model.
 struct AddedToken {
   std::uint32_t id = 0;
   std::string content;
-  bool single_word;     ///< Matches only where no word character precedes or follows it.
-  bool lstrip, rstrip;  ///< The match includes the white space before it, after it.
-  bool normalized;      ///< Its normalized form is searched in the normalized text, not its content in the raw text.
+  bool single_word = false;             ///< Matches only where no word character precedes or follows it.
+  bool lstrip = false, rstrip = false;  ///< The match includes the white space before it, after it.
+  bool normalized = false;              ///< Searched in the normalized text, in its normalized form.
   bool operator==(const AddedToken&) const = default;
 };
 
@@ -50,6 +50,10 @@ class TokenFinder {
 
 /// All added tokens of a file, by where they are searched.
 struct AddedTokens {
+  AddedTokens() = default;
+  /// The contents of the tokens must differ.
+  AddedTokens(const std::vector<AddedToken>& tokens, const Normalizer& normalizer);
+
   TokenFinder in_text, in_normalized_text;
   std::map<std::uint32_t, std::string> contents;  ///< Contents by id.
 };

@@ -101,7 +101,7 @@ Normalizer read_precompiled(const JsonView& description) {
   const auto bytes = decode_base64(field.text());
   if (!bytes) field.fail("is not base64");
   try {
-    return [map = Charsmap(*bytes)](std::string text) { return map.apply(text); };
+    return precompiled(*bytes);
   } catch (const Error& error) {
     field.fail(error.what());
   }
@@ -153,6 +153,10 @@ Reader plain(Normalizer normalizer) {
 }
 
 }  // namespace
+
+Normalizer precompiled(std::string_view charsmap) {
+  return [map = Charsmap(charsmap)](std::string text) { return map.apply(text); };
+}
 
 Normalizer read_normalizer(const JsonView& description) {
   static const std::map<std::string, Reader> readers = {

@@ -72,11 +72,15 @@ Metaspace::Prepend read_prepend(const JsonView& description) {
                              : Metaspace::Prepend::never;
 }
 
+PreTokenizer marking(const Metaspace& metaspace) {
+  return [metaspace](std::vector<Chunk> chunks) { return mark_spaces(metaspace, chunks); };
+}
+
 PreTokenizer read_metaspace(const JsonView& description) {
   const JsonView field = description.at("replacement");
   const Metaspace metaspace{field.text(), read_prepend(description), description.flag_or("split", true)};
   if (to_code_points(metaspace.replacement).size() != 1) field.fail("must be one character");
-  return [metaspace](std::vector<Chunk> chunks) { return mark_spaces(metaspace, chunks); };
+  return marking(metaspace);
 }
 
 PreTokenizer read_sequence(const JsonView& description) {
@@ -99,6 +103,10 @@ PreTokenizer read_pre_tokenizer(const JsonView& description) {
   if (type == "WhitespaceSplit") return [](std::vector<Chunk> chunks) { return runs(chunks, kind_by_space); };
   if (type == "Whitespace") return [](std::vector<Chunk> chunks) { return runs(chunks, kind_by_word); };
   description.fail("the pre-tokenizer \"" + type + "\" is not supported");
+}
+
+PreTokenizer sentencepiece_pre_tokenizer(bool prefix) {
+  return marking({"\u2581", prefix ? Metaspace::Prepend::always : Metaspace::Prepend::never, true});
 }
 
 }  // namespace wf

@@ -1,4 +1,5 @@
-// pipeline/text/pre_tokenizer.hpp: turns the "pre_tokenizer" of a tokenizer.json into a function.
+// pipeline/text/pre_tokenizer.hpp: turns the "pre_tokenizer" of a tokenizer.json into a function, and holds that of a
+// spiece.model.
 #pragma once
 
 #include <functional>
@@ -21,5 +22,9 @@ using PreTokenizer = std::function<std::vector<Chunk>(std::vector<Chunk>)>;
 /// The pre-tokenizer that `description` names: null, Metaspace (also in its older form with add_prefix_space),
 /// WhitespaceSplit, Whitespace, or a Sequence of these. Throws environment naming place and type for any other.
 PreTokenizer read_pre_tokenizer(const JsonView& description);
+
+/// SentencePiece's own: a word starts at every space, which is written as "▁". With `prefix` every chunk begins with
+/// one.
+PreTokenizer sentencepiece_pre_tokenizer(bool prefix);
 
 }  // namespace wf

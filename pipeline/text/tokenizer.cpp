@@ -11,6 +11,7 @@
 #include "pipeline/text/json_view.hpp"
 #include "pipeline/text/normalizer.hpp"
 #include "pipeline/text/pre_tokenizer.hpp"
+#include "pipeline/text/sentencepiece_file.hpp"
 #include "pipeline/text/tokenizer_file.hpp"
 #include "pipeline/text/unicode.hpp"
 #include "pipeline/text/unigram.hpp"
@@ -102,6 +103,23 @@ std::string_view text_of(const MappedFile& file) {
   return text;
 }
 
+Tokenizer of_file(const Path& path) {
+  const MappedFile file(path);
+  const std::string_view content = text_of(file);
+  return is_sentencepiece(content) ? Tokenizer::from_sentencepiece(content, path.string())
+                                   : Tokenizer(content, path.string());
+}
+
+Normalizer normalizer_of(const SentencePieceFile& file) {
+  return file.charsmap.empty() ? [](std::string text) { return text; } : precompiled(file.charsmap);
+}
+
+AddedTokens added_of(const SentencePieceFile& file, const Normalizer& normalizer) {
+  std::vector<AddedToken> tokens;
+  for (const std::uint32_t id : file.added) tokens.push_back({id, std::string(file.vocabulary.piece(id))});
+  return AddedTokens(tokens, normalizer);
+}
+
 JsonView optional_part(const JsonView& file, const std::string& key) {
   static const nlohmann::json null = nullptr;
   return file.has(key) ? file.at(key) : JsonView(null, key);
@@ -145,8 +163,9 @@ struct Tokenizer::Impl {
   }
 };
 
-Tokenizer::Tokenizer(const Path& tokenizer_json)
-    : Tokenizer(text_of(MappedFile(tokenizer_json)), tokenizer_json.string()) {}
+Tokenizer::Tokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Tokenizer::Tokenizer(const Path& file) : Tokenizer(of_file(file)) {}
 
 Tokenizer::Tokenizer(std::string_view json, const std::string& name) {
   TokenizerFile parsed = read_tokenizer_file(json, name);
@@ -160,6 +179,20 @@ Tokenizer::Tokenizer(std::string_view json, const std::string& name) {
   Template around = read_template(post_processor, size_with_added(model, added));
   impl_.reset(new Impl{std::move(model), std::move(normalizer), std::move(pre_tokenizer), std::move(added),
                        std::move(around), read_cuts_left(file)});
+}
+
+Tokenizer Tokenizer::from_sentencepiece(std::string_view bytes, const std::string& name) {
+  SentencePieceFile file = read_sentencepiece_file(bytes, name);
+  try {
+    Normalizer normalizer = normalizer_of(file);
+    AddedTokens added = added_of(file, normalizer);
+    Unigram model(std::move(file.vocabulary), file.unknown, /*byte_fallback=*/false);
+    return Tokenizer(std::unique_ptr<Impl>(new Impl{std::move(model), std::move(normalizer),
+                                                    sentencepiece_pre_tokenizer(file.prefix), std::move(added),
+                                                    Template{{}, {file.end}}, /*cuts_left=*/false}));
+  } catch (const Error& error) {
+    throw Error(Error::environment, name + ": " + error.what());
+  }
 }
 
 Tokenizer::~Tokenizer() = default;
