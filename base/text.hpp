@@ -17,6 +17,9 @@ std::vector<std::string> split_at_commas(const std::string& text);
 /// "1 clip", "2 clips".
 std::string count_text(std::size_t count, const std::string& thing);
 
+/// The shortest decimal that gives the number back: "0.8", "1e-07".
+std::string shortest(double number);
+
 /// A duration in seconds, rounded to whole ones: "4:12", from an hour on "1:04:12". Negative durations count as 0.
 std::string duration_text(double seconds);
 

@@ -1,23 +1,38 @@
 // jobs/job.hpp: one clip as the user asked for it. Plain values, checked by the reader of the list.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace wf {
 
-/// Guidance scales g of v = v_uncond + g (v_cond - v_uncond), one for the steps of each expert.
+/// Guidance scales g of v = v_uncond + g (v_cond - v_uncond), one for the steps of each expert. An expert without a
+/// scale is not guided: its v is v_cond, which takes one forward a step instead of two.
 struct Guidance {
-  double high = 4.0;
-  double low = 3.0;
+  std::optional<double> high = 4.0;
+  std::optional<double> low = 3.0;
   bool operator==(const Guidance&) const = default;
+  /// Whether any expert is guided. Otherwise nothing reads the negative prompt.
+  bool any() const { return high || low; }
 };
 
+/// A scale as lists and messages write it: the shortest text that gives it back, or "none".
+std::string scale_text(const std::optional<double>& scale);
+/// "high 4, low 3", "high 3.5, low none", or "none" for both.
+std::string to_string(const Guidance& guidance);
+
 /// The solver of the diffusion ODE; to_string() gives its name in lists and flags.
-enum class SolverKind { unipc, dpmpp };
-constexpr std::string_view to_string(SolverKind kind) { return kind == SolverKind::unipc ? "unipc" : "dpm++"; }
+enum class SolverKind { unipc, dpmpp, euler };
+inline constexpr std::array all_solvers{SolverKind::unipc, SolverKind::dpmpp, SolverKind::euler};
+constexpr std::string_view to_string(SolverKind kind) {
+  constexpr std::array<std::string_view, all_solvers.size()> names{"unipc", "dpm++", "euler"};
+  return names[static_cast<std::size_t>(kind)];
+}
 
 /// The prompt of the official script when it is started without one.
 inline constexpr const char* official_prompt =
@@ -44,5 +59,8 @@ struct Job {
   SolverKind solver = SolverKind::unipc;
   int priority = 0;  ///< Clips with higher values are rendered first. Not part of the fingerprint.
 };
+
+/// The texts that the job's clip is embedded from: the prompt and, if an expert is guided, the negative prompt.
+std::vector<std::string> texts_of(const Job& job);
 
 }  // namespace wf

@@ -27,6 +27,8 @@ enum class Residency { both, exchanged, one };
 /// The choices of one run on one rank.
 struct Execution {
   Precision precision = Precision::reference;
+  /// as_computed or fp8: how experts are kept on the device.
+  WeightForm weights = WeightForm::as_computed;
   at::Device device = at::kCPU;               ///< of experts and VAE
   at::Device text_device = at::kCPU;          ///< of the text encoder
   GuidanceMode guidance = GuidanceMode::two;  ///< `automatic` counts as `two` here: the run's plan resolves it

@@ -28,6 +28,15 @@ struct Frames {
 enum class Precision { reference, exact };
 constexpr const char* to_string(Precision precision) { return precision == Precision::exact ? "exact" : "reference"; }
 
+/// How the large matrices of an expert, the linear layers of its blocks, are kept. as_computed: in the dtype of the
+/// products. as_stored: those that their file has in 8 bits stay so. fp8: all in 8 bits with a scale for each row;
+/// those that their file has in more, or that a LoRA changed, are rounded to it.
+enum class WeightForm { as_computed, as_stored, fp8 };
+constexpr const char* to_string(WeightForm form) {
+  constexpr const char* names[] = {"auto", "as stored", "fp8"};
+  return names[static_cast<int>(form)];
+}
+
 /// How the two guidance branches of a step, conditional and unconditional, are computed. two: two forwards of batch 1,
 /// as in the official code. batched: one forward of batch 2. automatic: batched where GPU ranks share the sequence,
 /// so that each still has enough rows to keep its GPU busy, and two everywhere else.

@@ -6,8 +6,9 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "jobs/list/model_keys.hpp"
 #include "jobs/list/prompt_file.hpp"
-#include "jobs/list/suggest.hpp"
+#include "jobs/list/tree_reader.hpp"
 #include "jobs/list/utf8.hpp"
 #include "jobs/list/yaml_tree.hpp"
 
@@ -17,15 +18,13 @@ namespace {
 constexpr std::size_t max_list_bytes = std::size_t{32} << 20;
 constexpr std::size_t max_jobs = 1'000'000;
 
-using Keys = std::vector<std::string_view>;
-
 Keys with_job_keys(Keys keys) {
   for (const Setting& setting : all_settings()) keys.push_back(setting.key);
   return keys;
 }
 
 /// Reads one list: walks its tree, adds diagnostics and carries on, so that all of them are reported at once.
-class ListReader {
+class ListReader : TreeReader {
  public:
   ListReader(const Path& name, const JobSettings& flags) : name_(name), flags_(flags) {}
 
@@ -49,75 +48,18 @@ class ListReader {
 
  private:
   void read_top(const TreeNode& root) {
-    static const Keys keys{"model", "output", "defaults", "prompts"};
+    static const Keys keys{"model", "loras", "output", "defaults", "prompts"};
     if (root.kind != TreeNode::map)
       return diagnostics_.add(root.location, "a list must be a map with 'prompts:', got " + describe(root));
     check_keys(root, keys);
-    if (const TreeNode* model = find(root, "model")) list_.model = path(*model, "model");
-    if (const TreeNode* output = find(root, "output")) list_.output = path(*output, "output");
+    list_.model = read_model_keys(root, *this);
+    if (const TreeNode* output = find(root, "output")) list_.output = path(*output, "output", "the path of a folder");
     if (const TreeNode* defaults = find(root, "defaults")) defaults_ = read_defaults(*defaults);
     if (const TreeNode* prompts = find(root, "prompts"))
       read_prompts(*prompts);
     else if (!misspelt(root, "prompts", keys))
       diagnostics_.add(root.location,
                        "'prompts' is missing (write 'prompts:' and below it '- ' and a prompt on each line)");
-  }
-
-  /// Reports keys that are unknown, not a text, or given twice.
-  void check_keys(const TreeNode& map, const Keys& known) {
-    std::unordered_map<std::string_view, const TreeNode*> seen;
-    for (std::size_t i = 0; i + 1 < map.items.size(); i += 2) {
-      const TreeNode& key = *map.items[i];
-      if (key.kind != TreeNode::text) {
-        diagnostics_.add(key.location, "a key must be a text, got " + describe(key));
-      } else if (const auto [first, is_new] = seen.emplace(key.value, &key); !is_new) {
-        diagnostics_.add(key.location, in_quotes(key.value) + " is given twice (first in line " +
-                                           std::to_string(line_of(first->second->location)) + ")");
-      } else if (std::find(known.begin(), known.end(), key.value) == known.end()) {
-        diagnostics_.add(key.location, unknown(key.value, known));
-      }
-    }
-  }
-
-  /// Whether one of the unknown keys is probably this one misspelt: then its absence is not reported as well.
-  static bool misspelt(const TreeNode& map, std::string_view key, const Keys& known) {
-    for (std::size_t i = 0; i + 1 < map.items.size(); i += 2) {
-      const std::string& other = map.items[i]->value;
-      if (nearest_word(other, known) == key || (key == "prompt" && other.find(' ') != std::string::npos)) return true;
-    }
-    return false;
-  }
-
-  static std::string unknown(const std::string& key, const Keys& known) {
-    if (key == "<<") return "merge keys (<<) are not read (put shared values under 'defaults')";
-    const bool sentence = known.front() == "prompt" && key.find(' ') != std::string::npos;
-    if (sentence) return "unknown key " + in_quotes(key) + " (put a prompt that holds ': ' in quotes)";
-    return "unknown key " + in_quotes(key) + " " + did_you_mean(key, known);
-  }
-
-  /// Runs a check that throws Error(input) without a location, and reports what it throws at this one.
-  template <class Check>
-  void report_errors(Location location, Check&& check) {
-    try {
-      check();
-    } catch (const Error& error) {
-      diagnostics_.add(location, error.what());
-    }
-  }
-
-  /// The value if it is a text, otherwise null, and reported.
-  const std::string* text(const TreeNode& node, std::string_view key, std::string_view must_be = "a text") {
-    if (node.kind == TreeNode::text) return &node.value;
-    diagnostics_.add(node.location, std::string(key) + " must be " + std::string(must_be) + ", got " + describe(node));
-    return nullptr;
-  }
-
-  std::optional<Path> path(const TreeNode& node, std::string_view key) {
-    const std::string* value = text(node, key, "the path of a folder");
-    if (!value) return {};
-    if (!value->empty() && value->find('\0') == std::string::npos) return Path(*value);
-    diagnostics_.add(node.location, std::string(key) + " must be the path of a folder, got " + in_quotes(*value));
-    return {};
   }
 
   JobSettings read_defaults(const TreeNode& node) {
@@ -148,13 +90,13 @@ class ListReader {
     static const Keys keys{"high", "low"};
     check_keys(map, keys);
     Guidance guidance;
-    const auto read = [&](const std::string& key, double& scale) {
+    const auto read = [&](const std::string& key, std::optional<double>& scale) {
       const TreeNode* value = find(map, key);
       if (!value && !misspelt(map, key, keys))
         diagnostics_.add(map.location, "guidance needs both high and low, " + in_quotes(key) + " is missing");
       if (!value) return;
-      if (const std::string* written = text(*value, "guidance " + key, "a number >= 0"))
-        report_errors(value->location, [&] { scale = parse_not_negative("guidance " + key, *written); });
+      if (const std::string* written = text(*value, "guidance " + key, "a number from 0 to 1000, or none"))
+        report_errors(value->location, [&] { scale = parse_scale("guidance " + key, *written); });
     };
     read("high", guidance.high);
     read("low", guidance.low);
@@ -213,6 +155,8 @@ class ListReader {
     if (diagnostics_.count() != before) return;
 
     const JobSettings all = merged(flags_, settings);
+    if (overdoes_guidance(all) && list_.warnings.empty())
+      list_.warnings.push_back(to_string(prompt.location) + ": " + std::string(overdone_guidance));
     Job job = apply(all);
     job.prompt = prompt.value;
     job.index = index_;
@@ -245,7 +189,6 @@ class ListReader {
 
   const Path name_;
   const JobSettings& flags_;
-  Diagnostics diagnostics_;
   JobSettings defaults_;
   JobList list_;
   int index_ = 0;

@@ -10,22 +10,26 @@
 #include "jobs/job.hpp"
 #include "jobs/list/name.hpp"
 #include "jobs/list/settings.hpp"
+#include "jobs/model_source.hpp"
 
 namespace wf {
 
 struct JobList {
-  std::optional<Path> model, output;  ///< Folders as written in the list; relative ones start at the current folder.
+  ModelSource model;           ///< Of the keys `model` and `loras`; empty where the list names none.
+  std::optional<Path> output;  ///< As written in the list, as are the model's paths: they start at the current folder.
   std::vector<Job> jobs;  ///< Clips in the list's order, with `samples` expanded (seed, seed+1, ...) and unique names.
+  std::vector<std::string> warnings = {};  ///< What is probably not meant, with its place: to be shown to the user.
 };
 
-/// Reads and checks the whole list. Precedence: flags > prompt's own map > defaults > built-in values. Throws one
-/// Error(input) with all diagnostics: "FILE:LINE:COLUMN: what (what to do)", the source line and a caret.
+/// Reads and checks the whole list. Precedence: flags > prompt's own map > defaults > built-in values; at each level
+/// the values of a `preset` stand below the others. Throws one Error(input) with all diagnostics: "FILE:LINE:COLUMN:
+/// what (what to do)", the source line and a caret.
 ///
-/// A list is a map of model, output, defaults (job keys: settings.hpp) and prompts. A prompt is a text, or a map of
-/// `prompt`, `name` and job keys, or a map of `file` (relative to the list's folder, format: prompt_file.hpp) and job
-/// keys for all prompts of that file. Samples of a prompt share its index; a `name` may contain {seed}, and "-s{seed}"
-/// is appended to it where samples need it. YAML aliases are read within limits; merge keys (<<), tags, repeated keys
-/// and a second document are errors.
+/// A list is a map of model and loras (model_keys.hpp), output, defaults (job keys: settings.hpp) and prompts. A prompt
+/// is a text, or a map of `prompt`, `name` and job keys, or a map of `file` (relative to the list's folder, format:
+/// prompt_file.hpp) and job keys for all prompts of that file. Samples of a prompt share its index; a `name` may
+/// contain {seed}, and "-s{seed}" is appended to it where samples need it. YAML aliases are read within limits; merge
+/// keys (<<), tags, repeated keys and a second document are errors.
 JobList read_job_list(const Path& file, const JobSettings& flags = {});
 
 /// Reads a list from memory. `name` is the file's name in messages; `file:` entries are relative to its folder.

@@ -60,11 +60,37 @@ std::string nearest_multiple(int pixels) {
   return std::to_string(std::max(nearest, 16));
 }
 
-double parse_finite(const std::string& key, const std::string& text, bool or_zero) {
+/// A number from `min` to `max`, or else `must_be` says what it must be.
+double parse_within(const std::string& key, const std::string& must_be, const std::string& text, double min,
+                    double max) {
   const auto value = parse_number<double>(text);
-  if (!value || !std::isfinite(*value) || *value < 0 || (*value == 0 && !or_zero))
-    refuse(key, or_zero ? "a number >= 0" : "a number > 0", shown(text));
+  if (!value || !(*value >= min && *value <= max)) refuse(key, must_be, shown(text));
   return *value + 0.0;  // turns -0 into 0, so that both give one fingerprint
+}
+
+/// What a preset says.
+JobSettings values_of(Preset) {
+  JobSettings lightning;
+  lightning.solver = SolverKind::euler;
+  lightning.steps = 4;
+  lightning.shift = 5.0;
+  lightning.guidance = Guidance{std::nullopt, std::nullopt};
+  return lightning;
+}
+
+/// The values of `over` where given, else those of `under`, whose preset is not looked into.
+JobSettings filled(const JobSettings& over, const JobSettings& under) {
+  const auto either = [](const auto& first, const auto& second) { return first ? first : second; };
+  return {either(over.size, under.size),       either(over.frames, under.frames),
+          either(over.fps, under.fps),         either(over.steps, under.steps),
+          either(over.samples, under.samples), either(over.priority, under.priority),
+          either(over.shift, under.shift),     either(over.guidance, under.guidance),
+          either(over.solver, under.solver),   either(over.preset, under.preset),
+          either(over.seed, under.seed),       either(over.negative_prompt, under.negative_prompt)};
+}
+
+JobSettings with_preset(const JobSettings& settings) {
+  return settings.preset ? filled(settings, values_of(*settings.preset)) : settings;
 }
 
 }  // namespace
@@ -100,18 +126,34 @@ JobSettings::Seed parse_seed(const std::string& text) {
 Guidance parse_guidance(const std::string& text) {
   const std::size_t comma = text.find(',');
   if (comma == std::string::npos) {
-    const double both = parse_not_negative("guidance", text);
+    const std::optional<double> both = parse_scale("guidance", text);
     return {both, both};
   }
   const std::size_t low = text.find_first_not_of(' ', comma + 1);
-  return {parse_not_negative("guidance high", text.substr(0, comma)),
-          parse_not_negative("guidance low", low == std::string::npos ? "" : text.substr(low))};
+  return {parse_scale("guidance high", text.substr(0, comma)),
+          parse_scale("guidance low", low == std::string::npos ? "" : text.substr(low))};
+}
+
+/// Scales in use are below 20. With much larger ones the arithmetic overflows, after the clip has been computed.
+std::optional<double> parse_scale(const std::string& key, const std::string& text) {
+  if (text == "none") return {};
+  return parse_within(key, "a number from 0 to 1000, or none", text, 0, 1000);
+}
+
+/// Beyond these limits, the noise levels of steps that follow each other are equal in f32.
+double parse_shift(const std::string& text) {
+  return parse_within("shift", "a number from 0.001 to 1000", text, 0.001, 1000);
 }
 
 SolverKind parse_solver(const std::string& text) {
-  if (text == "unipc") return SolverKind::unipc;
-  if (text == "dpm++") return SolverKind::dpmpp;
-  refuse("solver", "unipc or dpm++", in_quotes(text));
+  for (const SolverKind kind : all_solvers)
+    if (text == to_string(kind)) return kind;
+  refuse("solver", "unipc, dpm++ or euler", in_quotes(text));
+}
+
+Preset parse_preset(const std::string& text) {
+  if (text == to_string(Preset::lightning)) return Preset::lightning;
+  refuse("preset", "lightning", in_quotes(text));
 }
 
 int parse_count(const std::string& key, const std::string& text, int min) {
@@ -123,8 +165,16 @@ int parse_count(const std::string& key, const std::string& text, int min) {
   refuse(key, std::to_string(min) + (bounded ? " to " + std::to_string(max) : " or more"), text);
 }
 
-double parse_positive(const std::string& key, const std::string& text) { return parse_finite(key, text, false); }
-double parse_not_negative(const std::string& key, const std::string& text) { return parse_finite(key, text, true); }
+double parse_not_negative(const std::string& key, const std::string& text) {
+  return parse_within(key, "a number >= 0", text, 0, std::numeric_limits<double>::max());
+}
+
+double parse_strength(const std::string& text) {
+  constexpr double most = 100;  // far beyond any use, and small enough that no weight becomes infinite
+  const auto value = parse_number<double>(text);
+  if (!value || !(std::abs(*value) <= most)) refuse("strength", "a number from -100 to 100", shown(text));
+  return *value + 0.0;  // turns -0 into 0
+}
 
 void check_prompt(const std::string& key, const std::string& text) {
   if (key == "prompt" && text.find_first_not_of(" \t\r\n") == std::string::npos)
@@ -151,9 +201,10 @@ std::span<const Setting> all_settings() {
       {"frames", "a whole number 4k+1, such as 81", [](S& s, T& text) { s.frames = parse_frames(text); }},
       {"fps", "a whole number", [](S& s, T& text) { s.fps = parse_count("fps", text, 1); }},
       {"steps", "a whole number", [](S& s, T& text) { s.steps = parse_count("steps", text, 1); }},
-      {"shift", "a number > 0", [](S& s, T& text) { s.shift = parse_positive("shift", text); }},
-      {"guidance", "a number or {high: H, low: L}", [](S& s, T& text) { s.guidance = parse_guidance(text); }},
-      {"solver", "unipc or dpm++", [](S& s, T& text) { s.solver = parse_solver(text); }},
+      {"shift", "a number from 0.001 to 1000", [](S& s, T& text) { s.shift = parse_shift(text); }},
+      {"guidance", "a number, none or {high: H, low: L}", [](S& s, T& text) { s.guidance = parse_guidance(text); }},
+      {"solver", "unipc, dpm++ or euler", [](S& s, T& text) { s.solver = parse_solver(text); }},
+      {"preset", "lightning", [](S& s, T& text) { s.preset = parse_preset(text); }},
       {"seed", "a whole number >= 0 or random", [](S& s, T& text) { s.seed = parse_seed(text); }},
       {"samples", "a whole number", [](S& s, T& text) { s.samples = parse_count("samples", text, 1); }},
       {"priority", "a whole number", [](S& s, T& text) { s.priority = parse_count("priority", text, any); }},
@@ -164,21 +215,11 @@ std::span<const Setting> all_settings() {
 }
 
 JobSettings merged(const JobSettings& over, const JobSettings& under) {
-  const auto either = [](const auto& first, const auto& second) { return first ? first : second; };
-  return {either(over.size, under.size),
-          either(over.frames, under.frames),
-          either(over.fps, under.fps),
-          either(over.steps, under.steps),
-          either(over.samples, under.samples),
-          either(over.priority, under.priority),
-          either(over.shift, under.shift),
-          either(over.guidance, under.guidance),
-          either(over.solver, under.solver),
-          either(over.seed, under.seed),
-          either(over.negative_prompt, under.negative_prompt)};
+  return filled(with_preset(over), with_preset(under));
 }
 
-Job apply(const JobSettings& settings) {
+Job apply(const JobSettings& given) {
+  const JobSettings settings = with_preset(given);
   Job job;
   const JobSettings::Size size = settings.size.value_or(JobSettings::Size{job.width, job.height});
   job.width = size.width;
@@ -193,6 +234,12 @@ Job apply(const JobSettings& settings) {
   job.priority = settings.priority.value_or(job.priority);
   job.negative_prompt = settings.negative_prompt.value_or(job.negative_prompt);
   return job;
+}
+
+bool overdoes_guidance(const JobSettings& settings) {
+  if (settings.preset != Preset::lightning) return false;
+  const Guidance guidance = apply(settings).guidance;
+  return guidance.high.value_or(0) > 1 || guidance.low.value_or(0) > 1;
 }
 
 }  // namespace wf

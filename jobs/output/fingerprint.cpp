@@ -23,6 +23,20 @@ int get_int(const Json& json, const char* key) {
   return static_cast<int>(value);
 }
 
+/// null for an expert that is not guided.
+Json json_of(const std::optional<double>& scale) { return scale ? Json(*scale) : Json(); }
+
+std::optional<double> scale_from(const Json& json) {
+  return json.is_null() ? std::nullopt : std::optional(json.get<double>());
+}
+
+/// What decides on the pixels or on the file's timing. Where no expert is guided, nothing reads the negative prompt.
+Json deciding_values(const Job& job) {
+  Json json = clip_values(job);
+  if (!job.guidance.any()) json.erase("negative_prompt");
+  return json;
+}
+
 }  // namespace
 
 Json clip_values(const Job& job) {
@@ -35,7 +49,7 @@ Json clip_values(const Job& job) {
           {"fps", job.fps},
           {"steps", job.steps},
           {"shift", job.shift},
-          {"guidance", {{"high", job.guidance.high}, {"low", job.guidance.low}}},
+          {"guidance", {{"high", json_of(job.guidance.high)}, {"low", json_of(job.guidance.low)}}},
           {"solver", to_string(job.solver)}};
 }
 
@@ -51,6 +65,7 @@ Json json_of(const Recipe& recipe) {
   Json json = {{"model_id", recipe.model_id}, {"precision", recipe.precision}};
   if (recipe.tf32) json["tf32"] = true;
   if (recipe.noise != Recipe().noise) json["noise"] = recipe.noise;
+  if (!recipe.weights.empty()) json["weights"] = recipe.weights;
   return json;
 }
 
@@ -70,7 +85,7 @@ Job job_from(const Json& json) {
   job.fps = get_int(json, "fps");
   job.steps = get_int(json, "steps");
   job.shift = json.at("shift").get<double>();
-  job.guidance = {json.at("guidance").at("high").get<double>(), json.at("guidance").at("low").get<double>()};
+  job.guidance = {scale_from(json.at("guidance").at("high")), scale_from(json.at("guidance").at("low"))};
   job.solver = parse_solver(json.at("solver").get<std::string>());
   job.priority = get_int(json, "priority");
   return job;
@@ -78,16 +93,16 @@ Job job_from(const Json& json) {
 
 Recipe recipe_from(const Json& json) {
   return {json.at("model_id").get<std::string>(), json.at("precision").get<std::string>(), json.value("tf32", false),
-          json.value("noise", Recipe().noise)};
+          json.value("noise", Recipe().noise), json.value("weights", "")};
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {
   WF_CHECK(job.seed);
-  return Sha256().update(Json{{"job", clip_values(job)}, {"recipe", json_of(recipe)}}.dump()).hex();
+  return Sha256().update(Json{{"job", deciding_values(job)}, {"recipe", json_of(recipe)}}.dump()).hex();
 }
 
 std::string seedless_fingerprint(const Job& job) {
-  Json json = clip_values(job);
+  Json json = deciding_values(job);
   json.erase("seed");
   return Sha256().update(json.dump()).hex();
 }

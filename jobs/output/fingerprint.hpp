@@ -14,6 +14,8 @@ struct Recipe {
   std::string precision;      ///< "reference" or "exact".
   bool tf32 = false;          ///< Whether TF32 is allowed in matrix products and convolutions.
   std::string noise = "cpu";  ///< Whose random generator draws the noise: "cpu", or the name of a GPU.
+  /// "fp8" where experts are rounded to FP8 that their files hold in more bits (--weights fp8), else empty.
+  std::string weights = {};
   bool operator==(const Recipe&) const = default;
 };
 

@@ -8,6 +8,34 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+Json json_of(const ModelRecord& model) {
+  Json json = Json::object();
+  for (const auto& [part, file] : model.parts) json[part] = file;
+  for (const ModelRecord::Lora& lora : model.loras) {
+    Json strength = Json::object();
+    if (lora.high) strength["high"] = *lora.high;
+    if (lora.low) strength["low"] = *lora.low;
+    json["loras"].push_back({{"file", lora.file}, {"identity", lora.identity}, {"strength", strength}});
+  }
+  return json;
+}
+
+std::optional<double> strength_from(const Json& strengths, const char* expert) {
+  return strengths.contains(expert) ? std::optional(strengths.at(expert).get<double>()) : std::nullopt;
+}
+
+ModelRecord model_record_from(const Json& json) {
+  ModelRecord model;
+  for (const auto& [key, value] : json.items())
+    if (key != "loras") model.parts[key] = value.get<std::string>();
+  for (const Json& lora : json.value("loras", Json::array())) {
+    const Json& strength = lora.at("strength");
+    model.loras.push_back({lora.at("file").get<std::string>(), lora.at("identity").get<std::string>(),
+                           strength_from(strength, "high"), strength_from(strength, "low")});
+  }
+  return model;
+}
+
 Sidecar from(const Json& json) {
   const Json& video = json.at("video");
   Sidecar sidecar;
@@ -19,7 +47,12 @@ Sidecar from(const Json& json) {
   if (!video.at("bytes").is_number_unsigned()) throw Error(Error::input, "bytes is not a size");
   sidecar.video_bytes = video.at("bytes").get<std::uint64_t>();
   sidecar.codec = video.at("codec").get<std::string>();
-  for (const auto& [key, value] : json.at("how").items()) sidecar.how[key] = value.get<std::string>();
+  for (const auto& [key, value] : json.at("how").items()) {
+    if (key == "model")
+      sidecar.model = model_record_from(value);
+    else
+      sidecar.how[key] = value.get<std::string>();
+  }
   for (const auto& [stage, value] : json.at("seconds").items()) sidecar.seconds[stage] = value.get<double>();
   sidecar.latents_sha256 = json.at("latents_sha256").get<std::string>();
   sidecar.frames_sha256 = json.at("frames_sha256").get<std::string>();
@@ -46,6 +79,7 @@ std::string to_json(const Sidecar& sidecar) {
                {"latents_sha256", sidecar.latents_sha256},
                {"frames_sha256", sidecar.frames_sha256}};
   for (const auto& [key, value] : sidecar.how) json["how"][key] = value;
+  if (sidecar.model != ModelRecord{}) json["how"]["model"] = json_of(sidecar.model);
   for (const auto& [stage, value] : sidecar.seconds) json["seconds"][stage] = value;
   if (!sidecar.file_sha256.empty()) json["file_sha256"] = sidecar.file_sha256;
   // Texts of libraries in `how` may have any encoding, which must not prevent the sidecar from being written.

@@ -6,12 +6,27 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/files.hpp"
 #include "jobs/job.hpp"
 #include "jobs/output/fingerprint.hpp"
 
 namespace wf {
+
+/// Which files a clip's model consisted of, for people: what counts is Recipe::model_id.
+struct ModelRecord {
+  /// One LoRA, and how strongly it was merged into each expert; empty: not into this one.
+  struct Lora {
+    std::string file;      ///< Name without a folder.
+    std::string identity;  ///< lora_identity() (pipeline/weights/model_files.hpp).
+    std::optional<double> high, low;
+    bool operator==(const Lora&) const = default;
+  };
+  std::map<std::string, std::string> parts;  ///< Names without folders, by "high", "low", "text", "vae", "tokenizer".
+  std::vector<Lora> loras;
+  bool operator==(const ModelRecord&) const = default;
+};
 
 struct Sidecar {
   Job job;
@@ -22,6 +37,7 @@ struct Sidecar {
   std::uint64_t video_bytes = 0;
   std::string codec;
   std::map<std::string, std::string> how;  ///< Device, attention, threads, guidance mode, host name and so on.
+  ModelRecord model;                       ///< `how.model` of the file. Empty in a sidecar that an older version wrote.
   std::map<std::string, double> seconds;   ///< By stage: text, high, low, decode, write.
   std::string latents_sha256;              ///< Of the f32 bytes of the latents [16, t, h, w].
   std::string frames_sha256;               ///< Of the raw rgb24 bytes of the frames, before encoding.

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "base/paths.hpp"
+#include "base/text.hpp"
 #include "jobs/list/name.hpp"
 #include "jobs/list/utf8.hpp"
 
@@ -59,12 +59,6 @@ std::string comment(std::string_view text) {
   return result + "\n";
 }
 
-/// The shortest decimal that gives the number back.
-std::string shortest(double number) {
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), number).ptr};
-}
-
 bool may_be_given(const std::string& name) {
   try {
     check_name(name);
@@ -80,6 +74,11 @@ std::string line_unless_default(const char* key, const Value& value, const Value
   return value == built_in ? "" : std::string("    ") + key + ": " + text + "\n";
 }
 
+std::string yaml_text(const Guidance& guidance) {
+  if (!guidance.any()) return "none";
+  return "{high: " + scale_text(guidance.high) + ", low: " + scale_text(guidance.low) + "}";
+}
+
 std::string values_of(const Job& job) {
   const Job built_in;
   const auto number = [](const char* key, int value, int otherwise) {
@@ -91,8 +90,7 @@ std::string values_of(const Job& job) {
   lines += number("frames", job.frames, built_in.frames) + number("fps", job.fps, built_in.fps) +
            number("steps", job.steps, built_in.steps);
   lines += line_unless_default("shift", job.shift, built_in.shift, shortest(job.shift));
-  lines += line_unless_default("guidance", job.guidance, built_in.guidance,
-                               "{high: " + shortest(job.guidance.high) + ", low: " + shortest(job.guidance.low) + "}");
+  lines += line_unless_default("guidance", job.guidance, built_in.guidance, yaml_text(job.guidance));
   lines += line_unless_default("solver", job.solver, built_in.solver, std::string(to_string(job.solver)));
   lines += number("priority", job.priority, built_in.priority);
   return lines + line_unless_default("negative_prompt", job.negative_prompt, built_in.negative_prompt,
@@ -117,15 +115,73 @@ std::string entry(const ClipResult& result) {
          values_of(job);
 }
 
-std::string path_line(const std::string& key, const std::string& path) {
-  if (is_utf8(path)) return key + ": " + yaml_text(path) + "\n";
-  return "# The run's " + key + " folder has a name that is not UTF-8, as a list has to be: give it as --" + key +
-         ".\n";
+std::string output_line(const std::string& path) {
+  if (is_utf8(path)) return "output: " + yaml_text(path) + "\n";
+  return "# The run's output folder has a name that is not UTF-8, as a list has to be: give it as --output.\n";
 }
 
-std::string absolute_text(const Path& path) {
-  const std::string text = path.string();
-  return text.starts_with("random:") ? text : absolute_folder(path).string();
+/// A YAML map on one line.
+class FlowMap {
+ public:
+  void add(std::string_view key, const std::string& yaml) { members_.push_back(std::string(key) + ": " + yaml); }
+  void add(std::string_view key, const Path& path) {
+    if (!path.empty()) add(key, yaml_text(path.string()));
+  }
+  std::string text() const { return "{" + join(members_, ", ") + "}"; }
+
+ private:
+  std::vector<std::string> members_;
+};
+
+std::string flag_of(const ModelPlace& place) {
+  if (place.path == &ModelSource::from) return "--model";
+  return "--" + std::string(place.key) + (place.path == &ModelSource::tokenizer ? "" : "-model");
+}
+
+std::string model_line(const ModelSource& model) {
+  FlowMap map;
+  std::vector<std::string> flags;
+  bool is_text = true;
+  for (const ModelPlace& place : model_places) {
+    const Path& path = model.*place.path;
+    if (path.empty()) continue;
+    map.add(place.key, path);
+    flags.push_back(flag_of(place));
+    is_text = is_text && is_utf8(path.string());
+  }
+  if (!is_text)
+    return "# The run's model has a path that is not UTF-8, as a list has to be: give it as " + join(flags, ", ") +
+           ".\n";
+  const bool is_folder_alone = flags == std::vector<std::string>{"--model"};
+  return flags.empty() ? "" : "model: " + (is_folder_alone ? yaml_text(model.from.string()) : map.text()) + "\n";
+}
+
+std::string lora_entry(const LoraSource& lora) {
+  FlowMap map;
+  const bool is_one = lora.high == lora.low && lora.high_strength == lora.low_strength;
+  if (is_one) {
+    map.add("file", lora.high);
+    map.add("strength", shortest(lora.high_strength));
+    return "  - " + map.text() + "\n";
+  }
+  FlowMap strengths;
+  map.add("high", lora.high);
+  map.add("low", lora.low);
+  if (!lora.high.empty()) strengths.add("high", shortest(lora.high_strength));
+  if (!lora.low.empty()) strengths.add("low", shortest(lora.low_strength));
+  map.add("strength", strengths.text());
+  return "  - " + map.text() + "\n";
+}
+
+std::string lora_lines(const std::vector<LoraSource>& loras) {
+  std::string lines = loras.empty() ? "" : "loras:\n";
+  for (const LoraSource& lora : loras) {
+    if (!is_utf8(lora.high.string()) || !is_utf8(lora.low.string()))
+      return "# The run's LoRAs have a path that is not UTF-8, as a list has to be: give all of them as --lora,\n"
+             "# --lora-high and --lora-low.\n";
+    lines += lora_entry(lora);
+  }
+  return lines;
 }
 
 bool is_same_file(const Path& a, const Path& b) {
@@ -135,14 +191,16 @@ bool is_same_file(const Path& a, const Path& b) {
 
 }  // namespace
 
-std::string failed_list_text(const std::map<std::size_t, ClipResult>& clips, const Path& model, const Path& output) {
+std::string failed_list_text(const std::map<std::size_t, ClipResult>& clips, const ModelSource& model,
+                             const Path& output) {
+  const ModelSource whole = absolute(model);
   std::string text(head);
-  text += path_line("model", absolute_text(model)) + path_line("output", absolute_text(output)) + "prompts:\n";
+  text += model_line(whole) + lora_lines(whole.loras) + output_line(absolute_folder(output).string()) + "prompts:\n";
   for (const auto& [clip, result] : clips) text += entry(result);
   return text;
 }
 
-FailedList::FailedList(const OutputFolder& folder, const Path& model, const Path& list)
+FailedList::FailedList(const OutputFolder& folder, const ModelSource& model, const Path& list)
     : folder_(folder),
       model_(model),
       file_(folder.output() / "failed.yaml"),

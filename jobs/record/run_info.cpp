@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/error.hpp"
+#include "jobs/model_json.hpp"
 #include "jobs/output/job_json.hpp"
 #include "jobs/output/publish.hpp"
 
@@ -29,7 +30,7 @@ Json json_of(const RunInfo& info) {
                {"version", info.version},
                {"command", info.command},
                {"folder", info.folder},
-               {"model", info.model},
+               {"model", json_of(info.model)},
                {"placement", info.placement},
                {"precision", info.precision},
                {"codec", info.codec},
@@ -49,7 +50,7 @@ RunInfo info_from(const Json& json) {
                .version = json.at("version").get<std::string>(),
                .command = json.at("command").get<std::vector<std::string>>(),
                .folder = json.at("folder").get<std::string>(),
-               .model = json.at("model").get<std::string>(),
+               .model = model_source_from(json.at("model")),
                .placement = json.at("placement").get<std::string>(),
                .precision = json.at("precision").get<std::string>(),
                .codec = json.at("codec").get<std::string>(),

@@ -12,6 +12,7 @@
 
 #include "base/files.hpp"
 #include "jobs/job.hpp"
+#include "jobs/model_source.hpp"
 
 namespace wf {
 
@@ -24,7 +25,8 @@ struct RunInfo {
   std::string version;     ///< Of wanfarm.
   std::vector<std::string> command;  ///< As the user typed it.
   std::string folder;                ///< Working folder of that command.
-  std::string model, placement, precision, codec;
+  ModelSource model;                 ///< With paths from the root.
+  std::string placement, precision, codec;
   struct Rank {
     std::string host, device;  ///< "n2", "NVIDIA H200"
     int leader = 0;            ///< The leader of its group.

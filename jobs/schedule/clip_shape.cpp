@@ -4,7 +4,16 @@
 
 namespace wf {
 
-ClipShape shape_of(const Job& job) { return {job.width, job.height, job.frames, job.steps, job.shift, job.solver}; }
+ClipShape shape_of(const Job& job) {
+  return {job.width,
+          job.height,
+          job.frames,
+          job.steps,
+          job.shift,
+          job.solver,
+          job.guidance.high.has_value(),
+          job.guidance.low.has_value()};
+}
 
 std::vector<std::size_t> shape_groups(const std::vector<Job>& jobs) {
   std::map<ClipShape, std::size_t> first;

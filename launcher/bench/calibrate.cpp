@@ -64,7 +64,7 @@ GpuFigures measure_figures(const Bench& bench) {
   GpuFigures figures;
   figures.kind = kind_of_device(device_name(device));
   figures.source = fmt::format("calibrated by wanfarm {} on {} with {}", version, device_name(device),
-                               bench.models.parts().folder.high_expert.parent_path().string());
+                               bench.models.parts().files.root.string());
   measure_texts(bench, work, figures);
   measure_forwards(bench, work, figures);
   measure_decoding(bench, work, figures);

@@ -43,8 +43,8 @@ struct Embedding {
 
 Embedding embed_ahead(const Bench& bench) {
   if (bench.models.execution().keep_text_encoder) return {};
-  std::vector<std::string> texts{bench.job.negative_prompt};
-  for (int run = 0; run < bench.runs; ++run) texts.push_back(prompt_of(bench.job, run));
+  std::vector<std::string> texts = texts_of(bench.job);
+  for (int run = 1; run < bench.runs; ++run) texts.push_back(prompt_of(bench.job, run));
   reset_peak_memory(bench.device());
   const auto begin = std::chrono::steady_clock::now();
   bench.models.embed_ahead(texts);

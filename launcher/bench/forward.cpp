@@ -20,7 +20,7 @@ struct Inputs {
 };
 
 Inputs make_inputs(const Bench& bench, const DitWeights& expert, const LatentSize& size) {
-  const std::int64_t batch = bench.models.execution().guidance == GuidanceMode::batched ? 2 : 1;
+  const std::int64_t batch = batch_of(bench.models.execution(), Stage::high, bench.job);
   const at::TensorOptions options = at::TensorOptions(expert.device()).dtype(at::kFloat);
   const at::Tensor x = at::randn({1, expert.config.in_dim, size.frames, size.height, size.width}, options);
   // One row less than there can be, because on a CPU padding counts as one more key.
@@ -57,8 +57,8 @@ Measured measure(const Bench& bench, const Inputs& inputs, const std::function<v
   reset_peak_memory(bench.device());
   Measured measured{time_runs(bench.device(), bench.runs, forward)};
   measured.peak = device_memory(bench.device()).peak;
-  measured.predicted = dit_weight_bytes(parts.expert, parts.text_dim, parts.precision) +
-                       dit_work_bytes(parts.expert, parts.precision, inputs.tokens, inputs.batch);
+  measured.predicted =
+      expert_bytes(parts) + dit_work_bytes(parts.expert, parts.precision, inputs.tokens, inputs.batch, parts.weights);
   return measured;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/log.hpp"
 #include "cluster/node.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
@@ -139,7 +140,7 @@ Json settings_of(const PlannedRun& run, const Path& output) {
                 {"tf32", sidecar.recipe.tf32},
                 {"codec", sidecar.codec},
                 {"planner_figures", run.request.hardware.gpu.source}};
-  for (const char* key : {"device", "device_name", "text_device", "attention", "guidance_mode", "threads"})
+  for (const char* key : {"device", "device_name", "text_device", "attention", "guidance_mode", "weights", "threads"})
     if (const auto found = sidecar.how.find(key); found != sidecar.how.end()) settings[key] = found->second;
   return settings;
 }
@@ -164,6 +165,7 @@ RenderedList bench_list(const ListToRender& list, RunOptions options) {
   if (rank_from(environment()).rank == 0) folder.emplace(options.output);
   const auto read = [&] {
     const JobList all = read_job_list(list.file, list.settings);
+    for (const std::string& warning : all.warnings) spdlog::warn("{}", warning);
     return RunRequest{.jobs = select(all.jobs, "", list.limit),
                       .model = chosen_model(options.model, all.model),
                       .output = folder->path()};

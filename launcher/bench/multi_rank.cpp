@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "base/log.hpp"
+#include "jobs/model_json.hpp"
 #include "launcher/bench/team.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/placement.hpp"
@@ -39,14 +41,17 @@ Execution choose_execution(Team& team, RunOptions& run, BenchMode mode) {
 }
 
 /// A random model is written by one rank of each node; all ranks then read it under the name that rank 0 has for it.
-ModelParts read_parts(Team& team, const RunOptions& run, Precision precision) {
-  std::string folder;
+ModelParts read_parts(Team& team, const RunOptions& run, const Execution& execution) {
+  std::string model;  // as MessagePack, since its paths need not be UTF-8
   team.agree([&] {
-    if (team.process().place.local_rank == 0) folder = ready_model(chosen_model(run.model, {})).string();
+    if (team.process().place.local_rank == 0)
+      Json::to_msgpack(json_of(absolute(ready_model(chosen_model(run.model, {})))), model);
   });
-  folder = team.from(0, folder);
+  const ModelSource source = model_source_from(Json::from_msgpack(team.from(0, model)));
   ModelParts parts;
-  team.agree([&] { parts = read_model(folder, precision); });
+  team.agree([&] { parts = read_model(source, execution.precision, execution.weights); });
+  if (team.rank() == 0)
+    for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
   return parts;
 }
 
@@ -83,7 +88,7 @@ Result forward(Team& team, const BenchOptions& options, BenchMode mode) {
   const Degrees all_ranks = degrees_of(make_mesh(team.size(), degrees));
   const std::string placement = describe(all_ranks);
   const Job job = make_job(official_prompt, options.job);
-  const ModelParts parts = read_parts(team, run, execution.precision);
+  const ModelParts parts = read_parts(team, run, execution);
   execution.guidance = guidance_modes(execution.guidance, all_ranks, execution.device.is_cuda()).front();
   Team::Communicators all = team.communicators(execution.device);
   execution.ranks = std::make_shared<RankGroup>(std::move(all.host), degrees,

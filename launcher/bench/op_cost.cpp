@@ -47,6 +47,7 @@ OpCost fused_kernel(std::string_view name, const TensorShape& x) {
   std::int64_t bytes = 0;
   if (name == "wf::modulated_norm" || name == "wf::affine_norm") bytes = x.bytes() + x.elements() * bf16;
   if (name == "wf::rms_norm" || name == "wf::write_heads") bytes = 2 * x.bytes();
+  if (name == "wf::widen") bytes = x.bytes() + x.elements() * bf16;
   if (name == "wf::add_gated") bytes = x.bytes() + x.elements() * (bf16 + f32);
   return {text(x), 0, bytes};
 }

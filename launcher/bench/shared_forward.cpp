@@ -14,7 +14,7 @@
 namespace wf {
 namespace {
 
-constexpr std::int64_t timestep = 900;  ///< A timestep of the high-noise expert.
+constexpr double timestep = 900;  ///< A timestep of the high-noise expert.
 
 /// A text embedding [rows - 1, text_dim] that is the same on every rank. One row less than there can be, because on a
 /// CPU padding counts as one more key.
@@ -37,10 +37,8 @@ Measured measure(Team& team, const Bench& bench, const Execution& execution, boo
   const at::Tensor x = start(bench.job, expert.config.in_dim, NoiseSource::cpu, execution.device).x;
   const std::int64_t rows = expert.config.text_len;
   const TextPair texts{draw_text(expert, rows, 1), draw_text(expert, rows, 2)};
-  const Conditions conditions = make_conditions(x, texts, expert, execution);
-  const auto velocity = [=, scale = bench.job.guidance.high, &expert, &execution] {
-    return guided_velocity(x, timestep, scale, conditions, expert, execution);
-  };
+  const Conditions conditions = make_conditions(x, texts, bench.job.guidance.high, expert, execution);
+  const auto velocity = [=, &expert, &execution] { return velocity_at(x, timestep, conditions, expert, execution); };
   Measured measured{.forwards = velocity, .timing = {}, .peak = 0, .velocity = {}};
   const auto first = [&] {
     reset_peak_memory(execution.device);

@@ -53,6 +53,7 @@ void add_flag(CLI::App& app, const Flag& flag, const Arguments& arguments) {
       for (const std::string& value : values) set_named(flag, arguments, value);
     };
     option = app.add_option_function<std::vector<std::string>>(flag.names, set, flag.help)->type_name(flag.value);
+    if (!is_argument(flag)) option->allow_extra_args(false);  // one value each time
   } else if (is_switch(flag)) {
     const auto set = [flag, arguments](std::int64_t count) {
       set_named(flag, arguments, count > 0 ? "true" : "false");

@@ -22,7 +22,9 @@ struct Flag {
   std::vector<std::string> choices = {};        ///< Values that the shell completes.
   std::string group = "Options";                ///< Heading in the help; empty hides the flag from help and completion.
   bool optional = false;                        ///< True if a positional argument may be left out.
-  bool several = false;  ///< True if a positional argument takes all that follow: `set` is called for each.
+  /// True for a positional argument that takes all that follow, and a flag that may be given again: `set` is called for
+  /// each value.
+  bool several = false;
 };
 
 /// One verb of the program: `wanfarm NAME ...`.

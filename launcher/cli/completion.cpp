@@ -95,10 +95,11 @@ std::string zsh_help(const std::string& help) {
 std::string zsh_arguments(const Command& command) {
   std::vector<std::string> specs{"_arguments"};
   for (const Flag& flag : command.flags) {
-    if (is_argument(flag)) specs.push_back(quoted(fmt::format("{}{}", flag.several ? "*" : "", zsh_value(flag))));
+    const std::string again = flag.several ? "*" : "";  // it may be given again
+    if (is_argument(flag)) specs.push_back(quoted(again + zsh_value(flag)));
     if (is_argument(flag) || flag.group.empty()) continue;
     for (const std::string& name : split_at_commas(flag.names))
-      specs.push_back(quoted(name + zsh_help(flag.help) + zsh_value(flag)));
+      specs.push_back(quoted(again + name + zsh_help(flag.help) + zsh_value(flag)));
   }
   return join(specs, " ");
 }

@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "base/error.hpp"
+#include "jobs/list/utf8.hpp"
+#include "launcher/cli/model_flags.hpp"
 
 namespace wf {
 
@@ -29,8 +31,8 @@ Setter into_frames(std::optional<int>& target) {
 Setter into_count(const std::string& key, std::optional<int>& target, int least) {
   return [&target, key, least](const std::string& text) { target = parse_count(key, text, least); };
 }
-Setter into_positive(const std::string& key, std::optional<double>& target) {
-  return [&target, key](const std::string& text) { target = parse_positive(key, text); };
+Setter into_shift(std::optional<double>& target) {
+  return [&target](const std::string& text) { target = parse_shift(text); };
 }
 
 Setter into_negative_prompt(std::optional<std::string>& target) {
@@ -65,15 +67,46 @@ Setter into(MaxFailures& target) {
   };
 }
 
-std::vector<Flag> job_flags(JobSettings& s) {
+namespace {
+
+/// The setter of --preset; `encoder_preset` as in job_flags().
+Setter into_preset(std::optional<Preset>& target, std::string* encoder_preset) {
+  return [&target, encoder_preset](const std::string& text) {
+    if (!encoder_preset || text == to_string(Preset::lightning)) {
+      target = parse_preset(text);
+    } else if (std::ranges::count(encoder_presets(), text) > 0) {
+      *encoder_preset = text;
+    } else {
+      throw Error(Error::input, "there is a preset of clips, lightning, and there are those of the encoder (" +
+                                    join(encoder_presets(), ", ") + "), but no " + in_quotes(text));
+    }
+  };
+}
+
+Flag preset_flag(JobSettings& s, std::string* encoder_preset) {
+  const std::string help =
+      "lightning: Euler, 4 steps, shift 5, no guidance, for models distilled to four steps; the flags for these win";
+  return {"--preset",
+          "lightning",
+          help + (encoder_preset ? " (a name that --encoder-preset takes stands for that flag)" : ""),
+          into_preset(s.preset, encoder_preset),
+          {"lightning"}};
+}
+
+}  // namespace
+
+std::vector<Flag> job_flags(JobSettings& s, std::string* encoder_preset) {
   std::vector<Flag> flags{
       {"--size", "WIDTHxHEIGHT", "video size in pixels, multiples of 16 (832x480)", into(s.size)},
       {"--frames", "N", "number of frames, 4k+1 (81)", into_frames(s.frames)},
       {"--fps", "N", "frames per second (16)", into_count("fps", s.fps, 1)},
       {"--steps", "N", "denoising steps (40)", into_count("steps", s.steps, 1)},
-      {"--shift", "X", "shift of the noise schedule (12)", into_positive("shift", s.shift)},
-      {"--guidance", "G|HIGH,LOW", "guidance scale, one for both experts or one each (4,3)", into(s.guidance)},
-      {"--solver", "unipc|dpm++", "ODE solver (unipc)", into(s.solver), {"unipc", "dpm++"}},
+      {"--shift", "X", "shift of the noise schedule (12)", into_shift(s.shift)},
+      {"--guidance", "G|HIGH,LOW",
+       "guidance scale, one for both experts or one each; none: one forward a step, without the negative prompt (4,3)",
+       into(s.guidance)},
+      {"--solver", "unipc|dpm++|euler", "ODE solver (unipc)", into(s.solver), {"unipc", "dpm++", "euler"}},
+      preset_flag(s, encoder_preset),
       {"--seed", "N|random", "seed of the initial noise (42)", into(s.seed)},
       {"--samples", "N", "videos per prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
       {"--negative-prompt", "TEXT", "what the video should not show (default: the official one)",
@@ -119,6 +152,7 @@ std::vector<Flag> computing_flags(RunOptions& o) {
       {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
   const Choices<std::optional<Precision>> precisions{
       {"reference", Precision::reference}, {"exact", Precision::exact}, {"auto", {}}};
+  const Choices<WeightForm> forms{{"auto", WeightForm::as_computed}, {"fp8", WeightForm::fp8}};
   const Choices<GuidanceMode> guidance{
       {"auto", GuidanceMode::automatic}, {"two", GuidanceMode::two}, {"batched", GuidanceMode::batched}};
   const Choices<AttentionBackend> backends{{"auto", AttentionBackend::automatic},
@@ -128,6 +162,10 @@ std::vector<Flag> computing_flags(RunOptions& o) {
   return {
       choice_flag("--precision", precisions,
                   "reference: f32; exact: the official bf16 arithmetic; auto: reference on a CPU", o.precision),
+      choice_flag(
+          "--weights", forms,
+          "fp8: keep experts in 8 bits on the device, which halves their memory; auto: in the precision's format",
+          o.weights),
       choice_flag("--device", devices, "device to compute on; auto: the GPU if this build can use one", o.device),
       choice_flag("--guidance-mode", guidance,
                   "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence", o.guidance_mode),
@@ -166,6 +204,12 @@ std::vector<Flag> resource_flags(RunOptions& o) {
        into(o.threads, 0)}};
 }
 
+Flag encoder_preset_flag(std::string& preset) {
+  const auto set = [&preset](const std::string& text) { check_choice(text, encoder_presets()), preset = text; };
+  return {"--encoder-preset", "NAME", "preset of h264 and hevc: ultrafast ... veryslow (medium)", set,
+          encoder_presets()};
+}
+
 std::vector<Flag> output_flags(RunOptions& o) {
   Choices<VideoCodec> codecs{{"auto", default_codec()}};
   for (const VideoCodec codec : all_codecs) codecs.emplace_back(to_string(codec), codec);
@@ -179,7 +223,7 @@ std::vector<Flag> output_flags(RunOptions& o) {
       {"--png", "", "also keep every frame as a PNG file in NAME/", into(o.video.png)},
       choice_flag("--codec", codecs, "video codec; ffv1 is lossless; auto: h264, or y4m without FFmpeg", o.video.codec),
       {"--crf", "0..51", "quality of h264 and hevc, lower is better (10)", into(o.video.crf, 0)},
-      {"--preset", "NAME", "encoder preset: ultrafast ... veryslow (medium)", into(o.video.preset)},
+      encoder_preset_flag(o.video.preset),
       choice_flag("--color", matrices, "YUV matrix that the video is converted with and tagged with (bt709)",
                   o.video.color),
       {"--trace", "FILE", "record what each rank did when (Chrome trace, for ui.perfetto.dev)", into(o.trace)},
@@ -225,13 +269,9 @@ std::vector<Flag> only_named(std::vector<Flag> flags, std::span<const char* cons
 }
 
 std::vector<Flag> run_flags(RunOptions& o) {
-  std::vector<Flag> flags{{"--model", "FOLDER",
-                           "checkpoint in the published layout (default: the list's, else models/shapes); random:a14b "
-                           "makes random weights of the published size",
-                           into(o.model)},
-                          {"--output", "FOLDER", "where the videos go (renders)", into(o.output)}};
-  for (const auto& group :
-       {computing_flags(o), placement_flags(o.planning), resource_flags(o), output_flags(o), outcome_flags(o)})
+  std::vector<Flag> flags{{"--output", "FOLDER", "where the videos go (renders)", into(o.output)}};
+  for (const auto& group : {model_flags(o.model), computing_flags(o), placement_flags(o.planning), resource_flags(o),
+                            output_flags(o), outcome_flags(o)})
     append(flags, group);
   return flags;
 }

@@ -13,8 +13,10 @@
 
 namespace wf {
 
-/// Flags for the values of clips, one per key of a list's `defaults:`, which they override.
-std::vector<Flag> job_flags(JobSettings& settings);
+/// Flags for the values of clips, one per key of a list's `defaults:`, which they override. Where `encoder_preset` is
+/// given, --preset also takes the name of an encoder's preset and stores it there: the flag was that of the encoder
+/// before --encoder-preset.
+std::vector<Flag> job_flags(JobSettings& settings, std::string* encoder_preset = nullptr);
 /// Flags for how a run is carried out: model, output, device, placement, resources, logging.
 std::vector<Flag> run_flags(RunOptions& options);
 /// The part of run_flags() that forces a placement; `plan` takes it without the rest.
@@ -41,6 +43,6 @@ std::function<void(const std::string&)> into_seconds(std::chrono::seconds& targe
 /// A setter for "10", or "5%" of the clips.
 std::function<void(const std::string&)> into(MaxFailures& target);
 std::function<void(const std::string&)> into_negative_prompt(std::optional<std::string>& target);
-std::function<void(const std::string&)> into_positive(const std::string& key, std::optional<double>& target);
+std::function<void(const std::string&)> into_shift(std::optional<double>& target);
 
 }  // namespace wf

@@ -10,8 +10,9 @@
 #include "cluster/node.hpp"
 #include "launcher/doctor/own_findings.hpp"
 #include "launcher/doctor/system_info.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 
 namespace wf {
 namespace {
@@ -73,11 +74,15 @@ Finding starter_finding() {
   }
 }
 
-Finding model_finding(const Path& folder) {
+Findings model_findings(const ModelSource& flags) {
   try {
-    return {Finding::ok, "model", folder.string() + ", " + identity(find_model(folder))};
+    const ModelSource model = chosen_model(flags, {});
+    const ModelFiles files = find_model(model);
+    Findings findings{{Finding::ok, "model", describe(model) + ", " + identity(files)}};
+    for (const std::string& doubt : doubts(files)) findings.push_back({Finding::warn, "model", doubt});
+    return findings;
   } catch (const Error& error) {
-    return {Finding::missing, "model", error.what()};
+    return {{Finding::missing, "model", error.what()}};
   }
 }
 

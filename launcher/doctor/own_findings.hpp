@@ -1,7 +1,7 @@
 // launcher/doctor/own_findings.hpp: what one process finds out without other ranks: its node, its build, a checkpoint.
 #pragma once
 
-#include "base/files.hpp"
+#include "jobs/model_source.hpp"
 #include "launcher/doctor/finding.hpp"
 
 namespace wf {
@@ -15,7 +15,7 @@ Finding starter_finding();
 /// What this program was built with, and which of the libraries it has loaded.
 Findings build_findings();
 
-/// Whether the checkpoint in this folder is complete.
-Finding model_finding(const Path& folder);
+/// Whether the model that these flags name is complete, and what is probably a mistake in it.
+Findings model_findings(const ModelSource& flags);
 
 }  // namespace wf

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cluster/node.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
@@ -12,7 +13,6 @@ namespace wf {
 namespace {
 
 const Path shapes = "models/shapes";
-constexpr std::string_view random_prefix = "random:";  ///< Comes before the name of a preset.
 
 at::Device chosen_device(DeviceChoice choice) {
   const bool gpu = at::globalContext().hasCUDA();
@@ -36,17 +36,31 @@ Path shipped_model() {
                                       ", which comes with wanfarm, is not with the program; give --model FOLDER");
 }
 
-}  // namespace
-
-Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list) {
-  if (flag || list) return flag ? *flag : *list;
-  return shipped_model();
+/// Throws Error(input) that names the flags of what a model without a folder lacks.
+void check_whole(const ModelSource& model) {
+  std::vector<std::string> missing;
+  for (const std::string_view key : missing_parts(model)) missing.push_back("--" + std::string(key) + "-model");
+  if (!missing.empty())
+    throw Error(Error::input, "parts of a model are named, but not all: give also " + join(missing, ", ") +
+                                  ", or --model, the folder of a whole model");
 }
 
-bool is_random(const Path& model) { return model.string().starts_with(random_prefix); }
+}  // namespace
 
-Path ready_model(const Path& model) {
-  return is_random(model) ? random_model_folder(model.string().substr(random_prefix.size())) : model;
+ModelSource chosen_model(const ModelSource& flags, const ModelSource& list) {
+  ModelSource chosen = list;
+  if (!flags.from.empty()) chosen = {.from = flags.from, .loras = list.loras};
+  for (const ModelPlace& place : model_places)
+    if (!(flags.*place.path).empty()) chosen.*place.path = flags.*place.path;
+  if (!flags.loras.empty()) chosen.loras = flags.loras;
+  if (!names_model(chosen)) chosen.from = shipped_model();
+  check_whole(chosen);
+  return chosen;
+}
+
+ModelSource ready_model(ModelSource model) {
+  if (is_random(model.from)) model.from = random_model_folder(model.from.string().substr(random_prefix.size()));
+  return model;
 }
 
 Precision default_precision(at::Device device) { return device.is_cpu() ? Precision::reference : Precision::exact; }
@@ -55,6 +69,7 @@ Execution chosen_execution(const RunOptions& options) {
   Execution execution;
   execution.device = chosen_device(options.device);
   execution.precision = options.precision.value_or(default_precision(execution.device));
+  execution.weights = options.weights;
   execution.guidance = options.guidance_mode;
   execution.noise = options.noise;
   execution.backend = options.attention;
@@ -63,11 +78,12 @@ Execution chosen_execution(const RunOptions& options) {
   return execution;
 }
 
-Recipe recipe_of(const std::string& model_id, const Execution& execution) {
+Recipe recipe_of(const std::string& model_id, const Execution& execution, bool rounded_to_fp8) {
   return {.model_id = model_id,
           .precision = to_string(execution.precision),
           .tf32 = execution.tf32,
-          .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu"};
+          .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu",
+          .weights = rounded_to_fp8 ? "fp8" : ""};
 }
 
 }  // namespace wf

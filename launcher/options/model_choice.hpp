@@ -1,26 +1,23 @@
 // launcher/options/model_choice.hpp: resolves the choices of RunOptions: the checkpoint, and how to compute with it.
 #pragma once
 
-#include <optional>
-
-#include "base/files.hpp"
+#include "jobs/model_source.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/options/run_options.hpp"
 #include "pipeline/execution.hpp"
 
 namespace wf {
 
-/// The folder of the flag, or else of the list, or else of models/shapes, which comes with wanfarm: looked for in the
-/// current folder, next to or above the program as in a clone, and where `cmake --install` puts it. The result may also
-/// be the name "random:PRESET", which ready_model() resolves. Throws environment when models/shapes is not found.
-Path chosen_model(const std::optional<Path>& flag, const std::optional<Path>& list);
+/// The model of a run. --model takes the place of the list's `model:` with all its parts; a flag for a part takes the
+/// place of that part; flags for LoRAs take the place of the list's `loras:`. Where neither names a model it is
+/// models/shapes, which comes with wanfarm: looked for in the current folder, next to or above the program as in a
+/// clone, and where `cmake --install` puts it. `from` may also be the name "random:PRESET", which ready_model()
+/// resolves. Throws input when there is no folder and not every part, environment when models/shapes is not found.
+ModelSource chosen_model(const ModelSource& flags, const ModelSource& list);
 
-/// True for a name like "random:PRESET".
-bool is_random(const Path& model);
-
-/// The folder of a chosen model. The one of "random:PRESET" is written when it is not there yet. Throws what
+/// The same model with a folder in place of "random:PRESET", which is written when it is not there yet. Throws what
 /// random_model_folder() throws.
-Path ready_model(const Path& model);
+ModelSource ready_model(ModelSource model);
 
 /// What --precision auto stands for on a device: reference on a CPU, exact on a GPU.
 Precision default_precision(at::Device device);
@@ -30,7 +27,8 @@ Precision default_precision(at::Device device);
 /// is asked for and none can be used.
 Execution chosen_execution(const RunOptions& options);
 
-/// What fingerprints and sidecars record of a model and of how it computes.
-Recipe recipe_of(const std::string& model_id, const Execution& execution);
+/// What fingerprints and sidecars record of a model and of how it computes. rounded_to_fp8:
+/// ModelParts::is_rounded_to_fp8.
+Recipe recipe_of(const std::string& model_id, const Execution& execution, bool rounded_to_fp8);
 
 }  // namespace wf

@@ -9,6 +9,7 @@
 
 #include "base/files.hpp"
 #include "base/log.hpp"
+#include "jobs/model_source.hpp"
 #include "launcher/options/max_failures.hpp"
 #include "launcher/planner/placement.hpp"
 #include "pipeline/execution.hpp"
@@ -37,9 +38,11 @@ enum class Verify { size, hash, decode };
 struct RunOptions {
   /// What the command asks to be rendered, as text by flag, so that ranks which were started differently are found.
   std::map<std::string, std::string> request;
-  std::optional<Path> model, output;  ///< Folders; empty: those of the list, or else the built-in ones.
+  ModelSource model;           ///< What flags name of it; chosen_model() adds what the list says.
+  std::optional<Path> output;  ///< Folder; empty: that of the list, or else the built-in one.
   DeviceChoice device = DeviceChoice::automatic;
-  std::optional<Precision> precision;  ///< Empty: reference on a CPU, exact on a GPU.
+  WeightForm weights = WeightForm::as_computed;  ///< How experts are kept on the device: as_computed or fp8.
+  std::optional<Precision> precision;            ///< Empty: reference on a CPU, exact on a GPU.
   GuidanceMode guidance_mode = GuidanceMode::automatic;
   AttentionBackend attention = AttentionBackend::automatic;
   NoiseSource noise = NoiseSource::cpu;

@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "base/text.hpp"
+
 namespace wf {
 namespace {
 
@@ -9,7 +11,13 @@ constexpr std::size_t longest_value = 80;  ///< of a value that a message repeat
 
 std::string text(bool value) { return value ? "on" : "off"; }
 
+std::string text(const Path& path) { return path.empty() ? "not given" : path.string(); }
+
 std::string text(const std::optional<Path>& path) { return path ? path->string() : "not given"; }
+
+std::string text(const std::vector<LoraSource>& loras) {
+  return loras.empty() ? "not given" : join(describe(loras), ", ");
+}
 
 std::string text(const std::optional<Precision>& precision) { return precision ? to_string(*precision) : "auto"; }
 
@@ -22,7 +30,14 @@ std::string value_of(const SharedSettings& settings, const std::string& flag) {
 
 SharedSettings shared_settings(const RunOptions& o) {
   SharedSettings settings = o.request;
-  settings.insert({{"--model", text(o.model)},
+  settings.insert({{"--model", text(o.model.from)},
+                   {"--high-model", text(o.model.high)},
+                   {"--low-model", text(o.model.low)},
+                   {"--text-model", text(o.model.text)},
+                   {"--vae-model", text(o.model.vae)},
+                   {"--tokenizer", text(o.model.tokenizer)},
+                   {"LoRA flags", text(o.model.loras)},
+                   {"--weights", to_string(o.weights)},
                    {"--output", text(o.output)},
                    {"--precision", text(o.precision)},
                    {"--guidance-mode", to_string(o.guidance_mode)},
@@ -32,7 +47,7 @@ SharedSettings shared_settings(const RunOptions& o) {
                    {"placement flags", describe(o.planning.choices)},
                    {"--codec", to_string(o.video.codec)},
                    {"--crf", std::to_string(o.video.crf)},
-                   {"--preset", o.video.preset},
+                   {"--encoder-preset", o.video.preset},
                    {"--color", to_string(o.video.color)},
                    {"--save-latents", text(o.video.save_latents)},
                    {"--png", text(o.video.png)}});

@@ -14,14 +14,22 @@ constexpr int most_stashed = 16;  ///< Most clips that a group of `phased` stash
 
 bool allowed(int forced, int degree) { return forced == 0 || forced == degree; }
 
+/// Whether any step of the list has two forwards, which two guidance branches could share.
+bool any_step_is_guided(const PlanRequest& request) {
+  return std::ranges::any_of(shapes_of(request.jobs), [&](const PlannedShape& shape) {
+    const bool has_low = shape.low_steps > 0 && !request.choices.draft;
+    return (shape.high_steps > 0 && shape.job.guidance.high) || (has_low && shape.job.guidance.low);
+  });
+}
+
 /// Degrees of groups that use all GPUs, as far as the flags allow them.
 std::vector<Degrees> all_degrees(const PlanRequest& request) {
   const PlacementChoices& choices = request.choices;
-  const int gpus = request.hardware.gpus();
+  const int gpus = request.hardware.gpus(), branches = any_step_is_guided(request) ? 2 : 1;
   std::vector<Degrees> all;
   for (int size = 1; size <= gpus; ++size) {
     if (gpus % size != 0) continue;
-    for (const int guidance : {1, 2}) {
+    for (int guidance = 1; guidance <= branches; ++guidance) {
       if (size % guidance != 0 || !allowed(choices.guidance, guidance)) continue;
       const int sequence = size / guidance;
       for (int ring = 1; ring <= sequence; ++ring) {
@@ -35,12 +43,13 @@ std::vector<Degrees> all_degrees(const PlanRequest& request) {
   return all;
 }
 
-/// The share of a list's steps that the high-noise expert does.
+/// The share of a list's forwards that the high-noise expert does.
 double high_share(const std::vector<Job>& jobs) {
   double high = 0, all = 0;
   for (const PlannedShape& shape : shapes_of(jobs)) {
     const double work = static_cast<double>(shape.clips) * static_cast<double>(shape.tokens);
-    high += work * static_cast<double>(shape.high_steps), all += work * shape.job.steps;
+    high += work * static_cast<double>(shape.high_forwards());
+    all += work * static_cast<double>(shape.high_forwards() + shape.low_forwards());
   }
   return high / all;
 }
@@ -124,7 +133,15 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
 
 }  // namespace
 
+void check_guidance_degree(const PlanRequest& request) {
+  if (request.choices.guidance != 2 || any_step_is_guided(request)) return;
+  throw Error(Error::input,
+              "--cfg-parallel 2: no clip of the list is guided, so that a step has one forward, which cannot be split "
+              "by guidance (--ulysses splits it)");
+}
+
 std::vector<PlacementPlan> candidates(const PlanRequest& request) {
+  check_guidance_degree(request);
   const double share = high_share(request.jobs);
   const std::vector<Degrees> degrees = all_degrees(request);
   std::vector<PlacementPlan> plans;

@@ -15,24 +15,25 @@ std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
 }
 
 /// Samples in one forward: 2 when both guidance branches are batched.
-int batch_of(const PlacementPlan& plan) {
-  return plan.guidance == GuidanceMode::batched && plan.degrees.guidance == 1 ? 2 : 1;
+int batch_of(const PlacementPlan& plan, Stage stage, const Job& job) {
+  const bool batched = plan.guidance == GuidanceMode::batched && plan.degrees.guidance == 1;
+  return batched ? forwards_in(stage, job.guidance) : 1;
 }
 
 /// Bytes that denoising takes on each rank of a group. Rows of the DiT are sharded, but the solver works on the whole
 /// clip.
-std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
+std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens, int batch) {
   const std::uint64_t rows = rows_of(plan, tokens);
   const std::uint64_t solver = 8 * 4 * static_cast<std::uint64_t>(4 * parts.expert.in_dim);
-  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), batch_of(plan)) +
+  return dit_work_bytes(parts.expert, parts.precision, static_cast<std::int64_t>(rows), batch, parts.weights) +
          (static_cast<std::uint64_t>(tokens) - rows) * solver / 4;
 }
 
 /// Bytes of communication buffers: Ulysses sends and receives packed q, k and v; ring attention holds two pairs of keys
 /// and values and an f32 sum.
-std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens) {
+std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens, int batch) {
   const auto number = static_cast<std::uint64_t>(number_bytes(parts.precision));
-  const std::uint64_t rows = rows_of(plan, tokens) * static_cast<std::uint64_t>(batch_of(plan));
+  const std::uint64_t rows = rows_of(plan, tokens) * static_cast<std::uint64_t>(batch);
   const std::uint64_t plane = rows * static_cast<std::uint64_t>(parts.expert.dim);
   const std::uint64_t ulysses = plan.degrees.ulysses > 1 ? 6 * plane * number : 0;
   const std::uint64_t ring = plan.degrees.ring > 1 ? 4 * plane * number + 4 * plane : 0;
@@ -59,16 +60,17 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
   const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
   const std::int64_t tokens = token_count(job);
   const bool denoises = stage == Stage::high || stage == Stage::low;
+  const int batch = batch_of(plan, stage, job);
   const std::uint64_t experts = experts_in(plan, execution, stage);
   const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
   return {{experts == 3   ? "a copy and both experts"
            : experts == 2 ? "both experts"
                           : "an expert",
-           experts * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision)},
+           experts * expert_bytes(parts)},
           {"VAE", has(Stage::decode) ? vae : 0},
           {"text encoder", has(Stage::text) && plan.text == TextPlace::resident ? text : 0},
-          {"work of denoising", denoises ? work_bytes(parts, plan, tokens) : 0},
-          {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens) : 0},
+          {"work of denoising", denoises ? work_bytes(parts, plan, tokens, batch) : 0},
+          {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens, batch) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::resident ? text_work : 0}};
 }
@@ -98,12 +100,12 @@ std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, c
   if (execution.device.is_cpu()) return 0;
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
   const std::uint64_t experts = exchanges ? 2 : plan.offload_expert_for_decode ? 1 : 0;
-  return experts * static_cast<std::uint64_t>(ranks) * dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+  return experts * static_cast<std::uint64_t>(ranks) * expert_bytes(parts);
 }
 
 std::uint64_t stashed_bytes(const ModelParts& parts, const Job& job) {
   const std::int64_t latents = token_count(job) * 4 * parts.expert.out_dim;  // a token is a patch of 2 x 2
-  const std::int64_t texts = 2 * parts.text_len * parts.text_dim;
+  const std::int64_t texts = std::ssize(texts_of(job)) * parts.text_len * parts.text_dim;
   return static_cast<std::uint64_t>(4 * latents * 4 + texts * number_bytes(parts.precision));
 }
 

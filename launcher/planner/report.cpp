@@ -28,9 +28,10 @@ std::string hardware_text(const Hardware& hardware) {
 
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", hardware_text(hardware), gibibytes(hardware.memory_bytes),
-                     hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
-                     to_string(request.model.precision));
+  return fmt::format("{}, {} each; figures: {}\n{} {}, {}{}\n", hardware_text(hardware),
+                     gibibytes(hardware.memory_bytes), hardware.gpu.source, request.jobs.size(),
+                     request.jobs.size() == 1 ? "clip" : "clips", to_string(request.model.precision),
+                     request.model.weights == WeightForm::fp8 ? ", experts in fp8" : "");
 }
 
 std::string use_text(const std::vector<PoolUse>& use) {
@@ -148,6 +149,7 @@ Json to_json(const PlanRequest& request, const PlanResult& result) {
             {"token_seconds", hardware.gpu.token_seconds},
             {"pair_seconds", hardware.gpu.pair_seconds}}},
           {"model", request.model.id},
+          {"weights", to_string(request.model.weights)},
           {"clips", request.jobs.size()},
           {"reason", result.reason},
           {"winner", json_of(result.winner())},

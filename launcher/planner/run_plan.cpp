@@ -12,6 +12,7 @@
 #include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
 #include "launcher/planner/calibration.hpp"
+#include "launcher/planner/candidates.hpp"
 #include "parallel/device.hpp"
 #include "parallel/nccl_communicator.hpp"
 
@@ -167,6 +168,7 @@ PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
   if (!on_cpu(ranks.device_name) && nccl_library().empty()) request.choices = without_shared_clips(request.choices);
   if (request.execution.device.is_cpu() && request.choices.text_on_cpu == false)
     throw Error(Error::input, "--text-device cuda: the run itself is on the CPU (--device)");
+  check_guidance_degree(request);
   check_enough_ranks(request.choices, request.hardware.gpus());
   PlanResult result = make_plan(request);
   log_plan(result, ranks);

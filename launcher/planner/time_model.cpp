@@ -64,17 +64,16 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
   return layer * static_cast<double>(config.num_layers);
 }
 
-/// Seconds of one step of a clip: its forwards, then the ranks of the group gather the velocity.
-double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens) {
+/// Seconds of one step of `forwards` forwards (1 or 2): then the ranks that shared them gather the velocity. Where two
+/// branches have but one forward to do, both do the same.
+double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens,
+                    int forwards) {
   const double forward = forward_seconds(hardware, parts, degrees, tokens).total();
-  const int ranks = degrees.guidance * degrees.ulysses * degrees.ring;
+  const int branches = std::min(degrees.guidance, forwards);
+  const int ranks = branches * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
   const double gathering = ranks > 1 ? velocity / link_rate(hardware, ranks) + hardware.gpu.message_seconds : 0;
-  return forward * 2 / degrees.guidance + gathering;
-}
-
-double expert_bytes(const ModelParts& parts) {
-  return static_cast<double>(dit_weight_bytes(parts.expert, parts.text_dim, parts.precision));
+  return forward * forwards / branches + gathering;
 }
 
 }  // namespace
@@ -117,16 +116,18 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
-  const double step = step_seconds(hardware, parts, plan.degrees, shape.tokens);
+  const auto step = [&](Stage stage) {
+    return step_seconds(hardware, parts, plan.degrees, shape.tokens, forwards_in(stage, shape.job.guidance));
+  };
   const RelativeWork work = relative_work(parts);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
   seconds.text =
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
-  seconds.high = step * static_cast<double>(shape.high_steps);
-  seconds.low = plan.draft ? 0 : step * static_cast<double>(shape.low_steps);
-  seconds.exchange = expert_bytes(parts) / gpu.host_rate;
-  seconds.pin = gpu.is_cpu() ? 0 : expert_bytes(parts) / pin_rate;
+  seconds.high = step(Stage::high) * static_cast<double>(shape.high_steps);
+  seconds.low = plan.draft ? 0 : step(Stage::low) * static_cast<double>(shape.low_steps);
+  seconds.exchange = static_cast<double>(expert_bytes(parts)) / gpu.host_rate;
+  seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
   // Sample, corrected sample and two data predictions: to the host on one rank, and from the host on another.
   if (plan.mode == PlacementMode::pipeline)
@@ -156,7 +157,7 @@ bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
 }
 
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
-  const double expert = expert_bytes(parts);
+  const double expert = static_cast<double>(expert_bytes(parts));
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
   const bool both = (plan.mode == PlacementMode::resident && !plan.draft) || low_starts_on_host(hardware, plan);
   const double pinned = low_starts_on_host(hardware, plan) && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;

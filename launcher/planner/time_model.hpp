@@ -16,6 +16,9 @@ namespace wf {
 struct PlannedShape {
   Job job;  ///< one of them
   std::int64_t tokens = 0, high_steps = 0, low_steps = 0, clips = 0;
+  /// Forwards of all steps of an expert: two a step where it is guided, else one.
+  std::int64_t high_forwards() const { return high_steps * forwards_in(Stage::high, job.guidance); }
+  std::int64_t low_forwards() const { return low_steps * forwards_in(Stage::low, job.guidance); }
 };
 
 /// The shapes of a list, in the order of their first clips.

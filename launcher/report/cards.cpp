@@ -136,10 +136,11 @@ std::string facts(const ClipHistory& clip, const std::map<std::string, double>& 
   add("last error", clip.state == ClipState::done ? clip.error : "");
   add("frames a second", std::to_string(job.fps));
   add("solver", fmt::format("{}, shift {}", to_string(job.solver), job.shift));
-  add("guidance", fmt::format("high {}, low {}", job.guidance.high, job.guidance.low));
-  add("negative prompt", job.negative_prompt == default_negative_prompt ? "the official one"
-                         : job.negative_prompt.empty()                  ? "none"
-                                                                        : job.negative_prompt);
+  add("guidance", to_string(job.guidance));
+  add("negative prompt", !job.guidance.any()                              ? "not used"
+                         : job.negative_prompt == default_negative_prompt ? "the official one"
+                         : job.negative_prompt.empty()                    ? "none"
+                                                                          : job.negative_prompt);
   add("priority", job.priority == 0 ? "" : std::to_string(job.priority));
   add("fingerprint", clip.clip.fingerprint.substr(0, 12));
   return text;

@@ -91,7 +91,7 @@ std::string facts(const RunInfo& info) {
   add("started", time_text(info.started) + " " + time_zone());
   add("in", info.folder);
   add("on", devices(info.ranks));
-  add("model", info.model);
+  add("model", describe(info.model));
   add("placement", info.placement);
   add("precision", info.precision);
   add("codec", info.codec);

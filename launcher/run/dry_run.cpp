@@ -8,23 +8,37 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
+#include "jobs/model_json.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/planner/run_plan.hpp"
 #include "launcher/run/earlier_runs.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 
 namespace wf {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Empty when the model is not there (yet): nothing can be done already then.
-std::string model_id(const Path& model) {
+/// What is known of a model before anything is rendered.
+struct KnownModel {
+  std::string id;  ///< Empty when the model is not there (yet): nothing can be done already then.
+  bool is_rounded_to_fp8 = false;
+  std::vector<std::string> warnings = {};
+};
+
+KnownModel look_at(const ModelSource& model, const Execution& execution) {
   try {
-    return identity(find_model(model));
+    if (execution.weights == WeightForm::as_computed) {
+      const ModelFiles files = find_model(model);
+      return {.id = identity(files), .warnings = doubts(files)};
+    }
+    const ModelParts parts = read_model(model, execution.precision, execution.weights);
+    return {parts.id, parts.is_rounded_to_fp8, parts.warnings};
   } catch (const Error& error) {
     if (error.kind() == Error::input) throw;
-    return "";
+    return {};
   }
 }
 
@@ -35,12 +49,13 @@ std::string text_device_of(const PlacementChoices& choices) {
 
 std::string placement_of(const PlacementChoices& choices) { return choices.mode ? to_string(*choices.mode) : "auto"; }
 
-Json run_values(const Path& model, const Path& output, const RunOptions& options, const Execution& execution,
+Json run_values(const Json& model, const Path& output, const RunOptions& options, const Execution& execution,
                 const Recipe& recipe) {
-  return {{"model", model.string()},
+  return {{"model", model},
           {"model_id", recipe.model_id.empty() ? Json("not there") : Json(recipe.model_id)},
           {"output", output.string()},
           {"precision", recipe.precision},
+          {"weights", to_string(options.weights)},
           {"device", execution.device.str()},
           {"text_device", text_device_of(options.planning.choices)},
           {"placement", placement_of(options.planning.choices)},
@@ -50,7 +65,7 @@ Json run_values(const Path& model, const Path& output, const RunOptions& options
           {"noise", recipe.noise},
           {"codec", to_string(options.video.codec)},
           {"crf", options.video.crf},
-          {"preset", options.video.preset},
+          {"encoder_preset", options.video.preset},
           {"color", to_string(options.video.color)},
           {"save_latents", options.video.save_latents},
           {"png", options.video.png}};
@@ -122,8 +137,11 @@ Json line_of(const Job& job, const Fate& fate) {
 
 int dry_run(const RunRequest& request, const RunOptions& options, const Execution& execution) {
   const auto& [jobs, model, output] = request;
-  const Recipe recipe = recipe_of(model_id(model), execution);
-  const Json run = run_values(model, output, options, execution, recipe);
+  const KnownModel known = look_at(model, execution);
+  for (const std::string& warning : known.warnings) spdlog::warn("{}", warning);
+  const Recipe recipe = recipe_of(known.id, execution, known.is_rounded_to_fp8);
+  const Json shown_model = options.json ? json_of(model) : Json(describe(model));
+  const Json run = run_values(shown_model, output, options, execution, recipe);
   if (!options.json) print_values(run, "");
   const std::vector<Fate> fates = fates_of(request, recipe, options);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
@@ -132,7 +150,9 @@ int dry_run(const RunRequest& request, const RunOptions& options, const Executio
       continue;
     }
     std::cout << '\n' << jobs[i].name << (fates[i].text.empty() ? "" : "  (" + fates[i].text + ")") << '\n';
-    print_values(Json::parse(to_json(jobs[i])), "  ");
+    Json values = Json::parse(to_json(jobs[i]));
+    values["guidance"] = to_string(jobs[i].guidance);
+    print_values(values, "  ");
   }
   print_counts(run, fates, options.json);
   return 0;

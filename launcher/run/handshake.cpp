@@ -38,10 +38,6 @@ void open_log_file(const Path& output, int rank) {
   log_to_file(output / fmt::format("log/rank-{:03}.log", rank));
 }
 
-/// The path under which every rank opens the model: ranks of a node share the reading of its files and recognise them
-/// by their paths. The name of a random model stays as it is, and each node makes the model for itself.
-Path model_for_all(const Path& model) { return is_random(model) ? model : std::filesystem::absolute(model); }
-
 /// Waits for one report of type `Expected` from every other rank and calls take(its rank, the report). No other reports
 /// come during the handshake, and it needs no timeout: the agent ends the run when a rank is lost.
 template <class Expected, class Take>
@@ -87,9 +83,17 @@ void wait_until_all_are_ready(RankAgent& agent) {
   if (problem) throw *problem;
 }
 
-ModelParts read_parts(const Path& model, Precision precision) {
+ModelParts read_parts(const ModelSource& model, const Execution& base) {
   const WatchedWork watched("", "read the headers of the model's files");
-  return read_model(ready_model(model), precision);
+  return read_model(ready_model(model), base.precision, base.weights);
+}
+
+void warn_of(const ModelSource& model, const ModelParts& parts) {
+  if (is_random(model.from))
+    spdlog::warn(
+        "{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
+        model.from.string());
+  for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
 }
 
 /// What rank 0 does before it lets the others start: reads the model, locks the output folder, draws seeds, and plans.
@@ -97,15 +101,14 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
                const RunOptions& options) {
   check_video(request.jobs, options);
   LedRun led;
-  const Path model = model_for_all(request.model);
-  led.parts = read_parts(model, base.precision);
+  // Ranks of a node share the reading of the model's files and recognise them by their paths. The name of a random
+  // model stays as it is, and each node makes the model for itself.
+  const ModelSource model = absolute(request.model);
+  led.parts = read_parts(model, base);
   const Path output = absolute_folder(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
-  if (is_random(model))
-    spdlog::warn(
-        "{} has random weights: its videos are coloured noise; give --model a trained checkpoint for real ones",
-        model.string());
+  warn_of(model, led.parts);
   std::vector<Job> jobs = request.jobs;
   led.folder->draw_seeds(jobs);
   led.ranks = resources;
@@ -119,7 +122,8 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
              .nonce = led.folder->write_nonce(),
              .plan = plan.winner().plan,
              .finished = {}};
-  led.earlier = settle_earlier_runs(*led.folder, led.run.jobs, recipe_of(led.parts.id, base), options);
+  led.earlier = settle_earlier_runs(*led.folder, led.run.jobs,
+                                    recipe_of(led.parts.id, base, led.parts.is_rounded_to_fp8), options);
   led.run.finished = not_to_render(led.earlier);
   return led;
 }
@@ -139,10 +143,10 @@ void check_folder(const RunSpec& run) {
 }
 
 /// Reads the model, and throws Error(environment) if it is not the checkpoint that rank 0 has read.
-ModelParts read_same_model(const RunSpec& run, Precision precision) {
-  ModelParts parts = read_parts(run.model, precision);
+ModelParts read_same_model(const RunSpec& run, const Execution& base) {
+  ModelParts parts = read_parts(run.model, base);
   if (parts.id == run.model_id) return parts;
-  throw Error(Error::environment, run.model.string() + ": this node has a different checkpoint there than rank 0 (" +
+  throw Error(Error::environment, describe(run.model) + ": this node has a different checkpoint there than rank 0 (" +
                                       parts.id + ", not " + run.model_id + ")");
 }
 
@@ -187,7 +191,7 @@ std::optional<JoinedRun> join_run(const RankStart& own, const RunOptions& option
     joined.run = run_spec_from(start->run);
     check_folder(joined.run);
     open_log_file(joined.run.output, agent.rank());
-    joined.parts = read_same_model(joined.run, own.base.precision);
+    joined.parts = read_same_model(joined.run, own.base);
   } catch (const std::exception&) {
     const Error error = current_error();
     ready = {static_cast<int>(error.kind()), error.what()};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
@@ -18,6 +19,7 @@
 #include "jobs/output/drafts.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/version.hpp"
+#include "launcher/run/model_record.hpp"
 #include "parallel/device.hpp"
 #include "parallel/host_copy.hpp"
 #include "pipeline/stages/clip_state.hpp"
@@ -87,9 +89,10 @@ double steady_seconds() {
 
 PipelineWork::PipelineWork(Setting setting)
     : setting_(std::move(setting)),
-      recipe_(recipe_of(setting_.models.id(), setting_.models.execution())),
+      recipe_(recipe_of(setting_.models.id(), setting_.models.execution(), setting_.models.parts().is_rounded_to_fp8)),
       policy_(setting_.options.checkpoint),
       states_(setting_.models.execution().device) {
+  if (setting_.leads) model_ = record_of(setting_.models.parts().files);
   if (drafts() && setting_.leads) make_draft_folders(setting_.folder);
   prepare_host_copies(setting_.models.execution().device);
 }
@@ -191,11 +194,11 @@ bool PipelineWork::go_on(const Activity& activity) {
 void PipelineWork::embed_texts_from(std::size_t first) {
   Models& models = setting_.models;
   if (models.execution().keep_text_encoder) return;
-  if (models.is_embedded(job(first).prompt) && models.is_embedded(job(first).negative_prompt)) return;
+  if (std::ranges::all_of(texts_of(job(first)), [&](const std::string& text) { return models.is_embedded(text); }))
+    return;
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < setting_.jobs.size() && texts.size() < most_texts_ahead; ++i) {
-    const Job& next = job((first + i) % setting_.jobs.size());
-    texts.insert(texts.end(), {next.prompt, next.negative_prompt});
+    std::ranges::move(texts_of(job((first + i) % setting_.jobs.size())), std::back_inserter(texts));
   }
   embed_ahead(job(first), texts, models);
 }
@@ -297,6 +300,7 @@ Sidecar PipelineWork::publish(const Clip& clip) const {
                         .video_bytes = std::filesystem::file_size(setting_.folder.output() / names.video),
                         .codec = to_string(clip.format.codec),
                         .how = how(clip),
+                        .model = model_,
                         .seconds = clip.seconds,
                         .latents_sha256 = clip.latents_sha256,
                         .frames_sha256 = clip.frames_sha256,
@@ -322,9 +326,11 @@ std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
                                          {"attention", setting_.models.attention_name()},
                                          {"guidance_mode", to_string(execution.guidance)},
                                          {"placement", setting_.placement},
+                                         {"weights", to_string(execution.weights)},
                                          {"threads", std::to_string(at::get_num_threads())},
                                          {"host", this_node().host},
                                          {"steps_resumed", std::to_string(clip.steps_resumed)}};
+  if (!clip.job.guidance.any()) how.erase("guidance_mode");
   if (drafts()) how["draft"] = fmt::format("after {} of {} steps", clip.state.step, clip.job.steps);
   for (const auto& [stage, ranks] : clip.ranks) how["ranks_" + stage] = ranks;
   if (execution.device.is_cpu()) return how;

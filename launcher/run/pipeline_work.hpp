@@ -64,6 +64,7 @@ class PipelineWork final : public GroupWork {
 
   Setting setting_;
   Recipe recipe_;
+  ModelRecord model_;                ///< only leaders need it
   std::size_t number_ = 0;           ///< index of the current clip
   std::optional<Clip> clip_;         ///< the current clip
   std::set<Stage> passed_;           ///< stages of it that this rank has computed

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 
 #include "base/log.hpp"
@@ -42,12 +43,12 @@ std::shared_ptr<const RankGroup> make_group(const std::vector<int>& ranks, const
   return group;
 }
 
-/// The prompts and negative prompts of the clips that are not finished.
+/// The texts of the clips that are not finished.
 std::vector<std::string> texts_of(const RunSpec& run) {
   std::vector<std::string> texts;
   for (std::size_t i = 0; i < run.jobs.size(); ++i)
     if (!std::ranges::binary_search(run.finished, i))
-      texts.insert(texts.end(), {run.jobs[i].prompt, run.jobs[i].negative_prompt});
+      std::ranges::move(texts_of(run.jobs[i]), std::back_inserter(texts));
   return texts;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "jobs/schedule/clip_shape.hpp"
+#include "pipeline/stages/solver.hpp"
 
 namespace wf {
 namespace {
@@ -24,7 +25,7 @@ double sum(const SecondsByStage& seconds) { return std::accumulate(seconds.begin
 
 double denoising(const SecondsByStage& seconds) { return seconds[index(Stage::high)] + seconds[index(Stage::low)]; }
 
-double steps_of(const Activity& activity) { return static_cast<double>(std::max<std::int64_t>(activity.steps, 1)); }
+std::int64_t steps_of(const Activity& activity) { return std::max<std::int64_t>(activity.steps, 1); }
 
 /// Whether `to` is behind `from` in the course of a clip.
 bool is_before(const Activity& to, const Activity& from) {
@@ -42,17 +43,25 @@ double units_between(const Activity& from, const Activity& to) {
 }  // namespace
 
 PredictedWork::PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted)
-    : shapes_(shape_groups(jobs)), seconds_(jobs.size()) {
+    : shapes_(shape_groups(jobs)), seconds_(jobs.size()), forwards_(jobs.size()) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (shapes_[i] != i) continue;
+    const Guidance& guidance = jobs[i].guidance;
+    forwards_[i] = {high_noise_steps(jobs[i]), forwards_in(Stage::high, guidance), forwards_in(Stage::low, guidance)};
     for (const Stage stage : all_stages) seconds_[i][index(stage)] = predicted(jobs[i], stage);
   }
+}
+
+double PredictedWork::Forwards::before(std::int64_t step) const {
+  const std::int64_t of_high = std::min(step, high_steps);
+  return static_cast<double>(of_high * high + (step - of_high) * low);
 }
 
 SecondsByStage PredictedWork::left(std::size_t job, const Activity& activity) const {
   SecondsByStage left = whole(job);
   if (has_steps(activity.stage)) {
-    const double steps = denoising(left) * (1 - static_cast<double>(activity.step) / steps_of(activity));
+    const Forwards& forwards = forwards_[shapes_[job]];
+    const double steps = denoising(left) * (1 - forwards.before(activity.step) / forwards.before(steps_of(activity)));
     left[index(Stage::low)] = std::min(left[index(Stage::low)], steps);
     left[index(Stage::high)] = steps - left[index(Stage::low)];
   }
@@ -63,7 +72,10 @@ SecondsByStage PredictedWork::left(std::size_t job, const Activity& activity) co
 
 double PredictedWork::unit(std::size_t job, const Activity& activity) const {
   const SecondsByStage& seconds = whole(job);
-  return has_steps(activity.stage) ? denoising(seconds) / steps_of(activity) : seconds[index(activity.stage)];
+  if (!has_steps(activity.stage)) return seconds[index(activity.stage)];
+  const Forwards& forwards = forwards_[shapes_[job]];
+  const int in_step = activity.stage == Stage::high ? forwards.high : forwards.low;
+  return denoising(seconds) * in_step / forwards.before(steps_of(activity));
 }
 
 void Pace::add(double seconds, double predicted, double units) {

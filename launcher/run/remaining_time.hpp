@@ -25,14 +25,22 @@ class PredictedWork {
   std::size_t shape(std::size_t job) const { return shapes_[job]; }
   /// Seconds of each stage of the clip.
   const SecondsByStage& whole(std::size_t job) const { return seconds_[shapes_[job]]; }
-  /// Seconds of each stage that are left when a rank has come this far. Both experts' steps count as equally long.
+  /// Seconds of each stage that are left when a rank has come this far. All forwards count as equally long.
   SecondsByStage left(std::size_t job, const Activity& activity) const;
   /// Seconds of the step that the rank is computing, or of the whole stage if that has no steps.
   double unit(std::size_t job, const Activity& activity) const;
 
  private:
+  /// How many forwards the steps of a clip have.
+  struct Forwards {
+    std::int64_t high_steps = 0;
+    int high = 2, low = 2;  ///< In each step of the expert.
+    /// In all steps before this one.
+    double before(std::int64_t step) const;
+  };
   std::vector<std::size_t> shapes_;      ///< Of each job the first job of its shape.
   std::vector<SecondsByStage> seconds_;  ///< By the first job of a shape.
+  std::vector<Forwards> forwards_;       ///< By the first job of a shape.
 };
 
 /// How many times as long as predicted something takes: the geometric mean of what was measured, so that one slow start

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "jobs/model_source.hpp"
 #include "jobs/output/publish.hpp"
 #include "jobs/record/attempts.hpp"
 #include "jobs/record/failed_list.hpp"
@@ -35,7 +36,7 @@ class RunRecords final : public RunObserver {
     const RunOptions& options;
     const Groups& groups;
     const std::vector<std::string>& nodes;  ///< of each rank
-    Path model = {};
+    ModelSource model = {};
   };
   /// predicted: seconds of each stage, for the progress bar.
   RunRecords(const Setting& setting, const Predicted& predicted);

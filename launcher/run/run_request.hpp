@@ -6,12 +6,14 @@
 
 #include "base/files.hpp"
 #include "jobs/job.hpp"
+#include "jobs/model_source.hpp"
 
 namespace wf {
 
 struct RunRequest {
   std::vector<Job> jobs;
-  Path model, output;
+  ModelSource model;
+  Path output;
 };
 
 /// Reads the request. Called on rank 0 alone: the other ranks need not see the prompt list.

@@ -1,6 +1,7 @@
 #include "launcher/run/run_spec.hpp"
 
 #include "base/error.hpp"
+#include "jobs/model_json.hpp"
 #include "jobs/output/job_json.hpp"
 
 namespace wf {
@@ -15,7 +16,7 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precisio
 std::string packed(const RunSpec& start) {
   Json jobs = Json::array();
   for (const Job& job : start.jobs) jobs.push_back(json_of(job));
-  const Json json{{"jobs", std::move(jobs)},    {"model", start.model.string()}, {"output", start.output.string()},
+  const Json json{{"jobs", std::move(jobs)},    {"model", json_of(start.model)}, {"output", start.output.string()},
                   {"model_id", start.model_id}, {"word", start.nonce},           {"plan", nlohmann::json(start.plan)},
                   {"finished", start.finished}};
   std::string bytes;
@@ -27,7 +28,7 @@ RunSpec run_spec_from(const std::string& packed) {
   try {
     const Json json = Json::from_msgpack(packed);
     RunSpec start{.jobs = {},
-                  .model = json.at("model").get<std::string>(),
+                  .model = model_source_from(json.at("model")),
                   .output = json.at("output").get<std::string>(),
                   .model_id = json.at("model_id"),
                   .nonce = json.at("word"),

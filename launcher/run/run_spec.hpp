@@ -6,13 +6,15 @@
 
 #include "base/files.hpp"
 #include "jobs/job.hpp"
+#include "jobs/model_source.hpp"
 #include "launcher/planner/placement.hpp"
 
 namespace wf {
 
 struct RunSpec {
   std::vector<Job> jobs;  ///< with their seeds drawn
-  Path model, output;     ///< absolute
+  ModelSource model;      ///< absolute
+  Path output;            ///< absolute
   std::string model_id;   ///< every rank has to find this checkpoint under `model`
   std::string nonce;      ///< stands in the output folder, where every rank has to see it (OutputFolder::write_nonce)
   PlacementPlan plan;

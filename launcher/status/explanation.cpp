@@ -124,8 +124,8 @@ std::string values(const Job& job, const Display& display) {
                           job.fps, job.steps, job.seed.value_or(-1)),
               display);
   return text + row("",
-                    fmt::format("guidance {} high, {} low; {}, shift {}; number {} in its list", job.guidance.high,
-                                job.guidance.low, to_string(job.solver), job.shift, job.index),
+                    fmt::format("guidance {}; {}, shift {}; number {} in its list", to_string(job.guidance),
+                                to_string(job.solver), job.shift, job.index),
                     display);
 }
 

@@ -1,5 +1,6 @@
 #include "launcher/status/status_json.hpp"
 
+#include "jobs/model_json.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/status/figures.hpp"
 
@@ -73,7 +74,7 @@ Json run_json(const RunHistory& history, double now) {
                {"version", history.info->version},
                {"command", history.info->command},
                {"working_folder", history.info->folder},
-               {"model", history.info->model},
+               {"model", json_of(history.info->model)},
                {"placement", history.info->placement}});
   return json;
 }

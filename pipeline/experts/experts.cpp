@@ -48,6 +48,13 @@ DitWeights to_host(const DitWeights& weights) {
   });
 }
 
+bool has_fp8(const DitWeights& weights) {
+  bool found = false;
+  DitWeights all = weights;
+  for_each_tensor(all, [&](const at::Tensor& tensor) { found |= tensor.element_size() == 1; });
+  return found;
+}
+
 /// Waits until this is the only reference, so that releasing it frees the memory.
 void wait_for_leases(const std::shared_ptr<const DitWeights>& leased, std::chrono::milliseconds patience) {
   const auto end = std::chrono::steady_clock::now() + patience;
@@ -74,9 +81,20 @@ const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightP
     if (wanted.host)
       enter(wanted);
     else
-      put(wanted, load_(which, together, peer));
+      put(wanted, in_form(load_(which, together, peer), wanted));
   }
   return *wanted.device;
+}
+
+/// The weights as they are used on the device. If they were loaded in a smaller form, that one goes to host memory now,
+/// because it could not be made from the other again.
+DitWeights Experts::in_form(DitWeights weights, Place& place) {
+  if (form_ == WeightForm::fp8 || !has_fp8(weights)) return weights;
+  if (residency_ == Residency::exchanged) {
+    place.host = to_host(weights);
+    synchronize(device_);
+  }
+  return widened(std::move(weights), [](const at::Tensor& tensor) { return tensor; });
 }
 
 std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
@@ -121,10 +139,11 @@ void Experts::leave(Place& leaving) {
 void Experts::enter(Place& entering) {
   std::uint64_t bytes = 0;
   const spdlog::stopwatch watch;
-  DitWeights weights = transformed(*entering.host, [&](const at::Tensor& tensor) {
+  const auto upload = [&](const at::Tensor& tensor) {
     bytes += tensor.nbytes();
     return tensor.to(device_, /*non_blocking=*/true);
-  });
+  };
+  DitWeights weights = form_ == WeightForm::fp8 ? transformed(*entering.host, upload) : widened(*entering.host, upload);
   synchronize(device_);
   put(entering, std::move(weights));
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();

@@ -16,26 +16,27 @@ namespace wf {
 class NodeReader;
 struct WeightPeer;
 
-/// The expert for high noise (timesteps of at least 875) and the one for low noise.
-enum class Expert { high, low };
-
 /// Loads each expert at its first use and keeps the two as the residency says. An expert that leaves the device for
 /// pinned host memory is copied there once and later uploaded from that copy. An expert that is leased to a peer leaves
 /// the device once the lease has been returned.
+///
+/// An expert that was loaded with matrices in 8 bits (WeightForm::as_stored) is kept so in host memory, and widened
+/// when it enters the device: half the bytes to keep and to upload.
 ///
 /// Threads: one thread owns the object; any other thread may call lease(), and keep and release what it returns.
 class Experts {
  public:
   /// Loads an expert onto the device. together: ranks of the node that load the same files at the same time; null:
   /// none. peer: a rank of the node that may have the expert on its GPU and is asked for a copy first; null: nobody is
-  /// asked.
+  /// asked. What comes from files may be in the form to be kept in host memory.
   using Load = std::function<DitWeights(Expert, NodeReader* together, const WeightPeer* peer)>;
 
   /// patience: how long an expert that has to leave the device waits for its leases to be returned. After that its
-  /// memory stays taken until they are, and a warning is logged.
+  /// memory stays taken until they are, and a warning is logged. form: how the weights are on the device, as_computed
+  /// or fp8.
   Experts(Residency residency, at::Device device, Load load,
-          std::chrono::milliseconds patience = std::chrono::seconds(5))
-      : residency_(residency), device_(device), load_(std::move(load)), patience_(patience) {}
+          std::chrono::milliseconds patience = std::chrono::seconds(5), WeightForm form = WeightForm::as_computed)
+      : residency_(residency), device_(device), load_(std::move(load)), patience_(patience), form_(form) {}
   ~Experts();  ///< waits for leases, for at most `patience` per expert
   Experts(const Experts&) = delete;
   Experts& operator=(const Experts&) = delete;
@@ -66,6 +67,7 @@ class Experts {
   };
   Place& place(Expert which) { return places_[which == Expert::high ? 0 : 1]; }
   const Place& place(Expert which) const { return places_[which == Expert::high ? 0 : 1]; }
+  DitWeights in_form(DitWeights weights, Place& place);
   void put(Place& place, DitWeights weights);
   std::shared_ptr<const DitWeights> take(Place& place);
   void copy_to_host(Place& place);
@@ -76,6 +78,7 @@ class Experts {
   at::Device device_;
   Load load_;
   std::chrono::milliseconds patience_;
+  WeightForm form_;
   mutable std::mutex mutex_;
   std::array<Place, 2> places_;  ///< of the high-noise and the low-noise expert
   Traffic traffic_;

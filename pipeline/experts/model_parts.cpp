@@ -18,21 +18,25 @@ void check_text_width(const Path& text_encoder, std::int64_t output, const Path&
                             text_encoder.string(), output, expert.string(), input));
 }
 
-/// Checks both experts. The high-noise one comes last, so that its sizes are kept.
-void read_experts(ModelParts& parts) {
-  const ModelFolder& folder = parts.folder;
-  for (const Path& path : {folder.low_expert, folder.high_expert}) {
-    const DitWeights expert =
-        load_dit(Checkpoint(path), read_dit_config(path / "config.json"), parts.precision, at::kMeta);
-    check_text_width(folder.text_encoder, parts.text_encoder.norm.size(0), path, expert.text_dim);
-    parts.text_len = parts.text_len == 0 ? expert.config.text_len : std::min(parts.text_len, expert.config.text_len);
-    parts.expert = expert.config;
-    parts.text_dim = expert.text_dim;
-  }
+void warn_of_unused(const Lora& lora, std::vector<std::string>& warnings) {
+  const std::vector<std::string>& unused = lora.unused();
+  if (unused.empty()) return;
+  std::string warning = fmt::format("{}: {} tensors are of no use for either expert: {}{}", lora.file().string(),
+                                    unused.size(), unused.front(), unused.size() > 1 ? ", ..." : "");
+  // A file that both experts take is warned of once.
+  if (std::ranges::find(warnings, warning) == warnings.end()) warnings.push_back(std::move(warning));
 }
 
-std::uint64_t expert_bytes(const ModelParts& parts) {
-  return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision);
+void read_expert(ModelParts& parts, Expert which) {
+  const ExpertFiles& files = which == Expert::high ? parts.files.high : parts.files.low;
+  const NetworkWeights weights(files, which);
+  const DitWeights expert = load_dit(weights, config_of(files, weights), parts.precision, at::kMeta, parts.weights);
+  check_text_width(parts.files.text_encoder, parts.text_encoder.norm.size(0), files.weights, expert.text_dim);
+  for (const Lora& lora : weights.loras()) warn_of_unused(lora, parts.warnings);
+  parts.text_len = parts.text_len == 0 ? expert.config.text_len : std::min(parts.text_len, expert.config.text_len);
+  parts.is_rounded_to_fp8 |= expert.is_rounded_to_fp8;
+  parts.expert = expert.config;
+  parts.text_dim = expert.text_dim;
 }
 
 /// Bytes that the expert on the device frees for decoding.
@@ -56,19 +60,34 @@ std::uint64_t text_bytes(const ModelParts& parts, const Execution& execution) {
 
 }  // namespace
 
-ModelParts read_model(const Path& folder, Precision precision) {
+DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights) {
+  return files.config.empty() ? dit_config_of(weights) : read_dit_config(files.config);
+}
+
+ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights) {
   ModelParts parts;
-  parts.folder = find_model(folder);
-  parts.id = identity(parts.folder);
+  parts.files = find_model(source);
+  parts.id = identity(parts.files);
   parts.precision = precision;
-  parts.text_encoder = load_umt5(Checkpoint(parts.folder.text_encoder), precision, at::kMeta);
-  read_experts(parts);
-  parts.vae = load_vae(Checkpoint(parts.folder.vae), at::kFloat, at::kMeta);
+  parts.weights = weights;
+  parts.warnings = doubts(parts.files);
+  parts.text_encoder = load_umt5({Network::text_encoder, parts.files.text_encoder}, precision, at::kMeta);
+  read_expert(parts, Expert::low);
+  read_expert(parts, Expert::high);  // last, so that its sizes are kept
+  parts.vae = load_vae({Network::vae, parts.files.vae}, at::kFloat, at::kMeta);
   return parts;
+}
+
+std::uint64_t expert_bytes(const ModelParts& parts) {
+  return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision, parts.weights);
 }
 
 std::int64_t token_count(const Job& job) {
   return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
+}
+
+int batch_of(const Execution& execution, Stage stage, const Job& job) {
+  return execution.guidance == GuidanceMode::batched ? forwards_in(stage, job.guidance) : 1;
 }
 
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
@@ -79,13 +98,13 @@ std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& exec
 }
 
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {
-  const std::int64_t batch = execution.guidance == GuidanceMode::batched ? 2 : 1;
   switch (stage) {
     case Stage::text:
       return text_bytes(parts, execution);
     case Stage::high:
     case Stage::low:
-      return kept_bytes(parts, execution) + dit_work_bytes(parts.expert, parts.precision, token_count(job), batch);
+      return kept_bytes(parts, execution) +
+             dit_work_bytes(parts.expert, parts.precision, token_count(job), batch_of(execution, stage, job));
     case Stage::decode:
       return kept_bytes(parts, execution) - offloaded_bytes(parts, execution) +
              decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);

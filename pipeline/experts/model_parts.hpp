@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "jobs/job.hpp"
 #include "jobs/schedule/stage.hpp"
@@ -11,15 +12,20 @@
 #include "pipeline/model/umt5.hpp"
 #include "pipeline/model/vae.hpp"
 #include "pipeline/weights/dit_config.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 
 namespace wf {
 
 /// A model without its data: the weights have shapes and dtypes only (device meta).
 struct ModelParts {
-  ModelFolder folder;
-  std::string id;  ///< identity() of the folder, the model_id of fingerprints and sidecars
+  ModelFiles files;
+  std::string id;  ///< identity() of the files, the model_id of fingerprints and sidecars
   Precision precision = Precision::reference;
+  WeightForm weights = WeightForm::as_computed;  ///< of the experts on the device: as_computed or fp8
+  /// Whether some matrix of an expert is rounded to 8 bits that its file has in more, so that clips differ from those
+  /// with WeightForm::as_computed.
+  bool is_rounded_to_fp8 = false;
+  std::vector<std::string> warnings;  ///< sentences on what is probably a mistake: doubts(), unused names of LoRAs
   Umt5Weights text_encoder;
   VaeWeights vae;             ///< the decoder, which is all that rendering loads
   DitConfig expert;           ///< sizes of the high-noise expert; the low-noise one has the same
@@ -30,11 +36,22 @@ struct ModelParts {
 };
 
 /// Reads the headers of all parts, and no weights. A tensor that is missing, truncated or of the wrong shape, or parts
-/// that do not fit each other, throw environment, so that a broken checkpoint is found before the first clip.
-ModelParts read_model(const Path& folder, Precision precision);
+/// that do not fit each other, throw environment, so that a broken checkpoint is found before the first clip; so does
+/// find_model().
+ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights = WeightForm::as_computed);
+
+/// The sizes of an expert: those of its config.json, or else those that its tensors tell.
+DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights);
+
+/// Bytes of an expert's weights on its device.
+std::uint64_t expert_bytes(const ModelParts& parts);
 
 /// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);
+
+/// Samples in one forward of the stage `high` or `low` of the job's clip, computed by this rank alone: 2 where both
+/// guidance branches are batched.
+int batch_of(const Execution& execution, Stage stage, const Job& job);
 
 /// Most bytes of tensors on execution.device during one stage of the job's clip, computed by this rank alone: the
 /// weights that the placement keeps there in a run of several clips, and the stage's own tensors. 0 for `write`, and

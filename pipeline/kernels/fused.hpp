@@ -1,4 +1,5 @@
-// pipeline/kernels/fused.hpp: the one-pass GPU kernels behind norm.hpp and heads.hpp, which document the formulas,
+// pipeline/kernels/fused.hpp: the one-pass GPU kernels behind norm.hpp, heads.hpp and widen.hpp, which document the
+// formulas,
 // shapes and dtypes of the functions of the same names.
 #pragma once
 
@@ -18,6 +19,10 @@ at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::
 at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps);
 void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles, const HeadBlocks& blocks,
                  std::int64_t first_row);
+/// Whether widen() below can compute: the matrix is on a GPU and not empty, its rows are multiples of 16 values, and
+/// the result is bf16.
+bool supports_widen(const at::Tensor& weight, at::ScalarType result);
+at::Tensor widen(const at::Tensor& weight, const at::Tensor& scale);
 at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor& gate);
 
 }  // namespace wf::fused

@@ -115,4 +115,21 @@ at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor&
   return out;
 }
 
+bool supports_widen(const at::Tensor& weight, at::ScalarType result) {
+  return weight.is_cuda() && result == at::kBFloat16 && weight.size(1) % 16 == 0 && weight.numel() > 0;
+}
+
+at::Tensor widen(const at::Tensor& weight, const at::Tensor& scale) {
+  RECORD_FUNCTION("wf::widen", std::vector<c10::IValue>{weight});
+  WF_CHECK(weight.is_contiguous() && scale.is_contiguous() && scale.scalar_type() == at::kFloat);
+  WF_CHECK(scale.numel() == weight.size(0));
+  const c10::cuda::CUDAGuard on_device(weight.device());
+  const at::Tensor out = bf16_like(weight, weight.sizes());
+  widen(weight.const_data_ptr(), weight.scalar_type() == at::kFloat8_e4m3fn ? Float8::e4m3 : Float8::e5m2,
+        scale.const_data_ptr<float>(), out.data_ptr(), weight.size(0), weight.size(1),
+        c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
+}
+
 }  // namespace wf::fused

@@ -2,6 +2,7 @@
 // They are bound by bandwidth: accesses of 16 bytes, one thread block per row, and a row stays in registers between its
 // sum and its use.
 #include <cuda_bf16.h>
+#include <cuda_fp8.h>
 
 #include <algorithm>
 
@@ -230,6 +231,26 @@ void layer_norm_of(const void* x, std::int64_t x_stride, PerColumn gain, bool ga
       static_cast<const T*>(x), x_stride, gain, shift, eps, static_cast<__nv_bfloat16*>(out), shape);
 }
 
+/// One thread widens kWide values of a row.
+constexpr int kWide = 16;
+
+template <class F8>
+__global__ void widen_kernel(const F8* weight, const float* scale, __nv_bfloat16* out, std::int64_t vectors,
+                             std::int64_t vectors_per_row) {
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= vectors) return;
+  const uint4 raw = reinterpret_cast<const uint4*>(weight)[i];
+  const auto* const narrow = reinterpret_cast<const F8*>(&raw);
+  const float factor = scale[i / vectors_per_row];
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    Values values;
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) values.at[j] = static_cast<float>(narrow[half * kVector + j]) * factor;
+    store(out + i * kWide + half * kVector, values);
+  }
+}
+
 }  // namespace
 
 void layer_norm(const void* x, Element x_type, std::int64_t x_stride, PerColumn gain, bool gain_is_offset,
@@ -263,6 +284,20 @@ void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, flo
   else
     add_gated_kernel<<<blocks, threads_for(shape), 0, stream>>>(static_cast<const __nv_bfloat16*>(x), added, gate, out,
                                                                 shape);
+}
+
+void widen(const void* weight, Float8 type, const float* scale, void* out, std::int64_t rows, std::int64_t columns,
+           cudaStream_t stream) {
+  constexpr int threads = 256;
+  const std::int64_t per_row = columns / kWide, vectors = rows * per_row;
+  const auto blocks = static_cast<unsigned>((vectors + threads - 1) / threads);
+  auto* const to = static_cast<__nv_bfloat16*>(out);
+  if (type == Float8::e4m3)
+    widen_kernel<<<blocks, threads, 0, stream>>>(static_cast<const __nv_fp8_e4m3*>(weight), scale, to, vectors,
+                                                 per_row);
+  else
+    widen_kernel<<<blocks, threads, 0, stream>>>(static_cast<const __nv_fp8_e5m2*>(weight), scale, to, vectors,
+                                                 per_row);
 }
 
 }  // namespace wf::fused

@@ -25,6 +25,7 @@ struct PerColumn {
 };
 
 enum class Element { f32, bf16 };
+enum class Float8 { e4m3, e5m2 };
 
 /// out (bf16, dense rows) = LayerNorm(x) * (gain_is_offset ? 1 + gain : gain) + shift. For a bf16 x, LayerNorm(x) is
 /// rounded to bf16 first. Samples of x begin `x_stride` values apart; rows within a sample are dense.
@@ -58,5 +59,10 @@ void write_heads(const void* z, const void* weight_q, const void* weight_k, cons
 /// out (f32, may be x) = x + y * gate, with y bf16. A null gate.data stands for 1.
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,
                cudaStream_t stream);
+
+/// out (bf16) = bf16(weight * scale), [rows, columns] with dense rows. scale has a f32 for each row; columns is a
+/// multiple of 16.
+void widen(const void* weight, Float8 type, const float* scale, void* out, std::int64_t rows, std::int64_t columns,
+           cudaStream_t stream);
 
 }  // namespace wf::fused

@@ -14,6 +14,8 @@ at::Tensor modulated_norm(const at::Tensor&, const at::Tensor&, const at::Tensor
 at::Tensor affine_norm(const at::Tensor&, const at::Tensor&, const at::Tensor&, double) { never(); }
 at::Tensor rms_norm(const at::Tensor&, const at::Tensor&, double) { never(); }
 void write_heads(const at::Tensor&, const HeadNorms&, const at::Tensor&, const HeadBlocks&, std::int64_t) { never(); }
+bool supports_widen(const at::Tensor&, at::ScalarType) { return false; }
+at::Tensor widen(const at::Tensor&, const at::Tensor&) { never(); }
 at::Tensor add_gated(const at::Tensor&, const at::Tensor&, const at::Tensor&) { never(); }
 
 }  // namespace wf::fused

@@ -10,12 +10,15 @@
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/kernels/heads.hpp"
 #include "pipeline/kernels/norm.hpp"
+#include "pipeline/kernels/widen.hpp"
 
 namespace wf {
 namespace {
 
 at::Tensor apply(const Linear& linear, const at::Tensor& x) {
-  return at::linear(x.to(linear.weight.scalar_type()), linear.weight, linear.bias);
+  const at::ScalarType dtype = linear.bias.scalar_type();
+  const at::Tensor weight = linear.scale.defined() ? widen(linear.weight, linear.scale, dtype) : linear.weight;
+  return at::linear(x.to(dtype), weight, linear.bias);
 }
 
 /// [B, rows, d] to [B, rows, heads, head_dim].
@@ -30,10 +33,10 @@ at::Tensor join_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2)
 at::Tensor row(const at::Tensor& m, std::int64_t i) { return m.narrow(1, i, 1); }
 
 /// Cosines, then sines, of t w_i with w_i = 10000^(-i/half), computed in double: [B, freq_dim] f32.
-at::Tensor sinusoid(const std::vector<std::int64_t>& timesteps, std::int64_t freq_dim, at::Device device) {
+at::Tensor sinusoid(const std::vector<double>& timesteps, std::int64_t freq_dim, at::Device device) {
   const std::int64_t half = freq_dim / 2;
   const at::Tensor exponent = at::arange(half, at::kDouble) / static_cast<double>(-half);
-  const at::Tensor angles = at::outer(at::tensor(timesteps, at::kLong).to(at::kDouble), at::pow(10000.0, exponent));
+  const at::Tensor angles = at::outer(at::tensor(timesteps, at::kDouble), at::pow(10000.0, exponent));
   return at::cat({angles.cos(), angles.sin()}, 1).to(at::kFloat).to(device);
 }
 
@@ -95,7 +98,7 @@ at::Tensor embed_patches(const DitWeights& weights, const at::Tensor& patches) {
 
 // ---- Time and text ----
 
-TimeEmbedding embed_time(const DitWeights& weights, const std::vector<std::int64_t>& timesteps) {
+TimeEmbedding embed_time(const DitWeights& weights, const std::vector<double>& timesteps) {
   const at::Tensor wave = sinusoid(timesteps, weights.config.freq_dim, weights.device());
   const at::Tensor e = apply(weights.time_out, at::silu(apply(weights.time_in, wave)));
   const at::Tensor e0 = apply(weights.time_projection, at::silu(e));

@@ -19,14 +19,16 @@
 #include "parallel/sequence_parallel.hpp"
 #include "pipeline/model/rope.hpp"
 #include "pipeline/types.hpp"
-#include "pipeline/weights/checkpoint.hpp"
 #include "pipeline/weights/dit_config.hpp"
+#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 
-/// A linear layer with bias.
+/// A linear layer with bias. Its matrix may be kept in 8 bits, F8_E4M3 or F8_E5M2; it then stands for weight * scale,
+/// and each product widens it for itself to the dtype of the bias.
 struct Linear {
   at::Tensor weight, bias;  ///< [out, in], [out]
+  at::Tensor scale = {};    ///< [out] f32 of a weight in 8 bits; else undefined
 };
 
 /// One transformer block. Tensors without a stated dtype have the GEMMs' one.
@@ -49,17 +51,24 @@ struct DitWeights {
   Linear text_in, text_out;  ///< [d, text_dim], [d, d]
   Linear time_in, time_out, time_projection;  ///< f32: [d, freq_dim], [d, d], [6d, d]
   std::vector<DitBlock> blocks;
-  at::Tensor head_modulation;  ///< [2, d] f32: shift, scale
-  Linear head;                 ///< f32 [4 * out_dim, d]: the output features of a token in the order (ph, pw, c)
+  at::Tensor head_modulation;      ///< [2, d] f32: shift, scale
+  bool is_rounded_to_fp8 = false;  ///< Some matrix is in 8 bits though its file has it in more, or a LoRA changed it.
+  Linear head;                     ///< f32 [4 * out_dim, d]: the output features of a token in the order (ph, pw, c)
 
   std::int64_t head_dim() const { return config.dim / config.num_heads; }
   at::Device device() const { return patch_embedding.weight.device(); }
   at::ScalarType dtype() const { return patch_embedding.weight.scalar_type(); }  ///< of the GEMMs: f32 or bf16
 };
 
-/// Loads an expert onto `device`; on the device `meta` it has shapes but no data. Throws environment naming file and
-/// tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
-DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device);
+/// Loads an expert onto `device`; on the device `meta` it has shapes but no data. `form` says which matrices of the
+/// blocks stay in 8 bits. Throws environment naming file and tensor where one is missing, has a shape that does not fit
+/// `config`, or is no part of an expert.
+DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
+                    WeightForm form = WeightForm::as_computed);
+
+/// The same expert with all matrices in the dtype of its products. Those in 8 bits are widened one after another, each
+/// once `fetch` has brought it to the device; so besides the result one matrix of them is alive at a time.
+DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::Tensor&)>& fetch);
 
 /// Calls `visit` for every tensor of the weights, each once and always in the same order.
 void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit);
@@ -70,8 +79,8 @@ struct TimeEmbedding {
   at::Tensor e;   ///< [B, d] f32, for the head
   at::Tensor e0;  ///< [B, 6, d] f32, for the blocks
 };
-/// Embeds B timesteps, integers from 0 to 1000.
-TimeEmbedding embed_time(const DitWeights& weights, const std::vector<std::int64_t>& timesteps);
+/// Embeds B timesteps, numbers from 0 to 1000.
+TimeEmbedding embed_time(const DitWeights& weights, const std::vector<double>& timesteps);
 
 /// Keys and values of the texts for the cross-attention of every block. They do not depend on the step, so they are
 /// computed once per clip and expert. The official code pads the embeddings with zero rows to text_len and attends to
@@ -127,12 +136,14 @@ at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at:
 /// The head: the residual stream [B, L, d] to tokens [B, L, 4 * out_dim] f32. e is TimeEmbedding::e.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 
-/// Bytes of an expert's weights.
-std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision);
+/// Bytes of an expert's weights. WeightForm::as_stored counts as as_computed: what it takes on a device once widened.
+std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision,
+                               WeightForm form = WeightForm::as_computed);
 
 /// Bytes that denoising a clip of `tokens` tokens on one rank takes in addition to the weights: the tensors alive at
 /// the widest point of a forward of this batch (the residual stream, q, k, v and the output of attention), keys and
-/// values of both texts, the rotary table, and the solver's state.
-std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch);
+/// values of both texts, the rotary table, the solver's state, and the largest matrix widened from 8 bits.
+std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,
+                             WeightForm form = WeightForm::as_computed);
 
 }  // namespace wf

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "pipeline/kernels/widen.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/model/weight_reader.hpp"
 
@@ -15,8 +16,11 @@ namespace {
 /// dtype, as published, and then converted to f32.
 class DitReader {
  public:
-  DitReader(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device)
-      : reader_(checkpoint, precision == Precision::exact ? at::kBFloat16 : at::kFloat, device), config_(config) {}
+  DitReader(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
+            WeightForm form)
+      : reader_(files, precision == Precision::exact ? at::kBFloat16 : at::kFloat, device),
+        config_(config),
+        form_(form) {}
 
   Linear linear(const std::string& name, std::int64_t out, std::int64_t in) {
     return {reader_.take(name + ".weight", {out, in}), reader_.take(name + ".bias", {out})};
@@ -35,42 +39,91 @@ class DitReader {
   }
   DitBlock block(const std::string& prefix);
   WeightReader& rest() { return reader_; }
+  bool has_rounded() const { return has_rounded_; }
 
  private:
-  /// Joins several projections of one input into one matrix, so that one GEMM computes all of them.
-  Linear joined(const std::string& prefix, std::initializer_list<const char*> parts) {
-    std::vector<at::Tensor> weights, biases;
-    for (const char* part : parts) {
-      const Linear one = linear(prefix + part, config_.dim, config_.dim);
-      weights.push_back(one.weight);
-      biases.push_back(one.bias);
-    }
-    return {at::cat(weights), at::cat(biases)};
-  }
+  /// A layer of a block. Several projections of one input are joined into one matrix, so that one GEMM computes all of
+  /// them.
+  Linear joined(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
+  Linear joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
+  bool all_kept(const std::vector<std::string>& parts) const;
 
   WeightReader reader_;
   const DitConfig& config_;
+  WeightForm form_;
+  bool has_rounded_ = false;
 };
+
+/// Whether all parts are stored in one 8-bit dtype, so that the joined matrix can have it.
+bool DitReader::all_kept(const std::vector<std::string>& parts) const {
+  return std::ranges::all_of(parts, [&](const std::string& part) {
+    return reader_.is_kept_in_fp8(part + ".weight") &&
+           reader_.stored_dtype(part + ".weight") == reader_.stored_dtype(parts.front() + ".weight");
+  });
+}
+
+Linear DitReader::joined(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
+  if (form_ == WeightForm::fp8 || (form_ == WeightForm::as_stored && all_kept(parts)))
+    return joined_in_fp8(parts, out, in);
+  std::vector<at::Tensor> weights, biases;
+  for (const std::string& part : parts) {
+    const Linear one = linear(part, out, in);
+    weights.push_back(one.weight);
+    biases.push_back(one.bias);
+  }
+  return parts.size() == 1 ? Linear{weights[0], biases[0]} : Linear{at::cat(weights), at::cat(biases)};
+}
+
+Linear DitReader::joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
+  const at::ScalarType f8 = all_kept(parts) ? reader_.stored_dtype(parts.front() + ".weight") : at::kFloat8_e4m3fn;
+  std::vector<at::Tensor> weights, biases, scales;
+  for (const std::string& part : parts) {
+    const std::string name = part + ".weight";
+    has_rounded_ |= !reader_.is_kept_in_fp8(name) || reader_.stored_dtype(name) != f8;
+    const ScaledMatrix matrix = reader_.take_scaled(name, f8, {out, in});
+    weights.push_back(matrix.weight.view(at::kByte));  // cat() does not know 8-bit floats on every device
+    scales.push_back(matrix.scale);
+    biases.push_back(reader_.take(part + ".bias", {out}));
+  }
+  return {at::cat(weights).view(f8), at::cat(biases), at::cat(scales)};
+}
 
 DitBlock DitReader::block(const std::string& prefix) {
   const std::int64_t d = config_.dim, f = config_.ffn_dim;
   const std::string self = prefix + "self_attn.", cross = prefix + "cross_attn.";
   DitBlock block;
   block.modulation = modulation(prefix + "modulation", 6);
-  block.qkv = joined(self, {"q", "k", "v"});
-  block.out = linear(self + "o", d, d);
+  block.qkv = joined({self + "q", self + "k", self + "v"}, d, d);
+  block.out = joined({self + "o"}, d, d);
   block.norm_q = vector(self + "norm_q.weight");
   block.norm_k = vector(self + "norm_k.weight");
   block.cross_norm_weight = vector(prefix + "norm3.weight").to(at::kFloat);
   block.cross_norm_bias = vector(prefix + "norm3.bias").to(at::kFloat);
-  block.cross_q = linear(cross + "q", d, d);
-  block.cross_kv = joined(cross, {"k", "v"});
-  block.cross_out = linear(cross + "o", d, d);
+  block.cross_q = joined({cross + "q"}, d, d);
+  block.cross_kv = joined({cross + "k", cross + "v"}, d, d);
+  block.cross_out = joined({cross + "o"}, d, d);
   block.cross_norm_q = vector(cross + "norm_q.weight");
   block.cross_norm_k = vector(cross + "norm_k.weight");
-  block.ffn_up = linear(prefix + "ffn.0", f, d);
-  block.ffn_down = linear(prefix + "ffn.2", d, f);
+  block.ffn_up = joined({prefix + "ffn.0"}, f, d);
+  block.ffn_down = joined({prefix + "ffn.2"}, d, f);
   return block;
+}
+
+/// Visits all linear layers and all other tensors.
+void for_each_part(DitWeights& weights, const std::function<void(Linear&)>& visit_layer,
+                   const std::function<void(at::Tensor&)>& visit) {
+  for (Linear* linear : {&weights.patch_embedding, &weights.text_in, &weights.text_out, &weights.time_in,
+                         &weights.time_out, &weights.time_projection, &weights.head})
+    visit_layer(*linear);
+  visit(weights.head_modulation);
+  for (DitBlock& block : weights.blocks) {
+    for (Linear* linear :
+         {&block.qkv, &block.out, &block.cross_q, &block.cross_kv, &block.cross_out, &block.ffn_up, &block.ffn_down})
+      visit_layer(*linear);
+    for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
+                               &block.cross_norm_bias, &block.cross_norm_q, &block.cross_norm_k})
+      visit(*tensor);
+  }
 }
 
 /// Bytes of an element in the GEMMs' dtype.
@@ -78,8 +131,9 @@ std::int64_t item_bytes(Precision precision) { return precision == Precision::ex
 
 }  // namespace
 
-DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Precision precision, at::Device device) {
-  DitReader reader(checkpoint, config, precision, device);
+DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
+                    WeightForm form) {
+  DitReader reader(files, config, precision, device, form);
   const std::int64_t d = config.dim;
   DitWeights weights;
   weights.config = config;
@@ -95,39 +149,45 @@ DitWeights load_dit(const Checkpoint& checkpoint, const DitConfig& config, Preci
     weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + "."));
   weights.head_modulation = reader.modulation("head.modulation", 2);
   weights.head = reader.wide_linear("head.head", 4 * config.out_dim, d);
+  weights.is_rounded_to_fp8 = reader.has_rounded();
   reader.rest().expect_nothing_left("an expert with num_layers " + std::to_string(config.num_layers));
   return weights;
 }
 
 void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit) {
-  const auto both = [&](Linear& linear) {
+  const auto visit_layer = [&](Linear& linear) {
     visit(linear.weight);
     visit(linear.bias);
+    if (linear.scale.defined()) visit(linear.scale);
   };
-  for (Linear* linear : {&weights.patch_embedding, &weights.text_in, &weights.text_out, &weights.time_in,
-                         &weights.time_out, &weights.time_projection, &weights.head})
-    both(*linear);
-  visit(weights.head_modulation);
-  for (DitBlock& block : weights.blocks) {
-    for (Linear* linear :
-         {&block.qkv, &block.out, &block.cross_q, &block.cross_kv, &block.cross_out, &block.ffn_up, &block.ffn_down})
-      both(*linear);
-    for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
-                               &block.cross_norm_bias, &block.cross_norm_q, &block.cross_norm_k})
-      visit(*tensor);
-  }
+  for_each_part(weights, visit_layer, visit);
 }
 
-std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision) {
+DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::Tensor&)>& fetch) {
+  const auto fetch_layer = [&](Linear& linear) {
+    linear.weight = fetch(linear.weight);
+    linear.bias = fetch(linear.bias);
+    if (!linear.scale.defined()) return;
+    linear.weight = widen(linear.weight, fetch(linear.scale), linear.bias.scalar_type());
+    linear.scale.reset();
+  };
+  for_each_part(weights, fetch_layer, [&](at::Tensor& tensor) { tensor = fetch(tensor); });
+  return weights;
+}
+
+std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form) {
   const std::int64_t d = config.dim, f = config.ffn_dim;
-  const std::int64_t block = 8 * d * d + 2 * d * f + 13 * d + f;
+  const std::int64_t matrices = 8 * d * d + 2 * d * f, rows = 9 * d + f;
+  const std::int64_t in_blocks = form == WeightForm::fp8 ? matrices + rows * 4 + (13 * d + f) * item_bytes(precision)
+                                                         : (matrices + 13 * d + f) * item_bytes(precision);
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
-  return static_cast<std::uint64_t>((block * config.num_layers + outside) * item_bytes(precision) +
+  return static_cast<std::uint64_t>(in_blocks * config.num_layers + outside * item_bytes(precision) +
                                     (wide + 8 * d * config.num_layers) * 4);
 }
 
-std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch) {
+std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,
+                             WeightForm form) {
   const std::int64_t d = config.dim, item = item_bytes(precision);
   // In exact: residual stream, joined q k v, rotated q and k, output. In reference, LibTorch's f32 operations keep two
   // planes more.
@@ -136,7 +196,8 @@ std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::
   const std::int64_t texts = 2 * config.num_layers * 2 * config.text_len * d * item;
   const std::int64_t table = tokens * d / config.num_heads * 4;
   const std::int64_t samples = 8 * tokens * config.in_dim * 4 * 4;  // x, guided and unguided velocities, solver
-  return static_cast<std::uint64_t>(batch * tokens * std::max(in_attention, in_ffn) + texts + table + samples);
+  const std::int64_t matrix = form == WeightForm::fp8 ? d * std::max(3 * d, config.ffn_dim) * item : 0;
+  return static_cast<std::uint64_t>(batch * tokens * std::max(in_attention, in_ffn) + texts + table + samples + matrix);
 }
 
 }  // namespace wf

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "pipeline/types.hpp"
-#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 
@@ -28,7 +28,7 @@ struct Umt5Weights {
 /// Loads the text encoder, whose sizes are read off the tensors' names and shapes: as f32 in `reference`, as bf16 (as
 /// published) in `exact`; on the device `meta` it has shapes but no data. Throws environment naming file and tensor
 /// where one is missing, has another shape, or is no part of umT5.
-Umt5Weights load_umt5(const Checkpoint& checkpoint, Precision precision, at::Device device);
+Umt5Weights load_umt5(const NetworkWeights& files, Precision precision, at::Device device);
 
 /// Encodes token ids, with </s> and without padding, to [ids, dim] in the weights' dtype and on their device. In bf16
 /// every operation rounds as in the official encoder, and only softmax is f32. Padding would not change these rows, so

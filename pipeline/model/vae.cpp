@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/watched_work.hpp"
 #include "pipeline/kernels/convolve.hpp"
+#include "pipeline/model/latent_statistics.hpp"
 
 namespace wf {
 namespace {
@@ -21,14 +22,8 @@ using namespace vae;
 
 constexpr int kChannels = 1, kTime = 2;
 
-/// Mean and standard deviation of each latent channel, as published with the model.
-constexpr float kLatentMean[] = {-0.7571f, -0.7089f, -0.9113f, 0.1075f,  -0.1745f, 0.9653f,  -0.1517f, 1.5508f,
-                                 0.4134f,  -0.0715f, 0.5517f,  -0.3632f, -0.1922f, -0.9497f, 0.2503f,  -0.2921f};
-constexpr float kLatentStd[] = {2.8184f, 1.4541f, 2.3275f, 2.6558f, 1.2196f, 1.7708f, 2.6052f, 2.0743f,
-                                3.2687f, 2.1526f, 2.8652f, 1.5579f, 1.6382f, 1.1253f, 2.8251f, 1.9160f};
-
-at::Tensor per_channel(const float (&values)[VaeWeights::kLatentChannels], at::Device device) {
-  return at::tensor(at::ArrayRef<float>(values)).view({1, -1, 1, 1, 1}).to(device);
+at::Tensor per_channel(const LatentStatistics& values, at::Device device) {
+  return at::tensor(at::ArrayRef<double>(values), at::kFloat).view({1, -1, 1, 1, 1}).to(device);
 }
 
 /// x / |x| * weight, where |x| is the L2 norm over the channels. An x that was moved in is freed as soon as the
@@ -159,7 +154,7 @@ at::Tensor VaeDecoder::next(const at::Tensor& latents) {
   const Conv& in = weights_.decoder_in;
   const at::Device device = in.weight.device();
   const at::Tensor z =
-      latents.to(device, at::kFloat).unsqueeze(0) * per_channel(kLatentStd, device) + per_channel(kLatentMean, device);
+      latents.to(device, at::kFloat).unsqueeze(0) * per_channel(latent_std, device) + per_channel(latent_mean, device);
   return run(weights_.decoder, pointwise(z.to(in.weight.scalar_type()), in), cache_).squeeze(0).to(at::kFloat);
 }
 
@@ -171,7 +166,7 @@ at::Tensor VaeEncoder::next(const at::Tensor& frames) {
   const at::Tensor x = frames.to(device, out.weight.scalar_type()).unsqueeze(0);
   const at::Tensor mean =
       pointwise(run(weights_.encoder, x, cache_), out).narrow(kChannels, 0, VaeWeights::kLatentChannels);
-  return ((mean.to(at::kFloat) - per_channel(kLatentMean, device)) / per_channel(kLatentStd, device)).squeeze(0);
+  return ((mean.to(at::kFloat) - per_channel(latent_mean, device)) / per_channel(latent_std, device)).squeeze(0);
 }
 
 void vae_decode(const VaeWeights& weights, const at::Tensor& latents, const FrameSink& sink,

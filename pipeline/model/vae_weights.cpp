@@ -163,8 +163,8 @@ VaeWeights take_decoder(WeightReader& reader) {
 }
 
 /// Checks the names and shapes of all tensors, those of the half that is not loaded included, and reads no data.
-void check_headers(const Checkpoint& checkpoint, at::ScalarType dtype) {
-  WeightReader reader(checkpoint, dtype, at::kMeta);
+void check_headers(const NetworkWeights& files, at::ScalarType dtype) {
+  WeightReader reader(files, dtype, at::kMeta);
   if (const std::int64_t channels = reader.size("conv2.weight", 0); channels != kLatent)
     throw Error(Error::environment, reader.where() + ": tensor conv2.weight: latents of " + std::to_string(channels) +
                                         " channels; this program has the constants of Wan 2.1, which has " +
@@ -176,15 +176,15 @@ void check_headers(const Checkpoint& checkpoint, at::ScalarType dtype) {
 
 }  // namespace
 
-VaeWeights load_vae(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
-  check_headers(checkpoint, dtype);
-  WeightReader reader(checkpoint, dtype, device);
+VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device) {
+  check_headers(files, dtype);
+  WeightReader reader(files, dtype, device);
   return take_decoder(reader);
 }
 
-VaeEncoderWeights load_vae_encoder(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device) {
-  check_headers(checkpoint, dtype);
-  WeightReader reader(checkpoint, dtype, device);
+VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device) {
+  check_headers(files, dtype);
+  WeightReader reader(files, dtype, device);
   return take_encoder(reader);
 }
 

@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 
@@ -82,9 +82,9 @@ struct VaeEncoderWeights {
 /// Loads the decoder as f32 or bf16; on the device `meta` it has shapes but no data. Of the encoder no data is read,
 /// but its names and shapes are checked too, so that a broken checkpoint is refused whichever half is asked for.
 /// Throws environment naming file and tensor where one is missing, has another shape, or is no part of this VAE.
-VaeWeights load_vae(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device);
+VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device);
 
 /// Loads the encoder, with the checks and errors of load_vae().
-VaeEncoderWeights load_vae_encoder(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device);
+VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device);
 
 }  // namespace wf

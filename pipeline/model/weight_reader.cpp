@@ -6,24 +6,29 @@
 #include <charconv>
 
 #include "base/error.hpp"
+#include "pipeline/weights/aten_dtype.hpp"
 
 namespace wf {
 
-WeightReader::WeightReader(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device)
-    : checkpoint_(checkpoint), dtype_(dtype), device_(device) {
-  for (const std::string& name : checkpoint.names()) left_.insert(name);
+WeightReader::WeightReader(const NetworkWeights& weights, at::ScalarType dtype, at::Device device)
+    : weights_(weights), dtype_(dtype), device_(device) {
+  for (const std::string& name : weights.names()) left_.insert(name);
 }
 
 at::Tensor WeightReader::take(const std::string& name, at::IntArrayRef shape) {
   left_.erase(name);
-  if (!device_.is_meta()) return checkpoint_.load(name, dtype_, device_, shape);
-  if (at::IntArrayRef(checkpoint_.entry(name).shape) != shape)
-    checkpoint_.load(name, dtype_, at::kCPU, shape);  // throws
-  return at::empty(shape, at::TensorOptions(dtype_).device(device_));
+  return weights_.load(name, dtype_, device_, shape);
 }
 
+ScaledMatrix WeightReader::take_scaled(const std::string& name, at::ScalarType f8, at::IntArrayRef shape) {
+  left_.erase(name);
+  return weights_.load_scaled(name, f8, device_, shape);
+}
+
+at::ScalarType WeightReader::stored_dtype(const std::string& name) const { return to_aten(weights_.entry(name).dtype); }
+
 std::int64_t WeightReader::size(const std::string& name, std::size_t dim) const {
-  const std::vector<std::int64_t>& shape = checkpoint_.entry(name).shape;
+  const std::vector<std::int64_t>& shape = weights_.entry(name).shape;
   if (dim < shape.size() && shape[dim] > 0) return shape[dim];
   throw Error(Error::environment, where() + ": tensor " + name + ": has no dimension " + std::to_string(dim));
 }

@@ -1,4 +1,4 @@
-// pipeline/model/weight_reader.hpp: takes the tensors of a network out of a checkpoint and knows which ones are left.
+// pipeline/model/weight_reader.hpp: takes the tensors of a network out of its files and knows which ones are left.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 
@@ -17,11 +17,18 @@ namespace wf {
 class WeightReader {
  public:
   /// Tensors are loaded as `dtype` onto `device`. On the device `meta` no data is read: names and shapes are checked,
-  /// and the tensors have shapes only, which is enough to plan with. `checkpoint` must outlive the reader.
-  WeightReader(const Checkpoint& checkpoint, at::ScalarType dtype, at::Device device);
+  /// and the tensors have shapes only, which is enough to plan with. `weights` must outlive the reader.
+  WeightReader(const NetworkWeights& weights, at::ScalarType dtype, at::Device device);
 
   /// Loads a tensor. Throws when it is missing or has another shape.
   at::Tensor take(const std::string& name, at::IntArrayRef shape);
+
+  /// Whether a matrix that is yet to be taken is kept in 8 bits as its file has it.
+  bool is_kept_in_fp8(const std::string& name) const { return weights_.is_kept_in_fp8(name); }
+  /// The dtype that the file has. Throws when the tensor is missing.
+  at::ScalarType stored_dtype(const std::string& name) const;
+  /// Loads a matrix in 8 bits (NetworkWeights::load_scaled()).
+  ScaledMatrix take_scaled(const std::string& name, at::ScalarType f8, at::IntArrayRef shape);
 
   /// Size of dimension `dim` of a tensor that is yet to be taken. Throws when the tensor is missing, has fewer
   /// dimensions, or is empty there.
@@ -37,10 +44,10 @@ class WeightReader {
   void expect_nothing_left(const std::string& network) const;
 
   /// The checkpoint's file or folder, for error messages.
-  std::string where() const { return checkpoint_.path().string(); }
+  std::string where() const { return weights_.files().path().string(); }
 
  private:
-  const Checkpoint& checkpoint_;
+  const NetworkWeights& weights_;
   at::ScalarType dtype_;
   at::Device device_;
   std::set<std::string> left_;  ///< names of the tensors that were not taken yet

@@ -13,18 +13,20 @@ bool splits_guidance(const Execution& execution) { return execution.ranks && exe
 
 }  // namespace
 
-Conditions make_conditions(const at::Tensor& x, const TextPair& text, const DitWeights& expert,
-                           const Execution& execution) {
+Conditions make_conditions(const at::Tensor& x, const TextPair& text, std::optional<double> guidance,
+                           const DitWeights& expert, const Execution& execution) {
   const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
-  const at::Tensor prompt = text.prompt.text.to(expert.device()), negative = text.negative.text.to(expert.device());
+  const at::Tensor prompt = text.prompt.text.to(expert.device());
+  if (!guidance) return {{embed_text(expert, {prompt})}, rope, guidance};
+  const at::Tensor negative = text.negative.text.to(expert.device());
   if (splits_guidance(execution))
-    return {{embed_text(expert, {execution.ranks->branch() == 0 ? prompt : negative})}, rope};
-  if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope};
-  return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope};
+    return {{embed_text(expert, {execution.ranks->branch() == 0 ? prompt : negative})}, rope, guidance};
+  if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope, guidance};
+  return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope, guidance};
 }
 
-at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double guidance, const Conditions& conditions,
-                           const DitWeights& expert, const Execution& execution) {
+at::Tensor velocity_at(const at::Tensor& x, double timestep, const Conditions& conditions, const DitWeights& expert,
+                       const Execution& execution) {
   const TimeEmbedding time = embed_time(expert, {timestep});
   const SequenceGroup* const ranks = execution.ranks ? &execution.ranks->sequence() : nullptr;
   std::vector<at::Tensor> velocities;
@@ -34,18 +36,20 @@ at::Tensor guided_velocity(const at::Tensor& x, std::int64_t timestep, double gu
     const at::Tensor batched = dit_forward(expert, samples, time, context, conditions.rope, execution.attention, ranks);
     for (const at::Tensor& velocity : batched.unbind(0)) velocities.push_back(velocity);
   }
+  if (!conditions.guidance) return velocities.front();
   if (splits_guidance(execution)) velocities = execution.ranks->share(velocities.front());
   const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
-  return at::add(unconditional, conditional - unconditional, guidance);
+  return at::add(unconditional, conditional - unconditional, *conditions.guidance);
 }
 
-Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text, double guidance,
-                  const DitWeights& expert, const Execution& execution, const StepGate& gate) {
+Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text,
+                  std::optional<double> guidance, const DitWeights& expert, const Execution& execution,
+                  const StepGate& gate) {
   if (state.step >= until) return state;
-  const Conditions conditions = make_conditions(state.x, text, expert, execution);
+  const Conditions conditions = make_conditions(state.x, text, guidance, expert, execution);
   while (state.step < until && (!gate || gate(state))) {
-    const std::int64_t timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
-    const at::Tensor velocity = guided_velocity(state.x, timestep, guidance, conditions, expert, execution);
+    const double timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
+    const at::Tensor velocity = velocity_at(state.x, timestep, conditions, expert, execution);
     state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
     ++state.step;
   }

@@ -15,7 +15,7 @@
 #include "parallel/node_reader.hpp"
 #include "pipeline/experts/peer_expert.hpp"
 #include "pipeline/stages/tokenize.hpp"
-#include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 namespace {
@@ -23,10 +23,11 @@ namespace {
 /// Bytes of a part from which on its loading is logged as info: smaller parts load in no time.
 constexpr std::uint64_t worth_a_line = 100'000'000;
 
-/// Loads a part of `bytes` bytes out of `checkpoint` and logs how fast, and how many bytes this rank itself read from
-/// files: the others came from another rank or were drawn at random.
+/// Loads a part of `bytes` bytes out of `files` and logs how fast, and how many bytes this rank itself read from files:
+/// the others came from another rank or were drawn at random.
 template <class Load>
-auto timed_load(const Checkpoint& checkpoint, std::uint64_t bytes, at::Device device, Load&& load) {
+auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device device, Load&& load) {
+  const Checkpoint& checkpoint = files.files();
   const trace::Span span("load", checkpoint.path().filename().string(), {{"from", "files"}});
   const spdlog::stopwatch watch;
   auto part = load();
@@ -39,19 +40,27 @@ auto timed_load(const Checkpoint& checkpoint, std::uint64_t bytes, at::Device de
   return part;
 }
 
+/// The form in which an expert is read from files: matrices in 8 bits stay so where a copy is kept in host memory, even
+/// if they are widened on the device.
+WeightForm form_in_files(const Execution& execution) {
+  const bool keeps_copy = execution.residency == Residency::exchanged && execution.weights == WeightForm::as_computed;
+  return keeps_copy ? WeightForm::as_stored : execution.weights;
+}
+
 /// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
 /// cases: they hold the shapes and dtypes.
-DitWeights load_expert(const Path& folder, const Execution& execution, NodeReader* together, const WeightPeer* peer) {
-  const Checkpoint checkpoint(folder, together);
-  const auto load_to = [&](at::Device device) {
-    return load_dit(checkpoint, read_dit_config(folder / "config.json"), execution.precision, device);
-  };
+DitWeights load_expert(const ExpertFiles& files, Expert which, const Execution& execution, NodeReader* together,
+                       const WeightPeer* peer) {
+  const NetworkWeights weights(files, which, together);
+  const DitConfig config = config_of(files, weights);
   if (peer) {
-    std::optional<DitWeights> copy =
-        copy_peer_expert(*peer, load_to(at::kMeta), execution.device, folder.filename().string());
+    const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights);
+    std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
-  return timed_load(checkpoint, checkpoint.bytes(), execution.device, [&] { return load_to(execution.device); });
+  return timed_load(weights, weights.files().bytes(), execution.device, [&] {
+    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution));
+  });
 }
 
 }  // namespace
@@ -59,11 +68,13 @@ DitWeights load_expert(const Path& folder, const Execution& execution, NodeReade
 Models::Models(ModelParts parts, Execution execution)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
-      experts_(execution_.residency, execution_.device,
-               [this](Expert which, NodeReader* together, const WeightPeer* peer) {
-                 const Path& part = which == Expert::high ? parts_.folder.high_expert : parts_.folder.low_expert;
-                 return load_expert(part, execution_, together, peer);
-               }) {
+      experts_(
+          execution_.residency, execution_.device,
+          [this](Expert which, NodeReader* together, const WeightPeer* peer) {
+            const ExpertFiles& files = which == Expert::high ? parts_.files.high : parts_.files.low;
+            return load_expert(files, which, execution_, together, peer);
+          },
+          std::chrono::seconds(5), execution_.weights) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
   ChosenAttention chosen = choose_attention(execution_, parts_.head_dim());
@@ -72,7 +83,7 @@ Models::Models(ModelParts parts, Execution execution)
 }
 
 const Tokenizer& Models::tokenizer() {
-  if (!tokenizer_) tokenizer_.emplace(parts_.folder.tokenizer);
+  if (!tokenizer_) tokenizer_ = read_tokenizer(parts_.files);
   return *tokenizer_;
 }
 
@@ -80,9 +91,9 @@ const Umt5Weights& Models::text_encoder(NodeReader* together) {
   if (!text_encoder_) {
     // A text encoder that is not kept has no room on the device together with the experts.
     if (!execution_.keep_text_encoder) experts_.free_device();
-    const Checkpoint checkpoint(parts_.folder.text_encoder, together);
-    text_encoder_ = timed_load(checkpoint, checkpoint.bytes(), execution_.text_device,
-                               [&] { return load_umt5(checkpoint, execution_.precision, execution_.text_device); });
+    const NetworkWeights files(Network::text_encoder, parts_.files.text_encoder, together);
+    text_encoder_ = timed_load(files, files.files().bytes(), execution_.text_device,
+                               [&] { return load_umt5(files, execution_.precision, execution_.text_device); });
   }
   return *text_encoder_;
 }
@@ -102,10 +113,10 @@ WeightLease Models::lease(Expert which) const {
 const VaeWeights& Models::vae(NodeReader* together) {
   if (execution_.offload_expert_for_decode) experts_.free_device();
   if (!vae_) {
-    const Checkpoint checkpoint(parts_.folder.vae, together);
+    const NetworkWeights files(Network::vae, parts_.files.vae, together);
     const std::uint64_t decoder_bytes = vae_decode_bytes_needed(parts_.vae, 0, 0);
-    vae_ = timed_load(checkpoint, decoder_bytes, execution_.device,
-                      [&] { return load_vae(checkpoint, at::kFloat, execution_.device); });
+    vae_ = timed_load(files, decoder_bytes, execution_.device,
+                      [&] { return load_vae(files, at::kFloat, execution_.device); });
   }
   return *vae_;
 }

@@ -83,24 +83,34 @@ at::Tensor dpmpp_step(const Schedule& schedule, std::int64_t step, const at::Ten
   return combine(x, ratio, m, -scale * (1.0 + 0.5 / r)).add_(previous, scale * 0.5 / r);
 }
 
+// ---- Euler ----
+
+at::Tensor euler_step(const Schedule& schedule, std::int64_t step, const at::Tensor& x, const at::Tensor& velocity,
+                      const at::Tensor& m, SolverState& state) {
+  const double from = level(schedule, step).sigma, to = level(schedule, step + 1).sigma;
+  state.m1 = m;
+  return at::add(x, velocity, to - from);
+}
+
 }  // namespace
 
 Schedule make_schedule(SolverKind solver, int steps, double shift) {
-  // UniPC's largest sigma is the f32 value of 0.999, the end of its training table; DPM++ starts from pure noise.
+  // UniPC's largest sigma is the f32 value of 0.999, the end of its training table; the others start from pure noise.
   const double largest = solver == SolverKind::unipc ? static_cast<double>(0.999F) : 1.0;
   Schedule schedule{solver, {}, {}};
   for (int k = 0; k < steps; ++k) {
     const double u = largest + k * (-largest / steps);
     const double sigma = shift * u / (1.0 + (shift - 1.0) * u);
     schedule.sigmas.push_back(static_cast<float>(sigma));
-    schedule.timesteps.push_back(static_cast<std::int64_t>(sigma * 1000.0));
+    const double timestep = sigma * 1000.0;
+    schedule.timesteps.push_back(solver == SolverKind::euler ? timestep : std::trunc(timestep));
   }
   schedule.sigmas.push_back(0.0F);
   return schedule;
 }
 
 std::int64_t high_noise_steps(const Schedule& schedule) {
-  return std::ranges::count_if(schedule.timesteps, [](std::int64_t t) { return t >= boundary_timestep; });
+  return std::ranges::count_if(schedule.timesteps, [](double t) { return t >= boundary_timestep; });
 }
 
 std::int64_t high_noise_steps(const Job& job) {
@@ -110,8 +120,15 @@ std::int64_t high_noise_steps(const Job& job) {
 at::Tensor solver_step(const Schedule& schedule, std::int64_t step, const at::Tensor& x, const at::Tensor& velocity,
                        SolverState& state) {
   const at::Tensor m = at::sub(x, velocity, schedule.sigmas[static_cast<std::size_t>(step)]);
-  return schedule.solver == SolverKind::unipc ? unipc_step(schedule, step, x, m, state)
-                                              : dpmpp_step(schedule, step, x, m, state);
+  switch (schedule.solver) {
+    case SolverKind::unipc:
+      return unipc_step(schedule, step, x, m, state);
+    case SolverKind::dpmpp:
+      return dpmpp_step(schedule, step, x, m, state);
+    case SolverKind::euler:
+      break;
+  }
+  return euler_step(schedule, step, x, velocity, m, state);
 }
 
 }  // namespace wf

@@ -43,7 +43,7 @@ void start_or_continue(Clip& clip, Models& models) {
 }
 
 TextPair embed_texts(const Job& job, Models& models) {
-  return {models.embed(job.prompt), models.embed(job.negative_prompt)};
+  return {models.embed(job.prompt), job.guidance.any() ? models.embed(job.negative_prompt) : Embeddings{}};
 }
 
 /// For a clip that begins with this stage: the earlier ones were done by an earlier run, which stored what they made.
@@ -93,9 +93,8 @@ void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64
   share_with_group(clip, execution);
   if (clip.state.step >= until) return;  // before an expert without steps is loaded
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
-  const double guidance = stage == Stage::high ? clip.job.guidance.high : clip.job.guidance.low;
-  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, guidance, expert, execution,
-                       gate_of(clip, stage, schedule, execution, progress));
+  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, scale_in(stage, clip.job.guidance), expert,
+                       execution, gate_of(clip, stage, schedule, execution, progress));
   if (clip.state.step >= until) return;
   store(clip);
   throw Interrupted();
@@ -127,10 +126,11 @@ std::string asked_for(const c10::OutOfMemoryError& error) {
 }
 
 /// Flags that make this stage take less memory, for an error message.
-std::string remedies(Stage stage, const Execution& execution) {
+std::string remedies(Stage stage, const Job& job, const Execution& execution) {
   if (stage == Stage::text) return "--text-device cpu";
   const std::string smaller = "a smaller --size or fewer --frames";
-  if (execution.guidance == GuidanceMode::batched) return "--guidance-mode two, or " + smaller;
+  const bool denoises = stage == Stage::high || stage == Stage::low;
+  if (denoises && batch_of(execution, stage, job) == 2) return "--guidance-mode two, or " + smaller;
   return execution.residency == Residency::both ? "--placement swap, or " + smaller : smaller;
 }
 
@@ -142,7 +142,7 @@ std::string out_of_memory(const c10::OutOfMemoryError& error, Stage stage, const
       "stage; what helps: {}",
       device_name(execution.device), asked_for(error), gibibytes(memory.used),
       gibibytes(memory_limit(execution.device)), job.width, job.height, job.frames,
-      gibibytes(bytes_needed(models.parts(), execution, stage, job)), remedies(stage, execution));
+      gibibytes(bytes_needed(models.parts(), execution, stage, job)), remedies(stage, job, execution));
 }
 
 void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {

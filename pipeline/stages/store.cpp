@@ -159,7 +159,8 @@ constexpr const char* bf16_text = "bf16_text";  ///< dataset: 1 when the embeddi
 void read_text_tensors(hid_t h5, StoredState& stored) {
   if (H5Lexists(h5, bf16_text, H5P_DEFAULT) <= 0) return;
   const at::ScalarType dtype = read_number(h5, bf16_text) == 1 ? at::kBFloat16 : at::kFloat;
-  for (const StateTensor& tensor : text_tensors) tensor.of(stored) = read_tensor(h5, tensor.name).to(dtype);
+  for (const StateTensor& tensor : text_tensors)
+    if (const at::Tensor text = read_tensor(h5, tensor.name); text.defined()) tensor.of(stored) = text.to(dtype);
 }
 
 /// Of the bytes of all tensors, in the order of the two tables.
@@ -231,7 +232,8 @@ void store_state(const Path& file, const StoredState& stored, const std::string&
       if (tensor.of(copy).defined()) write_tensor(h5, tensor.name, tensor.of(copy));
     if (copy.text.prompt.text.defined()) {
       write_number(h5, bf16_text, copy.text.prompt.text.scalar_type() == at::kBFloat16 ? 1 : 0);
-      for (const StateTensor& tensor : text_tensors) write_tensor(h5, tensor.name, tensor.of(copy).to(at::kFloat));
+      for (const StateTensor& tensor : text_tensors)
+        if (tensor.of(copy).defined()) write_tensor(h5, tensor.name, tensor.of(copy).to(at::kFloat));
     }
     write_number(h5, "order", copy.state.solver.order);
     write_number(h5, "step", copy.state.step);

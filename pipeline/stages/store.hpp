@@ -18,8 +18,10 @@ Latents load_latents(const Path& file);
 
 /// What a stopped clip continues from, to the same bits.
 struct StoredState {
-  Denoising state;     ///< with all steps done, x holds the clip's latents
-  TextPair text = {};  ///< on the CPU; undefined in the files of older versions, which did not store it
+  Denoising state;  ///< with all steps done, x holds the clip's latents
+  /// On the CPU. Undefined in the files of older versions, which did not store it; the negative prompt's alone where no
+  /// expert is guided.
+  TextPair text = {};
 };
 
 /// Writes the state of a clip with the clip's fingerprint. Throws storage.

@@ -13,10 +13,6 @@
 namespace wf {
 namespace {
 
-/// The presets of libx264 and libx265.
-constexpr std::array presets{"ultrafast", "superfast", "veryfast", "faster",   "fast",
-                             "medium",    "slow",      "slower",   "veryslow", "placebo"};
-
 bool is_libx26x(VideoCodec codec) { return codec == VideoCodec::h264 || codec == VideoCodec::hevc; }
 
 bool can_write(VideoCodec codec) { return codec == VideoCodec::y4m || libav_can_write(codec); }
@@ -31,9 +27,8 @@ void check_codec(VideoCodec codec) {
 }
 
 void check_preset(const std::string& preset) {
-  if (std::find(presets.begin(), presets.end(), preset) != presets.end()) return;
-  throw Error(Error::input,
-              "preset: there is no " + preset + "; there are " + join({presets.begin(), presets.end()}, ", "));
+  if (std::ranges::count(encoder_presets(), preset) > 0) return;
+  throw Error(Error::input, "preset: there is no " + preset + "; there are " + join(encoder_presets(), ", "));
 }
 
 void check_size(const VideoFormat& format) {
@@ -50,6 +45,12 @@ void check_size(const VideoFormat& format) {
 std::string file_ending(VideoCodec codec) {
   if (codec == VideoCodec::ffv1) return "mkv";
   return is_libx26x(codec) ? "mp4" : "y4m";
+}
+
+const std::vector<std::string>& encoder_presets() {
+  static const std::vector<std::string> presets{"ultrafast", "superfast", "veryfast", "faster",   "fast",
+                                                "medium",    "slow",      "slower",   "veryslow", "placebo"};
+  return presets;
 }
 
 bool can_read(VideoCodec codec) { return codec == VideoCodec::y4m || libav_can_read(codec); }

@@ -58,6 +58,8 @@ constexpr bool is_lossless(VideoCodec codec) { return codec == VideoCodec::ffv1;
 bool can_read(VideoCodec codec);
 /// The codec that `--codec auto` stands for: h264, or y4m in a build without FFmpeg.
 VideoCodec default_codec();
+/// The presets of libx264 and libx265, from the fastest to the smallest files.
+const std::vector<std::string>& encoder_presets();
 /// Checks that this build can write the format. Throws input for a codec or preset that it lacks (listing those it
 /// has), a size that is not positive or, for h264 and hevc, odd, an fps below 1, and a crf outside 0..51.
 void check_format(const VideoFormat& format);

@@ -42,6 +42,7 @@ void Checkpoint::add(const Path& file) {
       broken(file.string(),
              "tensor " + printable(name) + ": is also in " + files_[there->second.file]->path().string());
   }
+  metadata_.merge(read_metadata(map->bytes(), file.string()));
 }
 
 const Checkpoint::Location& Checkpoint::locate(const std::string& name) const {
@@ -56,6 +57,12 @@ std::vector<std::string> Checkpoint::names() const {
   std::vector<std::string> names;
   for (const auto& [name, location] : tensors_) names.push_back(name);
   return names;
+}
+
+TensorIndex Checkpoint::index() const {
+  TensorIndex index;
+  for (const auto& [name, location] : tensors_) index.emplace(name, location.entry);
+  return index;
 }
 
 const TensorEntry& Checkpoint::entry(const std::string& name) const { return locate(name).entry; }
@@ -86,6 +93,13 @@ void Checkpoint::check_shape(const std::string& name, at::IntArrayRef shape) con
   if (shape != at::IntArrayRef(found.shape))
     broken(file_of(name).string(),
            "tensor " + printable(name) + ": has shape " + to_string(found.shape) + ", not " + to_string(shape.vec()));
+}
+
+at::Tensor Checkpoint::load_alone(const std::string& name) const {
+  const auto& [file_number, entry] = locate(name);
+  if (entry.random) return load(name, to_aten(entry.dtype), at::kCPU);
+  ByteSource own;
+  return read_as_stored(own, *files_[file_number], entry).contiguous();
 }
 
 void Checkpoint::load_into(const std::string& name, const at::Tensor& target) const {

@@ -34,6 +34,10 @@ class Checkpoint {
   ~Checkpoint();
 
   bool has(const std::string& name) const;
+  /// All tensors by name.
+  TensorIndex index() const;
+  /// The texts in the headers of safetensors files (__metadata__); of shards, the first one's value of a key.
+  const std::map<std::string, std::string>& metadata() const noexcept { return metadata_; }
   /// All tensor names, in byte order.
   std::vector<std::string> names() const;
   /// Dtype, shape and location of a tensor. Throws environment naming checkpoint and tensor when it is missing.
@@ -61,6 +65,11 @@ class Checkpoint {
   at::Tensor load(const std::string& name, at::ScalarType dtype, at::Device device, at::IntArrayRef shape) const;
   at::Tensor load(const std::string& name, at::ScalarType dtype, at::Device device) const;
 
+  /// A small tensor as stored, on the CPU, read by this rank alone whatever the node reader. Throws like load().
+  at::Tensor load_alone(const std::string& name) const;
+  /// Throws environment, "FILE: tensor NAME: has shape [...], not [...]", unless the tensor has this shape.
+  void check_shape(const std::string& name, at::IntArrayRef shape) const;
+
   /// Fills memory of the caller as load() would: `target` is contiguous and has the tensor's shape, and any dtype and
   /// device; for example pinned host memory, or some rows of a joined matrix. Throws like load().
   void load_into(const std::string& name, const at::Tensor& target) const;
@@ -72,12 +81,12 @@ class Checkpoint {
   };
   void add(const Path& file);
   const Location& locate(const std::string& name) const;
-  void check_shape(const std::string& name, at::IntArrayRef shape) const;
   void upload(const MappedFile& file, const TensorEntry& entry, const at::Tensor& target) const;
 
   Path path_;
   std::vector<std::unique_ptr<MappedFile>> files_;
   std::map<std::string, Location> tensors_;
+  std::map<std::string, std::string> metadata_;
   mutable ByteSource source_;
   mutable std::mutex uploading_;
   mutable std::unique_ptr<Uploader> uploader_;  ///< Created for the first tensor that goes to a GPU.

@@ -1,6 +1,10 @@
 #include "pipeline/weights/dit_config.hpp"
 
+#include <algorithm>
+#include <charconv>
+
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/network_weights.hpp"
 #include "pipeline/weights/strict_json.hpp"
 
 namespace wf {
@@ -52,12 +56,7 @@ void check_heads(const DitConfig& config, const std::string& where) {
   if (config.freq_dim % 2 != 0) broken(where, "freq_dim is " + std::to_string(config.freq_dim) + "; it must be even");
 }
 
-}  // namespace
-
-DitConfig read_dit_config(const Path& config_json) {
-  const std::string where = config_json.string();
-  const json file = read_strict_json(config_json);
-  if (!file.is_object()) broken(where, "is not a JSON object");
+DitConfig read_official(const json& file, const std::string& where) {
   check_model_type(file, where);
   DitConfig config;
   require_size(file, "dim", config.dim, where);
@@ -69,6 +68,83 @@ DitConfig read_dit_config(const Path& config_json) {
   read_size(file, "out_dim", config.out_dim, where);
   read_size(file, "text_len", config.text_len, where);
   read_eps(file, config.eps, where);
+  return config;
+}
+
+void check_class(const json& file, const std::string& where) {
+  const json name = file.value("_class_name", json("WanTransformer3DModel"));
+  if (name != "WanTransformer3DModel")
+    broken(where, "is the config of a " + printable(name.dump()) +
+                      "; only the text-to-video transformer (WanTransformer3DModel of Wan2.2-T2V-A14B) is rendered");
+  for (const char* key : {"image_dim", "added_kv_proj_dim"})
+    if (file.contains(key) && !file[key].is_null())
+      broken(where, std::string("has ") + key +
+                        ": this is an image-to-video model of Wan 2.1; only Wan2.2-T2V-A14B is rendered");
+}
+
+DitConfig read_diffusers(const json& file, const std::string& where) {
+  check_class(file, where);
+  DitConfig config;
+  std::int64_t head_dim = 0;
+  require_size(file, "num_attention_heads", config.num_heads, where);
+  require_size(file, "attention_head_dim", head_dim, where);
+  require_size(file, "ffn_dim", config.ffn_dim, where);
+  require_size(file, "num_layers", config.num_layers, where);
+  read_size(file, "freq_dim", config.freq_dim, where);
+  read_size(file, "in_channels", config.in_dim, where);
+  read_size(file, "out_channels", config.out_dim, where);
+  read_size(file, "text_len", config.text_len, where);  // not a key of Diffusers, but of what convert writes
+  read_eps(file, config.eps, where);
+  config.dim = config.num_heads * head_dim;
+  return config;
+}
+
+/// One more than the largest N in the names "blocks.N.<...>".
+std::int64_t count_blocks(const NetworkWeights& expert) {
+  constexpr std::string_view prefix = "blocks.";
+  std::int64_t count = 0;
+  for (const std::string& name : expert.names()) {
+    std::int64_t number = -1;
+    if (name.starts_with(prefix)) std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
+    count = std::max(count, number + 1);
+  }
+  return count;
+}
+
+std::int64_t size_told_by(const NetworkWeights& expert, const std::string& name, std::size_t dimension) {
+  const std::vector<std::int64_t>& shape = expert.entry(name).shape;
+  if (dimension < shape.size() && shape[dimension] > 0) return shape[dimension];
+  broken(expert.files().path().string(),
+         "tensor " + name + ": has shape " + to_string(shape) + ", too few dimensions for an expert of Wan 2.2");
+}
+
+}  // namespace
+
+DitConfig read_dit_config(const Path& config_json) {
+  const std::string where = config_json.string();
+  const json file = read_strict_json(config_json);
+  if (!file.is_object()) broken(where, "is not a JSON object");
+  const DitConfig config =
+      file.contains("num_attention_heads") ? read_diffusers(file, where) : read_official(file, where);
+  check_heads(config, where);
+  return config;
+}
+
+DitConfig dit_config_of(const NetworkWeights& expert) {
+  constexpr std::int64_t head_dim = 128;
+  DitConfig config;
+  config.dim = size_told_by(expert, "patch_embedding.weight", 0);
+  config.in_dim = size_told_by(expert, "patch_embedding.weight", 1);
+  config.ffn_dim = size_told_by(expert, "blocks.0.ffn.0.weight", 0);
+  config.freq_dim = size_told_by(expert, "time_embedding.0.weight", 1);
+  config.out_dim = size_told_by(expert, "head.head.weight", 0) / 4;  // of patches of 1 x 2 x 2
+  config.num_layers = count_blocks(expert);
+  const std::string where = expert.files().path().string();
+  if (config.dim % head_dim != 0)
+    broken(where, "an expert of width " + std::to_string(config.dim) +
+                      " does not tell its number of heads; put its config.json beside it, or name the folder that it "
+                      "belongs to (model: {from: FOLDER, high: FILE, ...})");
+  config.num_heads = config.dim / head_dim;
   check_heads(config, where);
   return config;
 }

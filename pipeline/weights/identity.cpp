@@ -1,5 +1,8 @@
+#include <spdlog/fmt/fmt.h>
+
 #include "base/sha256.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/lora.hpp"
+#include "pipeline/weights/model_files.hpp"
 #include "pipeline/weights/shards.hpp"
 
 namespace wf {
@@ -32,17 +35,38 @@ void add_network(const std::string& role, const Path& path, Sha256& hash) {
   for (const Path& file : shards.files) add_file(role, file, hash);
 }
 
+void add_expert(const std::string& role, const ExpertFiles& expert, Sha256& hash) {
+  if (!expert.config.empty()) add_file(role + " config", expert.config, hash);
+  add_network(role, expert.weights, hash);
+}
+
+/// A LoRA, with the file beside it that may tell its alpha.
+void add_lora(const std::string& role, const Path& file, Sha256& hash) {
+  add_network(role, file, hash);
+  if (const auto config = adapter_config_of(file)) add_file(role + " config", *config, hash);
+}
+
+void add_loras(const std::string& role, const std::vector<LoraFile>& loras, Sha256& hash) {
+  for (const LoraFile& lora : loras) add_lora(fmt::format("{} lora {}", role, lora.strength), lora.file, hash);
+}
+
 }  // namespace
 
-std::string identity(const ModelFolder& model) {
+std::string identity(const ModelFiles& model) {
   Sha256 hash;
-  add_file("high config", model.high_expert / "config.json", hash);
-  add_network("high", model.high_expert, hash);
-  add_file("low config", model.low_expert / "config.json", hash);
-  add_network("low", model.low_expert, hash);
+  add_expert("high", model.high, hash);
+  add_expert("low", model.low, hash);
   add_network("text encoder", model.text_encoder, hash);
   add_network("vae", model.vae, hash);
-  add_file("tokenizer", model.tokenizer, hash);
+  if (model.tokenizer != model.text_encoder) add_file("tokenizer", model.tokenizer, hash);
+  add_loras("high", model.high.loras, hash);
+  add_loras("low", model.low.loras, hash);
+  return hash.hex();
+}
+
+std::string lora_identity(const Path& file) {
+  Sha256 hash;
+  add_lora("lora", file, hash);
   return hash.hex();
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 
 namespace wf {
 
@@ -29,8 +30,11 @@ std::vector<std::int64_t> read_whole_numbers(const json& object, const char* key
 DType read_dtype(const json& object, const std::string& where) {
   const json& dtype = member(object, "dtype", where);
   if (!dtype.is_string()) broken(where, "dtype is not a string");
-  const auto known = dtype_named(dtype.get_ref<const std::string&>());
-  if (!known) broken(where, "dtype \"" + printable(dtype.get_ref<const std::string&>()) + "\" is not known");
+  const auto& name = dtype.get_ref<const std::string&>();
+  const auto known = dtype_named(name);
+  if (!known && (name == "F8_E8M0" || name.starts_with("F4") || name.starts_with("F6")))
+    broken(where, "dtype " + name + " belongs to MXFP8, MXFP4 or NVFP4: this form is not read; " + use_read_form);
+  if (!known) broken(where, "dtype \"" + printable(name) + "\" is not known");
   return *known;
 }
 

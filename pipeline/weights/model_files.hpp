@@ -1,29 +1,71 @@
-// pipeline/weights/model_folder.hpp: the parts of a model folder in the published layout, and the id of their content.
+// pipeline/weights/model_files.hpp: the files that a model consists of, wherever they lie, and the id of their content.
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/files.hpp"
+#include "jobs/model_source.hpp"
 
 namespace wf {
 
-/// Paths of the parts of a model. The layout is that of Wan-AI/Wan2.2-T2V-A14B: high_noise_model/ and low_noise_model/
-/// (config.json and safetensors), models_t5_umt5-xxl-enc-bf16.pth, Wan2.1_VAE.pth, google/umt5-xxl/tokenizer.json. A
-/// .pth file may be replaced by a .safetensors file of the same stem, and any weights by a .random.json that describes
-/// them (random_manifest.hpp).
-struct ModelFolder {
-  Path root, high_expert, low_expert, text_encoder, vae, tokenizer;
+/// The two networks that denoise a clip: the high-noise expert from noise to the boundary, the low-noise expert from
+/// there on.
+enum class Expert { high, low };
+
+/// The U8 tensor with a SentencePiece model that ComfyUI's files of the text encoder carry.
+inline constexpr std::string_view tokenizer_tensor = "spiece_model";
+
+/// One LoRA file for one expert.
+struct LoraFile {
+  Path file;
+  double strength = 1;
 };
 
-/// Finds the parts below `root` without reading weights. Throws environment listing every missing part (including
-/// shards named by an index) with its expected path and where to download it; input listing every file that is a
-/// pointer of Git LFS, with the command that fetches them.
-ModelFolder find_model(const Path& root);
+/// The files of one expert.
+struct ExpertFiles {
+  Path weights;                 ///< A file, or a folder of shards with their index.
+  Path config;                  ///< Its config.json; empty where the sizes are read off the tensors (dit_config.hpp).
+  std::vector<LoraFile> loras;  ///< Merged into the weights, in this order.
+};
 
-/// The model_id of sidecars and fingerprints: a SHA-256 in hex over all parts, each preceded by the name of its role.
-/// Files up to 4 MiB and all .json files are hashed completely; of a larger file its size, first MiB (the headers),
-/// last 64 KiB (a zip's directory) and 64 evenly spaced samples of 4 KiB. Takes seconds for 126 GB and depends neither
-/// on the node nor on the path. Throws environment when a file cannot be read.
-std::string identity(const ModelFolder& model);
+/// The files of a model.
+struct ModelFiles {
+  Path root;  ///< The folder, or else the high-noise expert's file; for messages.
+  ExpertFiles high, low;
+  Path text_encoder, vae;
+  Path tokenizer;  ///< A tokenizer.json or a spiece.model; or the text encoder's file, where that holds a spiece.model.
+};
+
+/// Finds the parts without reading weights. `source.from` is a folder in the layout of Wan-AI/Wan2.2-T2V-A14B
+/// (high_noise_model/, low_noise_model/, models_t5_umt5-xxl-enc-bf16.pth, Wan2.1_VAE.pth, google/umt5-xxl/; a .pth may
+/// be replaced by a .safetensors of the same stem, and any weights by a .random.json), in that of
+/// Wan-AI/Wan2.2-T2V-A14B-Diffusers (transformer/ is the high-noise expert, transformer_2/ the low-noise one,
+/// text_encoder/, vae/, tokenizer/), or Hugging Face's cache folder of one of them. Parts that `source` names take the
+/// place of the folder's own. Throws environment listing every missing part (including shards named by an index) with
+/// its expected path and where to download it; input listing every file that is a pointer of Git LFS, with the command
+/// that fetches them.
+ModelFiles find_model(const ModelSource& source);
+
+/// The tokenizer of a model, of which nothing else need be there: of `source.from`, of the text encoder's file
+/// `source.text`, or `source.tokenizer`. Throws environment when it is missing.
+Path find_tokenizer(const ModelSource& source);
+
+/// Whether this is the folder of a whole model, complete or not, for find_model(); else it may hold one network.
+bool is_model_folder(const Path& path);
+
+/// Sentences on what is probably a mistake: both experts are one file, names say that the experts or their LoRAs are
+/// swapped, an expert takes one LoRA twice.
+std::vector<std::string> doubts(const ModelFiles& model);
+
+/// The model_id of sidecars and fingerprints: a SHA-256 in hex over all parts, each preceded by the name of its role,
+/// and the strengths of the LoRAs. Files up to 4 MiB and all .json files are hashed completely; of a larger file its
+/// size, first MiB (the headers), last 64 KiB (a zip's directory) and 64 evenly spaced samples of 4 KiB. Takes seconds
+/// for 126 GB and depends neither on the node nor on the path. Throws environment when a file cannot be read.
+std::string identity(const ModelFiles& model);
+
+/// The same hash of one LoRA alone, a file or PEFT's folder, for sidecars: which one it was.
+std::string lora_identity(const Path& file);
 
 }  // namespace wf

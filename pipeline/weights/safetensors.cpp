@@ -7,6 +7,7 @@
 
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/byte_reader.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 #include "pipeline/weights/json_fields.hpp"
 #include "pipeline/weights/strict_json.hpp"
 #include "pipeline/weights/tensor_file.hpp"
@@ -24,14 +25,13 @@ std::string_view read_header(std::span<const std::byte> file, const std::string&
   if (length > max_header_bytes)
     broken(name, "is not safetensors: a header of " + std::to_string(length) + " bytes is over the limit of 100 MB");
   if (length > reader.left())
-    broken(name, "its header of " + std::to_string(length) + " bytes reaches beyond the file's end (truncated?)");
+    broken(name, "its header of " + std::to_string(length) + " bytes reaches beyond the file's end; " + fetch_again);
   const std::string_view header = reader.text(length);
   if (!header.starts_with('{')) broken(name, "is not safetensors: the header does not start with '{'");
   return header;
 }
 
-TensorEntry read_entry(const json& tensor, std::uint64_t data_begin, std::uint64_t data_bytes,
-                       const std::string& where) {
+TensorEntry read_entry(const json& tensor, std::uint64_t data_begin, const std::string& where) {
   if (!tensor.is_object()) broken(where, "is not described by an object");
   TensorEntry entry;
   entry.dtype = read_dtype(tensor, where);
@@ -40,9 +40,6 @@ TensorEntry read_entry(const json& tensor, std::uint64_t data_begin, std::uint64
   if (offsets.size() != 2) broken(where, "data_offsets are not two numbers");
   const auto begin = static_cast<std::uint64_t>(offsets[0]), end = static_cast<std::uint64_t>(offsets[1]);
   if (begin > end) broken(where, "data_offsets " + to_string(offsets) + " end before they begin");
-  if (end > data_bytes)
-    broken(where, "data_offsets " + to_string(offsets) + " reach beyond the file's end: only " +
-                      std::to_string(data_bytes) + " bytes of data are there (truncated?)");
   const auto count = static_cast<std::uint64_t>(element_count(entry.shape, where));
   entry.bytes = end - begin;
   if (entry.bytes % size_of(entry.dtype) != 0 || entry.bytes / size_of(entry.dtype) != count)
@@ -59,7 +56,8 @@ void check_metadata(const json& metadata, const std::string& name) {
     if (!value.is_string()) broken(name, "__metadata__ has a value that is not a string");
 }
 
-/// Checks that the tensors, sorted by offset, follow each other without gap or overlap and end with the file.
+/// Checks that the tensors, sorted by offset, follow each other without gap or overlap and end with the file. No sum
+/// here overflows: offsets are below 2^63, and a tensor that is added begins where the ones before it end.
 void check_cover(const TensorIndex& index, std::uint64_t data_begin, std::uint64_t file_size, const std::string& name) {
   std::vector<const TensorIndex::value_type*> order;
   for (const auto& item : index) order.push_back(&item);
@@ -74,7 +72,10 @@ void check_cover(const TensorIndex& index, std::uint64_t data_begin, std::uint64
       broken(where, std::to_string(item->second.offset - covered) + " bytes before it belong to no tensor");
     covered += item->second.bytes;
   }
-  if (covered != file_size) broken(name, std::to_string(file_size - covered) + " bytes at the end belong to no tensor");
+  if (covered > file_size)
+    broken(name,
+           "only " + std::to_string(file_size) + " of " + std::to_string(covered) + " bytes are there; " + fetch_again);
+  if (covered < file_size) broken(name, std::to_string(file_size - covered) + " bytes at the end belong to no tensor");
 }
 
 }  // namespace
@@ -88,10 +89,18 @@ TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::s
     if (key == "__metadata__")
       check_metadata(value, name);
     else
-      index.emplace(key, read_entry(value, data_begin, file.size() - data_begin, name + ": tensor " + printable(key)));
+      index.emplace(key, read_entry(value, data_begin, name + ": tensor " + printable(key)));
   }
   check_cover(index, data_begin, file.size(), name);
   return index;
+}
+
+std::map<std::string, std::string> read_safetensors_metadata(std::span<const std::byte> file, const std::string& name) {
+  const json header = parse_strict_json(read_header(file, name), name + ": header");
+  const auto metadata = header.find("__metadata__");
+  if (metadata == header.end()) return {};
+  check_metadata(*metadata, name);
+  return metadata->get<std::map<std::string, std::string>>();
 }
 
 }  // namespace wf

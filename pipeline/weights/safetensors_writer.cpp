@@ -1,11 +1,13 @@
+#include "pipeline/weights/safetensors_writer.hpp"
+
 #include <ATen/ATen.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/check.hpp"
 #include "base/error.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
@@ -13,31 +15,22 @@
 namespace wf {
 namespace {
 
-using Item = std::map<std::string, at::Tensor>::value_type;
-
 /// The order of the data: largest elements first, then by name, so that every tensor is aligned to its element size.
-std::vector<const Item*> data_order(const std::map<std::string, at::Tensor>& tensors) {
-  std::vector<const Item*> order;
-  for (const Item& item : tensors) order.push_back(&item);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Item* a, const Item* b) { return a->second.element_size() > b->second.element_size(); });
-  return order;
-}
-
-DType dtype_of(const Item& item) {
-  const auto dtype = from_aten(item.second.scalar_type());
-  TORCH_CHECK(dtype, "safetensors has no type for tensor ", item.first, " of ", item.second.scalar_type());
-  return *dtype;
+std::vector<PlannedTensor> data_order(std::vector<PlannedTensor> tensors) {
+  std::sort(tensors.begin(), tensors.end(), [](const PlannedTensor& a, const PlannedTensor& b) {
+    return size_of(a.dtype) != size_of(b.dtype) ? size_of(a.dtype) > size_of(b.dtype) : a.name < b.name;
+  });
+  return tensors;
 }
 
 /// The length and the header, which is padded with spaces so that the data begins at a multiple of 8.
-std::string header_of(const std::vector<const Item*>& order) {
+std::string header_of(const std::vector<PlannedTensor>& order, const Metadata& metadata) {
   nlohmann::json header = nlohmann::json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   std::uint64_t begin = 0;
-  for (const Item* item : order) {
-    const std::uint64_t end = begin + item->second.nbytes();
-    header[item->first] = {
-        {"dtype", to_string(dtype_of(*item))}, {"shape", item->second.sizes().vec()}, {"data_offsets", {begin, end}}};
+  for (const PlannedTensor& tensor : order) {
+    const std::uint64_t end = begin + bytes_of(tensor);
+    header[tensor.name] = {{"dtype", to_string(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
     begin = end;
   }
   std::string text = header.dump();
@@ -48,26 +41,118 @@ std::string header_of(const std::vector<const Item*>& order) {
   return bytes + text;
 }
 
+PlannedTensor plan_of(const std::string& name, const at::Tensor& tensor) {
+  const auto dtype = from_aten(tensor.scalar_type());
+  TORCH_CHECK(dtype, "safetensors has no type for tensor ", name, " of ", tensor.scalar_type());
+  return {name, *dtype, tensor.sizes().vec()};
+}
+
+std::string shard_name(const std::string& stem, std::size_t shard, std::size_t shards) {
+  if (shards == 1) return stem + ".safetensors";
+  char number[32];
+  std::snprintf(number, sizeof number, "-%05zu-of-%05zu", shard + 1, shards);
+  return stem + number + ".safetensors";
+}
+
+std::vector<std::vector<PlannedTensor>> into_shards(const std::vector<PlannedTensor>& tensors,
+                                                    std::uint64_t shard_bytes) {
+  std::vector<std::vector<PlannedTensor>> shards(1);
+  std::uint64_t filled = 0;
+  for (const PlannedTensor& tensor : tensors) {
+    if (filled > 0 && filled + bytes_of(tensor) > shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    shards.back().push_back(tensor);
+    filled += bytes_of(tensor);
+  }
+  return shards;
+}
+
 }  // namespace
 
-void write_safetensors(const Path& file, const std::map<std::string, at::Tensor>& tensors) {
-  const Path part = file.string() + ".part";
-  try {
-    std::ofstream out(part, std::ios::binary);
-    const auto order = data_order(tensors);
-    out << header_of(order);
-    for (const Item* item : order) {
-      const at::Tensor data = item->second.detach().to(at::kCPU).contiguous();
-      out.write(static_cast<const char*>(data.const_data_ptr()), static_cast<std::streamsize>(data.nbytes()));
-    }
-    out.close();
-    if (!out) throw Error(Error::storage, part.string() + ": cannot be written: " + std::strerror(errno));
-    publish_file(part, file);
-  } catch (...) {
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    throw;
+std::uint64_t bytes_of(const PlannedTensor& tensor) {
+  return static_cast<std::uint64_t>(c10::multiply_integers(tensor.shape)) * size_of(tensor.dtype);
+}
+
+SafetensorsWriter::SafetensorsWriter(const Path& file, const std::vector<PlannedTensor>& tensors,
+                                     const Metadata& metadata)
+    : file_(file), part_(file.string() + ".part"), out_(part_, std::ios::binary) {
+  const std::vector<PlannedTensor> order = data_order(tensors);
+  const std::string header = header_of(order, metadata);
+  std::uint64_t offset = header.size();
+  for (const PlannedTensor& tensor : order) {
+    unwritten_.emplace(tensor.name, Place{tensor, offset});
+    offset += bytes_of(tensor);
   }
+  out_ << header;
+  check("cannot be created");
+}
+
+SafetensorsWriter::~SafetensorsWriter() {
+  if (!out_.is_open()) return;
+  out_.close();
+  std::error_code ignored;
+  std::filesystem::remove(part_, ignored);
+}
+
+void SafetensorsWriter::check(const char* what) const {
+  if (!out_) throw Error(Error::storage, part_.string() + ": " + what + ": " + std::strerror(errno));
+}
+
+void SafetensorsWriter::write(const std::string& name, const at::Tensor& tensor) {
+  const auto place = unwritten_.extract(name);
+  WF_CHECK(!place.empty());
+  const auto& [planned, offset] = place.mapped();
+  WF_CHECK(tensor.scalar_type() == to_aten(planned.dtype) && tensor.sizes() == at::IntArrayRef(planned.shape));
+  const at::Tensor data = tensor.detach().to(at::kCPU).contiguous();
+  out_.seekp(static_cast<std::streamoff>(offset));
+  out_.write(static_cast<const char*>(data.const_data_ptr()), static_cast<std::streamsize>(data.nbytes()));
+  check("cannot be written");
+}
+
+void SafetensorsWriter::finish() {
+  WF_CHECK(unwritten_.empty());
+  out_.flush();
+  check("cannot be written");
+  publish_file(part_, file_);
+  out_.close();
+}
+
+ShardWriter::ShardWriter(const Path& folder, const std::string& stem, const std::vector<PlannedTensor>& tensors,
+                         std::uint64_t shard_bytes)
+    : index_(folder / (stem + ".safetensors.index.json")) {
+  const auto shards = into_shards(tensors, shard_bytes);
+  for (const std::vector<PlannedTensor>& shard : shards) {
+    names_.push_back(shard_name(stem, shards_.size(), shards.size()));
+    for (const PlannedTensor& tensor : shard) {
+      shard_of_[tensor.name] = shards_.size();
+      bytes_ += bytes_of(tensor);
+    }
+    // transformers refuses a file whose header does not name the format.
+    shards_.push_back(std::make_unique<SafetensorsWriter>(folder / names_.back(), shard, Metadata{{"format", "pt"}}));
+  }
+}
+
+void ShardWriter::write(const std::string& name, const at::Tensor& tensor) {
+  shards_[shard_of_.at(name)]->write(name, tensor);
+}
+
+void ShardWriter::finish() {
+  for (const auto& shard : shards_) shard->finish();
+  if (shards_.size() == 1) return;
+  nlohmann::ordered_json index{{"metadata", {{"total_size", bytes_}}},
+                               {"weight_map", nlohmann::ordered_json::object()}};
+  for (const auto& [tensor, shard] : shard_of_) index["weight_map"][tensor] = names_[shard];
+  write_file(index_, index.dump(2) + "\n");
+}
+
+void write_safetensors(const Path& file, const std::map<std::string, at::Tensor>& tensors) {
+  std::vector<PlannedTensor> plan;
+  for (const auto& [name, tensor] : tensors) plan.push_back(plan_of(name, tensor));
+  SafetensorsWriter writer(file, plan);
+  for (const auto& [name, tensor] : tensors) writer.write(name, tensor);
+  writer.finish();
 }
 
 }  // namespace wf

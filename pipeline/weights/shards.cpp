@@ -4,6 +4,7 @@
 #include <set>
 
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 #include "pipeline/weights/random_manifest.hpp"
 #include "pipeline/weights/strict_json.hpp"
 
@@ -32,6 +33,7 @@ Shards read_index(const Path& file) {
     shards.tensors.emplace(tensor, file.parent_path() / name);
     files.insert(file.parent_path() / name);
   }
+  for (const Path& shard : files) refuse_unfinished_download(shard);
   shards.files.assign(files.begin(), files.end());
   return shards;
 }
@@ -39,6 +41,7 @@ Shards read_index(const Path& file) {
 }  // namespace
 
 Shards find_shards(const Path& path) {
+  refuse_unfinished_download(path);
   if (!std::filesystem::exists(path)) broken(path.string(), "no such file or folder");
   if (!std::filesystem::is_directory(path)) return {std::nullopt, {}, {path}};
   const auto indices = files_ending(path, ".safetensors.index.json");

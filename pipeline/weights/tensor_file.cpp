@@ -4,6 +4,7 @@
 
 #include "base/lfs_pointer.hpp"
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 #include "pipeline/weights/random_manifest.hpp"
 
 namespace wf {
@@ -44,11 +45,18 @@ TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   refuse_lfs_pointer(text, name);
   if (name.ends_with(random_manifest_ending)) return read_random_manifest(text, name);
+  refuse_foreign_file(text, name);
   if (text.starts_with("PK\3\4")) return read_pth_index(file, name);
   if (text.starts_with("\x80\x02\x8a\x0a"))  // a pickled long: the magic number of torch.save before 1.6
     broken(name,
            "was saved in torch's format from before 1.6; save it again with a later torch, or use a .safetensors file");
   return read_safetensors_index(file, name);
+}
+
+std::map<std::string, std::string> read_metadata(std::span<const std::byte> file, const std::string& name) {
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  if (name.ends_with(random_manifest_ending) || text.starts_with("PK\3\4")) return {};
+  return read_safetensors_metadata(file, name);
 }
 
 }  // namespace wf

@@ -59,7 +59,14 @@ TensorIndex read_safetensors_index(std::span<const std::byte> file, const std::s
 TensorIndex read_pth_index(std::span<const std::byte> file, const std::string& name);
 
 /// The index of a file of any kind: a manifest if `name` ends in .random.json (random_manifest.hpp), else safetensors
-/// or zip, distinguished by content. Throws input for a pointer of Git LFS.
+/// or zip, distinguished by content. Throws input for a pointer of Git LFS, and says what a file is that no model can
+/// be read from (foreign_files.hpp).
 TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name);
+
+/// The texts in the header of a .safetensors file (__metadata__) by key; empty where it has none.
+std::map<std::string, std::string> read_safetensors_metadata(std::span<const std::byte> file, const std::string& name);
+
+/// The same of a file of any kind that read_tensor_index() accepts; empty for all but safetensors.
+std::map<std::string, std::string> read_metadata(std::span<const std::byte> file, const std::string& name);
 
 }  // namespace wf

@@ -6,6 +6,7 @@
 
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/byte_reader.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 
 namespace wf {
 namespace {
@@ -68,7 +69,7 @@ class ZipReader {
       reader.text(16);
       if (reader.number<std::uint16_t>() == reader.left()) return file_.size() - back;
     }
-    broken(name_, "has no zip directory at its end (truncated?)");
+    broken(name_, std::string("has no zip directory at its end; ") + fetch_again);
   }
 
   Directory find_directory() const {

@@ -2,6 +2,7 @@
 // the content of rows.txt, rows.jsonl and rows.csv in the same folder.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -47,8 +48,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       std::filesystem::remove(folder() / name);  // left by an earlier input
   }
   fuzz::refusing(Error::input, [] {
+    const auto within_limits = [](const Guidance& guidance) {
+      return std::max(guidance.high.value_or(0), guidance.low.value_or(0)) <= 1000;
+    };
     for (const Job& job : read_job_list(folder() / "list.yaml").jobs)
-      fuzz::require(job.frames >= 1 && job.frames % 4 == 1 && job.steps >= 1 && !job.name.empty(),
+      fuzz::require(job.frames >= 1 && job.frames % 4 == 1 && job.steps >= 1 && job.shift >= 0.001 &&
+                        job.shift <= 1000 && within_limits(job.guidance) && !job.name.empty(),
                     "a job cannot be rendered");
   });
   return 0;

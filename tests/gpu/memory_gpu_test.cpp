@@ -84,8 +84,8 @@ TEST(TextEncoderMemory, IsAsPredicted) {
   const c10::InferenceMode guard;
   for (const Precision precision : {Precision::reference, Precision::exact}) {
     const std::uint64_t libraries = used_by_libraries(all_on_gpu(precision, false));
-    const ModelParts parts = read_model(middle_model(), precision);
-    const Umt5Weights weights = load_umt5(Checkpoint(parts.folder.text_encoder), precision, test::device());
+    const ModelParts parts = read_model({middle_model()}, precision);
+    const Umt5Weights weights = load_umt5({Network::text_encoder, parts.files.text_encoder}, precision, test::device());
     for (const std::int64_t tokens : {64, 512}) {
       reset_peak_memory(test::device());
       umt5_encode(weights, std::vector<std::int64_t>(static_cast<std::size_t>(tokens), 7));
@@ -101,8 +101,8 @@ TEST(DecodeMemory, IsAsPredicted) {
   for (const bool tf32 : {false, true}) {
     const Execution execution = all_on_gpu(Precision::reference, tf32);
     const std::uint64_t libraries = used_by_libraries(execution);
-    const ModelParts parts = read_model(middle_model(), Precision::reference);
-    const VaeWeights weights = load_vae(Checkpoint(parts.folder.vae), at::kFloat, test::device());
+    const ModelParts parts = read_model({middle_model()}, Precision::reference);
+    const VaeWeights weights = load_vae({Network::vae, parts.files.vae}, at::kFloat, test::device());
     const at::Tensor latents = at::randn({16, 3, 480 / 8, 832 / 8}, at::device(test::device()));
     reset_peak_memory(test::device());
     vae_decode(weights, latents, [](const at::Tensor&) {});

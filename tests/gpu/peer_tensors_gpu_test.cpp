@@ -89,7 +89,7 @@ TEST(PeerTensors, OnACpuOrSwitchedOffNothingIsShared) {
 
 DitWeights on(at::Device device, const std::string& expert) {
   const Path folder = golden_model() / (expert + "_noise_model");
-  return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::exact, device);
+  return load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), Precision::exact, device);
 }
 
 TEST(PeerExpert, EqualsTheExpertLoadedFromFiles) {

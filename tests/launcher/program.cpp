@@ -82,6 +82,24 @@ std::string small_list(int prompts, int steps) {
   return list;
 }
 
+std::string too_many_words() {
+  std::string words;
+  for (int i = 0; i < 600; ++i) words += " very";
+  return words;
+}
+
+Path model_of_shorter_texts(const Path& folder) {
+  const Path model = folder / "shorter-texts";
+  std::filesystem::copy(golden_model_folder(), model, std::filesystem::copy_options::recursive);
+  for (const char* const expert : {"high_noise_model", "low_noise_model"}) {
+    const std::string length = "\"text_len\": ";
+    std::string config = read_file(model / expert / "config.json");
+    config.replace(config.find(length + "512"), length.size() + 3, length + "500");
+    write_file(model / expert / "config.json", config);
+  }
+  return model;
+}
+
 std::vector<std::string> files_below(const Path& folder) {
   std::vector<std::string> names;
   if (!std::filesystem::exists(folder)) return names;

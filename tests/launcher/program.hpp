@@ -51,6 +51,12 @@ Path golden_model_folder();
 /// A prompt list of that many clips of 32x32 pixels and 5 frames, which render in a second or two.
 std::string small_list(int prompts, int steps = 2);
 
+/// Words that make a prompt longer than the next model takes: its clip fails for good at the first attempt, with
+/// `input`.
+std::string too_many_words();
+/// A copy of the golden checkpoint in the folder, whose experts take a few tokens less than a prompt is cut to.
+Path model_of_shorter_texts(const Path& folder);
+
 /// The names of all files and folders below a folder, relative to it, sorted.
 std::vector<std::string> files_below(const Path& folder);
 

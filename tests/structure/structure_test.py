@@ -20,7 +20,7 @@ ARROWS = {
     "parallel": "base cluster",
     "pipeline/text": "base",
     "pipeline/video": "base",
-    "pipeline/weights": "base parallel",
+    "pipeline/weights": "base jobs parallel",
     "pipeline/kernels": "base parallel",
     "pipeline": "base parallel pipeline/kernels",
     "pipeline/model": "base parallel pipeline pipeline/kernels pipeline/weights",
@@ -28,6 +28,7 @@ ARROWS = {
     "pipeline/stages": "base cluster jobs jobs/schedule parallel pipeline pipeline/experts pipeline/model pipeline/text "
     "pipeline/video pipeline/weights",
     "launcher/random_model": "base pipeline/weights",
+    "launcher/convert": "base pipeline/experts pipeline/model pipeline/weights",
     "launcher/planner": "base cluster jobs jobs/schedule parallel pipeline pipeline/experts pipeline/model pipeline/stages",
     "launcher/options": "base cluster jobs jobs/output launcher/planner launcher/random_model parallel pipeline "
     "pipeline/video",
@@ -38,11 +39,11 @@ ARROWS = {
     "launcher/report": "base jobs jobs/list jobs/output jobs/record jobs/schedule pipeline/video",
     "launcher/bench": "base cluster jobs jobs/list jobs/output jobs/schedule launcher/options launcher/planner launcher/run "
     "parallel pipeline pipeline/model pipeline/stages pipeline/weights",
-    "launcher/doctor": "base cluster cluster/launch launcher/options launcher/run parallel pipeline pipeline/video "
+    "launcher/doctor": "base cluster cluster/launch jobs launcher/options launcher/run parallel pipeline pipeline/video "
     "pipeline/weights",
     "launcher/cli": "base cluster jobs jobs/list launcher/options",
-    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output jobs/record launcher/bench launcher/cli launcher/doctor "
-    "launcher/options launcher/planner launcher/preview launcher/random_model launcher/report launcher/run launcher/status parallel pipeline pipeline/text pipeline/video "
+    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output jobs/record launcher/bench launcher/cli launcher/convert launcher/doctor "
+    "launcher/options launcher/planner launcher/preview launcher/random_model launcher/report launcher/run launcher/status parallel pipeline pipeline/stages pipeline/text pipeline/video "
     "pipeline/weights",
     "launcher": "cluster/launch launcher/cli launcher/cli/commands",
     "models/shapes/world": "base",

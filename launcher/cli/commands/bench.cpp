@@ -15,6 +15,7 @@
 #include "launcher/bench/session.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
+#include "launcher/cli/model_flags.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/run_plan.hpp"
 #include "parallel/device.hpp"
@@ -32,6 +33,7 @@ Report measure(BenchKind what, const Bench& bench) {
 /// The planner's figures are for the device's default precision, and forwards are measured at the length of 720p clips.
 void set_for_calibration(RunOptions& run, JobSettings& job) {
   run.precision.reset();
+  run.weights = WeightForm::as_computed;
   run.guidance_mode = GuidanceMode::two;
   if (!job.size) job.size = parse_size("1280x720");
 }
@@ -42,7 +44,9 @@ Result run_mode(BenchOptions options, BenchMode mode) {
   if (options.what == BenchKind::calibrate) set_for_calibration(run, options.job);
   const Job job = make_job(official_prompt, options.job);
   const Execution execution = chosen_execution(run);
-  const ModelParts parts = read_model(ready_model(chosen_model(run.model, {})), execution.precision);
+  const ModelSource model = ready_model(chosen_model(run.model, {}));
+  const ModelParts parts = read_model(model, execution.precision, execution.weights);
+  for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
   Result result;
   {
     Models models(parts, plan_alone(parts, {job}, execution, run.planning, run.gpu_memory));
@@ -104,18 +108,19 @@ int bench(const BenchOptions& options) {
 }
 
 /// The flags of job_flags() and run_flags() that bench takes.
-constexpr std::array shared{"--model",       "--output",      "--size",          "--heartbeat-timeout",
+constexpr std::array shared{"--weights",     "--output",      "--size",          "--heartbeat-timeout",
                             "--frames",      "--steps",       "--shift",         "--device",
                             "--precision",   "--attention",   "--tf32",          "--placement",
                             "--gpu-memory",  "--ranks",       "--cfg-parallel",  "--ulysses",
                             "--ring",        "--text-device", "--high-ranks",    "--low-ranks",
                             "--calibration", "--noise",       "--guidance-mode", "--threads",
                             "--codec",       "--trace",       "--json",          "--collective-timeout",
-                            "--quiet",       "-v,--verbose",  "--log-level"};
+                            "--quiet",       "-v,--verbose",  "--log-level",     "--guidance",
+                            "--solver",      "--preset"};
 
 /// Adapts the help of shared flags that mean something else in bench.
 void reword(Flag& flag) {
-  flag.group = "Options";
+  if (!flag.group.starts_with("Model")) flag.group = "Options";
   if (flag.names == "--output") flag.help = "keep the videos of clip and list in this folder (default: discard them)";
   if (flag.names == "--ranks") flag.help = "comm, forward, list: processes that work together, one per GPU";
   if (flag.names == "--trace") flag.help = "list: record what each rank did when (Chrome trace, for ui.perfetto.dev)";
@@ -148,6 +153,7 @@ std::vector<Flag> flags_of(BenchOptions& options) {
       {"--runs,--num_runs", "N", "timed repetitions (3)", into(options.runs, 1)},
       {"--save_results", "FILE", "also write the JSON object to this file", into(options.save_results)}};
   std::vector<Flag> taken = only_named(job_flags(options.job), shared);
+  append(taken, model_flags(options.run.model));
   append(taken, only_named(run_flags(options.run), shared));
   for (Flag& flag : taken) reword(flag);
   append(flags, std::move(taken));

@@ -15,6 +15,7 @@ Command validate_command();    ///< validate LIST: reports every error of a list
 Command tokenize_command();    ///< tokenize: reads JSON strings, prints token ids.
 Command inspect_command();     ///< inspect PATH: shows what a model, a tensor file or a video contains.
 Command make_model_command();  ///< make-model FOLDER: makes random weights in the published layout.
+Command convert_command();     ///< convert IN OUT: writes a model in another layout or dtype.
 Command compare_command();     ///< compare A B: measures the difference of two videos.
 Command bench_command();       ///< bench WHAT: measures time, rates and memory.
 Command doctor_command();      ///< doctor: checks this machine, the build and the ranks.

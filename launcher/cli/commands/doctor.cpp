@@ -6,6 +6,8 @@
 #include "base/log.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/cli/model_flags.hpp"
 #include "launcher/doctor/own_findings.hpp"
 #include "launcher/doctor/rank_checks.hpp"
 #include "launcher/doctor/rank_findings.hpp"
@@ -15,7 +17,7 @@ namespace wf {
 namespace {
 
 struct DoctorOptions {
-  std::optional<Path> model;
+  ModelSource model;
   RunOptions run;
 };
 
@@ -23,7 +25,7 @@ struct DoctorOptions {
 void check_own_process(const DoctorOptions& options, const Rank& rank, Diagnosis& diagnosis) {
   diagnosis.show(build_findings());
   diagnosis.show(node_findings());
-  if (options.model) diagnosis.show(model_finding(*options.model));
+  if (options.model != ModelSource{}) diagnosis.show(model_findings(options.model));
   if (rank.size > 1) return;
   diagnosis.show(starter_finding());
   const RankReports own{own_report(0, this_node().host, {}, options.run)};
@@ -54,6 +56,18 @@ int doctor(const DoctorOptions& options) {
   return diagnosis.something_missing() ? exit_code(Error::environment) : 0;
 }
 
+std::vector<Flag> flags_of(DoctorOptions& options) {
+  const Choices<DeviceChoice> devices{
+      {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
+  std::vector<Flag> flags = model_flags(options.model);
+  for (Flag& flag : flags) flag.group = "Options";
+  flags.front().help = "also check that this model, with the parts and LoRAs of the flags below, is complete";
+  append(flags, {{"--ranks", "N", "also check N processes together, started as render would start them",
+                  into(options.run.ranks, 1)},
+                 choice_flag("--device", devices, "device that the ranks would compute on", options.run.device)});
+  return flags;
+}
+
 }  // namespace
 
 Command doctor_command() {
@@ -63,14 +77,7 @@ Command doctor_command() {
           .examples =
               "  wanfarm doctor\n  wanfarm doctor --model models/Wan2.2-T2V-A14B\n  wanfarm doctor --ranks 8\n"
               "  mpirun -n 8 wanfarm doctor\n",
-          .flags = {{"--model", "FOLDER", "also check that this checkpoint is complete", into(options->model)},
-                    {"--ranks", "N", "also check N processes together, started as render would start them",
-                     into(options->run.ranks, 1)},
-                    choice_flag("--device",
-                                Choices<DeviceChoice>{{"auto", DeviceChoice::automatic},
-                                                      {"cpu", DeviceChoice::cpu},
-                                                      {"cuda", DeviceChoice::cuda}},
-                                "device that the ranks would compute on", options->run.device)},
+          .flags = flags_of(*options),
           .run = [options] { return doctor(*options); }};
 }
 

@@ -15,7 +15,7 @@
 #include "launcher/options/model_choice.hpp"
 #include "launcher/run/on_finish.hpp"
 #include "launcher/run/run.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 
 namespace wf {
 namespace {
@@ -28,25 +28,26 @@ struct FinishOptions {
 };
 
 /// Flags of a run that say how its clips are computed and written: `finish` takes them over from the drafts' run.
-constexpr const char* taken_over[] = {"--precision", "--guidance-mode", "--attention", "--tf32",
-                                      "--noise",     "--codec",         "--crf",       "--preset",
-                                      "--color",     "--save-latents",  "--png"};
+constexpr const char* taken_over[] = {"--precision",      "--weights", "--guidance-mode", "--attention",
+                                      "--tf32",           "--noise",   "--codec",         "--crf",
+                                      "--encoder-preset", "--color",   "--save-latents",  "--png"};
 
 void set(std::vector<Flag>& flags, const std::string& name, const std::string& value) {
   std::ranges::find(flags, name, &Flag::names)->set(value);
 }
 
-/// The options of the run that made the drafts, with what the user has typed on top.
+/// The options of the run that made the drafts, but for its model, with what the user has typed on top.
 RunOptions options_of(const FinishOptions& options, const std::optional<RunInfo>& info) {
   RunOptions run;
   std::vector<Flag> flags = run_flags(run);
   if (info) {
-    run.model = info->model;
     for (const char* const name : taken_over) {
       const auto setting = info->settings.find(name);
       if (setting == info->settings.end() || setting->second == "off") continue;
       set(flags, name, setting->second == "on" ? "true" : setting->second);
     }
+    if (const auto old = info->settings.find("--preset"); old != info->settings.end())  // its name in older versions
+      set(flags, "--encoder-preset", old->second);
     set(flags, "--precision", info->precision);
   }
   for (const auto& [name, value] : options.typed) set(flags, name, value);
@@ -58,12 +59,12 @@ RunOptions options_of(const FinishOptions& options, const std::optional<RunInfo>
 
 /// Throws input when this model, or this precision, is not the one that the drafts were made with: the clips would not
 /// be those that the user has seen.
-void check_recipe(const std::vector<Sidecar>& drafts, const Path& model, const RunOptions& run) {
+void check_recipe(const std::vector<Sidecar>& drafts, const ModelSource& model, const RunOptions& run) {
   const std::string id = identity(find_model(ready_model(model)));
   for (const Sidecar& draft : drafts) {
     const std::string what = draft.job.name + ": its draft was made with another ";
     if (draft.recipe.model_id != id)
-      throw Error(Error::input, what + "model than " + model.string() + "; give --model the one of the draft");
+      throw Error(Error::input, what + "model than " + describe(model) + "; give the draft's by --model and its like");
     if (run.precision && to_string(*run.precision) != draft.recipe.precision)
       throw Error(Error::input, what + "precision; give --precision " + draft.recipe.precision);
   }
@@ -96,8 +97,10 @@ std::vector<Job> chosen_jobs(const std::vector<Sidecar>& drafts, const std::stri
   return chosen;
 }
 
-RunRequest request_of(const std::vector<Sidecar>& drafts, const FinishOptions& options, const RunOptions& run) {
-  const Path model = chosen_model(run.model, {});
+/// made_with: the model of the run that made the drafts.
+RunRequest request_of(const std::vector<Sidecar>& drafts, const FinishOptions& options, const RunOptions& run,
+                      const ModelSource& made_with) {
+  const ModelSource model = chosen_model(run.model, made_with);
   check_recipe(drafts, model, run);
   return {.jobs = chosen_jobs(drafts, options.only), .model = model, .output = options.folder};
 }
@@ -112,9 +115,11 @@ int finish(const FinishOptions& options) {
     spdlog::info("{}: all drafts are finished", options.folder.string());
     return 0;
   }
-  RunOptions run = options_of(options, read_run_info(options.folder));
+  const std::optional<RunInfo> info = read_run_info(options.folder);
+  RunOptions run = options_of(options, info);
   if (const auto code = run_as_front_end(run, [&] { return options.folder; })) return *code;
-  return wf::run([&] { return request_of(drafts, options, run); }, run);
+  const ModelSource made_with = info ? info->model : ModelSource{};
+  return wf::run([&] { return request_of(drafts, options, run, made_with); }, run);
 }
 
 /// The flags of a run but for --output, which RUN is. What is typed is checked at once, and kept.
@@ -125,11 +130,12 @@ std::vector<Flag> flags_of(FinishOptions& options) {
   std::vector<Flag> of_run = run_flags(options.run);
   std::erase_if(of_run, [](const Flag& flag) { return flag.names == "--output"; });
   for (Flag& flag : of_run) {
-    if (flag.names == "--model") flag.help = "the drafts' checkpoint, if it has been moved since";
+    if (flag.names == "--model") flag.help = "the drafts' model, if it has been moved since";
     flag.set = [&options, name = flag.names, check = flag.set](const std::string& value) {
       check(value);
       options.typed.emplace_back(name, value);
     };
+    if (flag.names == "--encoder-preset") flag.names += ",--preset";  // as its name was before
   }
   append(flags, std::move(of_run));
   return flags;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "cluster/node.hpp"
 #include "jobs/list/job_list.hpp"
@@ -102,7 +103,7 @@ bool is_true(const std::string& text) {
 
 /// The flags shared with render, also under their official names.
 std::vector<Flag> shared_flags(GenerateOptions& options) {
-  std::vector<Flag> flags = job_flags(options.job);
+  std::vector<Flag> flags = job_flags(options.job, &options.run.video.preset);
   for (Flag& flag : flags) flag.group = "Clip";
   flags.front().help = "video size in pixels, multiples of 16 (1280x720)";
   append(flags, run_flags(options.run));
@@ -192,7 +193,7 @@ Path place_output(const std::optional<Path>& save_file, const RunOptions& run, J
 /// Fills in what no flag set: for a given model, the official script's prompt and size; for the model that ships with
 /// wanfarm, a prompt, size and length that it was trained on.
 void complete(GenerateOptions& options) {
-  const bool named = options.run.model.has_value();
+  const bool named = names_model(options.run.model);
   if (!options.prompt)
     options.prompt = named ? official_prompt : "A large red star moves from left to right over a blue background.";
   JobSettings defaults;
@@ -218,6 +219,7 @@ int generate(GenerateOptions& options) {
   const auto read = [&options] {
     Job job = make_job(*options.prompt, options.job);
     const Path output = place_output(options.save_file, options.run, job);
+    if (overdoes_guidance(options.job)) spdlog::warn("{}", overdone_guidance);
     return RunRequest{.jobs = {job}, .model = chosen_model(options.run.model, {}), .output = output};
   };
   return run(read, options.run);

@@ -4,10 +4,16 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "launcher/cli/commands/commands.hpp"
+#include "launcher/cli/commands/network_text.hpp"
+#include "launcher/cli/flags.hpp"
+#include "launcher/cli/model_flags.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/checkpoint.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/lora_index.hpp"
+#include "pipeline/weights/model_files.hpp"
 #include "pipeline/weights/tensor_file.hpp"
 
 namespace wf {
@@ -45,35 +51,49 @@ void print_tensor(const std::string& name, const TensorEntry& entry, Totals& tot
             << '\n';
 }
 
-void inspect_tensor_file(const Path& file) {
-  const MappedFile map(file);
-  Totals totals;
-  for (const auto& [name, entry] : read_tensor_index(map.bytes(), file.string())) print_tensor(name, entry, totals);
-  std::cout << totals << '\n';
+/// Says what a LoRA does; of a file for a pair, to each expert.
+void print_lora(const Checkpoint& checkpoint) {
+  const LoraIndex high = read_lora_index(checkpoint.index(), Expert::high, checkpoint.path().string());
+  std::cout << (high.is_of_pair ? "high " : "") << lora_text(checkpoint, Expert::high) << '\n';
+  if (high.is_of_pair) std::cout << "low  " << lora_text(checkpoint, Expert::low) << '\n';
+  for (const std::string& name : high.unused) std::cout << "not used: " << name << '\n';
 }
 
-void inspect_checkpoint(const Path& folder) {
-  const Checkpoint checkpoint(folder);
+/// Shows the tensors of a file, or of a folder of shards, and what they are together.
+void inspect_checkpoint(const Path& path) {
+  const Checkpoint checkpoint(path);
   Totals totals;
   for (const std::string& name : checkpoint.names()) print_tensor(name, checkpoint.entry(name), totals);
   std::cout << totals << '\n';
+  if (is_lora(checkpoint)) return print_lora(checkpoint);
+  if (const std::optional<Network> network = network_in(checkpoint))
+    std::cout << to_string(*network) << ": " << form_text(*network, checkpoint) << '\n';
 }
 
-void print_part(const char* part, const Path& path) {
+void print_part(const char* part, Network network, const Path& path) {
   const Checkpoint checkpoint(path);
   Totals totals;
   for (const std::string& name : checkpoint.names()) totals.add(checkpoint.entry(name));
-  std::cout << std::left << std::setw(13) << part << totals << "  (" << path.string() << ")\n";
+  std::cout << std::left << std::setw(13) << part << totals << ", " << form_text(network, checkpoint) << "  ("
+            << path.string() << ")\n";
 }
 
-void inspect_model(const Path& folder) {
-  const ModelFolder model = find_model(folder);
-  print_part("high expert", model.high_expert);
-  print_part("low expert", model.low_expert);
-  print_part("text encoder", model.text_encoder);
-  print_part("vae", model.vae);
+void print_expert(const std::string& name, Expert which, const ExpertFiles& files) {
+  print_part((name + " expert").c_str(), Network::expert, files.weights);
+  for (const LoraFile& lora : files.loras)
+    std::cout << std::left << std::setw(13) << name + " +" << lora_text(Checkpoint(lora.file), which) << "; strength "
+              << shortest(lora.strength) << "  (" << lora.file.string() << ")\n";
+}
+
+void inspect_model(const ModelSource& source) {
+  const ModelFiles model = find_model(source);
+  print_expert("high", Expert::high, model.high);
+  print_expert("low", Expert::low, model.low);
+  print_part("text encoder", Network::text_encoder, model.text_encoder);
+  print_part("vae", Network::vae, model.vae);
   std::cout << std::left << std::setw(13) << "tokenizer" << model.tokenizer.string() << '\n'
             << std::setw(13) << "model_id" << identity(model) << '\n';
+  for (const std::string& doubt : doubts(model)) std::cout << "doubt: " << doubt << '\n';
 }
 
 void inspect_video(const Path& file) {
@@ -87,34 +107,59 @@ void inspect_video(const Path& file) {
   if (!info.comment.empty()) std::cout << info.comment << '\n';
 }
 
-int inspect(const Path& path) {
+struct InspectOptions {
+  Path path;
+  ModelSource model;
+};
+
+void inspect_path(const Path& path) {
   const std::string ending = path.extension().string();
   if (!std::filesystem::exists(path)) throw Error(Error::input, path.string() + ": does not exist");
-  if (std::filesystem::is_directory(path / "high_noise_model"))
-    inspect_model(path);
-  else if (std::filesystem::is_directory(path))
-    inspect_checkpoint(path);
-  else if (ending == ".mp4" || ending == ".mkv" || ending == ".y4m")
-    inspect_video(path);
-  else
-    inspect_tensor_file(path);
+  ending == ".mp4" || ending == ".mkv" || ending == ".y4m" ? inspect_video(path) : inspect_checkpoint(path);
+}
+
+/// A folder that holds a whole model is --model without the flag.
+int inspect(InspectOptions options) {
+  const bool by_flags = options.model != ModelSource{};
+  if (options.path.empty() && !by_flags) throw Error(Error::input, "PATH is missing, or flags that name a model");
+  if (!options.path.empty() && !by_flags && !is_model_folder(options.path)) {
+    inspect_path(options.path);
+    return 0;
+  }
+  if (!options.path.empty() && !options.model.from.empty())
+    throw Error(Error::input, "the model is named twice: as PATH, and by --model");
+  if (!options.path.empty()) options.model.from = options.path;
+  inspect_model(chosen_model(options.model, {}));
   return 0;
+}
+
+std::vector<Flag> flags_of(InspectOptions& options) {
+  std::vector<Flag> flags{{.names = "PATH",
+                           .value = "PATH",
+                           .help = "a model or checkpoint folder, or a .safetensors, .pth, .random.json, .mp4, .mkv or "
+                                   ".y4m file",
+                           .set = into(options.path),
+                           .optional = true}};
+  append(flags, model_flags(options.model));
+  for (Flag& flag : flags)
+    if (!is_argument(flag)) flag.group = "Model (parts and LoRAs are shown with it)";
+  return flags;
 }
 
 }  // namespace
 
 Command inspect_command() {
-  const auto path = std::make_shared<Path>();
+  const auto options = std::make_shared<InspectOptions>();
   return {.name = "inspect",
           .summary = "Show the parts of a model, the tensors of a checkpoint, or the job stored in a video",
           .examples =
               "  wanfarm inspect models/shapes\n"
               "  wanfarm inspect models/shapes/high_noise_model\n"
+              "  wanfarm inspect models/shapes --lora night.safetensors=0.8\n"
+              "  wanfarm inspect night.safetensors                   what a LoRA changes\n"
               "  wanfarm inspect renders/0001-a-red-kite-s42.mp4\n",
-          .flags = {{"PATH", "PATH",
-                     "a model or checkpoint folder, or a .safetensors, .pth, .random.json, .mp4, .mkv or .y4m file",
-                     into(*path)}},
-          .run = [path] { return inspect(*path); }};
+          .flags = flags_of(*options),
+          .run = [options] { return inspect(*options); }};
 }
 
 }  // namespace wf

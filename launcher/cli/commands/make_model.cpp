@@ -7,7 +7,7 @@
 #include "jobs/list/job_list.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/random_model/random_model.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 
 namespace wf {
 namespace {
@@ -64,7 +64,7 @@ int make_model(const MakeModelOptions& options) {
                     .described = options.described};
   for (const auto& [field, value] : options.sizes) model.size.*field = value;
   write_random_model(options.folder, model);
-  std::cout << options.folder.string() << ": made, model_id " << identity(find_model(options.folder)) << '\n';
+  std::cout << options.folder.string() << ": made, model_id " << identity(find_model({options.folder})) << '\n';
   return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "jobs/list/selection.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
+#include "launcher/cli/model_flags.hpp"
 #include "launcher/doctor/system_info.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/report.hpp"
@@ -81,6 +82,7 @@ Execution execution_on(const ClusterResources& ranks, const RunOptions& run) {
   Execution execution;
   if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
   execution.precision = run.precision.value_or(default_precision(execution.device));
+  execution.weights = run.weights;
   execution.guidance = run.guidance_mode;
   execution.tf32 = run.tf32;
   return execution;
@@ -88,9 +90,12 @@ Execution execution_on(const ClusterResources& ranks, const RunOptions& run) {
 
 int plan(const PlanOptions& options) {
   const JobList list = read_job_list(options.list, options.jobs);
+  for (const std::string& warning : list.warnings) std::cerr << "note: " << warning << '\n';
   const ClusterResources ranks = chosen_ranks(options);
   const Execution execution = execution_on(ranks, options.run);
-  const ModelParts parts = read_model(ready_model(chosen_model(options.run.model, list.model)), execution.precision);
+  const ModelSource model = ready_model(chosen_model(options.run.model, list.model));
+  const ModelParts parts = read_model(model, execution.precision, execution.weights);
+  for (const std::string& warning : parts.warnings) std::cerr << "note: " << warning << '\n';
   const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
   const PlanRequest request = request_for(parts, jobs, execution, options.run.planning, ranks);
   const PlanResult result = make_plan(request);
@@ -99,14 +104,11 @@ int plan(const PlanOptions& options) {
 }
 
 /// The flags of run_flags() that plan takes in addition to those of the placement.
-constexpr std::array shared{"--guidance-mode", "--tf32", "--precision", "--threads"};
+constexpr std::array shared{"--guidance-mode", "--tf32", "--precision", "--weights", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{
       {"LIST", "FILE", "the prompt list (YAML)", into(o.list)},
-      {"--model", "FOLDER",
-       "checkpoint in the published layout (default: the list's); random:a14b has the published sizes",
-       into(o.run.model)},
       {"--gpus", "N", "GPUs per node (default: those of this node)", into(o.gpus, 1)},
       {"--nodes", "N", "number of nodes (1)", into(o.nodes, 1)},
       choice_flag("--gpu", {"h200", "h100", "a100", "l40s", "rtx4090", "generic", "cpu"},
@@ -117,6 +119,7 @@ std::vector<Flag> flags_of(PlanOptions& o) {
        "memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what the kind has)",
        into_memory(o.gpu_memory)},
   };
+  append(flags, model_flags(o.run.model));
   append(flags, placement_flags(o.run.planning));
   append(flags, only_named(run_flags(o.run), shared));
   append(flags, selection_flags(o.only, o.limit));

@@ -1,6 +1,7 @@
 // launcher/cli/commands/render.cpp: wanfarm render LIST: renders a prompt list into videos.
 #include <memory>
 
+#include "base/log.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
 #include "jobs/output/fingerprint.hpp"
@@ -39,6 +40,7 @@ int render(RenderOptions& options) {
   options.run.request = request_of(options);
   const auto read = [&options] {
     const JobList list = read_job_list(options.list, options.jobs);
+    for (const std::string& warning : list.warnings) spdlog::warn("{}", warning);
     return RunRequest{.jobs = select(list.jobs, options.only, options.limit),
                       .model = chosen_model(options.run.model, list.model),
                       .output = options.run.output.value_or(list.output.value_or("renders"))};
@@ -54,7 +56,7 @@ std::vector<Flag> flags_of(RenderOptions& options) {
                               "boundary: only what the high-noise expert does, and a small draft of each clip in "
                               "OUTPUT/drafts; `wanfarm finish` goes on from there (end)",
                               options.run.planning.choices.draft));
-  append(flags, job_flags(options.jobs));
+  append(flags, job_flags(options.jobs, &options.run.video.preset));
   return flags;
 }
 

@@ -1,4 +1,6 @@
 // launcher/cli/commands/tokenize.cpp: wanfarm tokenize: shows a prompt as the text encoder will see it.
+#include "pipeline/stages/tokenize.hpp"
+
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -6,19 +8,17 @@
 #include "base/error.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "pipeline/text/clean_text.hpp"
-#include "pipeline/text/tokenizer.hpp"
 
 namespace wf {
 namespace {
 
-struct TokenizeOptions {
-  std::optional<Path> model, tokenizer;
-};
-
-Path tokenizer_file(const TokenizeOptions& options) {
-  if (options.tokenizer) return *options.tokenizer;
-  if (options.model) return *options.model / "google/umt5-xxl/tokenizer.json";
-  throw Error(Error::input, "tokenize needs --model FOLDER or --tokenizer FILE");
+Tokenizer tokenizer_of(const ModelSource& model) {
+  if (!names_model(model))
+    throw Error(Error::input, "tokenize needs --model FOLDER, --text-model FILE or --tokenizer FILE");
+  ModelFiles files;
+  files.text_encoder = model.text;
+  files.tokenizer = find_tokenizer(model);
+  return read_tokenizer(files);
 }
 
 std::string parse_line(const std::string& line, int number) {
@@ -28,8 +28,8 @@ std::string parse_line(const std::string& line, int number) {
   return text.get<std::string>();
 }
 
-int tokenize_lines(const TokenizeOptions& options) {
-  const Tokenizer tokenizer(tokenizer_file(options));
+int tokenize_lines(const ModelSource& model) {
+  const Tokenizer tokenizer = tokenizer_of(model);
   std::string line;
   for (int number = 1; std::getline(std::cin, line); ++number) {
     const std::string cleaned = clean_text(parse_line(line, number));
@@ -39,17 +39,21 @@ int tokenize_lines(const TokenizeOptions& options) {
   return 0;
 }
 
+std::vector<Flag> flags_of(ModelSource& model) {
+  return {{"--model", "FOLDER", "model whose tokenizer is used", into(model.from)},
+          {"--text-model", "FILE", "text encoder whose file holds a tokenizer", into(model.text)},
+          {"--tokenizer", "FILE", "tokenizer.json, spiece.model or a folder with one of them", into(model.tokenizer)}};
+}
+
 }  // namespace
 
 Command tokenize_command() {
-  const auto options = std::make_shared<TokenizeOptions>();
-  return {
-      .name = "tokenize",
-      .summary = "Clean and tokenize JSON strings from stdin, one per line",
-      .examples = "  echo '\"A red kite\"' | wanfarm tokenize --model models/shapes\n",
-      .flags = {{"--model", "FOLDER", "checkpoint whose google/umt5-xxl/tokenizer.json is used", into(options->model)},
-                {"--tokenizer", "FILE", "a tokenizer.json file to use instead", into(options->tokenizer)}},
-      .run = [options] { return tokenize_lines(*options); }};
+  const auto model = std::make_shared<ModelSource>();
+  return {.name = "tokenize",
+          .summary = "Clean and tokenize JSON strings from stdin, one per line",
+          .examples = "  echo '\"A red kite\"' | wanfarm tokenize --model models/shapes\n",
+          .flags = flags_of(*model),
+          .run = [model] { return tokenize_lines(*model); }};
 }
 
 }  // namespace wf

@@ -15,6 +15,7 @@ Command validate_command() {
           .flags = {{"LIST", "FILE", "the prompt list (YAML)", into(*list)}},
           .run = [list] {
             const JobList jobs = read_job_list(*list);
+            for (const std::string& warning : jobs.warnings) std::cerr << "note: " << warning << '\n';
             std::cout << list->string() << ": " << jobs.jobs.size() << (jobs.jobs.size() == 1 ? " clip" : " clips")
                       << ", no errors\n";
             return 0;

@@ -30,7 +30,7 @@ prompts:
      shift: 5, guidance: 6.5, solver: dpm++}
 )",
                                       "list.yaml");
-  EXPECT_EQ(list.model, Path("models/shapes"));
+  EXPECT_EQ(list.model, ModelSource{.from = "models/shapes"});
   EXPECT_EQ(list.output, Path("renders"));
   ASSERT_EQ(list.jobs.size(), 2u);
   const Job& kite = list.jobs[0];
@@ -75,6 +75,52 @@ TEST(List, FlagsWinOverThePromptWhichWinsOverDefaults) {
   EXPECT_EQ(job.fps, 20);
   EXPECT_EQ(job.frames, 9);
   EXPECT_EQ(job.width, 832);
+}
+
+TEST(List, GuidanceMayBeNone) {
+  const std::vector<Job> jobs = jobs_of(R"(
+defaults: {guidance: none, solver: euler}
+prompts:
+  - a
+  - {prompt: b, guidance: {high: 3.5, low: none}}
+  - {prompt: c, guidance: "none,2"}
+)");
+  EXPECT_EQ(jobs.at(0).guidance, (Guidance{{}, {}}));
+  EXPECT_EQ(jobs.at(0).solver, SolverKind::euler);
+  EXPECT_EQ(jobs.at(1).guidance, (Guidance{3.5, {}}));
+  EXPECT_EQ(jobs.at(2).guidance, (Guidance{{}, 2}));
+}
+
+TEST(List, APresetStandsBelowTheValuesOfItsOwnLevelAndAboveLowerLevels) {
+  const std::string yaml = R"(
+defaults: {preset: lightning, shift: 6}
+prompts:
+  - a
+  - {prompt: b, steps: 8}
+  - {prompt: c, preset: lightning}
+)";
+  std::vector<Job> jobs = jobs_of(yaml);
+  EXPECT_EQ(jobs.at(0).steps, 4);
+  EXPECT_EQ(jobs.at(0).shift, 6) << "beside the preset";
+  EXPECT_FALSE(jobs.at(0).guidance.any());
+  EXPECT_EQ(jobs.at(1).steps, 8) << "above the preset";
+  EXPECT_EQ(jobs.at(1).solver, SolverKind::euler);
+  EXPECT_EQ(jobs.at(2).shift, 5) << "the preset is above the defaults";
+  JobSettings flags;
+  flags.preset = Preset::lightning, flags.solver = SolverKind::dpmpp;
+  jobs = jobs_of(yaml, flags);
+  EXPECT_EQ(jobs.at(1).steps, 4) << "the flag's preset is above the prompt";
+  EXPECT_EQ(jobs.at(1).solver, SolverKind::dpmpp) << "beside the preset";
+}
+
+TEST(List, LightningWithGuidanceIsWarnedOfOnce) {
+  const auto warnings = [](const std::string& prompts) {
+    return parse_job_list("defaults: {preset: lightning}\nprompts:\n" + prompts, "list.yaml").warnings;
+  };
+  EXPECT_TRUE(warnings("  - a\n  - {prompt: b, guidance: 1}\n").empty());
+  const std::vector<std::string> said = warnings("  - a\n  - {prompt: b, guidance: 4}\n  - {prompt: c, guidance: 3}\n");
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said[0].find("list.yaml:4:14: preset lightning with a guidance above 1"), 0u) << said[0];
 }
 
 TEST(List, AllWaysToWriteAPromptGiveTheSamePrompt) {

@@ -69,16 +69,97 @@ TEST(Settings, GuidanceIsOneNumberOrTwo) {
     EXPECT_NE(refusal([&] { parse_guidance(text); }), "accepted") << text;
 }
 
+TEST(Settings, GuidanceMayBeNoneForOneExpertOrBoth) {
+  EXPECT_EQ(parse_guidance("none"), (Guidance{{}, {}}));
+  EXPECT_EQ(parse_guidance("3.5,none"), (Guidance{3.5, {}}));
+  EXPECT_EQ(parse_guidance("none, 3"), (Guidance{{}, 3}));
+  EXPECT_NE(parse_guidance("none"), parse_guidance("0")) << "0 is the unconditional velocity";
+  for (const std::string text : {"None", "null", "none,", "off"})
+    EXPECT_NE(refusal([&] { parse_guidance(text); }), "accepted") << text;
+  EXPECT_EQ(to_string(parse_guidance("none,none")), "none");
+  EXPECT_EQ(to_string(parse_guidance("3.5,none")), "high 3.5, low none");
+}
+
+TEST(Settings, GuidanceAndShiftThatNoClipCanHaveAreRefused) {
+  EXPECT_EQ(parse_guidance("1000"), (Guidance{1000, 1000}));
+  EXPECT_EQ(refusal([] { parse_guidance("1e300"); }), "guidance must be a number from 0 to 1000, or none, got 1e300");
+  EXPECT_EQ(refusal([] { parse_guidance("4,1000.1"); }),
+            "guidance low must be a number from 0 to 1000, or none, got 1000.1");
+  for (const std::string text : {"inf", "nan", "1e999", "-0.1"})
+    EXPECT_NE(refusal([&] { parse_guidance(text); }), "accepted") << text;
+  EXPECT_EQ(parse_shift("1000"), 1000);
+  EXPECT_EQ(parse_shift("0.001"), 0.001);
+  EXPECT_EQ(refusal([] { parse_shift("1e9"); }), "shift must be a number from 0.001 to 1000, got 1e9");
+  EXPECT_NE(refusal([] { parse_shift("1e-9"); }), "accepted");
+}
+
+TEST(Settings, SolversAndPresetsAreKnownByName) {
+  for (const SolverKind solver : all_solvers) EXPECT_EQ(parse_solver(std::string(to_string(solver))), solver);
+  EXPECT_EQ(refusal([] { parse_solver("heun"); }), "solver must be unipc, dpm++ or euler, got 'heun'");
+  EXPECT_EQ(parse_preset("lightning"), Preset::lightning);
+  EXPECT_EQ(refusal([] { parse_preset("slow"); }), "preset must be lightning, got 'slow'");
+}
+
+JobSettings with_lightning() {
+  JobSettings settings;
+  settings.preset = Preset::lightning;
+  return settings;
+}
+
+TEST(Preset, StandsForFourEulerStepsWithoutGuidance) {
+  const Job job = apply(with_lightning());
+  EXPECT_EQ(job.solver, SolverKind::euler);
+  EXPECT_EQ(job.steps, 4);
+  EXPECT_EQ(job.shift, 5);
+  EXPECT_EQ(job.guidance, (Guidance{{}, {}}));
+  EXPECT_EQ(job.frames, Job().frames) << "it says nothing of other values";
+}
+
+TEST(Preset, StandsJustBelowTheOtherValuesOfItsLevel) {
+  JobSettings low, high;
+  low.steps = 30, low.shift = 7.0, low.frames = 9;
+  high = with_lightning();
+  high.steps = 8;
+  Job job = apply(merged(high, low));
+  EXPECT_EQ(job.steps, 8) << "a value beside the preset";
+  EXPECT_EQ(job.shift, 5) << "the preset, above a lower level's values";
+  EXPECT_EQ(job.frames, 9) << "of which it says nothing";
+
+  low = with_lightning();
+  low.shift = 3.0;
+  high = {};
+  high.guidance = Guidance{2, 2};
+  JobSettings top;
+  top.solver = SolverKind::unipc;
+  for (const JobSettings& all : {merged(top, merged(high, low)), merged(merged(top, high), low)}) {
+    job = apply(all);
+    EXPECT_EQ(job.solver, SolverKind::unipc);
+    EXPECT_EQ(job.guidance, (Guidance{2, 2}));
+    EXPECT_EQ(job.shift, 3);
+    EXPECT_EQ(job.steps, 4);
+  }
+}
+
+TEST(Preset, WithAGuidanceAbove1IsOverdone) {
+  JobSettings settings = with_lightning();
+  EXPECT_FALSE(overdoes_guidance(settings));
+  for (const auto& [guidance, overdone] : {std::pair(Guidance{1, {}}, false), {{{}, 1.5}, true}, {{4, 3}, true}}) {
+    settings.guidance = guidance;
+    EXPECT_EQ(overdoes_guidance(settings), overdone) << to_string(guidance);
+  }
+  EXPECT_FALSE(overdoes_guidance({})) << "the built-in guidance without the preset";
+}
+
 TEST(Settings, NumbersArePlainDecimals) {
   EXPECT_EQ(parse_count("steps", "40", 1), 40);
   EXPECT_EQ(parse_count("priority", "-5", std::numeric_limits<int>::min()), -5);
-  EXPECT_EQ(parse_positive("shift", "1e1"), 10);
-  EXPECT_EQ(parse_positive("shift", ".5"), 0.5);
+  EXPECT_EQ(parse_shift("1e1"), 10);
+  EXPECT_EQ(parse_shift(".5"), 0.5);
   for (const std::string text :
        {"", " 4", "4 ", "+4", "04", "0x4", "1_000", "4.0", "4e0", "--4", "four", "99999999999"})
     EXPECT_NE(refusal([&] { parse_count("steps", text, 1); }), "accepted") << text;
   for (const std::string text : {"", "0", "-1", "nan", "inf", "1e999", "0x1p3", "1,5", "012.5"})
-    EXPECT_NE(refusal([&] { parse_positive("shift", text); }), "accepted") << text;
+    EXPECT_NE(refusal([&] { parse_shift(text); }), "accepted") << text;
   EXPECT_EQ(refusal([] { parse_count("steps", "1_000", 1); }),
             "steps must be a whole number, got '1_000' (write 1000)");
   EXPECT_EQ(refusal([] { parse_count("the value", "0", 1); }), "the value must be 1 or more, got 0");

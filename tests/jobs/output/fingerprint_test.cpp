@@ -44,6 +44,15 @@ TEST(Fingerprint, ChangesWithEveryValueThatDecidesOnTheClip) {
                                                [](Job& j) { j.shift = std::nextafter(12.0, 13.0); },
                                                [](Job& j) { j.guidance.low = 3.1; },
                                                [](Job& j) { j.guidance.high = 4.1; },
+                                               [](Job& j) { j.guidance.high = {}; },
+                                               [](Job& j) { j.guidance.low = {}; },
+                                               [](Job& j) {
+                                                 j.guidance = {{}, {}};
+                                               },
+                                               [](Job& j) {
+                                                 j.guidance = {0, 0};
+                                               },
+                                               [](Job& j) { j.solver = SolverKind::euler; },
                                                [](Job& j) { j.solver = SolverKind::dpmpp; }};
   std::set<std::string> seen{fingerprint(a_job(), recipe)};
   for (const auto& change : changes) {
@@ -69,6 +78,17 @@ TEST(Fingerprint, DoesNotDependOnNameIndexAndPriority) {
 TEST(Fingerprint, IsTheSameAsInEarlierVersions) {
   // Another value means that every finished clip of every user is rendered again: change it only on purpose.
   EXPECT_EQ(fingerprint(a_job(), recipe), "eede80ffa7178e419714f3e1c37d12c30ca0441b6cf5327c1f3930a86829f9bc");
+}
+
+TEST(Fingerprint, DoesNotDependOnANegativePromptThatNothingReads) {
+  Job none = a_job(), half = a_job();
+  none.guidance = {{}, {}}, half.guidance = {{}, 3.0};
+  const std::string of_none = fingerprint(none, recipe), of_half = fingerprint(half, recipe);
+  const std::string seedless = seedless_fingerprint(none);
+  none.negative_prompt = half.negative_prompt = "blur";
+  EXPECT_EQ(fingerprint(none, recipe), of_none);
+  EXPECT_EQ(seedless_fingerprint(none), seedless);
+  EXPECT_NE(fingerprint(half, recipe), of_half) << "one expert is guided";
 }
 
 TEST(Fingerprint, IsTheSameForARecipeWithExplicitDefaults) {
@@ -127,10 +147,37 @@ TEST(Sidecar, ComesBackAsItWasWritten) {
   EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
 }
 
+TEST(Sidecar, KeepsWhichFilesTheModelConsistedOf) {
+  Sidecar written = a_sidecar();
+  written.model.parts = {{"high", "high_noise_model"}, {"vae", "Wan2.1_VAE.pth"}};
+  written.model.loras = {{"night.safetensors", "ab12", 0.1 + 0.2, -1.0}, {"low.safetensors", "cd34", {}, 1.0}};
+  const nlohmann::json how = nlohmann::json::parse(to_json(written)).at("how");
+  EXPECT_EQ(how.at("model").at("high"), "high_noise_model");
+  EXPECT_EQ(how.at("model").at("loras").at(1),
+            nlohmann::json::parse(R"({"file": "low.safetensors", "identity": "cd34", "strength": {"low": 1.0}})"));
+  EXPECT_EQ(sidecar_from(to_json(written)).model, written.model);
+  EXPECT_EQ(sidecar_from(to_json(written)).how, written.how);
+  EXPECT_EQ(sidecar_from(to_json(a_sidecar())).model, ModelRecord{}) << "an older version's sidecar";
+}
+
+TEST(Sidecar, KeepsThatAnExpertIsNotGuided) {
+  for (const Guidance& guidance : {Guidance{{}, {}}, Guidance{4.0, {}}, Guidance{{}, 3.0}}) {
+    Sidecar written = a_sidecar();
+    written.job.guidance = guidance;
+    written.fingerprint = fingerprint(written.job, recipe);
+    const nlohmann::json json = nlohmann::json::parse(to_json(written)).at("job").at("guidance");
+    EXPECT_EQ(json.at("high").is_null(), !guidance.high);
+    EXPECT_EQ(json.at("low").is_null(), !guidance.low);
+    const Sidecar read = sidecar_from(to_json(written));
+    EXPECT_EQ(read.job.guidance, guidance);
+    EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
+  }
+}
+
 TEST(Sidecar, KeepsTheWholeRecipe) {
   const test::TempFolder folder;
-  for (const Recipe& each :
-       {recipe, Recipe{"model", "reference", true}, Recipe{"model", "exact", true, "NVIDIA H200"}}) {
+  for (const Recipe& each : {recipe, Recipe{"model", "reference", true}, Recipe{"model", "exact", true, "NVIDIA H200"},
+                             Recipe{.model_id = "model", .precision = "exact", .weights = "fp8"}}) {
     Sidecar written = a_sidecar();
     written.recipe = each;
     written.fingerprint = fingerprint(written.job, each);
@@ -145,6 +192,7 @@ TEST(Sidecar, WithoutTf32AndNoiseIsReadWithTheirDefaults) {
   const test::TempFolder folder;
   const std::string text = to_json(a_sidecar());
   EXPECT_EQ(text.find("tf32"), std::string::npos);
+  EXPECT_EQ(text.find("weights"), std::string::npos);
   EXPECT_EQ(text.find("noise"), std::string::npos);
   write_file(folder / "rain.json", text);
   EXPECT_EQ(read_sidecar(folder / "rain.json").recipe, recipe);

@@ -65,7 +65,7 @@ std::map<std::size_t, ClipResult> hostile_clips() {
 
 TEST(FailedList, GivesEveryPromptBack) {
   const auto clips = hostile_clips();
-  const JobList list = parse_job_list(failed_list_text(clips, "/m", "/o"), "failed.yaml");
+  const JobList list = parse_job_list(failed_list_text(clips, {"/m"}, "/o"), "failed.yaml");
   ASSERT_EQ(list.jobs.size(), clips.size());
   for (std::size_t i = 0; i < clips.size(); ++i) {
     EXPECT_EQ(list.jobs[i].prompt, hostile_prompts[i]);
@@ -83,13 +83,13 @@ TEST(FailedList, GivesEveryValueBack) {
   job.frames = 33;
   job.fps = 24;
   job.steps = 7;
-  job.shift = 1e-5 / 3;
-  job.guidance = {0.1 + 0.2, 1e22};
+  job.shift = 1e-2 / 3;
+  job.guidance = {0.1 + 0.2, 1e-22};
   job.solver = SolverKind::dpmpp;
   job.priority = -3;
   Job empty_negative = a_job("none");
   empty_negative.negative_prompt = "";
-  const auto text = failed_list_text({{0, failure(job)}, {1, failure(empty_negative)}}, "/m", "/o");
+  const auto text = failed_list_text({{0, failure(job)}, {1, failure(empty_negative)}}, {"/m"}, "/o");
   const JobList list = parse_job_list(text, "failed.yaml");
   ASSERT_EQ(list.jobs.size(), 2u);
   EXPECT_EQ(fingerprint(list.jobs[0], recipe), fingerprint(job, recipe)) << text;
@@ -97,12 +97,31 @@ TEST(FailedList, GivesEveryValueBack) {
   EXPECT_EQ(fingerprint(list.jobs[1], recipe), fingerprint(empty_negative, recipe));
 }
 
+TEST(FailedList, GivesGuidanceOfOneExpertOrNoneBack) {
+  std::map<std::size_t, ClipResult> clips;
+  for (const Guidance& guidance : {Guidance{{}, {}}, Guidance{4.5, {}}, Guidance{{}, 3.0}}) {
+    Job job = a_job("clip-" + std::to_string(clips.size()));
+    job.guidance = guidance;
+    job.solver = SolverKind::euler;
+    clips.emplace(clips.size(), failure(job));
+  }
+  const std::string text = failed_list_text(clips, {.from = "/m"}, "/o");
+  EXPECT_NE(text.find("    guidance: none\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("    guidance: {high: 4.5, low: none}\n"), std::string::npos) << text;
+  const JobList list = parse_job_list(text, "failed.yaml");
+  ASSERT_EQ(list.jobs.size(), clips.size());
+  for (const auto& [i, clip] : clips) {
+    EXPECT_EQ(list.jobs[i].guidance, clip.job.guidance);
+    EXPECT_EQ(list.jobs[i].solver, SolverKind::euler);
+  }
+}
+
 TEST(FailedList, ReadsLikeAListThatAPersonWrote) {
   Job job = a_job("rain");
   job.steps = 20;
   const std::string text = failed_list_text(
       {{0, failure(job, "no memory\x1b[31m\nfor 3 GiB\xff")}, {4, {.status = ClipResult::cancelled, .job = job}}},
-      "random:a14b", "/data/my renders");
+      {"random:a14b"}, "/data/my renders");
   EXPECT_EQ(text.substr(text.find("model:")),
             "model: \"random:a14b\"\n"
             "output: \"/data/my renders\"\n"
@@ -121,16 +140,37 @@ TEST(FailedList, ReadsLikeAListThatAPersonWrote) {
 }
 
 TEST(FailedList, PathsAreAbsoluteAndOnesThatAreNotUtf8AreLeftToFlags) {
-  const std::string text = failed_list_text({{0, failure(a_job("rain"))}}, "models/shapes", "caf\xe9");
+  const std::string text = failed_list_text({{0, failure(a_job("rain"))}}, {"models/shapes"}, "caf\xe9");
   const JobList list = parse_job_list(text, "failed.yaml");
-  EXPECT_EQ(list.model, std::filesystem::current_path() / "models/shapes");
+  EXPECT_EQ(list.model, ModelSource{.from = std::filesystem::current_path() / "models/shapes"});
   EXPECT_FALSE(list.output);
   EXPECT_NE(text.find("--output"), std::string::npos);
 }
 
+TEST(FailedList, GivesTheModelBackWithItsPartsAndLoras) {
+  const ModelSource parts{.high = "/h: #1", .low = "/l", .text = "/t", .vae = "/\"v\"", .tokenizer = "/k"};
+  ModelSource folder{.from = "/f", .vae = "/v"};
+  folder.loras = {{"/a", "/b", 0.1 + 0.2, -3}, {"/c", "/c", 0.7, 0.7}, {"/c", "/c", 1, 0}, {"", "/d", 1, 1e-7}};
+  ModelSource loras_alone;
+  loras_alone.loras = folder.loras;
+  for (const ModelSource& model : {parts, folder, loras_alone}) {
+    const std::string text = failed_list_text({{0, failure(a_job("rain"))}}, model, "/o");
+    EXPECT_EQ(parse_job_list(text, "failed.yaml").model, model) << text;
+  }
+}
+
+TEST(FailedList, PartsAndLorasThatAreNotUtf8AreLeftToFlags) {
+  ModelSource model{.high = "/h", .low = "/l\xff", .text = "/t", .vae = "/v"};
+  model.loras = {{"/a", "/a"}, {"/b\xff", ""}};
+  const std::string text = failed_list_text({{0, failure(a_job("rain"))}}, model, "/o");
+  EXPECT_EQ(parse_job_list(text, "failed.yaml").model, ModelSource{}) << text;
+  EXPECT_NE(text.find("--high-model, --low-model, --text-model, --vae-model."), std::string::npos) << text;
+  EXPECT_NE(text.find("--lora-high"), std::string::npos) << text;
+}
+
 TEST(FailedList, ANameThatNoListMayGiveIsLeftOut) {
   const Job job = a_job(std::string(199, 'x') + "-s42");
-  const JobList list = parse_job_list(failed_list_text({{0, failure(job)}}, "/m", "/o"), "failed.yaml");
+  const JobList list = parse_job_list(failed_list_text({{0, failure(job)}}, {"/m"}, "/o"), "failed.yaml");
   EXPECT_EQ(list.jobs.at(0).name, "0001-rain-s42");
   EXPECT_EQ(fingerprint(list.jobs[0], recipe), fingerprint(job, recipe));
 }
@@ -145,7 +185,7 @@ class FailedListFile : public ::testing::Test {
 };
 
 TEST_F(FailedListFile, IsWrittenAtOnceAndThenEveryFewSeconds) {
-  FailedList list(run, "/m", folder / "prompts.yaml");
+  FailedList list(run, {"/m"}, folder / "prompts.yaml");
   list.write_if_due(0);
   EXPECT_FALSE(there());
   for (std::size_t i = 0; i < 10; ++i) {
@@ -159,12 +199,12 @@ TEST_F(FailedListFile, IsWrittenAtOnceAndThenEveryFewSeconds) {
 
 TEST_F(FailedListFile, IsRemovedWhenNothingFailed) {
   folder.write("out/failed.yaml", "of an earlier run");
-  FailedList(run, "/m", folder / "prompts.yaml").finish(true);
+  FailedList(run, {"/m"}, folder / "prompts.yaml").finish(true);
   EXPECT_FALSE(there());
 }
 
 TEST_F(FailedListFile, ForgetsWhatIsTriedAgain) {
-  FailedList list(run, "/m", folder / "prompts.yaml");
+  FailedList list(run, {"/m"}, folder / "prompts.yaml");
   list.add(0, failure(a_job("a")));
   list.write_if_due(0);
   EXPECT_TRUE(there());
@@ -175,7 +215,7 @@ TEST_F(FailedListFile, ForgetsWhatIsTriedAgain) {
 
 TEST_F(FailedListFile, AsTheListOfTheRunItStaysUntilTheRunIsComplete) {
   folder.write("out/failed.yaml", "prompts: [a, b, c]\n");
-  FailedList list(run, "/m", file);
+  FailedList list(run, {"/m"}, file);
   list.add(1, failure(a_job("b")));
   list.write_if_due(0);
   list.finish(false);

@@ -26,7 +26,7 @@ RunInfo full_info() {
           .version = "0.16",
           .command = {"wanfarm", "render", "my \"list\".yaml", "caf\u00e9"},
           .folder = "/home/u",
-          .model = "models/shapes",
+          .model = {.from = "models/shapes", .vae = "/v", .loras = {{"/a", "", 0.5}}},
           .placement = "pipeline",
           .precision = "exact",
           .codec = "h264",
@@ -43,6 +43,7 @@ TEST_F(RunFiles, TheInfoComesBackAsItWas) {
   EXPECT_EQ(read.started, 1764403200.25);
   EXPECT_EQ(read.pid, 4711);
   EXPECT_EQ(read.command, full_info().command);
+  EXPECT_EQ(read.model, full_info().model);
   EXPECT_EQ(read.settings, full_info().settings);
   ASSERT_EQ(read.ranks.size(), 2u);
   EXPECT_EQ(read.ranks[1].host, "n2");
@@ -87,7 +88,7 @@ std::vector<Job> different_jobs() {
   second.name = "0002-b";
   second.index = 2;
   second.seed = 7;
-  second.guidance = {.high = 1.1, .low = 0.1};
+  second.guidance = {.high = 1.1, .low = {}};
   second.solver = SolverKind::dpmpp;
   Job third = first;
   third.name = "0003-c";

@@ -101,12 +101,13 @@ TEST(OpCost, OfFusedKernelsIsTheBytesThatTheyReadAndWrite) {
   const TensorShape stream{{1, 10, 8}, 4}, narrow{{1, 10, 8}, 2};
   EXPECT_EQ(op_cost("wf::add_gated", {stream}, {}).bytes, 80 * (4 + 2 + 4));
   EXPECT_EQ(op_cost("wf::modulated_norm", {stream}, {}).bytes, 80 * (4 + 2));
+  EXPECT_EQ(op_cost("wf::widen", {TensorShape{{10, 16}, 1}}, {}).bytes, 160 * (1 + 2));
   EXPECT_EQ(op_cost("wf::write_heads", {narrow}, {}).bytes, 80 * (2 + 2));
 }
 
 TEST(Cost, OfAForwardIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
-  Models models(golden_model(), {});
+  Models models(ModelSource{golden_model()}, {});
   const DitWeights& expert = models.expert(Expert::high);
   const at::Tensor x = at::randn({1, 16, 3, 8, 12});
   const TextContext text = embed_text(expert, {at::randn({expert.config.text_len - 1, expert.text_dim})});
@@ -119,7 +120,7 @@ TEST(Cost, OfAForwardIsTheSumOfItsOperations) {
 
 TEST(Cost, OfDecodingIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
-  Models models(golden_model(), {});
+  Models models(ModelSource{golden_model()}, {});
   const at::Tensor latents = at::randn({16, 4, 4, 6});
   const Profile seen = profile(at::kCPU, [&] { vae_decode(models.vae(), latents, [](const at::Tensor&) {}); });
   EXPECT_EQ(flops(seen), vae_decode_flops(models.vae(), 4, 32, 48).total());
@@ -127,7 +128,7 @@ TEST(Cost, OfDecodingIsTheSumOfItsOperations) {
 
 TEST(Cost, OfATextIsTheSumOfItsOperations) {
   const c10::InferenceMode no_autograd;
-  Models models(golden_model(), {});
+  Models models(ModelSource{golden_model()}, {});
   const Umt5Weights& weights = models.text_encoder();
   const Profile seen = profile(at::kCPU, [&] { umt5_encode(weights, {3, 4, 5, 6, 7, 1}); });
   EXPECT_EQ(flops(seen), umt5_flops(weights, 6));

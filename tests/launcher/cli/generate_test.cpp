@@ -96,6 +96,40 @@ TEST(Generate, OfficialFlagsAreHonoured) {
   EXPECT_EQ(r.run.at("model"), "some/model");
 }
 
+TEST(Generate, PresetTakesLightningAndStillTheNamesOfTheEncodersPresets) {
+  const TempFolder folder;
+  const Resolved lightning = resolve(folder, {"--preset", "lightning"});
+  ASSERT_EQ(lightning.outcome.code, 0) << lightning.outcome.err;
+  EXPECT_EQ(lightning.clip.at("job").at("steps"), 4) << "not the 20 steps of the built-in model";
+  EXPECT_EQ(lightning.clip.at("job").at("solver"), "euler");
+  EXPECT_EQ(lightning.run.at("encoder_preset"), "medium");
+  const Resolved slow = resolve(folder, {"--preset", "slow"});
+  ASSERT_EQ(slow.outcome.code, 0) << slow.outcome.err;
+  EXPECT_EQ(slow.clip.at("job").at("solver"), "unipc");
+  EXPECT_EQ(slow.run.at("encoder_preset"), "slow");
+  EXPECT_EQ(resolve(folder, {"--encoder-preset", "slow"}).run, slow.run);
+  const Resolved both = resolve(folder, {"--preset", "lightning", "--encoder-preset", "slow"});
+  EXPECT_EQ(both.clip, lightning.clip);
+  EXPECT_EQ(both.run, slow.run);
+}
+
+TEST(Generate, APresetThatNobodyKnowsIsRefusedWithThoseThatThereAre) {
+  const TempFolder folder;
+  const Resolved r = resolve(folder, {"--preset", "quick"});
+  EXPECT_EQ(r.outcome.code, 2);
+  for (const char* part : {"--preset", "lightning", "ultrafast", "placebo", "'quick'"})
+    EXPECT_NE(r.outcome.err.find(part), std::string::npos) << part << " is not in " << r.outcome.err;
+}
+
+TEST(Generate, LightningWithGuidanceIsWarnedOf) {
+  const TempFolder folder;
+  const auto said = [&](const std::string& guidance) {
+    return resolve(folder, {"--preset", "lightning", "--guidance", guidance}).outcome.err;
+  };
+  EXPECT_NE(said("3.5").find("preset lightning with a guidance above 1"), std::string::npos) << said("3.5");
+  EXPECT_EQ(said("1"), "");
+}
+
 TEST(Generate, OurNamesOfTheFlagsAreHonoured) {
   const TempFolder folder;
   const Resolved r = resolve(folder, {"--size", "832x480", "--frames", "5", "--seed", "9", "--guidance", "5,2",
@@ -180,25 +214,14 @@ TEST(Generate, MemoryMayBeGivenInDecimalOrBinaryUnits) {
 
 TEST(Generate, UnsupportedFlagsAndValuesAreRefusedWithAReason) {
   const TempFolder folder;
-  const std::vector<std::vector<std::string>> refused{{"--use_prompt_extend"},
-                                                      {"--task", "i2v-A14B"},
-                                                      {"--task=ti2v-5B"},
-                                                      {"--image", "cat.png"},
-                                                      {"--audio", "a.wav"},
-                                                      {"--compile_mode", "fastest"},
-                                                      {"--size", "1280*721"},
-                                                      {"--frame_num", "80"},
-                                                      {"--save_file", "a.gif"},
-                                                      {"--sample_solver", "euler"},
-                                                      {"--offload_model", "perhaps"},
-                                                      {"--gpu-memory", "48TB"},
-                                                      {"--gpu-memory", "GiB"},
-                                                      {"--gpu-memory", "-1GiB"},
-                                                      {"--gpu-memory", "0"},
-                                                      {"--placement", "stream"},
-                                                      {"--text-device", "tpu"},
-                                                      {"--attention", "flash"},
-                                                      {"--noise", "gpu"}};
+  const std::vector<std::vector<std::string>> refused{
+      {"--use_prompt_extend"},     {"--task", "i2v-A14B"},         {"--task=ti2v-5B"},
+      {"--image", "cat.png"},      {"--audio", "a.wav"},           {"--compile_mode", "fastest"},
+      {"--size", "1280*721"},      {"--frame_num", "80"},          {"--save_file", "a.gif"},
+      {"--sample_solver", "heun"}, {"--offload_model", "perhaps"}, {"--gpu-memory", "48TB"},
+      {"--gpu-memory", "GiB"},     {"--gpu-memory", "-1GiB"},      {"--gpu-memory", "0"},
+      {"--placement", "stream"},   {"--text-device", "tpu"},       {"--attention", "flash"},
+      {"--noise", "gpu"}};
   for (const auto& flags : refused) {
     const ProgramResult outcome = run(folder.path(), generate(flags));
     EXPECT_EQ(outcome.code, 2) << flags.front() << ": " << outcome.err;

@@ -80,6 +80,36 @@ TEST(DryRun, FlagsOverridePromptsWhichOverrideDefaultsWhichOverrideBuiltInValues
   EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list exists";
 }
 
+TEST(DryRun, ShowsWhatAPresetStandsFor) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  const ProgramResult json =
+      run(folder.path(), {"render", "list.yaml", "--dry-run", "--json", "--preset", "lightning", "--steps", "8"});
+  ASSERT_EQ(json.code, 0) << json.err;
+  const Json job = json_lines_of(json.out).at(0).at("job");
+  EXPECT_EQ(job.at("solver"), "euler");
+  EXPECT_EQ(job.at("steps"), 8);
+  EXPECT_EQ(job.at("shift"), 5.0);
+  EXPECT_TRUE(job.at("guidance").at("high").is_null() && job.at("guidance").at("low").is_null());
+  const auto text = [&](const std::string& guidance) {
+    return run(folder.path(), {"render", "list.yaml", "--dry-run", "--guidance", guidance}).out;
+  };
+  EXPECT_NE(text("none").find("guidance        none\n"), std::string::npos) << text("none");
+  EXPECT_NE(text("3.5,none").find("guidance        high 3.5, low none\n"), std::string::npos);
+}
+
+TEST(DryRun, LightningWithGuidanceIsWarnedOf) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", "prompts:\n  - {prompt: a, guidance: 5, preset: lightning}\n  - b\n");
+  const std::string warning = "preset lightning with a guidance above 1";
+  const ProgramResult rendered = run(folder.path(), {"render", "list.yaml", "--dry-run"});
+  EXPECT_EQ(rendered.code, 0);
+  EXPECT_NE(rendered.err.find("list.yaml:2:14: " + warning), std::string::npos) << rendered.err;
+  EXPECT_NE(run(folder.path(), {"validate", "list.yaml"}).err.find(warning), std::string::npos);
+  const ProgramResult without = run(folder.path(), {"render", "list.yaml", "--dry-run", "--guidance", "none"});
+  EXPECT_EQ(without.err.find(warning), std::string::npos) << without.err;
+}
+
 TEST(DryRun, TextOutputNamesEveryValue) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2));

@@ -11,8 +11,9 @@
 #include "launcher/random_model/tokenizer_json.hpp"
 #include "pipeline/text/tokenizer.hpp"
 #include "pipeline/weights/checkpoint.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/text.hpp"
 
 namespace wf {
 namespace {
@@ -33,7 +34,7 @@ std::map<std::string, std::vector<std::int64_t>> shapes_of(const Path& path) {
 }
 
 TEST(Layout, IsThatOfTheOfficialCheckpoint) {
-  const ModelFolder golden = find_model(golden_model_folder());
+  const ModelFiles golden = find_model({golden_model_folder()});
   const ModelSize size{.dim = 96,
                        .ffn = 192,
                        .heads = 3,
@@ -44,7 +45,7 @@ TEST(Layout, IsThatOfTheOfficialCheckpoint) {
                        .text_layers = 2,
                        .vocabulary = 1024,
                        .vae_dim = 8};
-  EXPECT_EQ(shapes_of(expert_tensors(size)), shapes_of(golden.high_expert));
+  EXPECT_EQ(shapes_of(expert_tensors(size)), shapes_of(golden.high.weights));
   EXPECT_EQ(shapes_of(text_encoder_tensors(size)), shapes_of(golden.text_encoder));
   EXPECT_EQ(shapes_of(vae_tensors(size)), shapes_of(golden.vae));
 }
@@ -80,7 +81,7 @@ TEST(MakeModel, ModelIdFollowsFromTheSeed) {
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     const ProgramResult outcome = run(folder.path(), arguments);
     EXPECT_EQ(outcome.code, 0) << outcome.err;
-    return identity(find_model(folder / name));
+    return identity(find_model({folder / name}));
   };
   const std::string first = made("one", {"--seed", "1"});
   EXPECT_EQ(made("two", {"--seed", "1"}), first);
@@ -107,11 +108,13 @@ TEST(MakeModel, DescribedWeightsDrawnOnACpuEqualTheStoredOnes) {
   ASSERT_EQ(run(folder.path(), {"make-model", "stored"}).code, 0);
   const ProgramResult outcome = run(folder.path(), {"make-model", "described", "--random"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
-  const ModelFolder stored = find_model(folder / "stored"), described = find_model(folder / "described");
+  const ModelFiles stored = find_model({folder / "stored"}), described = find_model({folder / "described"});
   EXPECT_NE(identity(stored), identity(described));
-  for (const auto part :
-       {&ModelFolder::high_expert, &ModelFolder::low_expert, &ModelFolder::text_encoder, &ModelFolder::vae}) {
-    const Checkpoint file(stored.*part), drawn(described.*part);
+  const auto networks = [](const ModelFiles& model) {
+    return std::array{model.high.weights, model.low.weights, model.text_encoder, model.vae};
+  };
+  for (std::size_t i = 0; i < networks(stored).size(); ++i) {
+    const Checkpoint file(networks(stored)[i]), drawn(networks(described)[i]);
     ASSERT_EQ(file.names(), drawn.names());
     EXPECT_EQ(file.bytes(), drawn.bytes());
     for (const std::string& name : file.names())
@@ -128,8 +131,8 @@ TEST(MakeModel, ADescribedModelOfFullSizeIsSmall) {
     if (!std::filesystem::is_directory(folder / "big" / name))
       bytes += std::filesystem::file_size(folder / "big" / name);
   EXPECT_LT(bytes, 500'000u);
-  const ModelFolder model = find_model(folder / "big");
-  EXPECT_EQ(Checkpoint(model.high_expert).bytes(), 57'153'966'336u);
+  const ModelFiles model = find_model({folder / "big"});
+  EXPECT_EQ(Checkpoint(model.high.weights).bytes(), 57'153'966'336u);
   EXPECT_EQ(Checkpoint(model.text_encoder).entry("token_embedding.weight").shape[0], 256384)
       << "at least as many rows as the small tokenizer has ids";
   const ProgramResult shown = run(folder.path(), {"inspect", "big/Wan2.1_VAE.random.json"});
@@ -152,8 +155,8 @@ TEST(RandomModelFolder, IsMadeOnceInTheCurrentFolder) {
   const Path before = std::filesystem::current_path();
   std::filesystem::current_path(folder.path());
   const Path made = random_model_folder("tiny");
-  const std::string id = identity(find_model(made));
-  EXPECT_EQ(identity(find_model(random_model_folder("tiny"))), id);
+  const std::string id = identity(find_model({made}));
+  EXPECT_EQ(identity(find_model({random_model_folder("tiny")})), id);
   std::filesystem::current_path(before);
   EXPECT_EQ(made, "models/random-tiny");
 }
@@ -197,7 +200,84 @@ TEST(Inspect, ShowsTensorsAndTheModelId) {
   EXPECT_NE(pickle.out.find("194 tensors"), std::string::npos) << pickle.out;
   const ProgramResult model = run(folder.path(), {"inspect", golden_model_folder()});
   EXPECT_EQ(model.code, 0) << model.err;
-  EXPECT_NE(model.out.find(identity(find_model(golden_model_folder()))), std::string::npos) << model.out;
+  EXPECT_NE(model.out.find(identity(find_model({golden_model_folder()}))), std::string::npos) << model.out;
+}
+
+const Path variants = golden_model_folder().parent_path() / "variants";
+
+/// What inspect prints, all on stdout.
+std::string inspected(const std::vector<std::string>& arguments) {
+  const TempFolder folder;
+  std::vector<std::string> all{"inspect"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const ProgramResult outcome = run(folder.path(), all);
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  return outcome.out;
+}
+
+TEST(Inspect, SaysWhoseNamesAndWhichFormAFileHas) {
+  const auto last_line = [](const Path& file) { return lines_of(inspected({file})).back(); };
+  EXPECT_EQ(last_line(variants / "single/high_fp16.safetensors"),
+            "an expert of Wan 2.2 T2V-A14B: official names after model.diffusion_model., F16");
+  EXPECT_EQ(last_line(variants / "single/low_fp16.safetensors"), "an expert of Wan 2.2 T2V-A14B: official names, F16");
+  EXPECT_EQ(last_line(variants / "single/low_fp8_scaled.safetensors"),
+            "an expert of Wan 2.2 T2V-A14B: official names, F16, F8_E4M3 (scaled by matrix)");
+  EXPECT_EQ(last_line(variants / "single/low_fp8_rows.safetensors"),
+            "an expert of Wan 2.2 T2V-A14B: official names, F16, F8_E4M3 (scaled by row)");
+  EXPECT_EQ(last_line(variants / "single/umt5_fp8_scaled.safetensors"),
+            "the text encoder umT5: transformers names, F16, F8_E4M3 (scaled by matrix)");
+  EXPECT_EQ(last_line(golden_model_folder().parent_path() / "tiny-diffusers/transformer"),
+            "an expert of Wan 2.2 T2V-A14B: Diffusers names, F32");
+  EXPECT_EQ(last_line(golden_model_folder() / "Wan2.1_VAE.pth"), "the VAE of Wan 2.1: official names, F32");
+}
+
+TEST(Inspect, SaysWhatALoraChanges) {
+  const auto last_lines = [](const Path& file, std::size_t count) {
+    const std::vector<std::string> lines = lines_of(inspected({file}));
+    return std::vector<std::string>(lines.end() - static_cast<std::ptrdiff_t>(count), lines.end());
+  };
+  EXPECT_EQ(last_lines(variants / "lora/comfy_high.safetensors", 1)[0],
+            "LoRA: 20 matrices by rank 4, alpha 3; 12 tensors by differences");
+  EXPECT_EQ(last_lines(variants / "lora/kohya_low.safetensors", 1)[0], "LoRA: 10 matrices by rank 4, alpha 8");
+  EXPECT_EQ(last_lines(variants / "lora/peft.safetensors", 2),
+            (std::vector<std::string>{"high LoRA: 20 matrices by rank 4, no alpha",
+                                      "low  LoRA: 20 matrices by rank 4, no alpha"}));
+}
+
+TEST(Inspect, ShowsAModelOfPartsWithItsLoras) {
+  const std::string lora = variants / "lora/comfy_high.safetensors", expert = variants / "single/high_fp16.safetensors";
+  const std::vector<std::string> by_flags{"--model", golden_model_folder(), "--high-model",
+                                          expert,    "--lora-high",         lora + "=0.8"};
+  const std::string shown = inspected(by_flags);
+  EXPECT_TRUE(contains(shown, "(" + expert + ")\n")) << shown;
+  EXPECT_TRUE(contains(shown, "; strength 0.8  (" + lora + ")\n")) << shown;
+  ModelSource source{.from = golden_model_folder(), .high = expert, .loras = {{lora, "", 0.8}}};
+  EXPECT_TRUE(contains(shown, identity(find_model(source)))) << shown;
+  source.loras[0].high_strength = 0.7;
+  EXPECT_FALSE(contains(shown, identity(find_model(source)))) << "the strength is a part of the identity";
+}
+
+TEST(Inspect, RefusesAModelThatIsNamedTwiceOrNotAtAll) {
+  const TempFolder folder;
+  EXPECT_EQ(run(folder.path(), {"inspect"}).code, 2);
+  EXPECT_EQ(run(folder.path(), {"inspect", golden_model_folder(), "--model", golden_model_folder()}).code, 2);
+}
+
+TEST(Tokenize, ReadsTheTokenizerOfEveryFormOfAModel) {
+  const TempFolder folder;
+  const Path diffusers = golden_model_folder().parent_path() / "tiny-diffusers";
+  const auto ids = [&](const std::vector<std::string>& flags) {
+    std::vector<std::string> arguments{"tokenize"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const ProgramResult outcome = run(folder.path(), arguments, {.input = "\"A red kite\"\n"});
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return outcome.out;
+  };
+  const std::string expected = ids({"--model", golden_model_folder()});
+  EXPECT_EQ(ids({"--model", diffusers}), expected);
+  EXPECT_EQ(ids({"--tokenizer", diffusers / "tokenizer"}), expected);
+  EXPECT_EQ(ids({"--tokenizer", diffusers / "tokenizer/spiece.model"}), expected);
+  EXPECT_EQ(ids({"--text-model", variants / "single/umt5_fp8_scaled.safetensors"}), expected);
 }
 
 }  // namespace

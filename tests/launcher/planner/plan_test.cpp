@@ -15,7 +15,7 @@ namespace wf {
 namespace {
 
 const ModelParts& tiny_model() {
-  static const ModelParts parts = read_model(golden_model_folder(), Precision::reference);
+  static const ModelParts parts = read_model({golden_model_folder()}, Precision::reference);
   return parts;
 }
 
@@ -121,6 +121,15 @@ TEST(Plan, MemoryOfBatchedGuidanceIsPlannedFor) {
             peak_bytes_needed(published_model(), execution, job_720p()) + margin_bytes);
 }
 
+TEST(Plan, ADegreeOfGuidanceThatNoClipCanUseIsRefusedWithoutAskingForMoreRanks) {
+  PlanningOptions options;
+  options.choices.guidance = 2;
+  Job job;
+  job.guidance = {{}, {}};
+  const std::string text = refusal([&] { plan_alone(tiny_model(), {job}, Execution(), options, 0); }, Error::input);
+  EXPECT_NE(text.find("no clip of the list is guided"), std::string::npos) << text;
+}
+
 TEST(Plan, ObeysTheFlags) {
   PlanningOptions options;
   options.choices.mode = PlacementMode::swap, options.choices.text_on_cpu = true;
@@ -208,24 +217,30 @@ TEST(ChosenExecution, OnACpuIsF32WithItsOwnNoise) {
 TEST(ChosenExecution, TakesTheValueOfEveryFlag) {
   RunOptions options;
   options.device = DeviceChoice::cpu, options.precision = Precision::exact, options.noise = NoiseSource::device;
-  options.guidance_mode = GuidanceMode::batched, options.attention = AttentionBackend::cudnn, options.tf32 = true;
+  options.weights = WeightForm::fp8, options.guidance_mode = GuidanceMode::batched,
+  options.attention = AttentionBackend::cudnn, options.tf32 = true;
   const Execution execution = chosen_execution(options);
   EXPECT_EQ(execution.precision, Precision::exact);
   EXPECT_EQ(execution.guidance, GuidanceMode::batched);
   EXPECT_EQ(execution.noise, NoiseSource::device);
   EXPECT_EQ(execution.backend, AttentionBackend::cudnn);
   EXPECT_TRUE(execution.tf32);
+  EXPECT_EQ(execution.weights, WeightForm::fp8);
 }
 
 TEST(RecipeOf, RecordsOnlySettingsThatChangePixels) {
   Execution plain;
-  EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
+  EXPECT_EQ(recipe_of("id", plain, false), (Recipe{"id", "reference"}));
   plain.backend = AttentionBackend::math, plain.residency = Residency::exchanged, plain.keep_text_encoder = false;
-  EXPECT_EQ(recipe_of("id", plain), (Recipe{"id", "reference"}));
+  EXPECT_EQ(recipe_of("id", plain, false), (Recipe{"id", "reference"}));
   Execution asked;
   asked.precision = Precision::exact, asked.noise = NoiseSource::device, asked.tf32 = true;
-  EXPECT_EQ(recipe_of("id", asked), (Recipe{"id", "exact", true, "cpu"}))
+  EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "exact", true, "cpu"}))
       << "on a CPU, noise of the device is noise of the CPU";
+  asked = {}, asked.weights = WeightForm::fp8;
+  EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "reference"}))
+      << "a file that is in 8 bits gives the same clip";
+  EXPECT_EQ(recipe_of("id", asked, true), (Recipe{.model_id = "id", .precision = "reference", .weights = "fp8"}));
 }
 
 }  // namespace

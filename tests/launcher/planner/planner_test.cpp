@@ -13,48 +13,11 @@
 #include "launcher/planner/report.hpp"
 #include "launcher/planner/time_model.hpp"
 #include "launcher/random_model/random_model.hpp"
+#include "tests/launcher/planner/plan_requests.hpp"
 #include "tests/launcher/program.hpp"
-#include "tests/launcher/run/published_model.hpp"
 
 namespace wf {
 namespace {
-
-constexpr std::uint64_t gib = 1ull << 30;
-
-Execution on_gpus() {
-  Execution execution;
-  execution.precision = Precision::exact;
-  execution.device = execution.text_device = at::Device(at::kCUDA, 0);
-  return execution;
-}
-
-Hardware h200s(int nodes, int gpus) { return equal_nodes(nodes, gpus, 141 * gib, gpu_figures("h200")); }
-
-Job job_720p() {
-  Job job;
-  job.width = 1280, job.height = 720;
-  return job;
-}
-
-PlanRequest request_for(int nodes, int gpus, std::uint64_t memory, std::size_t clips, const Job& job = job_720p()) {
-  PlanRequest request;
-  request.hardware = equal_nodes(nodes, gpus, memory, gpu_figures("h200"));
-  request.execution = on_gpus();
-  request.model = published_model();
-  request.jobs.assign(clips, job);
-  return request;
-}
-
-/// The text of the Error of this kind that planning throws; fails the test when there is none.
-std::string refusal(const PlanRequest& request, Error::Kind kind) {
-  try {
-    ADD_FAILURE() << "accepted: " << describe(make_plan(request).winner().plan);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), kind) << error.what();
-    return error.what();
-  }
-  return "";
-}
 
 TEST(Planner, ALongListOnLargeGpusIsResidentInGroupsOfOne) {
   for (const std::uint64_t memory : {std::uint64_t{141'000'000'000}, std::uint64_t{80'000'000'000}}) {
@@ -387,28 +350,6 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   EXPECT_EQ(plan({"--gpus", "1", "--gpu-memory", "1GiB"}).code, 3) << "the margin alone is more";
   EXPECT_EQ(plan({"--gpus", "4", "--ulysses", "3"}).code, 2);
   EXPECT_EQ(plan({"--gpus", "0"}).code, 2);
-}
-
-TEST(Guidance, IsBatchedWhereGpuRanksShareASequenceAndItFits) {
-  const auto guidance = [](std::uint64_t memory, const PlacementChoices& choices) {
-    PlanRequest request = request_for(1, 2, memory, 4, job_720p());
-    request.choices = choices, request.choices.mode = PlacementMode::swap;
-    request.execution.guidance = GuidanceMode::automatic;
-    return make_plan(request).winner().plan.guidance;
-  };
-  const PlacementChoices ulysses{.guidance = 1, .ulysses = 2}, ring{.guidance = 1, .ring = 2};
-  EXPECT_EQ(guidance(141 * gib, ulysses), GuidanceMode::batched);
-  EXPECT_EQ(guidance(141 * gib, ring), GuidanceMode::batched);
-  EXPECT_EQ(guidance(141 * gib, {.guidance = 2}), GuidanceMode::two) << "each guidance branch has ranks of its own";
-  EXPECT_EQ(guidance(141 * gib, {.guidance = 1, .ulysses = 1}), GuidanceMode::two) << "ranks share no sequence";
-  EXPECT_EQ(guidance(38 * gib, ulysses), GuidanceMode::two) << "a batch of 2 does not fit";
-}
-
-TEST(Guidance, ModeOfAFlagIsObeyedAndCpusDoNotBatch) {
-  const Degrees shared{.guidance = 1, .ulysses = 2, .ring = 1};
-  for (const GuidanceMode mode : {GuidanceMode::two, GuidanceMode::batched})
-    EXPECT_EQ(guidance_modes(mode, shared, true), std::vector{mode});
-  EXPECT_EQ(guidance_modes(GuidanceMode::automatic, shared, false), std::vector{GuidanceMode::two});
 }
 
 }  // namespace

@@ -169,6 +169,25 @@ TEST(Predict, ClipsThatDifferOnlyInTheSolverHaveTwoShapes) {
   EXPECT_EQ(shapes[1].clips, 1);
 }
 
+TEST(Predict, AListOfFewStepsWithoutGuidanceTakesHalfTheForwards) {
+  PlanRequest request = measured_request(1, 8, PlacementMode::resident);
+  const auto denoising = [&](const Guidance& guidance) {
+    for (Job& job : request.jobs) job.guidance = guidance;
+    const PlacementPlan plan = make_plan(request).winner().plan;
+    const StageSeconds seconds = simulation_setup(request, plan).seconds(request.jobs.front());
+    return seconds.high + seconds.low;
+  };
+  EXPECT_DOUBLE_EQ(denoising({4, 3}), 2 * denoising({{}, {}}));
+}
+
+TEST(Predict, ClipsThatDifferOnlyInWhichExpertIsGuidedHaveTwoShapes) {
+  std::vector<Job> jobs(4);
+  jobs[1].guidance = {4.0, {}};
+  jobs[2].guidance = {{}, 3.0};
+  jobs[3].guidance = {5.0, 5.0};  // another scale takes no other time
+  EXPECT_EQ(shapes_of(jobs).size(), 3u);
+}
+
 TEST(Predict, PlansFor1024GpusAnd20000ClipsTakeLessThan10SecondsOfCpuTime) {
   for (const auto& [nodes, clips] : {std::pair(8, 248u), {8, 2000u}, {128, 20'000u}}) {
     PlanRequest request = measured_request(1, clips, PlacementMode::resident);

@@ -68,7 +68,7 @@ RunInfo made_up_info(int ranks) {
   info.version = "0.1.0";
   info.command = {"wanfarm", "render", "prompts.yaml", "--ranks", std::to_string(ranks)};
   info.folder = "/home/user";
-  info.model = "/data/Wan2.2-T2V-A14B";
+  info.model = {"/data/Wan2.2-T2V-A14B"};
   info.placement = "resident";
   info.precision = "exact";
   info.codec = "h264";

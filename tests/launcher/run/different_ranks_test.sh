@@ -42,6 +42,8 @@ rank list.yaml --codec ffv1 && rank1=("${rank[@]}")
 expect 2 'rank 1 .* was started with --codec' 'another codec'
 rank list.yaml --model other-model && rank1=("${rank[@]}")
 expect 2 'rank 1 .* was started with --model' 'another model'
+rank list.yaml --lora "$model/Wan2.1_VAE.pth=0.5" && rank1=("${rank[@]}")
+expect 2 'rank 1 .* was started with LoRA flags lora .*=0.5, and rank 0 with LoRA flags not given' 'another LoRA'
 rank other.yaml && rank1=("${rank[@]}")
 expect 2 'rank 1 .* was started with LIST other.yaml, and rank 0 with LIST list.yaml' 'another list'
 rank list.yaml --steps 3 && rank1=("${rank[@]}")

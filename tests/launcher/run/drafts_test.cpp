@@ -87,6 +87,27 @@ TEST(Drafts, AreSmallNeedOneExpertAndAreFinishedToTheSameFrames) {
   EXPECT_EQ(wanfarm(folder, {"finish", "out"}).code, 0) << "nothing is left to do";
 }
 
+TEST(Drafts, AreFinishedWithTheirModelsPartsAndLoras) {
+  const Path variants = golden_model_folder().parent_path() / "variants";
+  const Flags model{"--high-model", variants / "single/high_fp16.safetensors",
+                    "--lora-low",   (variants / "lora/comfy_low.safetensors").string() + "=0.5",
+                    "--lora",       variants / "lora/peft.safetensors"};
+  const TempFolder folder, at_once;
+  for (const TempFolder* const each : {&folder, &at_once}) write_file(*each / "list.yaml", small_list(1, steps));
+  ASSERT_EQ(draft(folder, model).code, 0);
+  const ProgramResult finished = wanfarm(folder, {"finish", "out"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  ASSERT_EQ(wanfarm(at_once, model).code, 0);
+  EXPECT_EQ(of_sidecars(folder.path(), "frames_sha256"), of_sidecars(at_once.path(), "frames_sha256"));
+  EXPECT_EQ(of_sidecars(folder.path(), "fingerprint"), of_sidecars(at_once.path(), "fingerprint"));
+  EXPECT_NE(of_sidecars(folder.path(), "frames_sha256"), frames_at_once(small_list(1, steps)));
+  const Json record = of_sidecars(folder.path(), "how").begin()->second.at("model");
+  EXPECT_EQ(record.at("high"), "high_fp16.safetensors");
+  EXPECT_EQ(record.at("loras").at(0).at("file"), "peft.safetensors");
+  EXPECT_EQ(record.at("loras").at(0).at("strength"), (Json{{"high", 1.0}, {"low", 1.0}}));
+  EXPECT_EQ(record.at("loras").at(1).at("strength"), (Json{{"low", 0.5}}));
+}
+
 TEST(Drafts, ThatExistAreKeptAndLostOnesAreMadeFromTheirStates) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2, steps));

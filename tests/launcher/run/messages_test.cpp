@@ -57,7 +57,8 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   start.jobs.resize(2);
   start.jobs[1].prompt = "a \"kite\"\n";
   start.jobs[1].seed = 7;
-  start.model = "/models/a", start.output = "/renders", start.model_id = "id", start.nonce = "word";
+  start.model = {.from = "/models/a", .vae = "/v", .loras = {{"/a", "/b", 0.8, 1}}};
+  start.output = "/renders", start.model_id = "id", start.nonce = "word";
   start.plan.mode = PlacementMode::pipeline;
   start.plan.degrees = {2, 3, 1};
   start.plan.pools = {{"high", {Stage::high}, 5}, {"low", {Stage::text, Stage::low, Stage::decode}, 3}};
@@ -66,6 +67,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   start.plan.offload_expert_for_decode = true;
   start.finished = {1};
   const RunSpec read = run_spec_from(packed(start));
+  EXPECT_EQ(read.model, start.model);
   EXPECT_EQ(read.jobs.size(), 2u);
   EXPECT_EQ(read.jobs[1].prompt, start.jobs[1].prompt);
   EXPECT_EQ(read.jobs[1].seed, start.jobs[1].seed);
@@ -82,7 +84,8 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
 // A path is any bytes but zero, and the ranks have to open the very path that rank 0 names.
 TEST(RunSpec, APathThatIsNotUtf8Arrives) {
   RunSpec start;
-  start.model = "/models/\xff", start.output = "/renders/\xc3(";
+  start.model = {.from = "/models/\xff", .vae = "/\xc3(", .loras = {{"/\xff", ""}}};
+  start.output = "/renders/\xc3(";
   const auto sent = sent_and_read(message::Start{packed(start)});
   EXPECT_EQ(run_spec_from(sent.run).model, start.model);
   EXPECT_EQ(run_spec_from(sent.run).output, start.output);

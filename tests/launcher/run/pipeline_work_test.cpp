@@ -86,12 +86,12 @@ class OneClip : public testing::Test {
   }
 
   std::int64_t stored_steps() const {
-    const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution()));
+    const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution(), false));
     return stored_step(stored(), hash).value_or(-1);
   }
 
   Path stored() const {
-    const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution()));
+    const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution(), false));
     return OutputFolder(folder_.path()).stored_state(hash);
   }
 
@@ -100,7 +100,7 @@ class OneClip : public testing::Test {
   Gate gate_ = [](const Activity&) { return true; };
   double now_ = 1000;
   std::vector<Job> jobs_{job_of(golden_run("unipc"))};
-  Models models_{golden_model(), golden_execution()};
+  Models models_{ModelSource{golden_model()}, golden_execution()};
 };
 
 TEST_F(OneClip, AStashedClipThatIsStoredGoesOnWhereItWas) {
@@ -145,7 +145,7 @@ TEST_F(OneClip, AClipWhoseDecodingFailsKeepsItsLatents) {
 /// with nothing to do for it when the state is that far.
 TEST_F(OneClip, ThatALostRankLeftInAnyStageGoesOnInPools) {
   const std::string frames = frames_from(Stage::text);
-  const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution()));
+  const std::string hash = fingerprint(jobs_[0], recipe_of(models_.id(), models_.execution(), false));
   const std::int64_t boundary = high_noise_steps(jobs_[0]);
   for (const StoredState& state : states_of_clip()) {
     const std::int64_t step = state.state.step;

@@ -12,7 +12,7 @@ inline const ModelParts& published_model() {
   static const ModelParts parts = [] {
     const test::TempFolder folder;
     write_random_model(folder.path() / "a14b", {.size = preset("a14b"), .described = true});
-    return read_model(folder.path() / "a14b", Precision::exact);
+    return read_model({folder.path() / "a14b"}, Precision::exact);
   }();
   return parts;
 }

@@ -196,8 +196,9 @@ TEST(Ranks, AFailingClipLeavesTheOthersTheirVideos) {
   const TempFolder folder;
   write_file(folder / "list.yaml",
              "defaults: {size: 32x32, frames: 5, steps: 2}\nprompts:\n  - {prompt: a, name: a}\n"
-             "  - {prompt: b, name: b, guidance: 1.0e+38}\n  - {prompt: c, name: c}\n");
-  const ProgramResult outcome = render(folder, 2);
+             "  - {prompt: b" +
+                 too_many_words() + ", name: b}\n  - {prompt: c, name: c}\n");
+  const ProgramResult outcome = render(folder, 2, {"--model", model_of_shorter_texts(folder.path())});
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.err.find("job b"), std::string::npos) << outcome.err;
   EXPECT_EQ(of_sidecars(folder.path(), "job").size(), 2u);

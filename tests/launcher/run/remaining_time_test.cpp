@@ -50,6 +50,25 @@ TEST(PredictedWork, LeavesOfAClipWhatThePlannerPredictsForTheStagesAndStepsToCom
   EXPECT_DOUBLE_EQ(work.unit(1, {"1", Stage::decode}), 4);
 }
 
+TEST(PredictedWork, AStepOfAnExpertThatIsNotGuidedTakesHalfAsLong) {
+  std::vector<Job> jobs = clips(1);
+  jobs[0].guidance.low = {};
+  const double high = 26 * 2, low = 14;  // steps at shift 12, a second a forward
+  const PredictedWork work(jobs, [&](const Job&, Stage stage) {
+    return stage == Stage::high ? high : stage == Stage::low ? low : 0;
+  });
+  const auto expect_left = [&](Stage stage, std::int64_t step, double of_high, double of_low) {
+    const SecondsByStage left = work.left(0, {"0", stage, step, 40});
+    EXPECT_NEAR(left[static_cast<std::size_t>(Stage::high)], of_high, 1e-9) << step;
+    EXPECT_NEAR(left[static_cast<std::size_t>(Stage::low)], of_low, 1e-9) << step;
+  };
+  expect_left(Stage::high, 10, 32, 14);
+  expect_left(Stage::low, 26, 0, 14);
+  expect_left(Stage::low, 39, 0, 1);
+  EXPECT_DOUBLE_EQ(work.unit(0, {"0", Stage::high, 3, 40}), 2);
+  EXPECT_DOUBLE_EQ(work.unit(0, {"0", Stage::low, 30, 40}), 1);
+}
+
 TEST(RemainingTime, BeforeAnythingIsDoneItIsThePrediction) {
   EXPECT_DOUBLE_EQ(time_of(6, 1).seconds_left(0), 6 * 45);
   EXPECT_DOUBLE_EQ(time_of(6, 3).seconds_left(0), 2 * 45);

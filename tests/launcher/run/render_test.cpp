@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/video/video_writer.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 #include "tests/launcher/program.hpp"
 #include "tests/text.hpp"
 
@@ -165,8 +165,8 @@ TEST(Render, RandomSeedsAreDrawnOnce) {
 
 TEST(Render, AFailingClipDoesNotStopTheOthers) {
   const TempFolder folder;
-  write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too much, name: too-much, guidance: 1e300}\n");
-  const ProgramResult outcome = render(folder);
+  write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too" + too_many_words() + ", name: too-much}\n");
+  const ProgramResult outcome = render(folder, {"--model", model_of_shorter_texts(folder.path())});
   EXPECT_EQ(outcome.code, 1) << outcome.err;
   const std::vector<Json> said = json_lines_of(outcome.out);
   EXPECT_EQ(said.back().at("summary").at("done"), 1);
@@ -191,7 +191,7 @@ TEST(Render, WithoutAModelTheOneThatComesWithWanfarmIsTaken) {
       run(folder.path(), {"render", "list.yaml", "--codec", have_ffmpeg() ? "ffv1" : "y4m", "--json"});
   ASSERT_EQ(outcome.code, 0) << outcome.err;
   const Json sidecar = Json::parse(read_file(folder / "renders/clip-1.json"));
-  const ModelFolder shipped = find_model(Path(WF_REPOSITORY) / "models/shapes");
+  const ModelFiles shipped = find_model({Path(WF_REPOSITORY) / "models/shapes"});
   EXPECT_EQ(sidecar.at("recipe").at("model_id"), identity(shipped));
   const auto video = read_video(folder / "renders" / json_lines_of(outcome.out)[0].at("file").get<std::string>());
   std::vector<std::uint8_t> frame(32 * 32 * 3);

@@ -30,7 +30,7 @@ class Records : public ::testing::Test {
                                         .options = options,
                                         .groups = groups,
                                         .nodes = groups.hosts,
-                                        .model = "/m"},
+                                        .model = {"/m"}},
                     [](const Job&, Stage) { return 1.0; });
   }
   void assign(std::size_t clip, int leader) { records->assigned(clip, leader, Stage::text, Stage::write); }

@@ -9,8 +9,9 @@
 #include "models/shapes/world/draw.hpp"
 #include "pipeline/model/vae.hpp"
 #include "pipeline/weights/checkpoint.hpp"
-#include "pipeline/weights/model_folder.hpp"
+#include "pipeline/weights/model_files.hpp"
 #include "tests/launcher/program.hpp"
+#include "tests/launcher/run/single_files.hpp"
 #include "tests/shapes_check/report.hpp"
 
 namespace wf::shapes {
@@ -47,12 +48,33 @@ TEST(ShapesModel, TheExamplesShowWhatTheyAskForInF32) { expect_all_right(seen_in
 
 TEST(ShapesModel, TheExamplesShowWhatTheyAskForInBf16) { expect_all_right(seen_in_examples({"--precision", "exact"})); }
 
+std::vector<std::string> flags_of(const ModelSource& source) {
+  return {"--model",  source.from,    "--high-model", source.high,   "--low-model",
+          source.low, "--text-model", source.text,    "--vae-model", source.vae};
+}
+
+TEST(ShapesModel, AsSingleFilesTheExamplesShowWhatTheyAskFor) {
+  for (const auto form : {test::SingleForm::fp16, test::SingleForm::fp8_scaled}) {
+    const TempFolder folder;
+    const ModelSource source = test::write_single_files(repository / "models/shapes", folder / "files", form);
+    expect_all_right(seen_in_examples(flags_of(source)));
+  }
+}
+
+TEST(ShapesModel, AsADiffusersFolderTheExamplesShowWhatTheyAskFor) {
+  const TempFolder folder;
+  const ProgramResult converted =
+      run(folder.path(), {"convert", repository / "models/shapes", "diffusers", "--layout", "diffusers"});
+  ASSERT_EQ(converted.code, 0) << converted.err;
+  expect_all_right(seen_in_examples({"--model", folder / "diffusers"}));
+}
+
 // The mean over clips of other scenes than training saw.
 TEST(ShapesModel, ItsVaeKeepsClipsTo30Decibels) {
   const c10::InferenceMode guard;
-  const Checkpoint checkpoint(find_model(repository / "models/shapes").vae);
-  const VaeWeights decoder = load_vae(checkpoint, at::kFloat, at::kCPU);
-  const VaeEncoderWeights encoder = load_vae_encoder(checkpoint, at::kFloat, at::kCPU);
+  const NetworkWeights files(Network::vae, find_model({repository / "models/shapes"}).vae);
+  const VaeWeights decoder = load_vae(files, at::kFloat, at::kCPU);
+  const VaeEncoderWeights encoder = load_vae_encoder(files, at::kFloat, at::kCPU);
   double sum = 0;
   int clips = 0;
   for (std::uint64_t seed = 0; clips < 24; ++seed) {

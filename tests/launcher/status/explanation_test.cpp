@@ -32,7 +32,7 @@ TEST_F(Explanation, OfAFailedClipTellsItsAttemptsTheCauseAndWhatToDo) {
   EXPECT_EQ(of(3), R"(0004-kite: failed
 prompt    A red kite over a green field
 clip      832x480, 81 frames at 16 per second, 40 steps, seed 42
-          guidance 4 high, 3 low; unipc, shift 12; number 4 in its list
+          guidance high 4, low 3; unipc, shift 12; number 4 in its list
 
 Sun 29 Nov 2026
 14:03:40  given to rank 1 (n1), text to write, attempt 1

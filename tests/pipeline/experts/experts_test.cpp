@@ -62,6 +62,32 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
 }
 
+/// The high-noise expert out of a file in 8 bits.
+DitWeights expert_in_8_bits(WeightForm form) {
+  const Path file = golden_folder() / "variants/single/high_fp8_rows.safetensors";
+  return load_dit({Network::expert, file}, read_dit_config(golden_model() / "high_noise_model/config.json"),
+                  Precision::reference, test::device(), form);
+}
+
+TEST(SwappedExperts, In8BitsStaySoOnTheHostAndAreWidenedOnTheDevice) {
+  Experts experts(Residency::exchanged, test::device(), [](Expert which, NodeReader*, const WeightPeer*) {
+    return which == Expert::high ? expert_in_8_bits(WeightForm::as_stored) : tiny_dit("low", Precision::reference);
+  });
+  DitWeights wanted = expert_in_8_bits(WeightForm::as_computed);
+  const auto expect_wide = [&](DitWeights ours) {
+    std::vector<at::Tensor> tensors;
+    for_each_tensor(wanted, [&](at::Tensor& tensor) { tensors.push_back(tensor); });
+    std::size_t i = 0;
+    for_each_tensor(ours, [&](at::Tensor& tensor) { EXPECT_TRUE(at::equal(tensor, tensors.at(i++))); });
+  };
+  expect_wide(experts.use(Expert::high));
+  experts.use(Expert::low);
+  expect_wide(experts.use(Expert::high));
+  EXPECT_EQ(experts.traffic().bytes,
+            dit_weight_bytes(wanted.config, wanted.text_dim, Precision::reference, WeightForm::fp8))
+      << "8 bits travel";
+}
+
 TEST(SwappedExperts, DoNotMoveWhenTheSameOneIsUsedAgain) {
   Loads loads;
   Experts experts(Residency::exchanged, test::device(), loads.load());

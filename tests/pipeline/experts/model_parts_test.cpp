@@ -9,7 +9,7 @@ namespace wf {
 namespace {
 
 const ModelParts& parts() {
-  static const ModelParts read = read_model(golden_model(), Precision::reference);
+  static const ModelParts read = read_model({golden_model()}, Precision::reference);
   return read;
 }
 
@@ -91,8 +91,18 @@ TEST(BytesNeeded, ABatchOfTwoTakesMoreThanTwoForwards) {
   EXPECT_EQ(needed(batched, Stage::decode), needed(two, Stage::decode));
 }
 
+TEST(BytesNeeded, AnExpertThatIsNotGuidedIsNotBatched) {
+  const Execution two = on_one_gpu();
+  Execution batched = two;
+  batched.guidance = GuidanceMode::batched;
+  Job job = small;
+  job.guidance = {4.0, {}};
+  EXPECT_GT(needed(batched, Stage::high, job), needed(two, Stage::high, job));
+  EXPECT_EQ(needed(batched, Stage::low, job), needed(two, Stage::low, job));
+}
+
 TEST(BytesNeeded, AreFewerInBf16) {
-  const ModelParts exact = read_model(golden_model(), Precision::exact);
+  const ModelParts exact = read_model({golden_model()}, Precision::exact);
   Execution execution = on_one_gpu();
   execution.precision = Precision::exact;
   EXPECT_LT(bytes_needed(exact, execution, Stage::high, small), needed(on_one_gpu(), Stage::high));

@@ -67,7 +67,7 @@ TEST(Dit, BlockWithHeadsOf128EqualsTheOfficialOne) {
     if (name.starts_with("weights.")) tensors[name.substr(8)] = golden[name];
   const TemporaryCheckpoint file(tensors);
   const DitConfig config{.dim = 128, .ffn_dim = 160, .num_heads = 1, .num_layers = 1, .text_len = 32};
-  const DitWeights weights = load_dit(Checkpoint(file.file()), config, Precision::reference, test::device());
+  const DitWeights weights = load_dit({Network::expert, file.file()}, config, Precision::reference, test::device());
   expect_close("head128 t640", forward(weights, golden.input("x"), 640, golden.input("context")), golden["out"],
                test::network_tolerance);
 }

@@ -14,7 +14,7 @@ constexpr std::int64_t golden_timesteps[] = {999, 876, 437};
 /// The expert "high" or "low" of the golden checkpoint.
 inline DitWeights tiny_dit(const std::string& expert, Precision precision) {
   const Path folder = golden_model() / (expert + "_noise_model");
-  return load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), precision, test::device());
+  return load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), precision, test::device());
 }
 
 /// One forward of batch 1 of x [16, t, h, w] and text [n, text_dim]. Collective over `ranks`, if any.
@@ -22,7 +22,9 @@ inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::i
                           const Attention& attention = math_attention(), const SequenceGroup* ranks = nullptr) {
   const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), weights.device());
   const TextContext context = embed_text(weights, {text});
-  return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {t}), context, rope, attention, ranks).squeeze(0);
+  return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {static_cast<double>(t)}), context, rope, attention,
+                     ranks)
+      .squeeze(0);
 }
 
 /// Expects our bf16 results with this attention to be at most 1.2 times as far from the official f32 results as the

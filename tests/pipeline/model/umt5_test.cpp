@@ -28,7 +28,8 @@ at::Tensor golden_text(int prompt, const std::string& precision) {
 }
 
 Umt5Weights golden_weights(Precision precision) {
-  return load_umt5(Checkpoint(golden_model() / "models_t5_umt5-xxl-enc-bf16.pth"), precision, test::device());
+  return load_umt5({Network::text_encoder, golden_model() / "models_t5_umt5-xxl-enc-bf16.pth"}, precision,
+                   test::device());
 }
 
 Shapes small_shapes() {
@@ -47,7 +48,7 @@ Shapes small_shapes() {
 std::string load_error(const std::map<std::string, at::Tensor>& tensors) {
   const TemporaryCheckpoint checkpoint(tensors);
   try {
-    load_umt5(Checkpoint(checkpoint.file()), Precision::reference, at::kCPU);
+    load_umt5({Network::text_encoder, checkpoint.file()}, Precision::reference, at::kCPU);
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Error::environment);
     EXPECT_NE(std::string(error.what()).find(checkpoint.file().string()), std::string::npos) << error.what();
@@ -78,7 +79,8 @@ TEST(Umt5, InBf16IsAsNearToF32AsTheOfficialEncoder) {
 TEST(Umt5, EqualsTheOfficialEncoderOnFormulaWeights) {
   const c10::InferenceMode inference;
   const TemporaryCheckpoint checkpoint(sine_fill(small_shapes()));
-  const Umt5Weights weights = load_umt5(Checkpoint(checkpoint.file()), Precision::reference, test::device());
+  const Umt5Weights weights =
+      load_umt5({Network::text_encoder, checkpoint.file()}, Precision::reference, test::device());
   expect_sample(umt5_encode(weights, {5, 6, 7, 8, 9, 10, 1}), {0.340948,
                                                                399.105112,
                                                                {{0, -0.875803},
@@ -119,15 +121,15 @@ TEST(Umt5, RefusesATokenOutsideOfTheVocabulary) {
 
 TEST(Umt5OnCpu, TakesTheMemoryPredictedFromShapesAlone) {
   const c10::InferenceMode inference;
-  const Checkpoint checkpoint(golden_model() / "models_t5_umt5-xxl-enc-bf16.pth");
+  const NetworkWeights files(Network::text_encoder, golden_model() / "models_t5_umt5-xxl-enc-bf16.pth");
   for (const Precision precision : {Precision::reference, Precision::exact})
     for (const std::int64_t tokens : {1, 50, 400}) {
       const std::int64_t used = peak_bytes([&] {
-        const Umt5Weights weights = load_umt5(checkpoint, precision, at::kCPU);
+        const Umt5Weights weights = load_umt5(files, precision, at::kCPU);
         umt5_encode(weights, std::vector<std::int64_t>(static_cast<std::size_t>(tokens), 7));
       });
       const auto predicted =
-          static_cast<std::int64_t>(umt5_bytes_needed(load_umt5(checkpoint, precision, at::kMeta), tokens));
+          static_cast<std::int64_t>(umt5_bytes_needed(load_umt5(files, precision, at::kMeta), tokens));
       std::printf("  %3d tokens: %8.3f MB used, %8.3f predicted\n", static_cast<int>(tokens),
                   1e-6 * static_cast<double>(used), 1e-6 * static_cast<double>(predicted));
       EXPECT_LE(used, predicted + predicted / 20 + 65536);  // oneDNN packs weights

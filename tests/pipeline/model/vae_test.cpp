@@ -20,11 +20,11 @@ at::Tensor golden(const std::string& name) { return Golden("vae.safetensors")[na
 at::Tensor input(const std::string& name) { return Golden("vae.safetensors").input(name); }
 
 VaeWeights golden_weights(at::ScalarType dtype = at::kFloat, at::Device device = test::device()) {
-  return load_vae(Checkpoint(golden_model() / "Wan2.1_VAE.pth"), dtype, device);
+  return load_vae({Network::vae, golden_model() / "Wan2.1_VAE.pth"}, dtype, device);
 }
 
 VaeEncoderWeights golden_encoder() {
-  return load_vae_encoder(Checkpoint(golden_model() / "Wan2.1_VAE.pth"), at::kFloat, test::device());
+  return load_vae_encoder({Network::vae, golden_model() / "Wan2.1_VAE.pth"}, at::kFloat, test::device());
 }
 
 at::Tensor decode(const VaeWeights& weights, const at::Tensor& latents, std::int64_t frames_per_chunk = 1) {
@@ -99,12 +99,12 @@ class VaeShapes {
 
 VaeWeights formula_weights() {
   const TemporaryCheckpoint checkpoint(sine_fill(VaeShapes(12).get()));
-  return load_vae(Checkpoint(checkpoint.file()), at::kFloat, test::device());
+  return load_vae({Network::vae, checkpoint.file()}, at::kFloat, test::device());
 }
 
 VaeEncoderWeights formula_encoder() {
   const TemporaryCheckpoint checkpoint(sine_fill(VaeShapes(12).get()));
-  return load_vae_encoder(Checkpoint(checkpoint.file()), at::kFloat, test::device());
+  return load_vae_encoder({Network::vae, checkpoint.file()}, at::kFloat, test::device());
 }
 
 TEST(Vae, DecodesAsTheOfficialDecoder) {
@@ -220,7 +220,7 @@ TEST(Vae, NamesTheTensorThatIsMissingOrWrongOrUnknown) {
     if (replacement.defined()) tensors[name] = replacement;
     const TemporaryCheckpoint checkpoint(tensors);
     try {
-      load_vae(Checkpoint(checkpoint.file()), at::kFloat, at::kCPU);
+      load_vae({Network::vae, checkpoint.file()}, at::kFloat, at::kCPU);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), Error::environment);
       EXPECT_NE(std::string(error.what()).find(checkpoint.file().string()), std::string::npos) << error.what();
@@ -241,9 +241,10 @@ TEST(Vae, NamesTheTensorThatIsMissingOrWrongOrUnknown) {
 
 TEST(Vae, LoadingOneHalfReadsNoDataOfTheOther) {
   const Path file = golden_model() / "Wan2.1_VAE.pth";
-  const Checkpoint for_decoder(file), for_encoder(file);
-  load_vae(for_decoder, at::kFloat, at::kCPU);
-  load_vae_encoder(for_encoder, at::kFloat, at::kCPU);
+  const NetworkWeights decoder(Network::vae, file), encoder(Network::vae, file);
+  load_vae(decoder, at::kFloat, at::kCPU);
+  load_vae_encoder(encoder, at::kFloat, at::kCPU);
+  const Checkpoint &for_decoder = decoder.files(), &for_encoder = encoder.files();
   EXPECT_GT(for_decoder.bytes_read(), 0u);
   EXPECT_GT(for_encoder.bytes_read(), 0u);
   EXPECT_EQ(for_decoder.bytes_read() + for_encoder.bytes_read(), for_decoder.bytes());

@@ -52,6 +52,15 @@ TEST(ClipState, IsNoLargerThanItsTensorsAndASmallHeader) {
   EXPECT_EQ(packed.capacity(), packed.size());
 }
 
+TEST(ClipState, AClipWithoutGuidanceHasNoNegativeText) {
+  Clip clip = half_done(), back = half_done();
+  clip.text.negative = {};
+  unpack(pack(clip), back, test::device());
+  EXPECT_TRUE(at::equal(back.text.prompt.text, clip.text.prompt.text));
+  EXPECT_FALSE(back.text.negative.text.defined());
+  EXPECT_TRUE(at::equal(back.state.x, clip.state.x));
+}
+
 TEST(ClipState, ATensorWithoutElementsKeepsItsShape) {
   Clip clip, back;
   clip.text.prompt.text = at::empty({0, 64});

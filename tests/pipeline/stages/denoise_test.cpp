@@ -1,8 +1,12 @@
-// tests/pipeline/stages/denoise_test.cpp: denoising stopped, stored and continued anywhere gives the same bits.
+// tests/pipeline/stages/denoise_test.cpp: denoising stopped, stored and continued anywhere gives the same bits;
+// forwards with and without guidance.
 #include "pipeline/stages/denoise.hpp"
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <c10/core/InferenceMode.h>
+
+#include <memory>
+#include <utility>
 
 #include "base/error.hpp"
 #include "pipeline/kernels/attention.hpp"
@@ -16,19 +20,21 @@ namespace {
 
 using test::TempFolder;
 
-/// A clip of six steps that both golden experts denoise, in as many calls as a test wants.
+/// A clip of few steps that both golden experts denoise, in as many calls as a test wants.
 class ShortClip {
  public:
-  explicit ShortClip(SolverKind solver, GuidanceMode mode = GuidanceMode::two)
-      : schedule_(make_schedule(solver, 6, 5.0)) {
+  explicit ShortClip(SolverKind solver, GuidanceMode mode = GuidanceMode::two, const Guidance& guidance = {},
+                     int steps = 6)
+      : schedule_(make_schedule(solver, steps, 5.0)), guidance_(guidance) {
     for (const char* name : {"high", "low"}) {
       const Path folder = golden_model() / (std::string(name) + "_noise_model");
-      experts_.push_back(
-          load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, test::device()));
+      experts_.push_back(load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"),
+                                  Precision::reference, test::device()));
     }
     const Golden texts("text.safetensors");
-    text_ = {{texts.input("0.f32")}, {texts.input("4.f32")}};
-    execution_.attention = math_attention();
+    text_.prompt = {texts.input("0.f32")};
+    if (guidance.any()) text_.negative = {texts.input("4.f32")};
+    execution_.attention = counting(math_attention(), samples_);
     execution_.guidance = mode;
     Job job;
     job.seed = 5, job.width = 64, job.height = 48, job.frames = 5;
@@ -37,15 +43,31 @@ class ShortClip {
 
   const Denoising& noise() const { return noise_; }
   std::int64_t steps() const { return schedule_.steps(); }
+  std::int64_t high_steps() const { return high_noise_steps(schedule_); }
+  /// Samples that went through an expert since the last call: a forward of batch 2 counts twice.
+  std::int64_t samples() const {
+    return std::exchange(*samples_, 0) / static_cast<std::int64_t>(experts_[0].blocks.size());
+  }
 
   Denoising go_on(Denoising state, std::int64_t until) const {
     const std::int64_t boundary = high_noise_steps(schedule_);
-    state = denoise(std::move(state), schedule_, std::min(until, boundary), text_, 4.0, experts_[0], execution_);
-    return denoise(std::move(state), schedule_, until, text_, 3.0, experts_[1], execution_);
+    state =
+        denoise(std::move(state), schedule_, std::min(until, boundary), text_, guidance_.high, experts_[0], execution_);
+    return denoise(std::move(state), schedule_, until, text_, guidance_.low, experts_[1], execution_);
   }
 
  private:
+  /// An attention that adds the batch of each call to `samples`.
+  static Attention counting(Attention attention, std::shared_ptr<std::int64_t> samples) {
+    return [=](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
+      *samples += q.size(0);
+      return attention(q, k, v, with_lse);
+    };
+  }
+
   Schedule schedule_;
+  Guidance guidance_;
+  std::shared_ptr<std::int64_t> samples_ = std::make_shared<std::int64_t>(0);
   std::vector<DitWeights> experts_;
   TextPair text_;
   Execution execution_;
@@ -53,8 +75,9 @@ class ShortClip {
 };
 
 class EverySolver : public testing::TestWithParam<SolverKind> {};
-INSTANTIATE_TEST_SUITE_P(Solvers, EverySolver, testing::Values(SolverKind::unipc, SolverKind::dpmpp),
-                         [](const auto& solver) { return solver.param == SolverKind::unipc ? "unipc" : "dpmpp"; });
+INSTANTIATE_TEST_SUITE_P(Solvers, EverySolver, testing::ValuesIn(all_solvers), [](const auto& solver) {
+  return solver.param == SolverKind::dpmpp ? "dpmpp" : std::string(to_string(solver.param));
+});
 
 TEST_P(EverySolver, StoredAtAnyStepAndContinuedGivesTheSameBits) {
   const c10::InferenceMode guard;
@@ -74,8 +97,8 @@ TEST(Denoise, AGateStopsBetweenSteps) {
   const c10::InferenceMode guard;
   Denoising state{at::zeros({16, 1, 4, 4}, test::device()), {}, 0};
   const Path folder = golden_model() / "low_noise_model";
-  const DitWeights expert =
-      load_dit(Checkpoint(folder), read_dit_config(folder / "config.json"), Precision::reference, test::device());
+  const DitWeights expert = load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"),
+                                     Precision::reference, test::device());
   const Golden texts("text.safetensors");
   const TextPair text{{texts.input("0.f32")}, {texts.input("4.f32")}};
   const Execution execution{.attention = math_attention()};
@@ -88,6 +111,27 @@ TEST(Denoise, BatchedGuidanceAgreesWithTwoForwards) {
   const c10::InferenceMode guard;
   const ShortClip two(SolverKind::unipc, GuidanceMode::two), batched(SolverKind::unipc, GuidanceMode::batched);
   expect_close("batched", batched.go_on(batched.noise(), 6).x, two.go_on(two.noise(), 6).x, test::network_tolerance);
+}
+
+TEST(Denoise, AnExpertThatIsNotGuidedDoesOneForwardAStep) {
+  const c10::InferenceMode guard;
+  for (const GuidanceMode mode : {GuidanceMode::two, GuidanceMode::batched}) {
+    for (const Guidance& guidance : {Guidance{4, 3}, Guidance{4, {}}, Guidance{{}, 3}, Guidance{{}, {}}}) {
+      const ShortClip clip(SolverKind::euler, mode, guidance, /*steps=*/5);
+      const std::int64_t high = clip.high_steps(), low = clip.steps() - high;
+      ASSERT_TRUE(high > 0 && low > 0 && high != low);
+      clip.go_on(clip.noise(), clip.steps());
+      EXPECT_EQ(clip.samples(), high * (guidance.high ? 2 : 1) + low * (guidance.low ? 2 : 1))
+          << to_string(mode) << ", " << to_string(guidance);
+    }
+  }
+}
+
+TEST(Denoise, WithoutGuidanceTheVelocityIsTheConditionalOne) {
+  const c10::InferenceMode guard;
+  const ShortClip none(SolverKind::euler, GuidanceMode::two, {{}, {}}),
+      one(SolverKind::euler, GuidanceMode::two, {1, 1});
+  expect_close("without guidance", none.go_on(none.noise(), 6).x, one.go_on(one.noise(), 6).x, test::network_tolerance);
 }
 
 TEST(Denoise, LatentsWithNaNAreAnError) {

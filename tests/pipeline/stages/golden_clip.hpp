@@ -2,6 +2,7 @@
 // jobs, and how a test renders them.
 #pragma once
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,11 +22,30 @@ inline Execution golden_execution() {
   return execution;
 }
 
-/// The entry of a golden run in pipeline.json.
-inline nlohmann::json golden_run(const std::string& name) {
-  for (const nlohmann::json& run : nlohmann::json::parse(std::ifstream(golden_folder() / "pipeline.json")))
+/// The entry of this name in a golden file.
+inline nlohmann::json golden_entry(const std::string& file, const std::string& name) {
+  for (const nlohmann::json& run : nlohmann::json::parse(std::ifstream(golden_folder() / file)))
     if (run.at("name") == name) return run;
   throw std::runtime_error("no golden run " + name);
+}
+
+/// The entry of a golden run in pipeline.json.
+inline nlohmann::json golden_run(const std::string& name) { return golden_entry("pipeline.json", name); }
+
+/// The entry of a variant of a golden run, in the form of pipeline.json.
+inline nlohmann::json golden_variant(const std::string& name) {
+  const nlohmann::json variant = golden_entry("variants/variants.json", name);
+  nlohmann::json run = golden_run(variant.at("job"));
+  for (const char* key : {"name", "solver", "steps", "shift"})
+    if (variant.contains(key)) run[key] = variant[key];
+  const nlohmann::json& guidance = variant.at("guidance");
+  run["guidance_high"] = guidance.is_null() ? guidance : guidance.at("high");
+  run["guidance_low"] = guidance.is_null() ? guidance : guidance.at("low");
+  return run;
+}
+
+inline std::optional<double> scale_of(const nlohmann::json& scale) {
+  return scale.is_null() ? std::nullopt : std::optional(scale.get<double>());
 }
 
 /// The job of such an entry.
@@ -37,8 +57,9 @@ inline Job job_of(const nlohmann::json& run) {
   job.width = run.at("width"), job.height = run.at("height"), job.frames = run.at("frames"),
   job.steps = run.at("steps");
   job.shift = run.at("shift");
-  job.solver = run.at("solver") == "unipc" ? SolverKind::unipc : SolverKind::dpmpp;
-  job.guidance = {run.at("guidance_high"), run.at("guidance_low")};
+  job.solver =
+      *std::ranges::find(all_solvers, run.at("solver").get<std::string>(), [](SolverKind s) { return to_string(s); });
+  job.guidance = {scale_of(run.at("guidance_high")), scale_of(run.at("guidance_low"))};
   job.seed = run.at("seed");
   return job;
 }

@@ -30,7 +30,8 @@ void expect_same(const DitWeights& together, const DitWeights& alone) {
 TEST(LoadAhead, GivesTheSamePartsInEveryResidency) {
   for (const Residency residency : {Residency::both, Residency::exchanged, Residency::one}) {
     NodeReader node(MPI_COMM_WORLD, test::everyone());
-    Models together(golden_model(), execution_with(residency)), alone(golden_model(), execution_with(Residency::both));
+    const ModelSource tiny{golden_model()};
+    Models together(tiny, execution_with(residency)), alone(tiny, execution_with(Residency::both));
     for (const Part part : {Part::vae, Part::text_encoder, Part::low_expert, Part::high_expert})
       together.load_ahead(part, node);
     for (const Expert which : {Expert::high, Expert::low}) expect_same(together.expert(which), alone.expert(which));
@@ -46,7 +47,7 @@ TEST(LoadAhead, LeavesNothingOfAPartToBeReadLater) {
   if (test_world().rank() == 0) std::filesystem::copy(golden_model(), folder, std::filesystem::copy_options::recursive);
   test::of_all_ranks(0);
   NodeReader node(MPI_COMM_WORLD, test::everyone());
-  Models models(folder, execution_with(Residency::exchanged));
+  Models models(ModelSource{folder}, execution_with(Residency::exchanged));
   for (const Part part : {Part::vae, Part::low_expert, Part::high_expert}) models.load_ahead(part, node);
   test::of_all_ranks(0);
   if (test_world().rank() == 0) std::filesystem::remove_all(folder);
@@ -64,7 +65,7 @@ TEST(LoadAhead, AFailureOfOneRankIsThrownOnAllAndNamesTheRank) {
   std::filesystem::copy(golden_model(), folder, std::filesystem::copy_options::recursive);
   NodeReader node(MPI_COMM_WORLD, test::everyone());
   const int last = test_world().size() - 1;
-  Models models(test_world().rank() == last ? folder : golden_model(), Execution());
+  Models models(ModelSource{test_world().rank() == last ? folder : golden_model()}, Execution());
   std::filesystem::remove(folder / "Wan2.1_VAE.pth");
   try {
     models.load_ahead(Part::vae, node);

@@ -47,7 +47,7 @@ class CopiedModel {
 /// The text of the error that opening the model throws, which must be of the kind environment; "accepted" if none.
 std::string refusal(const CopiedModel& model) {
   try {
-    Models(model.path(), {});
+    Models(ModelSource{model.path()}, {});
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), Error::environment);
     return error.what();
@@ -94,7 +94,7 @@ TEST(Models, ATextLongerThanTheExpertsAcceptIsAnInputError) {
   const CopiedModel model;
   for (const std::string expert : {"high_noise_model", "low_noise_model"})
     model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
-  Models models(model.path(), {});
+  Models models(ModelSource{model.path()}, {});
   EXPECT_EQ(models.embed("rain").text.size(0), 3);
   try {
     models.embed("Two anthropomorphic cats in comfy boxing gear and bright gloves");
@@ -131,7 +131,7 @@ TEST(EmbeddingCache, ComputesATextOnceAndDropsTheLeastRecentlyUsed) {
 TEST(Models, EmbedAheadComputesTheEmbeddingsOfEmbed) {
   Execution dropping;
   dropping.keep_text_encoder = false;
-  Models ahead(golden_model(), dropping), one_by_one(golden_model(), Execution());
+  Models ahead(ModelSource{golden_model()}, dropping), one_by_one(ModelSource{golden_model()}, Execution());
   ahead.embed_ahead({"rain", "snow", "rain"});
   for (const std::string text : {"rain", "snow"}) {
     EXPECT_TRUE(ahead.is_embedded(text));
@@ -145,7 +145,7 @@ TEST(Models, EmbedAheadSkipsATextThatIsTooLong) {
   for (const std::string expert : {"high_noise_model", "low_noise_model"})
     model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
   const std::string long_text = "Two anthropomorphic cats in comfy boxing gear and bright gloves";
-  Models models(model.path(), {});
+  Models models(ModelSource{model.path()}, {});
   models.embed_ahead({long_text, "rain"});
   EXPECT_FALSE(models.is_embedded(long_text));
   EXPECT_TRUE(models.is_embedded("rain"));
@@ -156,7 +156,7 @@ TEST(Models, NaNFromTheVaeIsAnErrorAndNotABlackVideo) {
   const CopiedModel model;
   model.change("Wan2.1_VAE", "decoder.conv1.weight",
                [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::quiet_NaN()); });
-  Models models(model.path(), {});
+  Models models(ModelSource{model.path()}, {});
   EXPECT_THROW(decode({at::zeros({16, 1, 2, 2})}, models.vae(), [](const Frames&) {}), Error);
 }
 
@@ -164,12 +164,12 @@ TEST(Models, AnInfiniteEmbeddingIsAnErrorOfTheTextStage) {
   const CopiedModel model;
   model.change("models_t5_umt5-xxl-enc-bf16", "norm.weight",
                [](const at::Tensor& weight) { return at::full_like(weight, std::numeric_limits<float>::infinity()); });
-  Models models(model.path(), {});
+  Models models(ModelSource{model.path()}, {});
   EXPECT_THROW(models.embed("rain"), Error);
 }
 
 TEST(Models, AnExpertThatCannotBeCopiedFromAPeerIsReadFromItsFiles) {
-  const at::Tensor wanted = Models(golden_model(), {}).expert(Expert::low).text_in.weight.clone();
+  const at::Tensor wanted = Models(ModelSource{golden_model()}, {}).expert(Expert::low).text_in.weight.clone();
   const auto memory = std::make_shared<const int>(0);
   const std::map<std::string, std::function<WeightLease()>> reasons{
       {"the peer does not have it", [] { return WeightLease{}; }},
@@ -178,7 +178,7 @@ TEST(Models, AnExpertThatCannotBeCopiedFromAPeerIsReadFromItsFiles) {
          return WeightLease{{1, 2, 3}, memory};
        }}};
   for (const auto& [reason, request] : reasons) {
-    Models models(golden_model(), {});
+    Models models(ModelSource{golden_model()}, {});
     EXPECT_TRUE(at::equal(models.expert(Expert::low, WeightPeer{1, request}).text_in.weight, wanted)) << reason;
     EXPECT_EQ(memory.use_count(), 1) << "the lease has been returned";
   }

@@ -26,7 +26,7 @@ TEST(Preview, BeforeTheFirstStepIsTheNoiseAndAfterTheLastOneTheClip) {
 /// A velocity that always points to the same clean clip is predicted without error from the first step on.
 TEST(Preview, IsTheCleanClipWhereTheExpertForeseesIt) {
   const at::Tensor clean = sample(), noise = at::ones_like(clean);
-  for (const SolverKind solver : {SolverKind::unipc, SolverKind::dpmpp}) {
+  for (const SolverKind solver : all_solvers) {
     const Schedule schedule = make_schedule(solver, 8, 12);
     Denoising state{clean + schedule.sigmas[0] * (noise - clean), {}, 0};
     for (; state.step < high_noise_steps(schedule); ++state.step)

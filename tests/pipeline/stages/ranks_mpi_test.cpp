@@ -55,13 +55,16 @@ TEST(Ranks, AnExactForwardOverACutSequenceIsNotFartherFromF32ThanTheOfficialBf16
 }
 
 /// The sample after the last step, which the leader has as the clip's latents and the other ranks in their state.
-at::Tensor denoised(const std::string& run, const Execution& execution) {
-  Models models(golden_model(), execution);
+at::Tensor denoised(const Job& job, const Execution& execution) {
+  Models models(ModelSource{golden_model()}, execution);
   const test::TempFolder folder;
-  Clip clip = clip_in(folder, job_of(golden_run(run)));
+  Clip clip = clip_in(folder, job);
   clip.files = {};
   for (const Stage stage : {Stage::text, Stage::high, Stage::low}) advance(clip, stage, models);
   return clip.latents.x.defined() ? clip.latents.x : clip.state.x;
+}
+at::Tensor denoised(const std::string& run, const Execution& execution) {
+  return denoised(job_of(golden_run(run)), execution);
 }
 
 at::Tensor golden_sample(const std::string& run) {
@@ -103,6 +106,24 @@ TEST_P(GoldenRunOnRanks, InBf16AreAsNearToTheOfficialF32AsThoseOfOneRank) {
   for (const auto& [name, execution] : all_sharings(exact_execution()))
     expect_within(GetParam() + " bf16, " + name, relative_distance(denoised(GetParam(), execution), official),
                   1.2 * of_one);
+}
+
+TEST(Ranks, EulerGivesTheLatentsThatWereComputedElsewhere) {
+  const at::Tensor golden = Golden("variants/variants.safetensors")["euler8.latent"];
+  for (const auto& [name, execution] : all_sharings(golden_execution()))
+    expect_close("euler8, " + name, denoised(job_of(golden_variant("euler8")), execution), golden, run_tolerance);
+}
+
+/// A group with two guidance branches computes the conditional one in both, and each branch cuts the sequence in its
+/// own way.
+TEST(Ranks, WithoutGuidanceEveryRankHasTheLatentsOfOneRank) {
+  for (const Guidance& guidance : {Guidance{{}, {}}, Guidance{4.0, {}}, Guidance{{}, 3.0}}) {
+    Job job = job_of(golden_variant("lightning"));
+    job.guidance = guidance;
+    const at::Tensor alone = denoised(job, golden_execution());
+    for (const auto& [name, execution] : all_sharings(golden_execution()))
+      expect_close("guidance " + to_string(guidance) + ", " + name, denoised(job, execution), alone, run_tolerance);
+  }
 }
 
 /// Each rank has the same noise and does the same solver steps.

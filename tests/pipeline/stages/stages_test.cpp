@@ -1,5 +1,5 @@
 // tests/pipeline/stages/stages_test.cpp: whole clips, from the prompt to the frames, against four runs of the official
-// pipeline; stopping and continuing.
+// pipeline and one with Euler; stopping and continuing.
 #include "pipeline/stages/stages.hpp"
 
 #include <ATen/Version.h>
@@ -15,7 +15,7 @@ namespace {
 
 using test::TempFolder;
 
-Models golden_models() { return Models(golden_model(), golden_execution()); }
+Models golden_models() { return Models(ModelSource{golden_model()}, golden_execution()); }
 
 /// Relative L2 distance that the latents of a whole run may have from the official ones.
 constexpr double run_tolerance = 5e-5;
@@ -83,9 +83,42 @@ TEST_P(GoldenRun, StateAtTheBoundaryEqualsTheOfficialOne) {
                golden[GetParam() + ".step" + std::to_string(high_steps - 1) + ".latent"], run_tolerance);
 }
 
-TEST(Stages, AnInterruptedClipContinuesToTheSameBits) {
+TEST(Stages, EulerGivesTheLatentsThatWereComputedElsewhere) {
   Models models = golden_models();
-  const Job job = job_of(golden_run("unipc"));
+  const TempFolder folder;
+  Clip clip = clip_in(folder, job_of(golden_variant("euler8")));
+  render(clip, models);
+  expect_close("euler8 latents", clip.latents.x, Golden("variants/variants.safetensors")["euler8.latent"],
+               run_tolerance);
+}
+
+/// The clip of the golden run "unipc" as a model of few steps would render it.
+Job lightning_job() {
+  Job job = job_of(golden_variant("lightning"));
+  EXPECT_FALSE(job.guidance.any());
+  return job;
+}
+
+TEST(Stages, WithoutGuidanceNoNegativePromptIsEmbedded) {
+  Models models = golden_models();
+  const TempFolder folder;
+  for (const Guidance& guidance : {Guidance{{}, {}}, Guidance{{}, 3.0}}) {
+    Clip clip = clip_in(folder, lightning_job());
+    clip.job.guidance = guidance;
+    advance(clip, Stage::text, models);
+    EXPECT_EQ(models.is_embedded(clip.job.negative_prompt), guidance.any()) << to_string(guidance);
+    EXPECT_EQ(clip.text.negative.text.defined(), guidance.any()) << to_string(guidance);
+  }
+}
+
+class InterruptedClip : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Guidance, InterruptedClip, testing::Values("guided", "unguided"),
+                         [](const auto& guided) { return guided.param; });
+
+TEST_P(InterruptedClip, ContinuesToTheSameBits) {
+  Models models = golden_models();
+  Job job = job_of(golden_run("unipc"));
+  if (GetParam() == "unguided") job.guidance = {{}, {}};
   const TempFolder whole_folder, cut_folder;
   Clip whole = clip_in(whole_folder, job);
   render(whole, models);

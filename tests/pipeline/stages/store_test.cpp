@@ -48,6 +48,16 @@ TEST(Store, EmbeddingsComeBackBitForBit) {
   }
 }
 
+TEST(Store, AClipWithoutGuidanceHasNoNegativeText) {
+  const TempFolder folder;
+  const at::Tensor prompt = at::linspace(-2, 2, 12).view({3, 4});
+  store_state(folder / "a.h5", {some_state(), {{prompt}, {}}}, "f");
+  const auto back = load_state(folder / "a.h5", "f", at::kCPU);
+  ASSERT_TRUE(back);
+  EXPECT_TRUE(at::equal(back->text.prompt.text, prompt));
+  EXPECT_FALSE(back->text.negative.text.defined());
+}
+
 TEST(Store, AStateOfAnOlderVersionHasNoEmbeddings) {
   const TempFolder folder;
   store_state(folder / "a.h5", {some_state()}, "f");

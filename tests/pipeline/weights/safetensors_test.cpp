@@ -28,6 +28,26 @@ TEST(Safetensors, ReadsNamesTypesShapesAndOffsets) {
   EXPECT_EQ(index.at("none").bytes, 0u);
 }
 
+TEST(Safetensors, MetadataIsReadAsTexts) {
+  const auto metadata = [](const std::string& header) {
+    const std::string file = made::safetensors(header, "");
+    return read_metadata(std::as_bytes(std::span(file)), "x.safetensors");
+  };
+  EXPECT_EQ(metadata(R"({"__metadata__":{"format":"pt","config":"{\"a\": 1}"}})"),
+            (std::map<std::string, std::string>{{"config", R"({"a": 1})"}, {"format", "pt"}}));
+  EXPECT_TRUE(metadata("{}").empty());
+  EXPECT_CONTAINS(made::environment_error([&] { metadata(R"({"__metadata__":{"a":7}})"); }),
+                  "__metadata__ has a value that is not a string");
+}
+
+TEST(Safetensors, FilesOfOtherKindsHaveNoMetadata) {
+  const auto metadata = [](const std::string& file, const std::string& name) {
+    return read_metadata(std::as_bytes(std::span(file)), name);
+  };
+  EXPECT_TRUE(metadata(made::zip({{"x", "y"}}), "x.pth").empty());
+  EXPECT_TRUE(metadata(R"({"seed": 1})", "x.random.json").empty());
+}
+
 TEST(Safetensors, KnowsEveryElementType) {
   for (const char* name :
        {"F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U8", "BOOL"}) {
@@ -79,6 +99,8 @@ const BrokenFile broken_files[] = {
     {R"({"a":{"dtype":"U8","shape":[1]}})", 1, "tensor a: has no data_offsets"},
     // wrong values
     {R"({"a":{"dtype":"F33","shape":[1],"data_offsets":[0,1]}})", 1, "tensor a: dtype \"F33\" is not known"},
+    {R"({"a":{"dtype":"F8_E8M0","shape":[1],"data_offsets":[0,1]}})", 1,
+     "tensor a: dtype F8_E8M0 belongs to MXFP8, MXFP4 or NVFP4: this form is not read; use the fp16"},
     {R"({"a":{"dtype":8,"shape":[1],"data_offsets":[0,1]}})", 1, "tensor a: dtype is not a string"},
     {R"({"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}})", 1, "tensor a: shape is not a list"},
     {R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", 1, "shape has an item that is not a whole number"},
@@ -105,9 +127,9 @@ const BrokenFile broken_files[] = {
     {R"({"a":{"dtype":"F32","shape":[0,4611686018427387904,4],"data_offsets":[0,0]}})", 0, "4] overflows"},
     // offsets
     {R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})", 8,
-     "tensor a: data_offsets [0, 9] reach beyond the file's end"},
+     "only 69 of 70 bytes are there; a download that did not finish? Fetch the file again"},
     {R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[9223372036854775806,9223372036854775807]}})", 8,
-     "reach beyond the file's end"},
+     "tensor a: 9223372036854775806 bytes before it belong to no tensor"},
     {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[3,7]}})", 7,
      "tensor b: overlaps another tensor"},
     {R"({"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}})", 4,
@@ -131,7 +153,7 @@ TEST(Safetensors, HeaderOverTheLimitIsRefused) {
 }
 
 TEST(Safetensors, AFileShorterThanTheLengthFieldIsRefused) {
-  for (const std::size_t size : {0u, 1u, 7u})
+  for (const std::size_t size : {1u, 7u})
     EXPECT_CONTAINS(made::environment_error([&] { read(std::string(size, '\0')); }),
                     "ends in the middle of a safetensors header");
 }

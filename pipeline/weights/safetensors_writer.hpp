@@ -1,0 +1,79 @@
+// pipeline/weights/safetensors_writer.hpp: writes .safetensors files tensor by tensor, so that memory holds one of
+// them.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/files.hpp"
+#include "pipeline/weights/tensor_file.hpp"
+
+namespace wf {
+
+/// A tensor that is going to be written.
+struct PlannedTensor {
+  std::string name;
+  DType dtype = DType::f32;
+  std::vector<std::int64_t> shape;
+};
+
+std::uint64_t bytes_of(const PlannedTensor& tensor);
+
+/// The texts in a file's header (__metadata__) by key.
+using Metadata = std::map<std::string, std::string>;
+
+/// One file. Its tensors are known from the start and are written in any order. Names stand in byte order in the
+/// header; the data is ordered by element size, so that every tensor is aligned.
+class SafetensorsWriter {
+ public:
+  /// Creates FILE.part with the header. Throws storage.
+  SafetensorsWriter(const Path& file, const std::vector<PlannedTensor>& tensors, const Metadata& metadata = {});
+  ~SafetensorsWriter();  ///< Removes FILE.part, unless finish() has given it its name.
+  SafetensorsWriter(const SafetensorsWriter&) = delete;
+  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
+
+  /// Writes a tensor, of any device, with the planned dtype and shape. Throws storage.
+  void write(const std::string& name, const at::Tensor& tensor);
+  /// Flushes the file and gives it its name, once every tensor has been written. Throws storage.
+  void finish();
+
+ private:
+  struct Place {
+    PlannedTensor tensor;
+    std::uint64_t offset;  ///< From the start of the file.
+  };
+  void check(const char* what) const;
+
+  Path file_, part_;
+  std::ofstream out_;
+  std::map<std::string, Place> unwritten_;
+};
+
+/// One network as STEM.safetensors, or where that would be larger than a shard as STEM-00001-of-0000N.safetensors, ...
+/// with STEM.safetensors.index.json, as the libraries of Hugging Face write and read them.
+class ShardWriter {
+ public:
+  /// Plans the shards and creates their .part files in the folder. A tensor that is larger than `shard_bytes` has a
+  /// shard of its own. Throws storage.
+  ShardWriter(const Path& folder, const std::string& stem, const std::vector<PlannedTensor>& tensors,
+              std::uint64_t shard_bytes);
+
+  /// As those of SafetensorsWriter.
+  void write(const std::string& name, const at::Tensor& tensor);
+  void finish();
+
+ private:
+  Path index_;
+  std::uint64_t bytes_ = 0;
+  std::vector<std::string> names_;                          ///< Of the shards' files.
+  std::vector<std::unique_ptr<SafetensorsWriter>> shards_;  ///< In the order of names_.
+  std::map<std::string, std::size_t> shard_of_;             ///< By tensor.
+};
+
+}  // namespace wf

@@ -1,0 +1,107 @@
+// tests/pipeline/model/dit_fp8_test.cpp: an expert whose matrices are kept in 8 bits computes what the same numbers do
+// in the dtype of the products, bit for bit.
+#include <c10/core/InferenceMode.h>
+
+#include "pipeline/kernels/widen.hpp"
+#include "tests/pipeline/model/tiny_dit.hpp"
+
+namespace wf {
+namespace {
+
+const Path single = golden_folder() / "variants" / "single";
+
+/// The high-noise expert out of a file with matrices in 8 bits.
+DitWeights fp8_dit(const std::string& form, Precision precision, WeightForm kept) {
+  const Path config = golden_model() / "high_noise_model" / "config.json";
+  return load_dit({Network::expert, single / ("high_" + form + ".safetensors")}, read_dit_config(config), precision,
+                  test::device(), kept);
+}
+
+std::vector<at::Tensor> tensors_of(DitWeights weights) {
+  std::vector<at::Tensor> tensors;
+  for_each_tensor(weights, [&](at::Tensor& tensor) { tensors.push_back(tensor); });
+  return tensors;
+}
+
+void expect_same_tensors(const DitWeights& ours, const DitWeights& wanted) {
+  const std::vector<at::Tensor> a = tensors_of(ours), b = tensors_of(wanted);
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].scalar_type(), b[i].scalar_type());
+    EXPECT_TRUE(at::equal(a[i], b[i])) << i;
+  }
+}
+
+at::Tensor golden_forward(const DitWeights& weights) {
+  return forward(weights, Golden("dit.safetensors").input("x"), 876, Golden("text.safetensors").input("0.f32"));
+}
+
+class FormOf8Bits : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Files, FormOf8Bits, testing::Values("fp8_scaled", "fp8_rows"),
+                         [](const auto& form) { return form.param; });
+
+TEST_P(FormOf8Bits, ComputesTheSameBitsAsWidenedAtLoad) {
+  const c10::InferenceMode guard;
+  for (const Precision precision : {Precision::reference, Precision::exact}) {
+    const at::Tensor wide = golden_forward(fp8_dit(GetParam(), precision, WeightForm::as_computed));
+    for (const WeightForm form : {WeightForm::as_stored, WeightForm::fp8}) {
+      const DitWeights kept = fp8_dit(GetParam(), precision, form);
+      EXPECT_EQ(kept.blocks.front().qkv.weight.element_size(), 1u);
+      EXPECT_FALSE(kept.is_rounded_to_fp8);
+      EXPECT_TRUE(at::equal(golden_forward(kept), wide));
+    }
+  }
+}
+
+TEST_P(FormOf8Bits, WidensToWhatIsLoadedWide) {
+  const c10::InferenceMode guard;
+  for (const Precision precision : {Precision::reference, Precision::exact}) {
+    int fetched = 0;
+    const auto fetch = [&](const at::Tensor& tensor) { return ++fetched, tensor; };
+    const DitWeights kept = fp8_dit(GetParam(), precision, WeightForm::as_stored);
+    expect_same_tensors(widened(kept, fetch), fp8_dit(GetParam(), precision, WeightForm::as_computed));
+    EXPECT_EQ(static_cast<std::size_t>(fetched), tensors_of(kept).size()) << "each tensor is brought over once";
+  }
+}
+
+TEST(Fp8Dit, OfAWideFileIsRoundedByRows) {
+  const c10::InferenceMode guard;
+  const Path folder = golden_model() / "high_noise_model";
+  const NetworkWeights files(Network::expert, folder);
+  const DitWeights kept =
+      load_dit(files, read_dit_config(folder / "config.json"), Precision::reference, test::device(), WeightForm::fp8);
+  EXPECT_TRUE(kept.is_rounded_to_fp8);
+  const ScaledMatrix wanted = quantise_rows(files.load("blocks.1.ffn.0.weight", at::kFloat, test::device(), {192, 96}));
+  const Linear& up = kept.blocks[1].ffn_up;
+  EXPECT_TRUE(at::equal(up.weight.view(at::kByte), wanted.weight.view(at::kByte)));
+  EXPECT_TRUE(at::equal(up.scale, wanted.scale));
+  // What 3 bits of mantissa cost this network; far off would be a scale at the wrong row.
+  expect_close("an expert rounded to 8 bits", golden_forward(kept),
+               golden_forward(tiny_dit("high", Precision::reference)), 0.05);
+}
+
+TEST(Fp8Dit, WeightBytesCountEveryWeight) {
+  for (const Precision precision : {Precision::reference, Precision::exact}) {
+    const DitWeights weights = fp8_dit("fp8_rows", precision, WeightForm::fp8);
+    std::uint64_t bytes = 0;
+    for (const at::Tensor& tensor : tensors_of(weights)) bytes += tensor.nbytes();
+    EXPECT_EQ(dit_weight_bytes(weights.config, weights.text_dim, precision, WeightForm::fp8), bytes);
+  }
+}
+
+/// All 8-bit numbers that are finite, times a scale, in a matrix of hostile sizes.
+TEST(Widen, IsTheNumberTimesTheScaleRoundedOnce) {
+  const std::vector<std::vector<std::int64_t>> shapes{{1, 256}, {256, 1}, {16, 16}, {2, 128}};
+  for (const at::ScalarType type : {at::kFloat8_e4m3fn, at::kFloat8_e5m2})
+    for (const std::vector<std::int64_t>& shape : shapes) {
+      const at::Tensor bits = at::arange(256, at::kByte).view(shape);
+      const at::Tensor wide = bits.view(type).to(at::kFloat);
+      const at::Tensor scale = at::arange(1, shape[0] + 1, at::kFloat) / 3;
+      const at::Tensor wanted = (wide * scale.unsqueeze(1)).to(at::kBFloat16);
+      const at::Tensor ours = widen(test::on_device(bits).view(type), test::on_device(scale), at::kBFloat16).cpu();
+      EXPECT_TRUE(at::allclose(ours, wanted, /*rtol=*/0, /*atol=*/0, /*equal_nan=*/true)) << type << shape;
+    }
+}
+
+}  // namespace
+}  // namespace wf
