@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.hpp"
+#include "pipeline/stages/models.hpp"
 #include "pipeline/stages/store.hpp"
 #include "tests/golden.hpp"
 #include "tests/launcher/program.hpp"
@@ -125,6 +126,21 @@ TEST_P(Variant, GivesItsLatentsByListAndByFlags) {
   expect_close(GetParam() + " by list", latents_in(by_list, run.at("name")), golden, run_tolerance);
   render(by_flags, prompts, parts.flags);
   EXPECT_TRUE(at::equal(latents_in(by_flags, run.at("name")), latents_in(by_list, run.at("name"))));
+}
+
+/// A file with the names of transformers, 8 bits with scalar scales, and the tokenizer inside.
+TEST(TextEncoderIn8Bits, GivesItsEmbeddings) {
+  const Path folder = variants / "single";
+  const json run = run_named(entry_of(variants / "variants.json", "umt5_fp8_scaled").at("job"));
+  Execution execution;
+  execution.device = execution.text_device = test::device();
+  Models models(ModelSource{.high = golden_model() / "high_noise_model",
+                            .low = golden_model() / "low_noise_model",
+                            .text = folder / "umt5_fp8_scaled.safetensors",
+                            .vae = golden_model() / "Wan2.1_VAE.pth"},
+                execution);
+  expect_close("text encoder in 8 bits", models.embed(run.at("prompt")).text,
+               Golden("variants/variants.safetensors")["umt5_fp8_scaled.prompt"], test::network_tolerance);
 }
 
 const Arguments golden_runs{"unipc", "dpmpp", "default_schedule", "one_frame"};
