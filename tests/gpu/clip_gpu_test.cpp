@@ -27,7 +27,8 @@ INSTANTIATE_TEST_SUITE_P(Precisions, EveryPrecision, testing::Values(Precision::
 TEST_P(EveryPrecision, TwoRunsGiveTheSameBits) {
   const TempFolder first_folder, second_folder;
   Clip first = clip_in(first_folder, some_job()), second = clip_in(second_folder, some_job());
-  Models for_first(golden_model(), execution_in(GetParam())), for_second(golden_model(), execution_in(GetParam()));
+  Models for_first(ModelSource{golden_model()}, execution_in(GetParam())),
+      for_second(ModelSource{golden_model()}, execution_in(GetParam()));
   render(first, for_first);
   render(second, for_second);
   EXPECT_FALSE(first.latents_sha256.empty());
@@ -37,14 +38,14 @@ TEST_P(EveryPrecision, TwoRunsGiveTheSameBits) {
 
 TEST_P(EveryPrecision, InterruptedAndResumedGivesTheSameBits) {
   const TempFolder whole_folder, cut_folder;
-  Models models(golden_model(), execution_in(GetParam()));
+  Models models(ModelSource{golden_model()}, execution_in(GetParam()));
   Clip whole = clip_in(whole_folder, some_job());
   render(whole, models);
   for (const int stop_at : {2, 5}) {  // within each expert's steps
     Clip first = clip_in(cut_folder, some_job()), second = clip_in(cut_folder, some_job());
     EXPECT_THROW(render(first, models, [&](Stage, std::int64_t step, std::int64_t) { return step != stop_at; }),
                  Interrupted);
-    Models later(golden_model(), execution_in(GetParam()));  // as another process would
+    Models later(ModelSource{golden_model()}, execution_in(GetParam()));  // as another process would
     render(second, later);
     EXPECT_EQ(second.steps_resumed, stop_at);
     EXPECT_EQ(second.latents_sha256, whole.latents_sha256);

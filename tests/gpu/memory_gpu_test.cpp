@@ -44,7 +44,7 @@ Execution all_on_gpu(Precision precision, bool tf32) {
 std::uint64_t used_by_libraries(const Execution& execution) {
   const test::TempFolder folder;
   {
-    Models models(golden_model(), execution);
+    Models models(ModelSource{golden_model()}, execution);
     Clip clip = short_clip(folder, 64, 64, 5);
     render(clip, models);
   }
@@ -67,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, StageMemory,
 TEST_P(StageMemory, IsAsPredicted) {
   const Execution execution = all_on_gpu(GetParam().precision, GetParam().tf32);
   const std::uint64_t libraries = used_by_libraries(execution);
-  Models models(middle_model(), execution);
+  Models models(ModelSource{middle_model()}, execution);
   // Loads all weights that this placement keeps, so that every stage finds them in memory.
   models.text_encoder(), models.expert(Expert::high), models.expert(Expert::low), models.vae();
   const test::TempFolder folder;

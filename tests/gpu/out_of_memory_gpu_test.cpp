@@ -69,7 +69,7 @@ TEST_F(OutOfMemory, ALimitBeyondTheDeviceIsRefused) {
 
 TEST_F(OutOfMemory, InDenoisingTheErrorNamesTheStageAndSuggestsSwap) {
   const DescribedModel model(wide);
-  Models models(model.path(), execution());
+  Models models(ModelSource{model.path()}, execution());
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 1280, 720, 81);
   advance(clip, Stage::text, models);
@@ -79,7 +79,7 @@ TEST_F(OutOfMemory, InDenoisingTheErrorNamesTheStageAndSuggestsSwap) {
 
 TEST_F(OutOfMemory, WithSwappedExpertsTheErrorSuggestsASmallerSize) {
   const DescribedModel model(wide);
-  Models models(model.path(), execution(Residency::exchanged));
+  Models models(ModelSource{model.path()}, execution(Residency::exchanged));
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 1280, 720, 81);
   advance(clip, Stage::text, models);
@@ -89,7 +89,7 @@ TEST_F(OutOfMemory, WithSwappedExpertsTheErrorSuggestsASmallerSize) {
 
 TEST_F(OutOfMemory, InDecodingTheErrorNamesTheStage) {
   const DescribedModel model(wide);
-  Models models(model.path(), execution());
+  Models models(ModelSource{model.path()}, execution());
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 1280, 720, 9);
   clip.latents.x = at::zeros({16, 3, 90, 160}, at::device(test::device()));
@@ -102,7 +102,7 @@ TEST_F(OutOfMemory, ForATextEncoderThatDoesNotFitTheErrorSuggestsTheCpu) {
   ModelSize size = wide;
   size.text_dim = 2048, size.text_heads = 16, size.vocabulary = 700'000;
   const DescribedModel model(size);
-  Models models(model.path(), execution());
+  Models models(ModelSource{model.path()}, execution());
   const test::TempFolder folder;
   Clip clip = short_clip(folder, 128, 96, 5);
   expect_names(refusal(clip, Stage::text, models), "text", "--text-device cpu");

@@ -20,9 +20,9 @@ Experts tiny_experts(Residency residency) {
 TEST(PlacementOnGpu, SwapGivesTheSameBitsAsResident) {
   const test::TempFolder resident_folder, swap_folder;
   Execution execution = golden_execution();
-  Models resident(golden_model(), execution);
+  Models resident(ModelSource{golden_model()}, execution);
   execution.residency = Residency::exchanged;
-  Models swap(golden_model(), execution);
+  Models swap(ModelSource{golden_model()}, execution);
   for (int clip = 0; clip < 2; ++clip) {  // the second one begins with an exchange
     Clip one = clip_in(resident_folder, job_of(golden_run("unipc")));
     Clip other = clip_in(swap_folder, one.job);
@@ -72,7 +72,7 @@ TEST(PlacementOnGpu, FreeDeviceGivesAllOfItBack) {
 Models models_with_text_encoder(bool keep) {
   Execution execution = golden_execution();
   execution.keep_text_encoder = keep;
-  return Models(golden_model(), execution);
+  return Models(ModelSource{golden_model()}, execution);
 }
 
 TEST(TextEncoderOnGpu, LeavesOnceTextsAreEmbedded) {
@@ -103,9 +103,9 @@ TEST(TextEncoderOnGpu, LeavesBeforeAnExpertComes) {
 
 TEST(TextEncoderOnGpu, EmbedsAsOnTheCpu) {
   Execution execution = golden_execution();
-  Models on_gpu(golden_model(), execution);
+  Models on_gpu(ModelSource{golden_model()}, execution);
   execution.text_device = at::kCPU;
-  Models on_cpu(golden_model(), execution);
+  Models on_cpu(ModelSource{golden_model()}, execution);
   for (const std::string text : {"rain", "Two anthropomorphic cats in comfy boxing gear"}) {
     const at::Tensor here = on_gpu.embed(text).text;
     EXPECT_TRUE(here.is_cpu());
