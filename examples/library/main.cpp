@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   clip.job = wf::make_job(argv[2], settings);
   clip.format = {.width = clip.job.width, .height = clip.job.height, .fps = clip.job.fps, .codec = wf::default_codec()};
   clip.files.video = argv[3];
-  wf::Models models(argv[1], wf::Execution{});
+  wf::Models models(wf::ModelSource{argv[1]}, wf::Execution{});
   for (const wf::Stage stage : wf::all_stages) wf::advance(clip, stage, models);
   std::cout << argv[3] << ": frames " << clip.frames_sha256 << "\n";
 } catch (const wf::Error& error) {

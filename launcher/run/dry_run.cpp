@@ -23,7 +23,7 @@ using Json = nlohmann::ordered_json;
 
 /// What is known of a model before anything is rendered.
 struct KnownModel {
-  std::string id;  ///< Empty when the model cannot be read (yet): nothing can be done already then.
+  std::string id;  ///< Empty when the model cannot be read, or is not there yet: nothing can be done already then.
   bool is_rounded_to_fp8 = false;
   std::vector<std::string> warnings = {};
 };
@@ -38,7 +38,9 @@ KnownModel look_at(const ModelSource& model, const Execution& execution) {
     return {parts.id, parts.is_rounded_to_fp8, parts.warnings};
   } catch (const Error& error) {
     if (error.kind() == Error::input) throw;
-    return {.id = "", .warnings = {std::string("the model cannot be read (yet): ") + error.what()}};
+    const bool is_to_come = !model.from.empty() && !std::filesystem::exists(model.from);
+    if (is_to_come) return {};
+    return {.id = "", .warnings = {std::string("the model cannot be read: ") + error.what()}};
   }
 }
 
