@@ -51,7 +51,7 @@ DitWeights to_host(const DitWeights& weights) {
 bool has_fp8(const DitWeights& weights) {
   bool found = false;
   DitWeights all = weights;
-  for_each_tensor(all, [&](const at::Tensor& tensor) { found |= tensor.element_size() == 1; });
+  for_each_tensor(all, [&](const at::Tensor& tensor) { found |= tensor.defined() && tensor.element_size() == 1; });
   return found;
 }
 
