@@ -15,9 +15,9 @@ extern "C" const char* __lsan_default_suppressions() { return "leak:libx265.so\n
 namespace wf::test {
 
 VideoTest::VideoTest() {
-  // libx264's bytes vary slightly with the previous content of reused heap memory, even for equal frames. Fresh pages
-  // for every larger block make its result a function of the frames, so that files can be compared.
-  ::mallopt(M_MMAP_THRESHOLD, 4096);
+  // libx264's bytes vary slightly with the previous content of heap memory, even for equal frames. Filling every block
+  // with the same byte makes its result a function of the frames, so that files can be compared.
+  ::mallopt(M_PERTURB, heap_fill);
   std::string name = std::filesystem::temp_directory_path() / "wanfarm-video-XXXXXX";
   if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
   folder_ = name;

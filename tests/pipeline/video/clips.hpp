@@ -14,6 +14,9 @@ namespace wf::test {
 
 using Bytes = std::vector<std::uint8_t>;
 
+/// What glibc derives the content of fresh memory from while a VideoTest runs (MALLOC_PERTURB_ of other programs).
+constexpr int heap_fill = 85;
+
 /// Gives each test a temporary folder, removed afterwards.
 class VideoTest : public testing::Test {
  protected:

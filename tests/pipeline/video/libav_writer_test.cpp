@@ -22,10 +22,11 @@ std::string probed(const Path& file, const std::string& what) {
   return value;
 }
 
-/// Encodes as the official writer does, but with our colours and tags, and with our number of threads, since libx264's
-/// result depends on it.
+/// Encodes as the official writer does, but with our colours and tags, and with our number of threads and content of
+/// fresh memory, since libx264's result depends on both.
 void ffmpeg_encode(const Path& raw, const Path& file, const std::string& size) {
-  output_of("ffmpeg -v error -f rawvideo -pix_fmt rgb24 -s " + size + " -r 16 -i " + quoted(raw) +
+  output_of("MALLOC_PERTURB_=" + std::to_string(heap_fill) + " ffmpeg -v error -f rawvideo -pix_fmt rgb24 -s " + size +
+            " -r 16 -i " + quoted(raw) +
             " -vf scale=out_color_matrix=bt709:out_range=tv:flags=bicubic+full_chroma_inp+accurate_rnd"
             " -colorspace bt709 -color_primaries bt709 -color_trc bt709 -color_range tv"
             " -c:v libx264 -pix_fmt yuv420p -crf 10 -threads 4 " +

@@ -88,8 +88,6 @@ TEST_F(VideoFormats, EveryCodecKeepsSizeLengthAndApproximateColours) {
 TEST_F(VideoFormats, FramesAppendedOneByOneOrAllAtOnceMakeTheSameFile) {
   const Bytes rgb = moving_gradient(64, 48, 5);
   for (const VideoCodec codec : codecs()) {
-    // libx264 164 was seen to encode the same frames otherwise the first time in a process than ever after.
-    write_video(file("first"), {64, 48, 16, codec}, rgb);
     write_video(file("at-once"), {64, 48, 16, codec}, rgb);
     const auto writer = open_video(file("one-by-one"), {64, 48, 16, codec});
     const std::size_t frame = rgb.size() / 5;
