@@ -70,6 +70,8 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   /// The mapped bytes, valid as long as this object. Empty for an empty file.
   std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  /// The same bytes as text.
+  std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
   const Path& path() const noexcept { return path_; }
   /// Copies into.size() bytes from `offset` (in bytes) with pread(). For bulk data this is two to four times as fast as
   /// touching mapped pages, each of which costs a fault and stays in the process's memory. Throws environment when the

@@ -133,7 +133,7 @@ void copy_if_there(const Path& file, const Path& folder) {
 
 /// The tokenizer that the text encoder's file holds, as a file of its own.
 std::string packed_tokenizer(const Path& text_encoder) {
-  const at::Tensor bytes = Checkpoint(text_encoder).load_alone(std::string(tokenizer_tensor));
+  const at::Tensor bytes = Checkpoint(text_encoder).load_alone(tokenizer_tensor);
   return {static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()};
 }
 

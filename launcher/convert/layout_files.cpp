@@ -15,28 +15,6 @@ constexpr const char* diffusers_version = "0.35.2";
 
 std::string text_of(const Json& json) { return json.dump(2) + "\n"; }
 
-/// The number of layers "PREFIX0", "PREFIX1", ... of which any tensor is there.
-std::int64_t count_layers(const std::vector<std::string>& names, const std::string& prefix) {
-  const auto has_layer = [&](std::int64_t layer) {
-    const std::string start = prefix + std::to_string(layer) + ".";
-    const auto found = std::lower_bound(names.begin(), names.end(), start);
-    return found != names.end() && found->starts_with(start);
-  };
-  std::int64_t count = 0;
-  while (has_layer(count)) ++count;
-  return count;
-}
-
-bool has(const std::vector<std::string>& names, const std::string& name) {
-  return std::binary_search(names.begin(), names.end(), name);
-}
-
-Json official_config(const DitConfig& c) {
-  return {{"_class_name", "WanModel"},  {"dim", c.dim},         {"eps", c.eps},          {"ffn_dim", c.ffn_dim},
-          {"freq_dim", c.freq_dim},     {"in_dim", c.in_dim},   {"model_type", "t2v"},   {"num_heads", c.num_heads},
-          {"num_layers", c.num_layers}, {"out_dim", c.out_dim}, {"text_len", c.text_len}};
-}
-
 Json transformer_config(const DitConfig& c, std::int64_t text_dim) {
   Json config{{"_class_name", "WanTransformer3DModel"},
               {"_diffusers_version", diffusers_version},
@@ -79,13 +57,12 @@ struct VaeStage {
 };
 
 std::vector<VaeStage> encoder_stages(const NetworkWeights& vae) {
-  const std::vector<std::string> names = vae.names();
-  const std::int64_t layers = count_layers(names, "encoder.downsamples.");
+  const std::int64_t layers = vae.count("encoder.downsamples");
   std::vector<VaeStage> stages(1);
   for (std::int64_t i = 0; i < layers; ++i) {
     const std::string layer = "encoder.downsamples." + std::to_string(i);
-    if (has(names, layer + ".resample.1.weight")) {
-      stages.back().halves_time = has(names, layer + ".time_conv.weight");
+    if (vae.has(layer + ".resample.1.weight")) {
+      stages.back().halves_time = vae.has(layer + ".time_conv.weight");
       stages.emplace_back();
     } else {
       stages.back().width = vae.entry(layer + ".residual.6.weight").shape.front();
@@ -117,14 +94,14 @@ NetworkPlace place_of_vae(Layout layout) {
 Path folder_of_tokenizer(Layout layout) { return layout == Layout::official ? "google/umt5-xxl" : "tokenizer"; }
 
 std::string expert_config(Layout layout, const DitConfig& config, std::int64_t text_dim) {
-  return text_of(layout == Layout::official ? official_config(config) : transformer_config(config, text_dim));
+  return layout == Layout::official ? config_text(config) : text_of(transformer_config(config, text_dim));
 }
 
 std::string text_encoder_config(const NetworkWeights& text_encoder) {
   const std::vector<std::int64_t>& embedding = text_encoder.entry("token_embedding.weight").shape;
   const std::vector<std::int64_t>& bias = text_encoder.entry("blocks.0.pos_embedding.embedding.weight").shape;
   const std::int64_t inner = text_encoder.entry("blocks.0.attn.q.weight").shape[0];
-  const std::int64_t layers = count_layers(text_encoder.names(), "blocks.");
+  const std::int64_t layers = text_encoder.count("blocks");
   return text_of({{"architectures", {"UMT5EncoderModel"}},
                   {"classifier_dropout", 0.0},
                   {"d_ff", text_encoder.entry("blocks.0.ffn.fc1.weight").shape[0]},

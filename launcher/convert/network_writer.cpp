@@ -13,8 +13,6 @@ namespace {
 
 constexpr std::string_view weight_ending = ".weight";
 
-bool is_f8(DType type) { return type == DType::f8_e4m3 || type == DType::f8_e5m2; }
-
 bool is_matrix(const std::string& name, const std::vector<std::int64_t>& shape) {
   return shape.size() == 2 && name.ends_with(weight_ending);
 }

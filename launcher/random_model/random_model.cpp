@@ -3,18 +3,17 @@
 #include <ATen/ATen.h>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.hpp"
 #include "launcher/random_model/tokenizer_json.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
+#include "pipeline/weights/dit_config.hpp"
 #include "pipeline/weights/random_draw.hpp"
+#include "pipeline/weights/safetensors_writer.hpp"
 
 namespace wf {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Tensors = std::vector<RandomTensor>;
 
 void write_stored(const Path& file, const Tensors& tensors, std::uint64_t seed, const std::string& part,
@@ -26,47 +25,25 @@ void write_stored(const Path& file, const Tensors& tensors, std::uint64_t seed, 
   write_safetensors(file, drawn);
 }
 
-std::vector<Tensors> into_shards(const Tensors& tensors, std::uint64_t shard_bytes) {
-  std::vector<Tensors> shards(1);
-  std::uint64_t filled = 0;
-  for (const RandomTensor& tensor : tensors) {
-    const std::uint64_t bytes = 4 * static_cast<std::uint64_t>(count(tensor));
-    if (filled > 0 && filled + bytes > shard_bytes) {
-      shards.emplace_back();
-      filled = 0;
-    }
-    shards.back().push_back(tensor);
-    filled += bytes;
-  }
-  return shards;
+std::uint64_t f32_bytes(const RandomTensor& tensor) { return bytes_of(DType::f32, tensor.shape); }
+
+DitConfig config_of(const ModelSize& s) {
+  return {.dim = s.dim, .ffn_dim = s.ffn, .num_heads = s.heads, .num_layers = s.layers};
 }
 
-std::string shard_name(std::size_t shard, std::size_t shards) {
-  char name[80];
-  std::snprintf(name, sizeof name, "diffusion_pytorch_model-%05zu-of-%05zu.safetensors", shard + 1, shards);
-  return name;
-}
-
-Json config(const ModelSize& s) {
-  return {{"_class_name", "WanModel"}, {"dim", s.dim},  {"eps", 1e-6},         {"ffn_dim", s.ffn},
-          {"freq_dim", 256},           {"in_dim", 16},  {"model_type", "t2v"}, {"num_heads", s.heads},
-          {"num_layers", s.layers},    {"out_dim", 16}, {"text_len", 512}};
-}
-
-void write_shards(const Path& folder, const RandomModel& model) {
-  const std::vector<Tensors> shards = into_shards(expert_tensors(model.size), model.shard_bytes);
-  Json places = Json::object();
-  std::int64_t elements = 0;
+void write_shards(const Path& folder, const std::string& stem, const RandomModel& model) {
+  const std::vector<Tensors> shards = into_shards(expert_tensors(model.size), model.shard_bytes, f32_bytes);
+  std::vector<std::pair<std::string, std::string>> places;
+  std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < shards.size(); ++i) {
-    const std::string file = shard_name(i, shards.size());
+    const std::string file = shard_name(stem, i, shards.size());
     for (const RandomTensor& tensor : shards[i]) {
-      places[tensor.name] = file;
-      elements += count(tensor);
+      places.emplace_back(tensor.name, file);
+      bytes += f32_bytes(tensor);
     }
     write_stored(folder / file, shards[i], model.seed, folder.filename(), at::kFloat);
   }
-  write_file(folder / "diffusion_pytorch_model.safetensors.index.json",
-             Json{{"metadata", {{"total_size", 4 * elements}}}, {"weight_map", places}}.dump(2) + "\n");
+  write_file(folder / (stem + ".safetensors.index.json"), shard_index(bytes, places));
 }
 
 /// Writes one network to STEM.safetensors, or to STEM.random.json when the model is described.
@@ -79,12 +56,13 @@ void write_network(const Path& stem, const Tensors& tensors, const RandomModel& 
 }
 
 void write_expert(const Path& folder, const RandomModel& model) {
+  const std::string stem = "diffusion_pytorch_model";
   make_folder(folder);
   if (model.described)
-    write_network(folder / "diffusion_pytorch_model", expert_tensors(model.size), model, folder.filename(), DType::f32);
+    write_network(folder / stem, expert_tensors(model.size), model, folder.filename(), DType::f32);
   else
-    write_shards(folder, model);
-  write_file(folder / "config.json", config(model.size).dump(2) + "\n");
+    write_shards(folder, stem, model);
+  write_file(folder / "config.json", config_text(config_of(model.size)));
 }
 
 void write_parts(const Path& folder, RandomModel model) {

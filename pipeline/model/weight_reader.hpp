@@ -30,15 +30,12 @@ class WeightReader {
   /// Loads a matrix in 8 bits (NetworkWeights::load_scaled()).
   ScaledMatrix take_scaled(const std::string& name, at::ScalarType f8, at::IntArrayRef shape);
 
-  /// Size of dimension `dim` of a tensor that is yet to be taken. Throws when the tensor is missing, has fewer
-  /// dimensions, or is empty there.
-  std::int64_t size(const std::string& name, std::size_t dim) const;
+  // As NetworkWeights.
+  std::int64_t size(const std::string& name, std::size_t dimension) const { return weights_.size(name, dimension); }
+  std::int64_t count(const std::string& list) const { return weights_.count(list); }
 
   /// Whether the name of a tensor that was not taken yet starts with `prefix`.
   bool any_left(const std::string& prefix) const;
-
-  /// Length of a numbered list: one more than the largest N in the names "<list>.N.<...>" that were not taken yet.
-  std::int64_t count(const std::string& list) const;
 
   /// Throws naming the first few tensors that were not taken.
   void expect_nothing_left(const std::string& network) const;

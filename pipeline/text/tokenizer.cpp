@@ -96,18 +96,11 @@ void cut(Ids& ids, std::size_t length, bool cuts_left) {
   cuts_left ? ids.erase(ids.begin(), ids.begin() + surplus) : ids.erase(ids.end() - surplus, ids.end());
 }
 
-/// The file's text; throws Error(input) for a pointer of Git LFS.
-std::string_view text_of(const MappedFile& file) {
-  const std::string_view text(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-  refuse_lfs_pointer(text, file.path().string());
-  return text;
-}
-
 Tokenizer of_file(const Path& path) {
   const MappedFile file(path);
-  const std::string_view content = text_of(file);
-  return is_sentencepiece(content) ? Tokenizer::from_sentencepiece(content, path.string())
-                                   : Tokenizer(content, path.string());
+  refuse_lfs_pointer(file.text(), path.string());
+  return is_sentencepiece(file.text()) ? Tokenizer::from_sentencepiece(file.text(), path.string())
+                                       : Tokenizer(file.text(), path.string());
 }
 
 Normalizer normalizer_of(const SentencePieceFile& file) {

@@ -71,8 +71,7 @@ const Path& Checkpoint::file_of(const std::string& name) const { return files_[l
 
 std::uint64_t Checkpoint::bytes() const {
   std::uint64_t sum = 0;
-  for (const auto& [name, location] : tensors_)
-    sum += static_cast<std::uint64_t>(c10::multiply_integers(location.entry.shape)) * size_of(location.entry.dtype);
+  for (const auto& [name, location] : tensors_) sum += bytes_of(location.entry.dtype, location.entry.shape);
   return sum;
 }
 

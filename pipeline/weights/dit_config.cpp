@@ -1,8 +1,5 @@
 #include "pipeline/weights/dit_config.hpp"
 
-#include <algorithm>
-#include <charconv>
-
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/network_weights.hpp"
 #include "pipeline/weights/strict_json.hpp"
@@ -99,25 +96,6 @@ DitConfig read_diffusers(const json& file, const std::string& where) {
   return config;
 }
 
-/// One more than the largest N in the names "blocks.N.<...>".
-std::int64_t count_blocks(const NetworkWeights& expert) {
-  constexpr std::string_view prefix = "blocks.";
-  std::int64_t count = 0;
-  for (const std::string& name : expert.names()) {
-    std::int64_t number = -1;
-    if (name.starts_with(prefix)) std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
-    count = std::max(count, number + 1);
-  }
-  return count;
-}
-
-std::int64_t size_told_by(const NetworkWeights& expert, const std::string& name, std::size_t dimension) {
-  const std::vector<std::int64_t>& shape = expert.entry(name).shape;
-  if (dimension < shape.size() && shape[dimension] > 0) return shape[dimension];
-  broken(expert.files().path().string(),
-         "tensor " + name + ": has shape " + to_string(shape) + ", too few dimensions for an expert of Wan 2.2");
-}
-
 }  // namespace
 
 DitConfig read_dit_config(const Path& config_json) {
@@ -133,12 +111,12 @@ DitConfig read_dit_config(const Path& config_json) {
 DitConfig dit_config_of(const NetworkWeights& expert) {
   constexpr std::int64_t head_dim = 128;
   DitConfig config;
-  config.dim = size_told_by(expert, "patch_embedding.weight", 0);
-  config.in_dim = size_told_by(expert, "patch_embedding.weight", 1);
-  config.ffn_dim = size_told_by(expert, "blocks.0.ffn.0.weight", 0);
-  config.freq_dim = size_told_by(expert, "time_embedding.0.weight", 1);
-  config.out_dim = size_told_by(expert, "head.head.weight", 0) / 4;  // of patches of 1 x 2 x 2
-  config.num_layers = count_blocks(expert);
+  config.dim = expert.size("patch_embedding.weight", 0);
+  config.in_dim = expert.size("patch_embedding.weight", 1);
+  config.ffn_dim = expert.size("blocks.0.ffn.0.weight", 0);
+  config.freq_dim = expert.size("time_embedding.0.weight", 1);
+  config.out_dim = expert.size("head.head.weight", 0) / 4;  // of patches of 1 x 2 x 2
+  config.num_layers = expert.count("blocks");
   const std::string where = expert.files().path().string();
   if (config.dim % head_dim != 0)
     broken(where, "an expert of width " + std::to_string(config.dim) +
@@ -147,6 +125,14 @@ DitConfig dit_config_of(const NetworkWeights& expert) {
   config.num_heads = config.dim / head_dim;
   check_heads(config, where);
   return config;
+}
+
+std::string config_text(const DitConfig& c) {
+  const nlohmann::ordered_json config{
+      {"_class_name", "WanModel"},  {"dim", c.dim},         {"eps", c.eps},          {"ffn_dim", c.ffn_dim},
+      {"freq_dim", c.freq_dim},     {"in_dim", c.in_dim},   {"model_type", "t2v"},   {"num_heads", c.num_heads},
+      {"num_layers", c.num_layers}, {"out_dim", c.out_dim}, {"text_len", c.text_len}};
+  return config.dump(2) + "\n";
 }
 
 }  // namespace wf

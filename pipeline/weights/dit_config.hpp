@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/files.hpp"
 
@@ -30,5 +31,8 @@ DitConfig read_dit_config(const Path& config_json);
 /// The dimensions as the tensors' shapes tell them. All published models have heads of 128 channels, which is taken
 /// here. Throws environment where a tensor that tells a size is missing, and where 128 does not divide the width.
 DitConfig dit_config_of(const NetworkWeights& expert);
+
+/// The text of an official config.json.
+std::string config_text(const DitConfig& config);
 
 }  // namespace wf

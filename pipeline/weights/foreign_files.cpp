@@ -33,7 +33,7 @@ void refuse_foreign_file(std::string_view bytes, const std::string& file) {
 }
 
 void refuse_unfinished_download(const Path& file) {
-  for (const char* ending : {".incomplete", ".part", ".crdownload", ".aria2"})
+  for (const char* ending : unfinished_endings)
     if (file.extension() == ending)
       broken(file.string(), std::string("is a download that did not finish, by its ending ") + ending);
   const Path control = file.string() + ".aria2";

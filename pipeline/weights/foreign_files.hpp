@@ -2,12 +2,16 @@
 // the error can say what they are: unfinished downloads, web pages, formats that are not read. No torch header.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
 #include "base/files.hpp"
 
 namespace wf {
+
+/// What programs append to the name of a file while they download it.
+inline constexpr std::array<const char*, 4> unfinished_endings = {".incomplete", ".part", ".crdownload", ".aria2"};
 
 /// What to do about a file that is too short, to be put after what is wrong with it.
 inline constexpr const char* fetch_again = "a download that did not finish? Fetch the file again";

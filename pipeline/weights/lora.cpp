@@ -21,8 +21,7 @@ PeftConfig read_peft_config(const Checkpoint& file, bool is_second_of_pair) {
                              file.path().string() + ": " + key);
   if (const auto path = adapter_config_of(file.path())) {
     const MappedFile map(*path);
-    return parse_peft_config({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()}, "",
-                             path->string());
+    return parse_peft_config(map.text(), "", path->string());
   }
   return {};
 }

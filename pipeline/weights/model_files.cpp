@@ -7,6 +7,7 @@
 
 #include "base/lfs_pointer.hpp"
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 #include "pipeline/weights/random_manifest.hpp"
 #include "pipeline/weights/shards.hpp"
 #include "pipeline/weights/tensor_file.hpp"
@@ -67,7 +68,7 @@ class Search {
     if (std::filesystem::is_symlink(file))
       return " (a link to " + std::filesystem::read_symlink(file).string() +
              ", which is not there: the download has not finished)";
-    for (const char* ending : {".incomplete", ".part", ".aria2", ".crdownload"})
+    for (const char* ending : unfinished_endings)
       if (std::filesystem::exists(Path(file) += ending))
         return std::string(" (") + file.filename().string() + ending + " is there: the download has not finished)";
     return "";
@@ -91,7 +92,7 @@ class Search {
     Path folder = source_.from;
     for (const Path& file : found_) {
       const MappedFile map(file);
-      if (!is_lfs_pointer({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()})) continue;
+      if (!is_lfs_pointer(map.text())) continue;
       if (folder.empty()) folder = file.has_parent_path() ? file.parent_path() : Path(".");
       pointers += "\n  " + file.string();
     }
@@ -149,16 +150,15 @@ Path published(const Path& pth, Search& search) {
 /// The config.json that tells the sizes of an expert which was given by itself: of a folder its own, of a file the one
 /// beside it, else that of the expert which it replaces.
 Path config_for(const Path& weights, const Path& replaced) {
-  const Path own = (std::filesystem::is_directory(weights) ? weights : weights.parent_path()) / "config.json";
-  if (std::filesystem::is_directory(weights) && std::filesystem::exists(own)) return own;
-  if (!replaced.empty()) return replaced;
-  return std::filesystem::exists(own) ? own : Path();
+  const Path own = config_beside(weights);
+  const bool is_certain = std::filesystem::is_directory(weights) && !own.empty();
+  return is_certain || replaced.empty() ? own : replaced;
 }
 
 bool holds_tokenizer(const Path& text_encoder) {
   if (!std::filesystem::is_regular_file(text_encoder)) return false;
   const MappedFile map(text_encoder);
-  return read_tensor_index(map.bytes(), text_encoder.string()).contains(std::string(tokenizer_tensor));
+  return read_tensor_index(map.bytes(), text_encoder.string()).contains(tokenizer_tensor);
 }
 
 /// Finds the parts of one source, each in its own place or else in the folder.
@@ -261,6 +261,11 @@ void doubt_pair(const std::string& what, const Path& high, const Path& low, std:
 }
 
 }  // namespace
+
+Path config_beside(const Path& weights) {
+  Path config = (std::filesystem::is_directory(weights) ? weights : weights.parent_path()) / "config.json";
+  return std::filesystem::exists(config) ? config : Path();
+}
 
 bool is_model_folder(const Path& path) {
   for (const char* const part : {"high_noise_model", "transformer", "snapshots"})

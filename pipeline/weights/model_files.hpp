@@ -2,20 +2,17 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/files.hpp"
 #include "jobs/model_source.hpp"
+#include "pipeline/weights/tensor_names.hpp"
 
 namespace wf {
 
 /// The two networks that denoise a clip: the high-noise expert from noise to the boundary, the low-noise expert from
 /// there on.
 enum class Expert { high, low };
-
-/// The U8 tensor with a SentencePiece model that ComfyUI's files of the text encoder carry.
-inline constexpr std::string_view tokenizer_tensor = "spiece_model";
 
 /// One LoRA file for one expert.
 struct LoraFile {
@@ -54,6 +51,9 @@ Path find_tokenizer(const ModelSource& source);
 
 /// Whether this is the folder of a whole model, complete or not, for find_model(); else it may hold one network.
 bool is_model_folder(const Path& path);
+
+/// The config.json in a folder of weights, or beside a file of weights; empty if there is none.
+Path config_beside(const Path& weights);
 
 /// Sentences on what is probably a mistake: both experts are one file, names say that the experts or their LoRAs are
 /// swapped, an expert takes one LoRA twice.

@@ -2,6 +2,9 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/broken_file.hpp"
 #include "pipeline/weights/scales.hpp"
@@ -47,6 +50,23 @@ const TensorEntry& NetworkWeights::entry(const std::string& name) const {
   return checkpoint_.entry(weight(name).stored);
 }
 
+std::int64_t NetworkWeights::size(const std::string& name, std::size_t dimension) const {
+  const std::vector<std::int64_t>& shape = entry(name).shape;
+  if (dimension < shape.size() && shape[dimension] > 0) return shape[dimension];
+  broken(checkpoint_.path().string(), "tensor " + name + ": has no dimension " + std::to_string(dimension));
+}
+
+std::int64_t NetworkWeights::count(const std::string& list) const {
+  std::int64_t count = 0;
+  const std::string prefix = list + ".";
+  for (auto at = weights_.lower_bound(prefix); at != weights_.end() && at->first.starts_with(prefix); ++at) {
+    std::int64_t number = -1;
+    std::from_chars(at->first.data() + prefix.size(), at->first.data() + at->first.size(), number);
+    count = std::max(count, number + 1);
+  }
+  return count;
+}
+
 bool NetworkWeights::has_changes(const std::string& name) const { return changed_.contains(name); }
 
 at::Tensor NetworkWeights::load(const std::string& name, at::ScalarType dtype, at::Device device,
@@ -69,7 +89,7 @@ at::Tensor NetworkWeights::load_wide(const std::string& name, at::Device device)
 }
 
 bool NetworkWeights::is_kept_in_fp8(const std::string& name) const {
-  return size_of(entry(name).dtype) == 1 && isFloat8Type(to_aten(entry(name).dtype)) && !has_changes(name);
+  return is_f8(entry(name).dtype) && !has_changes(name);
 }
 
 ScaledMatrix NetworkWeights::load_scaled(const std::string& name, at::ScalarType f8, at::Device device,

@@ -30,6 +30,12 @@ class NetworkWeights {
   std::vector<std::string> names() const;
   /// Shape, stored dtype and place of a weight. Throws environment naming file and tensor when it is missing.
   const TensorEntry& entry(const std::string& name) const;
+  bool has(const std::string& name) const { return weights_.contains(name); }
+  /// Size of a dimension of a weight. Throws environment when the weight is missing, has fewer dimensions, or is empty
+  /// there.
+  std::int64_t size(const std::string& name, std::size_t dimension) const;
+  /// Length of a numbered list: one more than the largest N in the names "<list>.N.<...>".
+  std::int64_t count(const std::string& list) const;
   const Checkpoint& files() const noexcept { return checkpoint_; }
   const std::vector<Lora>& loras() const noexcept { return loras_; }
 

@@ -47,33 +47,21 @@ PlannedTensor plan_of(const std::string& name, const at::Tensor& tensor) {
   return {name, *dtype, tensor.sizes().vec()};
 }
 
+}  // namespace
+
 std::string shard_name(const std::string& stem, std::size_t shard, std::size_t shards) {
-  if (shards == 1) return stem + ".safetensors";
   char number[32];
   std::snprintf(number, sizeof number, "-%05zu-of-%05zu", shard + 1, shards);
   return stem + number + ".safetensors";
 }
 
-std::vector<std::vector<PlannedTensor>> into_shards(const std::vector<PlannedTensor>& tensors,
-                                                    std::uint64_t shard_bytes) {
-  std::vector<std::vector<PlannedTensor>> shards(1);
-  std::uint64_t filled = 0;
-  for (const PlannedTensor& tensor : tensors) {
-    if (filled > 0 && filled + bytes_of(tensor) > shard_bytes) {
-      shards.emplace_back();
-      filled = 0;
-    }
-    shards.back().push_back(tensor);
-    filled += bytes_of(tensor);
-  }
-  return shards;
+std::string shard_index(std::uint64_t bytes, const std::vector<std::pair<std::string, std::string>>& places) {
+  nlohmann::ordered_json map = nlohmann::ordered_json::object();
+  for (const auto& [tensor, file] : places) map[tensor] = file;
+  return nlohmann::ordered_json{{"metadata", {{"total_size", bytes}}}, {"weight_map", map}}.dump(2) + "\n";
 }
 
-}  // namespace
-
-std::uint64_t bytes_of(const PlannedTensor& tensor) {
-  return static_cast<std::uint64_t>(c10::multiply_integers(tensor.shape)) * size_of(tensor.dtype);
-}
+std::uint64_t bytes_of(const PlannedTensor& tensor) { return bytes_of(tensor.dtype, tensor.shape); }
 
 SafetensorsWriter::SafetensorsWriter(const Path& file, const std::vector<PlannedTensor>& tensors,
                                      const Metadata& metadata)
@@ -122,9 +110,9 @@ void SafetensorsWriter::finish() {
 ShardWriter::ShardWriter(const Path& folder, const std::string& stem, const std::vector<PlannedTensor>& tensors,
                          std::uint64_t shard_bytes)
     : index_(folder / (stem + ".safetensors.index.json")) {
-  const auto shards = into_shards(tensors, shard_bytes);
+  const auto shards = into_shards(tensors, shard_bytes, [](const PlannedTensor& tensor) { return bytes_of(tensor); });
   for (const std::vector<PlannedTensor>& shard : shards) {
-    names_.push_back(shard_name(stem, shards_.size(), shards.size()));
+    names_.push_back(shards.size() == 1 ? stem + ".safetensors" : shard_name(stem, shards_.size(), shards.size()));
     for (const PlannedTensor& tensor : shard) {
       shard_of_[tensor.name] = shards_.size();
       bytes_ += bytes_of(tensor);
@@ -141,10 +129,9 @@ void ShardWriter::write(const std::string& name, const at::Tensor& tensor) {
 void ShardWriter::finish() {
   for (const auto& shard : shards_) shard->finish();
   if (shards_.size() == 1) return;
-  nlohmann::ordered_json index{{"metadata", {{"total_size", bytes_}}},
-                               {"weight_map", nlohmann::ordered_json::object()}};
-  for (const auto& [tensor, shard] : shard_of_) index["weight_map"][tensor] = names_[shard];
-  write_file(index_, index.dump(2) + "\n");
+  std::vector<std::pair<std::string, std::string>> places;
+  for (const auto& [tensor, shard] : shard_of_) places.emplace_back(tensor, names_[shard]);
+  write_file(index_, shard_index(bytes_, places));
 }
 
 void write_safetensors(const Path& file, const std::map<std::string, at::Tensor>& tensors) {

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/files.hpp"
@@ -54,6 +55,30 @@ class SafetensorsWriter {
   std::ofstream out_;
   std::map<std::string, Place> unwritten_;
 };
+
+/// Divides tensors, in their order, into shards of at most `shard_bytes`, but of at least one tensor. bytes(tensor):
+/// its size.
+template <class Tensor, class Bytes>
+std::vector<std::vector<Tensor>> into_shards(const std::vector<Tensor>& tensors, std::uint64_t shard_bytes,
+                                             Bytes&& bytes) {
+  std::vector<std::vector<Tensor>> shards(1);
+  std::uint64_t filled = 0;
+  for (const Tensor& tensor : tensors) {
+    if (filled > 0 && filled + bytes(tensor) > shard_bytes) {
+      shards.emplace_back();
+      filled = 0;
+    }
+    shards.back().push_back(tensor);
+    filled += bytes(tensor);
+  }
+  return shards;
+}
+
+/// "STEM-00001-of-00003.safetensors"; `shard` counts from 0.
+std::string shard_name(const std::string& stem, std::size_t shard, std::size_t shards);
+
+/// The text of an index: the shard of each tensor, and the bytes of all of them.
+std::string shard_index(std::uint64_t bytes, const std::vector<std::pair<std::string, std::string>>& places);
 
 /// One network as STEM.safetensors, or where that would be larger than a shard as STEM-00001-of-0000N.safetensors, ...
 /// with STEM.safetensors.index.json, as the libraries of Hugging Face write and read them.

@@ -6,14 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/weights/broken_file.hpp"
+#include "pipeline/weights/foreign_files.hpp"
 #include "pipeline/weights/strict_json.hpp"
 
 namespace wf {
 namespace {
 
 constexpr std::string_view marker = "scaled_fp8";
-
-bool is_f8(DType type) { return type == DType::f8_e4m3 || type == DType::f8_e5m2; }
 
 /// The layer of a name that ends in ".LEAF"; empty for any other name.
 std::string layer_of(const std::string& name, std::string_view leaf) {
@@ -31,8 +30,8 @@ void check_format(const nlohmann::json& format, const std::string& where) {
   const bool known = format.is_object() && format.contains("format") && format["format"].is_string();
   const std::string name = known ? format["format"].get<std::string>() : "";
   if (name != "float8_e4m3fn" && name != "float8_e5m2")
-    broken(where, "is quantised as " + printable(known ? name : format.dump()) +
-                      ", which is not read; use the fp16, bf16 or fp8_scaled file of this model");
+    broken(where,
+           "is quantised as " + printable(known ? name : format.dump()) + ", which is not read; " + use_read_form);
 }
 
 /// Reads the scales of one file.

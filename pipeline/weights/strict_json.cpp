@@ -29,9 +29,8 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& where
 
 nlohmann::json read_strict_json(const Path& file) {
   const MappedFile map(file);
-  const std::string_view text(reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size());
-  refuse_lfs_pointer(text, file.string());
-  return parse_strict_json(text, file.string());
+  refuse_lfs_pointer(map.text(), file.string());
+  return parse_strict_json(map.text(), file.string());
 }
 
 }  // namespace wf

@@ -41,6 +41,14 @@ std::optional<DType> dtype_named(std::string_view safetensors) noexcept {
   return std::nullopt;
 }
 
+bool is_f8(DType type) noexcept { return type == DType::f8_e4m3 || type == DType::f8_e5m2; }
+
+std::uint64_t bytes_of(DType type, const std::vector<std::int64_t>& shape) noexcept {
+  std::uint64_t bytes = size_of(type);
+  for (const std::int64_t extent : shape) bytes *= static_cast<std::uint64_t>(extent);
+  return bytes;
+}
+
 TensorIndex read_tensor_index(std::span<const std::byte> file, const std::string& name) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
   refuse_lfs_pointer(text, name);

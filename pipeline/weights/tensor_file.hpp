@@ -24,6 +24,11 @@ const char* to_string(DType type) noexcept;
 /// The type with a name of safetensors; empty when the name is unknown.
 std::optional<DType> dtype_named(std::string_view safetensors) noexcept;
 
+/// Whether the type is an 8-bit float.
+bool is_f8(DType type) noexcept;
+/// The bytes of a tensor of this type and shape.
+std::uint64_t bytes_of(DType type, const std::vector<std::int64_t>& shape) noexcept;
+
 /// Elements that are described, not stored: mean + spread * N(0, 1), drawn by a generator with this seed.
 struct RandomValues {
   std::uint64_t seed = 0;

@@ -103,7 +103,7 @@ std::string transformers_text_name(std::string_view official) {
 /// Tensors that are no weights of their own: the tokenizer that ComfyUI packs, and transformers' second copy of the
 /// token embedding.
 void leave_out_of_text_encoder(PlainTensors& tensors) {
-  tensors.erase("spiece_model");
+  tensors.erase(tokenizer_tensor);
   if (tensors.contains("shared.weight"))
     std::erase_if(tensors, [](const auto& tensor) { return tensor.first.starts_with("encoder.embed_tokens."); });
 }

@@ -17,6 +17,9 @@ constexpr const char* to_string(Network network) {
   return names[static_cast<int>(network)];
 }
 
+/// The U8 tensor with a SentencePiece model that ComfyUI's files of the text encoder carry.
+inline constexpr const char* tokenizer_tensor = "spiece_model";
+
 /// The stored name of every tensor by its official name. Understood are official names, those of Diffusers (experts,
 /// VAE) and of Hugging Face's transformers (text encoder), each with the usual prefixes. What belongs to a layer
 /// (X.weight, X.bias, X.scale_weight, X.weight_scale, X.comfy_quant, ...) is renamed with it; a name that no rule knows

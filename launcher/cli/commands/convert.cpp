@@ -39,8 +39,7 @@ Expert expert_of(const std::vector<LoraSource>& loras, const Path& in) {
 }
 
 ExpertFiles with_loras(const Path& in, const std::vector<LoraSource>& loras, Expert expert) {
-  const Path config = (std::filesystem::is_directory(in) ? in : in.parent_path()) / "config.json";
-  ExpertFiles files{in, std::filesystem::exists(config) ? config : Path(), {}};
+  ExpertFiles files{in, config_beside(in), {}};
   for (const LoraSource& lora : loras)
     files.loras.push_back(expert == Expert::high ? LoraFile{lora.high, lora.high_strength}
                                                  : LoraFile{lora.low, lora.low_strength});

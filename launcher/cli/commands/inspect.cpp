@@ -23,11 +23,10 @@ struct Totals {
   std::uint64_t tensors = 0, parameters = 0, bytes = 0;
   bool described = false;
   void add(const TensorEntry& entry) {
-    std::uint64_t elements = 1;
-    for (const std::int64_t extent : entry.shape) elements *= static_cast<std::uint64_t>(extent);
+    const std::uint64_t size = bytes_of(entry.dtype, entry.shape);
     ++tensors;
-    parameters += elements;
-    bytes += elements * size_of(entry.dtype);
+    parameters += size / size_of(entry.dtype);
+    bytes += size;
     described |= entry.random.has_value();
   }
 };

@@ -49,12 +49,9 @@ std::string dtypes_text(const Names& names, const Scales& scales, const Checkpoi
   for (const auto& [official, name] : names) {
     if (std::ranges::find(scales.companions, official) != scales.companions.end()) continue;
     const TensorEntry& entry = checkpoint.entry(name);
-    std::uint64_t bytes = size_of(entry.dtype);
-    for (const std::int64_t extent : entry.shape) bytes *= static_cast<std::uint64_t>(extent);
     Stored& stored = by_dtype[entry.dtype];
-    stored.bytes += bytes;
-    if (entry.dtype == DType::f8_e4m3 || entry.dtype == DType::f8_e5m2)
-      stored.scalings.insert(scaling_of(official, scales, checkpoint));
+    stored.bytes += bytes_of(entry.dtype, entry.shape);
+    if (is_f8(entry.dtype)) stored.scalings.insert(scaling_of(official, scales, checkpoint));
   }
   std::vector<std::pair<DType, Stored>> sorted(by_dtype.begin(), by_dtype.end());
   std::ranges::stable_sort(sorted, std::greater<>(), [](const auto& pair) { return pair.second.bytes; });

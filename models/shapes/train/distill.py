@@ -184,10 +184,8 @@ def arguments():
 
 def main():
     began, args = time.monotonic(), arguments()
-    world.load(args.library.resolve())
+    world.load(args.library, args.device)
     torch.manual_seed(1)
-    if torch.device(args.device).type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     distillation = Distillation(args)
     for turn in range(args.first):
         distillation.refill(turn, own_share=0)

@@ -230,9 +230,7 @@ def arguments(words=None):
 
 def main():
     args = arguments()
-    world.load(args.library)
-    if torch.device(args.device).type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    world.load(args.library, args.device)
     initial, result = Folder(args.initial), Folder(args.result)
     vae_weights = train_vae(args, initial)
     vae = Vae({name: tensor.bfloat16().float() for name, tensor in vae_weights.items()})  # as it will be stored

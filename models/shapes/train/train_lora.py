@@ -69,10 +69,8 @@ def arguments():
 
 def main():
     began, args = time.monotonic(), arguments()
-    world.load(args.library.resolve())
+    world.load(args.library, args.device)
     torch.manual_seed(1)
-    if torch.device(args.device).type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     folder = Folder(args.model)
     vae = Vae(folder.read("vae", args.device))
     pools = [Pool(vae, size, SEED + i * 100_000_000, args, args.behind) for i, size in enumerate(world.SIZES)]

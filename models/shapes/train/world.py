@@ -9,8 +9,11 @@ SIZES = ((96, 96), (96, 128), (96, 160), (128, 96))  # height, width
 FRAMES = 17
 
 
-def load(library: Path):
-    torch.ops.load_library(str(library))
+def load(library: Path, device="cpu"):
+    """Needed before anything else here. On a GPU, f32 products may be computed in TF32 from now on."""
+    torch.ops.load_library(str(library.resolve()))
+    if torch.device(device).type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
 
 def clips(seed, count, size, frames=FRAMES, device="cpu", held_out=False, behind=""):
