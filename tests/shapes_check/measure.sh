@@ -2,7 +2,7 @@
 # tests/shapes_check/measure.sh: measures how much of its prompts the shapes checkpoint shows, in several settings. The
 # prompts are held out from training.
 #
-#   tests/shapes_check/measure.sh BUILD OUT [FLAG...]       flags of wanfarm render, such as --limit 20
+#   tests/shapes_check/measure.sh BUILD OUT [FLAG...]       flags of wanfarm render, such as --threads 1
 #
 # BUILD: a build folder with wanfarm, shapes_captions and shapes_check. OUT receives the clips and table.txt, which is
 # also printed. Environment: WF_MODEL (models/shapes), WF_LORAS (the folder loras/ of models/shapes), WF_CLIPS (200),
@@ -10,6 +10,9 @@
 #   guided, unguided        20 steps with guidance, and without it
 #   high-alone, low-alone   20 guided steps, all by one expert
 #   four-steps, lightning   4 Euler steps without guidance: of the checkpoint as it is, and with the distilled pair
+#   exact, fp8-ffn, fp8-linear, fp8     20 guided steps in this precision. If OUT holds exact's clips, from this call or
+#                           from an earlier one with the same WF_CLIPS and WF_SEED, each fp8 setting of this call is
+#                           compared with them, clip by clip (shapes_check --against)
 #   night                   20 guided steps with the LoRA that makes backgrounds black: only clips whose prompt names
 #                           another background count, and black is what is right
 set -euo pipefail
@@ -20,7 +23,7 @@ bin=$(realpath "$1")/bin out=$(realpath -m "$2")
 shift 2
 flags=("$@")
 model=$(realpath "${WF_MODEL:-$root/models/shapes}") loras=$(realpath "${WF_LORAS:-$root/models/shapes/loras}")
-read -ra settings <<<"${WF_SETTINGS:-guided unguided high-alone low-alone four-steps lightning night}"
+read -ra settings <<<"${WF_SETTINGS:-guided unguided high-alone low-alone four-steps lightning exact fp8-ffn fp8-linear fp8 night}"
 mkdir -p "$out"
 "$bin/shapes_captions" --list "${WF_CLIPS:-200}" --held-out --seed "${WF_SEED:-1}" --expect "$out/expect.jsonl" >"$out/list.yaml"
 grep -v '"background":\["black"\]' "$out/expect.jsonl" |
@@ -43,14 +46,34 @@ one_expert() {
 }
 
 pair=(--lora-high "$loras/lightning_high.safetensors" --lora-low "$loras/lightning_low.safetensors")
-for setting in "${settings[@]}"; do
-  case $setting in
-    guided) measure guided expect.jsonl "$model" ;;
-    unguided) measure unguided expect.jsonl "$model" --guidance 1 ;;
-    high-alone | low-alone) measure "$setting" expect.jsonl "$(one_expert "${setting%-alone}")" ;;
-    four-steps) measure four-steps expect.jsonl "$model" --preset lightning ;;
-    lightning) measure lightning expect.jsonl "$model" --preset lightning "${pair[@]}" ;;
-    night) measure night expect-night.jsonl "$model" --lora "$loras/night.safetensors" ;;
-    *) echo "$setting is no setting: see the head of this file" >&2 && exit 2 ;;
-  esac
-done | tee "$out/table.txt"
+measure_settings() {
+  local setting
+  for setting in "${settings[@]}"; do
+    case $setting in
+      guided) measure guided expect.jsonl "$model" ;;
+      unguided) measure unguided expect.jsonl "$model" --guidance 1 ;;
+      high-alone | low-alone) measure "$setting" expect.jsonl "$(one_expert "${setting%-alone}")" ;;
+      four-steps) measure four-steps expect.jsonl "$model" --preset lightning ;;
+      lightning) measure lightning expect.jsonl "$model" --preset lightning "${pair[@]}" ;;
+      exact | fp8-ffn | fp8-linear | fp8) measure "$setting" expect.jsonl "$model" --precision "$setting" ;;
+      night) measure night expect-night.jsonl "$model" --lora "$loras/night.safetensors" ;;
+      *) echo "$setting is no setting: see the head of this file" >&2 && exit 2 ;;
+    esac
+  done
+}
+
+# Comes last, since exact may be measured after the settings that are compared with it.
+compare_with_exact() {
+  local setting
+  [[ -d $out/exact ]] || return 0
+  for setting in "${settings[@]}"; do
+    [[ $setting == fp8* ]] || continue
+    echo "$setting against exact"
+    "$bin/shapes_check" --expect "$out/expect.jsonl" "$out/$setting" --against "$out/exact"
+  done
+}
+
+{
+  measure_settings
+  compare_with_exact
+} | tee "$out/table.txt"

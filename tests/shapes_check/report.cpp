@@ -7,19 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "tests/shapes_check/interval.hpp"
 
 namespace wf::shapes {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-struct Part {
-  bool Marks::*mark;
-  const char* name;
-};
-constexpr std::array marked{Part{&Marks::colour, "main colour"}, Part{&Marks::background, "background"},
-                            Part{&Marks::motion, "direction"}, Part{&Marks::figure, "figure"},
-                            Part{&Marks::others, "other colours"}};
 
 template <class Enum>
 Enum value_of(const std::string& name, int count) {
@@ -73,22 +66,24 @@ Marks compare(const Verdict& seen, const Verdict& expected) {
 
 void Tally::add(const Marks& marks) {
   ++clips_;
-  all_right_ += marks.all();
-  for (std::size_t i = 0; i < marked.size(); ++i) right_[i] += marks.*marked[i].mark;
+  for (std::size_t i = 0; i < rows.size(); ++i) right_[i] += rows[i].is_right(marks);
 }
 
-std::size_t Tally::part_index(bool Marks::*part) {
-  return static_cast<std::size_t>(
-      std::find_if(marked.begin(), marked.end(), [&](const Part& p) { return p.mark == part; }) - marked.begin());
+int Tally::count(bool Marks::*part) const {
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& one) { return one.part == part; });
+  return right_.at(static_cast<std::size_t>(row - rows.begin()));
 }
 
 void Tally::print(std::ostream& out) const {
-  const auto line = [&](const char* name, int right) {
-    out << std::left << std::setw(14) << name << std::right << std::setw(5) << right << " of " << clips_ << std::fixed
-        << std::setprecision(1) << std::setw(8) << 100. * right / clips_ << " %\n";
-  };
-  for (const Part& part : marked) line(part.name, count(part.mark));
-  line("all of these", all_right_);
+  const std::string of_all = " of " + std::to_string(clips_);
+  out << std::right << std::setw(19 + static_cast<int>(of_all.size())) << "right" << std::setw(10) << "share"
+      << "   95 % interval (Wilson score)\n";
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Interval interval = share_interval(right_[i], clips_);
+    out << std::left << std::setw(14) << rows[i].name << std::right << std::setw(5) << right_[i] << of_all << std::fixed
+        << std::setprecision(1) << std::setw(8) << 100. * right_[i] / clips_ << " %" << std::setw(8)
+        << 100 * interval.low << " to " << std::setw(5) << 100 * interval.high << " %\n";
+  }
 }
 
 }  // namespace wf::shapes

@@ -1,6 +1,7 @@
 // tests/shapes_check/report.hpp: compares what was seen with what was expected, and counts the results.
 #pragma once
 
+#include <array>
 #include <map>
 #include <ostream>
 #include <string>
@@ -19,27 +20,39 @@ struct Marks {
   bool colour = false, background = false, motion = false, figure = false, others = false;
 
   bool all() const { return colour && background && motion && figure && others; }
+  bool operator==(const Marks&) const = default;
 };
+
+/// A row of the tables: one part of a verdict, or all of them if `part` is null.
+struct Row {
+  const char* name;
+  bool Marks::*part;
+
+  bool is_right(const Marks& marks) const { return part ? marks.*part : marks.all(); }
+};
+inline constexpr std::array rows{Row{"main colour", &Marks::colour},   Row{"background", &Marks::background},
+                                 Row{"direction", &Marks::motion},     Row{"figure", &Marks::figure},
+                                 Row{"other colours", &Marks::others}, Row{"all of these", nullptr}};
 
 /// Compares two verdicts. The order of `others` does not matter.
 Marks compare(const Verdict& seen, const Verdict& expected);
 
-/// Counts how often each part was right.
+/// Counts how often each row was right.
 class Tally {
  public:
   void add(const Marks& marks);
   int clips() const { return clips_; }
   /// The share of all added clips in which that part was right.
   double share(bool Marks::*part) const { return static_cast<double>(count(part)) / clips_; }
-  /// Prints a line per part (main colour, background, direction, figure, other colours) and one for all of them.
+  /// Prints a head line and a line per row: number and share of the clips that are right, and the share's 95 % interval
+  /// (interval.hpp). Requires clips() > 0.
   void print(std::ostream& out) const;
 
  private:
-  int count(bool Marks::*part) const { return right_.at(part_index(part)); }
-  static std::size_t part_index(bool Marks::*part);
+  int count(bool Marks::*part) const;
 
-  int clips_ = 0, all_right_ = 0;
-  std::array<int, 5> right_{};
+  int clips_ = 0;
+  std::array<int, rows.size()> right_{};
 };
 
 }  // namespace wf::shapes
