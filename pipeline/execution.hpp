@@ -4,19 +4,20 @@
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "parallel/attention.hpp"
 #include "parallel/rank_group.hpp"
+#include "pipeline/kernels/attention.hpp"
 #include "pipeline/types.hpp"
 
 namespace wf {
 
 /// The code that computes self-attention. automatic: the first of fa3, cudnn and math that supports the device, the
-/// dtype and the head size.
-enum class AttentionBackend { automatic, math, cudnn, fa3 };
+/// dtype and the head size; with Precision::fp8, fa3_fp8. fa3_fp8: FlashAttention-3 of 8-bit numbers.
+enum class AttentionBackend { automatic, math, cudnn, fa3, fa3_fp8 };
 constexpr const char* to_string(AttentionBackend backend) {
-  constexpr const char* names[] = {"auto", "math", "cudnn", "fa3"};
+  constexpr const char* names[] = {"auto", "math", "cudnn", "fa3", "fa3-fp8"};
   return names[static_cast<int>(backend)];
 }
 
@@ -39,18 +40,38 @@ struct Execution {
   /// Moves the expert on the device to pinned host memory while a clip is decoded. No effect with Residency::both.
   bool offload_expert_for_decode = false;
   bool keep_text_encoder = true;  ///< false: the text encoder is dropped from its device once texts are encoded
-  Attention attention;            ///< self-attention of the experts on one rank; empty: the one of choose_attention()
+  SelfAttention attention;        ///< self-attention of the experts on one rank; empty: the one of choose_attention()
+  /// So many steps at the beginning and at the end of a clip are computed without products of 8-bit numbers. Empty: one
+  /// of clips of at least 10 steps, so that no more than a fifth of the time is the price.
+  std::optional<std::int64_t> fp8_exact_steps = {};
   std::shared_ptr<const RankGroup> ranks = {};  ///< the group that denoises a clip together; null: this rank alone
 };
 
-/// The self-attention of a run and its backend's name: "math", "cudnn" or "fa3".
+/// The self-attention of a run and its backend's name: "math", "cudnn", "fa3", "fa3-fp8", or "math-fp8", which rounds
+/// as fa3-fp8 does.
 struct ChosenAttention {
   std::string name;
-  Attention attention;
+  SelfAttention attention;
 };
 
+/// Whether self-attention is computed from 8-bit numbers.
+bool attends_in_fp8(const Execution& execution);
+
+/// Throws environment when the device cannot multiply as the precision says. A CPU can in every precision, if slowly.
+void check_precision(const Execution& execution);
+
+/// How many steps at each end of a clip of `steps` steps are computed without products of 8-bit numbers, where others
+/// are.
+std::int64_t exact_steps_at_each_end(const Execution& execution, std::int64_t steps);
+/// Whether a step, counted from 0, of a clip of `steps` steps is computed without products of 8-bit numbers.
+bool is_exact_step(const Execution& execution, std::int64_t step, std::int64_t steps);
+
+/// The same choices without products of 8-bit numbers.
+Execution exactly(Execution execution);
+
 /// The self-attention for heads of head_dim elements. In f32 only math is chosen, for it alone computes in f32. Throws
-/// environment, with the reason, when execution.backend names a backend that cannot be used here.
+/// environment, with the reason, when execution.backend names a backend that cannot be used here, or Precision::fp8
+/// has none; input when it names one that does not compute what the precision says.
 ChosenAttention choose_attention(const Execution& execution, std::int64_t head_dim);
 
 /// Turns TF32 on or off for LibTorch's f32 matrix products and convolutions, in the whole process.

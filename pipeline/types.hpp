@@ -24,9 +24,18 @@ struct Frames {
 };
 
 /// Number formats of a run. reference: f32 everywhere. exact: bf16 GEMMs and attention, f32 residual stream and solver,
-/// which is the official code's arithmetic on a GPU.
-enum class Precision { reference, exact };
-constexpr const char* to_string(Precision precision) { return precision == Precision::exact ? "exact" : "reference"; }
+/// which is the official code's arithmetic on a GPU. The others are exact but for products of 8-bit numbers in the
+/// experts' blocks: fp8_ffn in the feed-forward networks; fp8_linear in all linear layers but the keys and values of
+/// the text; fp8 in these and in self-attention.
+enum class Precision { reference, exact, fp8_ffn, fp8_linear, fp8 };
+constexpr const char* to_string(Precision precision) {
+  constexpr const char* names[] = {"reference", "exact", "fp8-ffn", "fp8-linear", "fp8"};
+  return names[static_cast<int>(precision)];
+}
+/// Bytes of an element of activations and of weights that are not in 8 bits.
+constexpr std::int64_t number_bytes(Precision precision) { return precision == Precision::reference ? 4 : 2; }
+/// Whether some products are of 8-bit numbers.
+constexpr bool multiplies_in_fp8(Precision precision) { return precision >= Precision::fp8_ffn; }
 
 /// How the large matrices of an expert, the linear layers of its blocks, are kept. as_computed: in the dtype of the
 /// products. as_stored: those that their file has in 8 bits stay so. fp8: all in 8 bits with a scale for each row;

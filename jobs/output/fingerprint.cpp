@@ -66,6 +66,8 @@ Json json_of(const Recipe& recipe) {
   if (recipe.tf32) json["tf32"] = true;
   if (recipe.noise != Recipe().noise) json["noise"] = recipe.noise;
   if (!recipe.weights.empty()) json["weights"] = recipe.weights;
+  if (!recipe.attention.empty()) json["attention"] = recipe.attention;
+  if (recipe.fp8_exact_steps) json["fp8_exact_steps"] = *recipe.fp8_exact_steps;
   return json;
 }
 
@@ -92,8 +94,15 @@ Job job_from(const Json& json) {
 }
 
 Recipe recipe_from(const Json& json) {
-  return {json.at("model_id").get<std::string>(), json.at("precision").get<std::string>(), json.value("tf32", false),
-          json.value("noise", Recipe().noise), json.value("weights", "")};
+  std::optional<std::int64_t> exact_steps;
+  if (json.contains("fp8_exact_steps")) exact_steps = get_int(json, "fp8_exact_steps");
+  return {json.at("model_id").get<std::string>(),
+          json.at("precision").get<std::string>(),
+          json.value("tf32", false),
+          json.value("noise", Recipe().noise),
+          json.value("weights", ""),
+          json.value("attention", ""),
+          exact_steps};
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {

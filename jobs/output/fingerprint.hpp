@@ -11,11 +11,13 @@ namespace wf {
 /// Everything besides the job that decides on the pixels.
 struct Recipe {
   std::string model_id;
-  std::string precision;      ///< "reference" or "exact".
+  std::string precision;      ///< "reference", "exact", "fp8-ffn", "fp8-linear" or "fp8".
   bool tf32 = false;          ///< Whether TF32 is allowed in matrix products and convolutions.
   std::string noise = "cpu";  ///< Whose random generator draws the noise: "cpu", or the name of a GPU.
   /// "fp8" where experts are rounded to FP8 that their files hold in more bits (--weights fp8), else empty.
   std::string weights = {};
+  std::string attention = {};  ///< "fp8" where self-attention is in 8 bits and the precision does not say so.
+  std::optional<std::int64_t> fp8_exact_steps = {};  ///< Of --fp8-exact-steps; empty: the default, or no 8 bits.
   bool operator==(const Recipe&) const = default;
 };
 

@@ -35,6 +35,8 @@ struct Bench {
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
   LatentSize latents() const { return {latent_frames(), job.height / 8, job.width / 8}; }
+  /// Whether forwards have products of 8-bit numbers.
+  bool has_fp8_products() const;
   /// What products of this dtype are computed in: "bf16", "f32", or "TF32" where a GPU may round f32 to it.
   std::string arithmetic(at::ScalarType dtype, at::Device on) const;
 };
@@ -55,6 +57,14 @@ Report bench_vae(const Bench& bench);
 
 /// Encoding of the default prompts, and of a text as long as the experts take.
 Report bench_text(const Bench& bench);
+
+/// Relative errors of forwards with products of 8-bit numbers along the trajectory of an exact clip, for both experts:
+/// of each precision against f32, of each kind of layer and of each block against `exact`. The models are in `exact`.
+Report bench_fp8(const Bench& bench);
+
+/// Every kernel of an expert's block by itself (kernel_cases.hpp), against the rates of a copy and of a large product.
+/// Loads no weights.
+Report bench_kernels(const Bench& bench);
 
 /// Measures the figures that plans count with (launcher/planner/hardware.hpp) and writes them to the user's calibration
 /// file: forwards of two lengths, decoding, both texts, copies. Figures of links between GPUs stay as they are. Throws
@@ -92,10 +102,11 @@ inline constexpr double tera = 1e12, giga = 1e9, gibi = static_cast<double>(1ull
 
 /// The best rates of this device for what networks are made of.
 struct Ceilings {
-  double matmul = 0;  ///< Operations a second of a large matrix product.
-  double copy = 0;    ///< Bytes a second that a large copy reads and writes.
+  double matmul = 0;                      ///< Operations a second of a large matrix product.
+  double copy = 0;                        ///< Bytes a second that a large copy reads and writes.
+  std::optional<double> fp8_matmul = {};  ///< Operations a second of a large product of 8-bit numbers, if measured.
 };
-Ceilings measure_ceilings(at::Device device, at::ScalarType dtype);
+Ceilings measure_ceilings(at::Device device, at::ScalarType dtype, bool with_fp8 = false);
 
 /// The table of ceilings. `kind`: what the products are computed in, as Bench::arithmetic() returns it.
 Table to_table(const Ceilings& ceilings, at::Device device, const std::string& kind);

@@ -79,13 +79,22 @@ Table summary(const Measured& measured, double flops, double floor) {
   return table;
 }
 
+/// The least time of the products of a forward with batch 1, each at the rate of its number format.
+double seconds_of_products(const DitFlops& flops, const Ceilings& ceilings, const Execution& execution) {
+  std::int64_t in_fp8 = attends_in_fp8(execution) ? flops.self_attention : 0;
+  if (execution.precision == Precision::fp8_ffn) in_fp8 += flops.ffn;
+  if (execution.precision >= Precision::fp8_linear) in_fp8 += flops.linears;
+  const double others = static_cast<double>(flops.forward() - in_fp8) / ceilings.matmul;
+  return others + (ceilings.fp8_matmul ? static_cast<double>(in_fp8) / *ceilings.fp8_matmul : 0);
+}
+
 }  // namespace
 
 Report bench_forward(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   const ModelParts& parts = bench.models.parts();
-  const at::ScalarType dtype = parts.precision == Precision::exact ? at::kBFloat16 : at::kFloat;
-  const Ceilings ceilings = measure_ceilings(bench.device(), dtype);
+  const at::ScalarType dtype = parts.precision == Precision::reference ? at::kFloat : at::kBFloat16;
+  const Ceilings ceilings = measure_ceilings(bench.device(), dtype, bench.has_fp8_products());
 
   const DitWeights& expert = bench.models.expert(Expert::high);
   const Inputs inputs = make_inputs(bench, expert, bench.latents());
@@ -95,7 +104,9 @@ Report bench_forward(const Bench& bench) {
   const auto flops = static_cast<double>(inputs.batch * counted.forward());
   const auto bytes =
       static_cast<double>(inputs.batch * dit_elementwise_bytes(parts.expert, parts.precision, inputs.tokens));
-  const double floor = flops / ceilings.matmul + bytes / ceilings.copy;
+  const double floor =
+      static_cast<double>(inputs.batch) * seconds_of_products(counted, ceilings, bench.models.execution()) +
+      bytes / ceilings.copy;
   return {fmt::format("one forward of the high-noise expert, {} tokens, batch {}; floor: {:.3f} TFLOP as matrix "
                       "products and {:.1f} GB of elementwise traffic",
                       inputs.tokens, inputs.batch, flops / tera, bytes / giga),

@@ -22,6 +22,11 @@ std::string Bench::arithmetic(at::ScalarType dtype, at::Device on) const {
   return models.execution().tf32 && !on.is_cpu() ? "TF32" : "f32";
 }
 
+bool Bench::has_fp8_products() const {
+  const Execution& execution = models.execution();
+  return multiplies_in_fp8(execution.precision) || attends_in_fp8(execution);
+}
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t half = values.size() / 2;
@@ -47,15 +52,18 @@ void in_memory(const std::string& what, at::Device device, const std::function<v
   }
 }
 
-Ceilings measure_ceilings(at::Device device, at::ScalarType dtype) {
-  const Ceilings ceilings{matmul_rate(device, dtype), copy_rate(device)};
+Ceilings measure_ceilings(at::Device device, at::ScalarType dtype, bool with_fp8) {
+  Ceilings ceilings{matmul_rate(device, dtype), copy_rate(device)};
+  if (with_fp8) ceilings.fp8_matmul = fp8_matmul_rate(device);
   release_cached_memory(device);
   return ceilings;
 }
 
 Table to_table(const Ceilings& ceilings, at::Device device, const std::string& kind) {
-  return ceiling_table(
+  Table table = ceiling_table(
       {matmul_line(ceilings.matmul, device, kind), {"copy, read and written", ceilings.copy / giga, "GB/s"}});
+  if (ceilings.fp8_matmul) table.rows.push_back(matmul_line(*ceilings.fp8_matmul, device, "8-bit numbers"));
+  return table;
 }
 
 std::vector<Cell> matmul_line(double rate, at::Device device, const std::string& kind) {

@@ -40,15 +40,26 @@ OpCost attention(const Shapes& in, std::size_t rows_at) {
   return {text(in[0]) + ", " + std::to_string(keys) + " keys", 4 * in[0].elements() * keys, 0};
 }
 
-/// Kernels of pipeline/kernels. x is f32 or bf16; what they write and the other inputs are bf16, but the sum of
-/// add_gated is f32.
-OpCost fused_kernel(std::string_view name, const TensorShape& x) {
-  constexpr std::int64_t bf16 = 2, f32 = 4;
+/// Kernels of pipeline/kernels. x is f32 or `number`, the dtype of the products; what they write and the other inputs
+/// are the latter, but the sum of add_gated is f32, and those that round to 8 bits write these.
+OpCost fused_kernel(std::string_view name, const Shapes& in, const Shapes& out) {
+  constexpr std::int64_t f8 = 1, bf16 = 2, f32 = 4;
+  const std::int64_t number = out.empty() ? bf16 : out[0].element_size;
+  const TensorShape& x = in[0];
   std::int64_t bytes = 0;
-  if (name == "wf::modulated_norm" || name == "wf::affine_norm") bytes = x.bytes() + x.elements() * bf16;
+  if (name == "wf::modulated_norm" || name == "wf::affine_norm") bytes = x.bytes() + x.elements() * number;
   if (name == "wf::rms_norm" || name == "wf::write_heads") bytes = 2 * x.bytes();
-  if (name == "wf::widen") bytes = x.bytes() + x.elements() * bf16;
-  if (name == "wf::add_gated") bytes = x.bytes() + x.elements() * (bf16 + f32);
+  if (name == "wf::widen") bytes = x.bytes() + x.elements() * number;
+  if (name == "wf::modulated_norm_fp8" || name == "wf::affine_norm_fp8") bytes = x.bytes() + x.elements() * f8;
+  if (name == "wf::quantise_rows" || name == "wf::gelu_fp8") bytes = x.bytes() + x.elements() * f8;
+  if (name == "wf::quantise_projection")  // reads k and v twice
+    bytes = x.bytes() + x.bytes() * 2 / 3 + x.elements() * f8;
+  if (name == "wf::quantise_heads")  // reads q, k and v twice: for their scales, and to round them
+    for (const TensorShape& part : in) bytes += 2 * part.bytes() + part.elements() * f8;
+  if (name.starts_with("wf::add_") &&
+      name.find("_norm") != std::string_view::npos)  // x and the branch in, sum and norm out
+    bytes = x.bytes() + x.elements() * (number + f32 + (name.ends_with("fp8") ? f8 : number));
+  if (name == "wf::add_gated") bytes = x.bytes() + x.elements() * (number + f32);
   return {text(x), 0, bytes};
 }
 
@@ -65,7 +76,7 @@ OpCost elementwise(std::string_view name, const Shapes& in, const Shapes& out) {
   return cost;
 }
 
-constexpr std::array<std::string_view, 3> products{"aten::matmul", "aten::mm", "aten::bmm"};
+constexpr std::array<std::string_view, 4> products{"aten::matmul", "aten::mm", "aten::bmm", "aten::_scaled_mm"};
 constexpr std::array<std::string_view, 2> sums_of_products{"aten::addmm", "aten::baddbmm"};
 constexpr std::array<std::string_view, 4> convolutions{"aten::conv2d", "aten::conv3d", "aten::convolution",
                                                        "aten::mkldnn_convolution"};
@@ -80,7 +91,7 @@ std::int64_t TensorShape::elements() const {
 
 OpCost op_cost(const std::string& name, const std::vector<TensorShape>& inputs,
                const std::vector<TensorShape>& outputs) {
-  if (name.starts_with("wf::") && !inputs.empty()) return fused_kernel(name, inputs[0]);
+  if (name.starts_with("wf::") && !inputs.empty()) return fused_kernel(name, inputs, outputs);
   const std::size_t in = inputs.size();
   if (name == "aten::linear" && in >= 2) return linear(inputs);
   if (name == "fa3_fwd::fwd" && in >= 2) return attention(inputs, 1);

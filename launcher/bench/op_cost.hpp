@@ -26,7 +26,8 @@ struct OpCost {
 
 /// `name` includes the namespace: "aten::linear". A product of [m, k] and [k, n] counts 2 m k n operations, attention 4
 /// for each query, key and channel. Kernels of wf:: (pipeline/kernels/fused.hpp) record only their first input, so
-/// their traffic is derived from that and their name.
+/// their traffic is derived from that and their name; their other tensors are bf16, or have the element size of
+/// outputs[0] where that is given.
 OpCost op_cost(const std::string& name, const std::vector<TensorShape>& inputs,
                const std::vector<TensorShape>& outputs);
 

@@ -28,6 +28,13 @@ Setter into(int& target, int least) {
   return [&target, least](const std::string& text) { target = parse_count("the value", text, least); };
 }
 
+Setter into_or_auto(std::optional<int>& target, int least) {
+  return [&target, least](const std::string& text) {
+    target.reset();
+    if (text != "auto") into(target.emplace(), least)(text);
+  };
+}
+
 void check_choice(const std::string& text, const std::vector<std::string>& choices) {
   if (std::find(choices.begin(), choices.end(), text) == choices.end())
     throw Error(Error::input, "must be one of " + join(choices, ", ") + ", got '" + text + "'");

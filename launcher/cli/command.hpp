@@ -44,6 +44,9 @@ std::function<void(const std::string&)> into(bool& target);
 /// A setter for a whole number >= least; throws Error(input) for anything else.
 std::function<void(const std::string&)> into(int& target, int least);
 
+/// The same, or `auto`, which leaves the target empty.
+std::function<void(const std::string&)> into_or_auto(std::optional<int>& target, int least);
+
 /// The texts that a flag accepts, each with the value that it stands for.
 template <class T>
 using Choices = std::vector<std::pair<std::string, T>>;

@@ -151,17 +151,27 @@ std::vector<Flag> computing_flags(RunOptions& o) {
   const Choices<DeviceChoice> devices{
       {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
   const Choices<std::optional<Precision>> precisions{
-      {"reference", Precision::reference}, {"exact", Precision::exact}, {"auto", {}}};
+      {"reference", Precision::reference},   {"exact", Precision::exact}, {"fp8-ffn", Precision::fp8_ffn},
+      {"fp8-linear", Precision::fp8_linear}, {"fp8", Precision::fp8},     {"auto", {}}};
   const Choices<WeightForm> forms{{"auto", WeightForm::as_computed}, {"fp8", WeightForm::fp8}};
   const Choices<GuidanceMode> guidance{
       {"auto", GuidanceMode::automatic}, {"two", GuidanceMode::two}, {"batched", GuidanceMode::batched}};
   const Choices<AttentionBackend> backends{{"auto", AttentionBackend::automatic},
                                            {"fa3", AttentionBackend::fa3},
+                                           {"fa3-fp8", AttentionBackend::fa3_fp8},
                                            {"cudnn", AttentionBackend::cudnn},
                                            {"math", AttentionBackend::math}};
   return {
-      choice_flag("--precision", precisions,
-                  "reference: f32; exact: the official bf16 arithmetic; auto: reference on a CPU", o.precision),
+      choice_flag(
+          "--precision", precisions,
+          "reference: f32; exact: the official bf16 arithmetic; fp8-ffn, fp8-linear, fp8: exact, but products of "
+          "8-bit numbers in feed-forward networks, in all linear layers, in self-attention too; auto: "
+          "reference on a CPU, exact on a GPU",
+          o.precision),
+      {"--fp8-exact-steps", "N",
+       "first and last steps of a clip that --precision fp8... computes as exact does (auto: 1 of clips of 10 steps or "
+       "more)",
+       into_or_auto(o.fp8_exact_steps, 0)},
       choice_flag(
           "--weights", forms,
           "fp8: keep experts in 8 bits on the device, which halves their memory; auto: in the precision's format",

@@ -69,6 +69,8 @@ Execution chosen_execution(const RunOptions& options) {
   Execution execution;
   execution.device = chosen_device(options.device);
   execution.precision = options.precision.value_or(default_precision(execution.device));
+  check_precision(execution);
+  execution.fp8_exact_steps = options.fp8_exact_steps;
   execution.weights = options.weights;
   execution.guidance = options.guidance_mode;
   execution.noise = options.noise;
@@ -79,11 +81,15 @@ Execution chosen_execution(const RunOptions& options) {
 }
 
 Recipe recipe_of(const std::string& model_id, const Execution& execution, bool rounded_to_fp8) {
+  const bool attention_in_fp8 = attends_in_fp8(execution);
   return {.model_id = model_id,
           .precision = to_string(execution.precision),
           .tf32 = execution.tf32,
           .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu",
-          .weights = rounded_to_fp8 ? "fp8" : ""};
+          .weights = rounded_to_fp8 ? "fp8" : "",
+          .attention = attention_in_fp8 && execution.precision != Precision::fp8 ? "fp8" : "",
+          .fp8_exact_steps =
+              attention_in_fp8 || multiplies_in_fp8(execution.precision) ? execution.fp8_exact_steps : std::nullopt};
 }
 
 }  // namespace wf

@@ -43,6 +43,7 @@ struct RunOptions {
   DeviceChoice device = DeviceChoice::automatic;
   WeightForm weights = WeightForm::as_computed;  ///< How experts are kept on the device: as_computed or fp8.
   std::optional<Precision> precision;            ///< Empty: reference on a CPU, exact on a GPU.
+  std::optional<int> fp8_exact_steps;            ///< Execution::fp8_exact_steps
   GuidanceMode guidance_mode = GuidanceMode::automatic;
   AttentionBackend attention = AttentionBackend::automatic;
   NoiseSource noise = NoiseSource::cpu;

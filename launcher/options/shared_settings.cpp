@@ -40,6 +40,7 @@ SharedSettings shared_settings(const RunOptions& o) {
                    {"--weights", to_string(o.weights)},
                    {"--output", text(o.output)},
                    {"--precision", text(o.precision)},
+                   {"--fp8-exact-steps", o.fp8_exact_steps ? std::to_string(*o.fp8_exact_steps) : "auto"},
                    {"--guidance-mode", to_string(o.guidance_mode)},
                    {"--attention", to_string(o.attention)},
                    {"--noise", o.noise == NoiseSource::cpu ? "cpu" : "device"},

@@ -40,6 +40,28 @@ double pixel_flops(const VaeWeights& vae) {
 }
 double text_flops(const Umt5Weights& text) { return static_cast<double>(umt5_flops(text, text_tokens)); }
 
+/// The time of a forward in a precision, divided by that in `exact`: of the parts that grow with the tokens and with
+/// their square. Measured on an H200 (docs/performance.md).
+struct PrecisionFactors {
+  double token, pair;
+};
+PrecisionFactors precision_factors(Precision precision, const GpuFigures& gpu) {
+  if (gpu.is_cpu()) return {1, 1};  // its figures are those of `reference`; nobody plans for the others
+  switch (precision) {
+    case Precision::reference:
+      return {gpu.f32_factor, gpu.f32_factor};
+    case Precision::exact:
+      return {1, 1};
+    case Precision::fp8_ffn:
+      return {0.79, 1};
+    case Precision::fp8_linear:
+      return {0.575, 1};
+    case Precision::fp8:
+      return {0.58, 0.76};
+  }
+  return {1, 1};
+}
+
 /// Rate, in bytes a second, of the link between `ranks` consecutive ranks, which may span nodes.
 double link_rate(const Hardware& hardware, int ranks) {
   return hardware.inside_a_node(ranks) ? hardware.gpu.node_rate : hardware.gpu.world_rate;
@@ -67,8 +89,8 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
 /// Seconds of one step of `forwards` forwards (1 or 2): then the ranks that shared them gather the velocity. Where two
 /// branches have but one forward to do, both do the same.
 double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens,
-                    int forwards) {
-  const double forward = forward_seconds(hardware, parts, degrees, tokens).total();
+                    int forwards, Precision precision) {
+  const double forward = forward_seconds(hardware, parts, degrees, tokens, precision).total();
   const int branches = std::min(degrees.guidance, forwards);
   const int ranks = branches * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
@@ -101,31 +123,46 @@ RelativeWork relative_work(const ModelParts& parts) {
 
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens) {
+  return forward_seconds(hardware, parts, degrees, tokens, parts.precision);
+}
+
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens, Precision precision) {
   const DitConfig& config = parts.expert;
   const GpuFigures& gpu = hardware.gpu;
-  const double f32 = parts.precision == Precision::reference ? gpu.f32_factor : 1;
+  const PrecisionFactors factors = precision_factors(precision, gpu);
   const RelativeWork work = relative_work(parts);
-  const double token = gpu.token_seconds * work.token, pair = gpu.pair_seconds * work.pair;
+  const double token = gpu.token_seconds * work.token * factors.token;
+  const double pair = gpu.pair_seconds * work.pair * factors.pair;
   const double heads = up(config.num_heads, degrees.ulysses) / static_cast<double>(config.num_heads);
   const double queries = up(tokens, degrees.ring);
   const double compute =
       token * up(tokens, degrees.ulysses * degrees.ring) + pair * queries * static_cast<double>(tokens) * heads;
-  return {f32 * compute, communication_seconds(hardware, parts, degrees, tokens)};
+  return {compute, communication_seconds(hardware, parts, degrees, tokens)};
 }
 
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
-  const auto step = [&](Stage stage) {
-    return step_seconds(hardware, parts, plan.degrees, shape.tokens, forwards_in(stage, shape.job.guidance));
+  // The first and the last steps of a clip may be exact where the others are not; each expert has those of one end.
+  const std::int64_t exact =
+      multiplies_in_fp8(parts.precision) ? exact_steps_at_each_end(execution, shape.high_steps + shape.low_steps) : 0;
+  const auto steps = [&](Stage stage, std::int64_t count) {
+    const auto each = [&](Precision precision) {
+      return step_seconds(hardware, parts, plan.degrees, shape.tokens, forwards_in(stage, shape.job.guidance),
+                          precision);
+    };
+    const std::int64_t in_exact = std::min(exact, count);
+    return each(parts.precision) * static_cast<double>(count - in_exact) +
+           (in_exact > 0 ? each(Precision::exact) * static_cast<double>(in_exact) : 0);
   };
   const RelativeWork work = relative_work(parts);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
   seconds.text =
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
-  seconds.high = step(Stage::high) * static_cast<double>(shape.high_steps);
-  seconds.low = plan.draft ? 0 : step(Stage::low) * static_cast<double>(shape.low_steps);
+  seconds.high = steps(Stage::high, shape.high_steps);
+  seconds.low = plan.draft ? 0 : steps(Stage::low, shape.low_steps);
   seconds.exchange = static_cast<double>(expert_bytes(parts)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);

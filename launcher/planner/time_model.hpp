@@ -24,9 +24,6 @@ struct PlannedShape {
 /// The shapes of a list, in the order of their first clips.
 std::vector<PlannedShape> shapes_of(const std::vector<Job>& jobs);
 
-/// Bytes of a number in activations and weights: 2 in `exact`, 4 in `reference`.
-constexpr std::int64_t number_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
-
 /// The arithmetic of a model divided by that of the published one, for which GpuFigures hold: of a forward the parts
 /// that grow with the tokens and with their square, of decoding one pixel of a frame, and of embedding a text.
 struct RelativeWork {
@@ -34,13 +31,15 @@ struct RelativeWork {
 };
 RelativeWork relative_work(const ModelParts& parts);
 
-/// Seconds of one forward on the slowest rank of a group.
+/// Seconds of one forward on the slowest rank of a group, in the model's precision or in another.
 struct ForwardSeconds {
   double compute = 0, communication = 0;
   double total() const { return compute + communication; }
 };
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens);
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens, Precision precision);
 
 /// Seconds of one clip in a group. A draft has no low-noise steps.
 struct StageSeconds {
@@ -49,7 +48,7 @@ struct StageSeconds {
   double exchange = 0;  ///< Loading an expert from host memory, or from files in the page cache.
   double pin = 0;       ///< Pinning host memory for an expert before it is first copied there; 0 on CPUs.
 };
-/// Only tf32 of `execution` is read.
+/// Only tf32 and fp8_exact_steps of `execution` are read.
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution);
 

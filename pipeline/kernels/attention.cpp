@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "parallel/device.hpp"
+#include "pipeline/kernels/heads_fp8.hpp"
 
 namespace wf {
 namespace {
@@ -55,6 +56,22 @@ Attention cudnn_attention() {
     const auto result = at::_scaled_dot_product_cudnn_attention(q, k, v, /*attn_bias=*/{}, with_lse);
     return {std::get<0>(result), with_lse ? std::get<1>(result).view(q.sizes().slice(0, 3)) : at::Tensor()};
   };
+}
+
+SelfAttention rounded_attention(Attention inner) {
+  const auto of_heads = [inner](const Fp8Heads& heads, at::ScalarType dtype, bool with_lse) {
+    const auto kept = [&](const at::Tensor& x, const at::Tensor& scale) {
+      return (x.to(at::kFloat) * scale.unsqueeze(-1).unsqueeze(-1)).to(dtype);
+    };
+    return inner(kept(heads.q, heads.q_scale), kept(heads.k, heads.k_scale), kept(heads.v, heads.v_scale), with_lse);
+  };
+  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
+    const Fp8Heads heads = quantise_heads(q, k, v);
+    AttentionResult result = of_heads(heads, q.scalar_type(), with_lse);
+    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
+    return result;
+  };
+  return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads, at::kBFloat16, false).out; }, inner};
 }
 
 std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {

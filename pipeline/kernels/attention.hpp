@@ -1,11 +1,36 @@
 // pipeline/kernels/attention.hpp: the attention backends: plain formula, cuDNN, FlashAttention-3.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "parallel/attention.hpp"
+#include "pipeline/kernels/heads_fp8.hpp"
 
 namespace wf {
+
+/// softmax(q k^T / sqrt(head_dim)) v of heads in 8 bits. Returns [batch, heads, rows, head_dim].
+using HeadsAttention = std::function<at::Tensor(const Fp8Heads&)>;
+
+/// Self-attention of a run. Where it is computed in 8 bits, a rank that has all rows rounds their projection at once;
+/// ranks that share rows exchange bf16, and each rounds what it attends to.
+struct SelfAttention {
+  SelfAttention() = default;
+  SelfAttention(Attention general, HeadsAttention of_heads = {},
+                Attention without_8_bits = {})  // NOLINT(google-explicit-constructor)
+      : of_rows(std::move(general)), of_fp8_heads(std::move(of_heads)), exact(std::move(without_8_bits)) {}
+  template <class Function>
+  requires std::is_constructible_v<Attention, Function> SelfAttention(Function general)
+      : of_rows(std::move(general)) {}  // NOLINT(google-explicit-constructor)
+
+  Attention of_rows;            ///< of q, k and v
+  HeadsAttention of_fp8_heads;  ///< the same of heads that are in 8 bits; empty where it is not computed in 8 bits
+  Attention exact;              ///< what takes the place of both in steps without 8-bit numbers; empty: of_rows does
+
+  explicit operator bool() const { return static_cast<bool>(of_rows); }
+  SelfAttention exactly() const { return exact ? exact : of_rows; }
+};
 
 /// The plain formula, computed in f32 for any dtype and head size and rounded to q's dtype: the oracle of the other
 /// backends. On a CPU it is LibTorch's blocked implementation; on a GPU it proceeds by blocks of rows whose scores take
@@ -21,9 +46,18 @@ Attention cudnn_attention();
 /// library cannot be loaded.
 Attention fa3_attention();
 
+/// FlashAttention-3 of q, k and v in 8 bits (heads_fp8.hpp), which also rounds the weights of the softmax to 8 bits;
+/// the result is bf16. For heads of 64, 128 or 256. Otherwise as fa3_attention(). `exact` is left empty.
+SelfAttention fa3_fp8_attention();
+
+/// `inner`, which is not to be a backend in 8 bits, of what 8 bits keep of q, k and v: the reference of
+/// fa3_fp8_attention() but for the softmax's weights. For any dtype and head size.
+SelfAttention rounded_attention(Attention inner);
+
 /// Why a backend cannot be used on this device, with this dtype and head size; empty when it can.
 std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
+std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
 
 /// softmax(q k^T / sqrt(head_dim) + bias) v, for cross-attention to few keys. q: [batch, heads, rows, head_dim]; k, v:
 /// [batch, heads, keys, head_dim]; bias: [batch, 1, 1, keys] f32, or undefined for none. Returns the shape and dtype of

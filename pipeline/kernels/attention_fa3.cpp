@@ -6,10 +6,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include "base/error.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/heads_fp8.hpp"
 
 namespace wf {
 namespace {
@@ -50,35 +52,52 @@ c10::OperatorHandle find_operator() {
   throw Error(Error::environment, file.string() + " does not hold FlashAttention-3's fa3_fwd::fwd; " + how_to_get);
 }
 
-/// The operator's arguments: q, k, v and num_splits by name, the schema's defaults for all others.
-torch::jit::Stack arguments(const c10::FunctionSchema& schema, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v) {
+/// The operator's arguments: those that are given by name, and the schema's defaults for all others.
+torch::jit::Stack arguments(const c10::FunctionSchema& schema, const std::map<std::string, c10::IValue>& given) {
   torch::jit::Stack stack;
   for (const c10::Argument& argument : schema.arguments()) {
-    if (argument.name() == "q")
-      stack.emplace_back(q);
-    else if (argument.name() == "k")
-      stack.emplace_back(k);
-    else if (argument.name() == "v")
-      stack.emplace_back(v);
-    else if (argument.name() == "num_splits")
-      stack.emplace_back(1);  // never split: the order of sums does not depend on the shape
-    else
-      stack.push_back(argument.default_value().value_or(c10::IValue()));
+    const auto found = given.find(argument.name());
+    stack.push_back(found != given.end() ? found->second : argument.default_value().value_or(c10::IValue()));
   }
   return stack;
+}
+
+/// Calls the operator, which takes and gives [batch, rows, heads, head_dim].
+AttentionResult call(const c10::OperatorHandle& op, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     std::map<std::string, c10::IValue> given) {
+  given.insert({{"q", q.transpose(1, 2)}, {"k", k.transpose(1, 2)}, {"v", v.transpose(1, 2)}});
+  given.emplace("num_splits", 1);  // never split: the order of sums does not depend on the shape
+  torch::jit::Stack stack = arguments(op.schema(), given);
+  op.callBoxed(stack);
+  return {stack[0].toTensor().transpose(1, 2), stack[1].toTensor()};
 }
 
 }  // namespace
 
 Attention fa3_attention() {
-  const c10::OperatorHandle op = find_operator();
-  return [op](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool) -> AttentionResult {
-    // The operator takes [batch, rows, heads, head_dim].
-    torch::jit::Stack stack = arguments(op.schema(), q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2));
-    op.callBoxed(stack);
-    return {stack[0].toTensor().transpose(1, 2), stack[1].toTensor()};
+  return [op = find_operator()](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool) {
+    return call(op, q, k, v, {});
   };
+}
+
+SelfAttention fa3_fp8_attention() {
+  const auto of_heads = [op = find_operator()](const Fp8Heads& heads) {
+    return call(op, heads.q, heads.k, heads.v,
+                {{"q_descale", heads.q_scale}, {"k_descale", heads.k_scale}, {"v_descale", heads.v_scale}});
+  };
+  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
+    const Fp8Heads heads = quantise_heads(q, k, v);
+    AttentionResult result = of_heads(heads);
+    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
+    return result;
+  };
+  return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads).out; }};
+}
+
+std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {
+  const std::string reason = why_not_fa3(device, dtype, head_dim);
+  if (!reason.empty() || head_dim == 64 || head_dim == 128 || head_dim == 256) return reason;
+  return "in 8 bits it takes heads of 64, 128 or 256, not of " + std::to_string(head_dim);
 }
 
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {

@@ -12,7 +12,7 @@
 namespace wf::fused {
 namespace {
 
-constexpr std::int64_t most_columns = 40960;  ///< columns that a block of 1024 threads holds in registers
+constexpr std::int64_t most_columns = 20480;  ///< columns that a block of 512 threads holds in registers
 
 Element element(const at::Tensor& x) { return x.scalar_type() == at::kFloat ? Element::f32 : Element::bf16; }
 
@@ -30,16 +30,46 @@ at::Tensor bf16_like(const at::Tensor& x, at::IntArrayRef sizes) {
   return at::empty(sizes, x.options().dtype(at::kBFloat16));
 }
 
-/// x [batch, rows, d], dense within a sample; it may be some rows of a longer sequence.
-at::Tensor layer_norm_of(const at::Tensor& x, const at::Tensor& gain, bool gain_is_offset, const at::Tensor& shift,
-                         double eps) {
-  WF_CHECK(x.stride(2) == 1 && x.stride(1) == x.size(2));
+/// Memory for an operand in `dtype` with the shape of x.
+Operand operand_like(const at::Tensor& x, at::ScalarType dtype) {
+  const at::Tensor values = at::empty(x.sizes(), x.options().dtype(dtype));
+  if (dtype == at::kBFloat16) return values;
+  return {values, at::empty({x.size(0), x.size(1), 1}, x.options().dtype(at::kFloat))};
+}
+
+RowsOut rows_of(const Operand& operand) {
+  return {operand.values.data_ptr(), operand.scale.defined() ? operand.scale.data_ptr<float>() : nullptr};
+}
+
+/// x [batch, rows, d] may be some rows of a longer sequence.
+void check_dense_rows(const at::Tensor& x) { WF_CHECK(x.stride(2) == 1 && x.stride(1) == x.size(2)); }
+
+/// What adding `branch` to x takes. x becomes the tensor of the sums: itself if it is f32.
+Addend add_to(at::Tensor& x, const Branch& branch) {
+  if (!branch.y.defined()) return {};
+  check_dense_rows(branch.y);
+  WF_CHECK(branch.y.scalar_type() == at::kBFloat16 && branch.y.sizes() == x.sizes());
+  if (x.scalar_type() != at::kFloat) x = at::empty(x.sizes(), x.options().dtype(at::kFloat));
+  return {branch.y.const_data_ptr(), branch.y.stride(0),
+          branch.gate.defined() ? per_column(branch.gate) : PerColumn{nullptr, 0}, x.data_ptr<float>(), x.stride(0)};
+}
+
+Operand layer_norm_of(at::Tensor& x, const Branch& branch, const NormWeights& weights, double eps,
+                      at::ScalarType result) {
+  check_dense_rows(x);
   const c10::cuda::CUDAGuard on_device(x.device());
-  const at::Tensor out = bf16_like(x, x.sizes());
-  layer_norm(x.const_data_ptr(), element(x), x.stride(0), per_column(gain), gain_is_offset, per_column(shift),
-             static_cast<float>(eps), out.data_ptr(), shape_of(x), c10::cuda::getCurrentCUDAStream());
+  Operand out = operand_like(x, result);
+  const at::Tensor before = x;
+  const Addend addend = add_to(x, branch);
+  layer_norm({before.const_data_ptr(), element(before), before.stride(0)}, addend, weights, static_cast<float>(eps),
+             rows_of(out), shape_of(x), c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
+}
+
+/// The name under which a norm is profiled.
+const char* name_of(const Branch& branch, const char* alone, const char* adding) {
+  return branch.y.defined() ? adding : alone;
 }
 
 void check_weight(const at::Tensor& weight) {
@@ -49,18 +79,39 @@ void check_weight(const at::Tensor& weight) {
 }  // namespace
 
 bool supports(const at::Tensor& x, at::ScalarType result) {
-  return x.is_cuda() && x.dim() == 3 && result == at::kBFloat16 && x.size(2) % 8 == 0 && x.size(2) <= most_columns &&
-         x.numel() > 0;
+  return x.is_cuda() && x.dim() == 3 && (result == at::kBFloat16 || result == at::kFloat8_e4m3fn) &&
+         x.size(2) % 8 == 0 && x.size(2) <= most_columns && x.numel() > 0;
 }
 
-at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps) {
-  RECORD_FUNCTION("wf::modulated_norm", std::vector<c10::IValue>{x});
-  return layer_norm_of(x, scale, /*gain_is_offset=*/true, shift, eps);
+Operand modulated_norm(at::Tensor& x, const Branch& branch, const at::Tensor& shift, const at::Tensor& scale,
+                       double eps, at::ScalarType result) {
+  const bool wide = result == at::kBFloat16;
+  RECORD_FUNCTION(wide ? name_of(branch, "wf::modulated_norm", "wf::add_modulated_norm")
+                       : name_of(branch, "wf::modulated_norm_fp8", "wf::add_modulated_norm_fp8"),
+                  std::vector<c10::IValue>{x});
+  return layer_norm_of(x, branch, {per_column(scale), /*gain_is_offset=*/true, per_column(shift)}, eps, result);
 }
 
-at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
-  RECORD_FUNCTION("wf::affine_norm", std::vector<c10::IValue>{x});
-  return layer_norm_of(x, weight, /*gain_is_offset=*/false, bias, eps);
+Operand affine_norm(at::Tensor& x, const Branch& branch, const at::Tensor& weight, const at::Tensor& bias, double eps,
+                    at::ScalarType result) {
+  const bool wide = result == at::kBFloat16;
+  RECORD_FUNCTION(wide ? name_of(branch, "wf::affine_norm", "wf::add_affine_norm")
+                       : name_of(branch, "wf::affine_norm_fp8", "wf::add_affine_norm_fp8"),
+                  std::vector<c10::IValue>{x});
+  return layer_norm_of(x, branch, {per_column(weight), /*gain_is_offset=*/false, per_column(bias)}, eps, result);
+}
+
+bool supports_quantise(const at::Tensor& x) {
+  return supports(x, at::kFloat8_e4m3fn) && x.scalar_type() == at::kBFloat16 && x.is_contiguous();
+}
+
+Operand quantise_rows(const at::Tensor& x, bool through_gelu) {
+  RECORD_FUNCTION(through_gelu ? "wf::gelu_fp8" : "wf::quantise_rows", std::vector<c10::IValue>{x});
+  const c10::cuda::CUDAGuard on_device(x.device());
+  Operand out = operand_like(x, at::kFloat8_e4m3fn);
+  quantise_rows(x.const_data_ptr(), through_gelu, rows_of(out), shape_of(x), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return out;
 }
 
 /// Only the last dimension of z has to be dense: it may be a part of a joined projection.
@@ -113,6 +164,98 @@ at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor&
             c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
+}
+
+namespace {
+
+bool has_fp8_kernels(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128 || head_dim == 256; }
+
+/// Memory for heads in 8 bits, [batch, rows, heads, head_dim] in this order, and for what is found on the way to them.
+struct Fp8HeadsMemory {
+  at::Tensor q, k, v, most, sums, scales, k_mean;
+  std::int64_t blocks;
+
+  Fp8HeadsMemory(const at::TensorOptions& like, at::IntArrayRef q_sizes, at::IntArrayRef k_sizes,
+                 std::int64_t of_blocks)
+      : q(at::empty(q_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        k(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        v(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        blocks(of_blocks) {
+    const std::int64_t batch = q_sizes[0], heads = q_sizes[2], head_dim = q_sizes[3];
+    const at::TensorOptions f32 = like.dtype(at::kFloat);
+    most = at::zeros({3, batch, heads}, like.dtype(at::kInt));
+    sums = at::empty({batch, blocks, heads * head_dim}, f32);
+    scales = at::empty({3, batch, heads}, f32);
+    k_mean = at::empty({batch, heads, head_dim}, f32);
+  }
+  HeadStatistics statistics() const {
+    return {reinterpret_cast<unsigned*>(most.data_ptr<int>()), sums.data_ptr<float>(), blocks};
+  }
+  HeadScales head_scales() const { return {scales.data_ptr<float>(), k_mean.data_ptr<float>()}; }
+  HeadsOut out() const { return {{q.data_ptr(), k.data_ptr(), v.data_ptr()}}; }
+  Fp8Heads heads() const {
+    return {q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scales[0], scales[1], scales[2], k_mean};
+  }
+};
+
+}  // namespace
+
+bool supports_quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  const std::int64_t head_dim = q.size(3);
+  const auto fits = [&](const at::Tensor& x) {
+    return x.is_cuda() && x.scalar_type() == at::kBFloat16 && x.numel() > 0 && x.stride(3) == 1 &&
+           x.stride(1) == head_dim && x.stride(0) % 8 == 0 && x.stride(2) % 8 == 0;
+  };
+  return has_fp8_kernels(head_dim) && fits(q) && fits(k) && fits(v);
+}
+
+Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  RECORD_FUNCTION("wf::quantise_heads", (std::vector<c10::IValue>{q, k, v}));
+  const c10::cuda::CUDAGuard on_device(q.device());
+  const auto rows_of_heads = [](const at::Tensor& x) {
+    return HeadRows{x.const_data_ptr(), x.size(2), x.stride(0), x.stride(2)};
+  };
+  const HeadsIn in{{rows_of_heads(q), rows_of_heads(k), rows_of_heads(v)},
+                   q.size(0),
+                   static_cast<int>(q.size(1)),
+                   static_cast<int>(q.size(3))};
+  const auto in_memory = [](const at::Tensor& x) {
+    return std::vector<std::int64_t>{x.size(0), x.size(2), x.size(1), x.size(3)};
+  };
+  const Fp8HeadsMemory memory(q.options(), in_memory(q), in_memory(k), statistics_blocks(k.size(2)));
+  quantise_heads(in, memory.statistics(), memory.head_scales(), memory.out(), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return memory.heads();
+}
+
+bool supports_quantise_projection(const at::Tensor& z, std::int64_t head_dim) {
+  return has_fp8_kernels(head_dim) && z.scalar_type() == at::kBFloat16 && z.is_contiguous() &&
+         z.size(2) / 3 % head_dim == 0 && supports(z.narrow(2, 0, z.size(2) / 3), at::kBFloat16);
+}
+
+Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles,
+                             std::int64_t head_dim) {
+  RECORD_FUNCTION("wf::quantise_projection", std::vector<c10::IValue>{z});
+  WF_CHECK(angles.is_contiguous() && angles.scalar_type() == at::kComplexFloat && angles.size(0) == z.size(1));
+  check_weight(norms.q);
+  check_weight(norms.k);
+  const c10::cuda::CUDAGuard on_device(z.device());
+  const std::int64_t batch = z.size(0), rows = z.size(1), columns = z.size(2) / 3, heads = columns / head_dim;
+  const Projection projection{.z = z.const_data_ptr(),
+                              .weight_q = norms.q.const_data_ptr(),
+                              .weight_k = norms.k.const_data_ptr(),
+                              .angles = static_cast<const float*>(angles.const_data_ptr()),
+                              .eps = static_cast<float>(norms.eps),
+                              .shape = {batch * rows, rows, static_cast<int>(columns)},
+                              .batch = batch,
+                              .heads = static_cast<int>(heads),
+                              .head_dim = static_cast<int>(head_dim)};
+  const std::vector<std::int64_t> sizes{batch, rows, heads, head_dim};
+  const Fp8HeadsMemory memory(z.options(), sizes, sizes, projection_blocks(rows));
+  quantise_projection(projection, memory.statistics(), memory.head_scales(), memory.out(),
+                      c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  return memory.heads();
 }
 
 bool supports_widen(const at::Tensor& weight, at::ScalarType result) {

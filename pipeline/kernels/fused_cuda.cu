@@ -1,99 +1,39 @@
 // pipeline/kernels/fused_cuda.cu: the kernels between the matrix products of a DiT block, each in one pass over memory.
-// They are bound by bandwidth: accesses of 16 bytes, one thread block per row, and a row stays in registers between its
-// sum and its use.
-#include <cuda_bf16.h>
-#include <cuda_fp8.h>
-
+// They are bound by bandwidth (rows.cuh).
 #include <algorithm>
 
 #include "parallel/shard.hpp"
 #include "pipeline/kernels/fused_launch.hpp"
+#include "pipeline/kernels/heads.cuh"
 
 namespace wf::fused {
 namespace {
 
-constexpr int kVector = 8;   ///< values that a thread loads at once
-constexpr int kVectors = 5;  ///< vectors that a thread holds: 128 threads hold the 5120 columns of the published model
-constexpr int kWarp = 32;
-
-struct Values {
-  float at[kVector];
-};
-
-__device__ Values load(const float* from) {
-  const float4 a = *reinterpret_cast<const float4*>(from), b = *reinterpret_cast<const float4*>(from + 4);
-  return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
-}
-
-__device__ Values load(const __nv_bfloat16* from) {
-  const uint4 raw = *reinterpret_cast<const uint4*>(from);
-  const auto* const pairs = reinterpret_cast<const __nv_bfloat162*>(&raw);
-  Values values;
+/// Adds this thread's part of `addend` to a row, and writes the sums.
+__device__ void add_to_row(Values (&values)[kVectors], const Addend& addend, const Row& row) {
+  const std::int64_t start = row.in_sample * row.columns;
+  const auto* const y = static_cast<const __nv_bfloat16*>(addend.y) + row.sample * addend.y_stride + start;
+  float* const sum = addend.sum + row.sample * addend.sum_stride + start;
 #pragma unroll
-  for (int i = 0; i < kVector / 2; ++i) {
-    const float2 pair = __bfloat1622float2(pairs[i]);
-    values.at[2 * i] = pair.x;
-    values.at[2 * i + 1] = pair.y;
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    const int column = row.column(i);
+    const Values added = load(y + column);
+    const Values gates = addend.gate.data ? load(addend.gate.data + row.sample * addend.gate.stride + column)
+                                          : Values{{1, 1, 1, 1, 1, 1, 1, 1}};
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) values[i].at[j] += added.at[j] * gates.at[j];
+    store(sum + column, values[i]);
   }
-  return values;
 }
 
-__device__ void store(float* to, const Values& values) {
-  reinterpret_cast<float4*>(to)[0] = make_float4(values.at[0], values.at[1], values.at[2], values.at[3]);
-  reinterpret_cast<float4*>(to)[1] = make_float4(values.at[4], values.at[5], values.at[6], values.at[7]);
-}
-
-__device__ void store(__nv_bfloat16* to, const Values& values) {
-  uint4 raw;
-  auto* const pairs = reinterpret_cast<__nv_bfloat162*>(&raw);
-#pragma unroll
-  for (int i = 0; i < kVector / 2; ++i) pairs[i] = __floats2bfloat162_rn(values.at[2 * i], values.at[2 * i + 1]);
-  *reinterpret_cast<uint4*>(to) = raw;
-}
-
-__device__ float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
-
-/// The sum over all threads of the block, returned to every thread. The order of additions is fixed, so two runs give
-/// the same bits.
-__device__ float block_sum(float value) {
-  __shared__ float of_warp[kWarp];
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) value += __shfl_xor_sync(~0u, value, distance);
-  __syncthreads();  // other warps may still read the previous sum
-  if (threadIdx.x % kWarp == 0) of_warp[threadIdx.x / kWarp] = value;
-  __syncthreads();
-  float sum = 0;
-  for (unsigned warp = 0; warp < blockDim.x / kWarp; ++warp) sum += of_warp[warp];
-  return sum;
-}
-
-/// The row of a thread block. Vector i of this thread begins at column(i).
-struct Row {
-  std::int64_t index, sample, in_sample;
-  int columns;
-  __device__ explicit Row(const Shape& shape)
-      : index(blockIdx.x),
-        sample(index / shape.rows_per_sample),
-        in_sample(index - sample * shape.rows_per_sample),
-        columns(shape.columns) {}
-  __device__ int column(int i) const {
-    return (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kVector;
-  }
-  __device__ bool has(int i) const { return column(i) < columns; }
-};
-
-/// Loads this thread's part of a row. Values past the row's end are 0 and add nothing to a sum.
-template <class T>
-__device__ void load_row(Values (&values)[kVectors], const T* row_start, const Row& row) {
-#pragma unroll
-  for (int i = 0; i < kVectors; ++i) values[i] = row.has(i) ? load(row_start + row.column(i)) : Values{};
-}
-
-template <class T, bool gain_is_offset>
-__global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, PerColumn gain, PerColumn shift, float eps,
-                                  __nv_bfloat16* out, Shape shape) {
+template <class T, bool adds, class Out>
+__global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, Addend addend, NormWeights weights, float eps,
+                                  RowsOf<Out> out, Shape shape) {
   const Row row(shape);
   Values values[kVectors];
   load_row(values, x + row.sample * x_stride + row.in_sample * row.columns, row);
+  if (adds) add_to_row(values, addend, row);
   float sum = 0;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i)
@@ -106,48 +46,61 @@ __global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, PerColumn g
     for (int j = 0; j < kVector; ++j) squares += (values[i].at[j] - mean) * (values[i].at[j] - mean);
   }
   const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
+  constexpr bool rounds = sizeof(T) == sizeof(__nv_bfloat16) && !adds;
+  const float base = weights.gain_is_offset ? 1.0f : 0.0f;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (!row.has(i)) continue;
     const int column = row.column(i);
-    const Values gains = load(gain.data + row.sample * gain.stride + column);
-    const Values shifts = load(shift.data + row.sample * shift.stride + column);
-    Values result;
+    const Values gains = load(weights.gain.data + row.sample * weights.gain.stride + column);
+    const Values shifts = load(weights.shift.data + row.sample * weights.shift.stride + column);
 #pragma unroll
     for (int j = 0; j < kVector; ++j) {
       const float normed = (values[i].at[j] - mean) * factor;
-      const float kept = sizeof(T) == sizeof(__nv_bfloat16) ? rounded(normed) : normed;
-      result.at[j] = kept * (gain_is_offset ? 1.0f + gains.at[j] : gains.at[j]) + shifts.at[j];
+      const float kept = rounds ? rounded(normed) : normed;
+      values[i].at[j] = kept * (base + gains.at[j]) + shifts.at[j];
     }
-    store(out + row.index * row.columns + column, result);
   }
+  write_row(values, out, row);
 }
 
-/// Rotates the channel pairs (2j, 2j+1) by their angles, given as cosine and sine of each pair.
-__device__ void rotate(Values& values, const float* angles) {
-  const Values turns = load(angles);  // cosines and sines of 4 pairs
-#pragma unroll
-  for (int j = 0; j < kVector; j += 2) {
-    const float re = values.at[j], im = values.at[j + 1], cosine = turns.at[j], sine = turns.at[j + 1];
-    values.at[j] = re * cosine - im * sine;
-    values.at[j + 1] = re * sine + im * cosine;
-  }
+/// GELU in the tanh approximation: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
+__device__ float gelu(float x) {
+  constexpr float twice_root = 1.5957691216057308f;  // 2 sqrt(2 / pi)
+  return __fdividef(x, 1 + __expf(-twice_root * (x + 0.044715f * x * x * x)));
 }
 
-/// Replaces values by bf16(bf16(values * rsqrt(mean(row^2) + eps)) * weight).
-__device__ void rms_norm_row(Values (&values)[kVectors], const __nv_bfloat16* weight, float eps, const Row& row) {
-  float squares = 0;
+template <int vectors, bool through_gelu>
+__device__ void quantise_row(const __nv_bfloat16* x, RowsOf<__nv_fp8_e4m3> out, const Shape& shape) {
+  const Row row(shape);
+  Values values[vectors];
+  load_row(values, x + row.index * row.columns, row);
+  if (through_gelu) {
 #pragma unroll
-  for (int i = 0; i < kVectors; ++i)
-    for (int j = 0; j < kVector; ++j) squares += values[i].at[j] * values[i].at[j];
-  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
-#pragma unroll
-  for (int i = 0; i < kVectors; ++i) {
-    if (!row.has(i)) continue;
-    const Values weights = load(weight + row.column(i));
-#pragma unroll
-    for (int j = 0; j < kVector; ++j) values[i].at[j] = rounded(rounded(values[i].at[j] * factor) * weights.at[j]);
+    for (int i = 0; i < vectors; ++i)
+      for (int j = 0; j < kVector; ++j) values[i].at[j] = gelu(values[i].at[j]);
   }
+  write_row(values, out, row);
+}
+
+template <bool through_gelu>
+__global__ void quantise_rows_kernel(const __nv_bfloat16* x, RowsOf<__nv_fp8_e4m3> out, Shape shape) {
+  quantise_row<kVectors, through_gelu>(x, out, shape);
+}
+
+constexpr int kFewVectors = 2, kManyThreads = 1024;
+#if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890)
+constexpr int kLongRowBlocks = 1;  ///< blocks of that size on a multiprocessor, which has 1536 threads on Ada
+#else
+constexpr int kLongRowBlocks = 2;
+#endif
+
+/// For long rows: over more threads with fewer registers, so that two blocks of them fit on a multiprocessor of Hopper.
+template <bool through_gelu>
+__global__ __launch_bounds__(kManyThreads, kLongRowBlocks) void quantise_long_rows_kernel(const __nv_bfloat16* x,
+                                                                                          RowsOf<__nv_fp8_e4m3> out,
+                                                                                          Shape shape) {
+  quantise_row<kFewVectors, through_gelu>(x, out, shape);
 }
 
 __global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, const __nv_bfloat16* weight, float eps,
@@ -177,8 +130,10 @@ __device__ __nv_bfloat16* place(const HeadPlaces& places, int part, std::int64_t
 
 /// A thread block for each row of q, one for that of k and one for that of v. Each computes the places of its heads
 /// once, because they take divisions.
-__global__ void write_heads_kernel(const __nv_bfloat16* z, const __nv_bfloat16* weight_q, const __nv_bfloat16* weight_k,
-                                   const float* angles, float eps, HeadPlaces places, Shape shape) {
+__global__ __launch_bounds__(kMostThreads) void write_heads_kernel(const __nv_bfloat16* z,
+                                                                   const __nv_bfloat16* weight_q,
+                                                                   const __nv_bfloat16* weight_k, const float* angles,
+                                                                   float eps, HeadPlaces places, Shape shape) {
   extern __shared__ __nv_bfloat16* place_of[];  // by head
   const Row row(shape);
   const int part = static_cast<int>(blockIdx.y);
@@ -216,19 +171,14 @@ __global__ void add_gated_kernel(const T* x, const __nv_bfloat16* y, PerColumn g
   }
 }
 
-/// The fewest threads, in whole warps, that hold one row.
-int threads_for(const Shape& shape) {
-  const int vectors = shape.columns / kVector;
-  const int threads = (vectors + kVectors - 1) / kVectors;
-  return (threads + kWarp - 1) / kWarp * kWarp;
-}
-
 template <class T>
-void layer_norm_of(const void* x, std::int64_t x_stride, PerColumn gain, bool gain_is_offset, PerColumn shift,
-                   float eps, void* out, Shape shape, cudaStream_t stream) {
-  const auto kernel = gain_is_offset ? layer_norm_kernel<T, true> : layer_norm_kernel<T, false>;
-  kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
-      static_cast<const T*>(x), x_stride, gain, shift, eps, static_cast<__nv_bfloat16*>(out), shape);
+void layer_norm_of(Samples x, Addend addend, NormWeights weights, float eps, RowsOut rows, Shape shape,
+                   cudaStream_t stream) {
+  with_type(rows, [&]<class Out>(RowsOf<Out> out) {
+    const auto kernel = addend.y ? layer_norm_kernel<T, true, Out> : layer_norm_kernel<T, false, Out>;
+    kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
+        static_cast<const T*>(x.data), x.stride, addend, weights, eps, out, shape);
+  });
 }
 
 /// One thread widens kWide values of a row.
@@ -253,10 +203,23 @@ __global__ void widen_kernel(const F8* weight, const float* scale, __nv_bfloat16
 
 }  // namespace
 
-void layer_norm(const void* x, Element x_type, std::int64_t x_stride, PerColumn gain, bool gain_is_offset,
-                PerColumn shift, float eps, void* out, Shape shape, cudaStream_t stream) {
-  const auto launch = x_type == Element::f32 ? layer_norm_of<float> : layer_norm_of<__nv_bfloat16>;
-  launch(x, x_stride, gain, gain_is_offset, shift, eps, out, shape, stream);
+void layer_norm(Samples x, Addend addend, NormWeights weights, float eps, RowsOut out, Shape shape,
+                cudaStream_t stream) {
+  const auto launch = x.type == Element::f32 ? layer_norm_of<float> : layer_norm_of<__nv_bfloat16>;
+  launch(x, addend, weights, eps, out, shape, stream);
+}
+
+void quantise_rows(const void* x, bool through_gelu, RowsOut out, Shape shape, cudaStream_t stream) {
+  const RowsOf<__nv_fp8_e4m3> rows{static_cast<__nv_fp8_e4m3*>(out.values), out.scales};
+  const auto launch = [&](auto* kernel, int threads) {
+    kernel<<<static_cast<unsigned>(shape.rows), static_cast<unsigned>(threads), 0, stream>>>(
+        static_cast<const __nv_bfloat16*>(x), rows, shape);
+  };
+  const int threads = threads_for(shape, kFewVectors);
+  if (threads > kMostThreads && threads <= kManyThreads)
+    launch(through_gelu ? quantise_long_rows_kernel<true> : quantise_long_rows_kernel<false>, threads);
+  else
+    launch(through_gelu ? quantise_rows_kernel<true> : quantise_rows_kernel<false>, threads_for(shape));
 }
 
 void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float eps, void* out, Shape shape,

@@ -27,10 +27,40 @@ struct PerColumn {
 enum class Element { f32, bf16 };
 enum class Float8 { e4m3, e5m2 };
 
-/// out (bf16, dense rows) = LayerNorm(x) * (gain_is_offset ? 1 + gain : gain) + shift. For a bf16 x, LayerNorm(x) is
-/// rounded to bf16 first. Samples of x begin `x_stride` values apart; rows within a sample are dense.
-void layer_norm(const void* x, Element x_type, std::int64_t x_stride, PerColumn gain, bool gain_is_offset,
-                PerColumn shift, float eps, void* out, Shape shape, cudaStream_t stream);
+/// Dense rows to be written: bf16, or where `scales` is set, F8_E4M3 with a f32 scale for each row.
+struct RowsOut {
+  void* values;
+  float* scales;
+};
+
+/// Rows of samples that begin `stride` values apart; rows within a sample are dense.
+struct Samples {
+  const void* data;
+  Element type;
+  std::int64_t stride;
+};
+/// What is added to rows before they are normed: y * gate, as add_gated() does. y is bf16; null: nothing.
+struct Addend {
+  const void* y;
+  std::int64_t y_stride;  ///< values from one sample to the next
+  PerColumn gate;         ///< null data stands for 1
+  float* sum;             ///< where the sums go, may be x
+  std::int64_t sum_stride;
+};
+/// The affine part of a LayerNorm.
+struct NormWeights {
+  PerColumn gain;
+  bool gain_is_offset;  ///< the factor is 1 + gain
+  PerColumn shift;
+};
+
+/// out = LayerNorm(x + addend) * gain + shift. For a bf16 x to which nothing is added, LayerNorm(x) is rounded to bf16
+/// first.
+void layer_norm(Samples x, Addend addend, NormWeights weights, float eps, RowsOut out, Shape shape,
+                cudaStream_t stream);
+
+/// out (F8_E4M3) = x, or GELU of x in the tanh approximation. x is bf16 with dense rows.
+void quantise_rows(const void* x, bool through_gelu, RowsOut out, Shape shape, cudaStream_t stream);
 
 /// out (bf16, dense rows) = bf16(bf16(z * rsqrt(mean(z^2) + eps)) * weight). z is bf16, its row i at z + i * z_stride;
 /// weight is bf16.
@@ -55,6 +85,49 @@ struct HeadPlaces {
 /// it is. angles: cosine and sine of each channel pair of a head, [rows_per_sample, head_dim / 2, 2] f32.
 void write_heads(const void* z, const void* weight_q, const void* weight_k, const float* angles, float eps,
                  HeadPlaces places, Shape shape, cudaStream_t stream);
+
+/// Rows of heads, bf16: head after head within a row.
+struct HeadRows {
+  const void* data;
+  std::int64_t rows, sample_stride, row_stride;
+};
+struct HeadsIn {
+  HeadRows parts[3];  ///< q, k, v
+  std::int64_t batch;
+  int heads, head_dim;  ///< head_dim is 64, 128 or 256
+};
+/// What quantise_heads() needs on the way.
+struct HeadStatistics {
+  unsigned* most;       ///< [3, batch, heads], zero before
+  float* sums;          ///< [batch, blocks, heads * head_dim]
+  std::int64_t blocks;  ///< statistics_blocks() of the keys
+};
+struct HeadScales {
+  float* scales;  ///< [3, batch, heads]
+  float* k_mean;  ///< [batch, heads * head_dim]
+};
+/// q, k and v in F8_E4M3 with dense rows.
+struct HeadsOut {
+  void* parts[3];
+};
+std::int64_t statistics_blocks(std::int64_t keys);
+/// heads_fp8.hpp has the formulas of this and the next.
+void quantise_heads(const HeadsIn& heads, const HeadStatistics& statistics, const HeadScales& scales,
+                    const HeadsOut& out, cudaStream_t stream);
+
+/// A joined projection as write_heads() takes it.
+struct Projection {
+  const void* z;
+  const void *weight_q, *weight_k;
+  const float* angles;
+  float eps;
+  Shape shape;
+  std::int64_t batch;
+  int heads, head_dim;  ///< head_dim is 64, 128 or 256
+};
+std::int64_t projection_blocks(std::int64_t rows);
+void quantise_projection(const Projection& projection, const HeadStatistics& statistics, const HeadScales& scales,
+                         const HeadsOut& out, cudaStream_t stream);
 
 /// out (f32, may be x) = x + y * gate, with y bf16. A null gate.data stands for 1.
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,

@@ -6,21 +6,31 @@
 
 namespace wf {
 
-at::Tensor modulated_norm(const at::Tensor& x, const at::Tensor& shift, const at::Tensor& scale, double eps,
-                          at::ScalarType result) {
-  if (fused::supports(x, result)) return fused::modulated_norm(x, shift, scale, eps);
+namespace {
+
+void add(at::Tensor& x, const Branch& branch) {
+  if (branch.y.defined()) x = add_gated(x, branch.y, branch.gate);
+}
+
+}  // namespace
+
+Operand modulated_norm(at::Tensor& x, const Branch& branch, const at::Tensor& shift, const at::Tensor& scale,
+                       double eps, at::ScalarType result) {
+  if (fused::supports(x, result)) return fused::modulated_norm(x, branch, shift, scale, eps, result);
+  add(x, branch);
   const std::int64_t d = x.size(-1);
   const at::Tensor gain = scale + 1;
   if (x.scalar_type() == at::kFloat && scale.numel() == d)  // one pass: the modulation is an affine LayerNorm's
-    return at::layer_norm(x, {d}, gain.view({d}), shift.reshape({d}), eps).to(result);
+    return as_operand(at::layer_norm(x, {d}, gain.view({d}), shift.reshape({d}), eps), result);
   const at::Tensor normed = at::layer_norm(x.to(at::kFloat), {d}, {}, {}, eps).to(x.scalar_type()).to(at::kFloat);
-  return at::addcmul(shift, normed, gain).to(result);
+  return as_operand(at::addcmul(shift, normed, gain), result);
 }
 
-at::Tensor affine_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps,
-                       at::ScalarType result) {
-  if (fused::supports(x, result)) return fused::affine_norm(x, weight, bias, eps);
-  return at::layer_norm(x, {x.size(-1)}, weight, bias, eps).to(result);
+Operand affine_norm(at::Tensor& x, const Branch& branch, const at::Tensor& weight, const at::Tensor& bias, double eps,
+                    at::ScalarType result) {
+  if (fused::supports(x, result)) return fused::affine_norm(x, branch, weight, bias, eps, result);
+  add(x, branch);
+  return as_operand(at::layer_norm(x, {x.size(-1)}, weight, bias, eps), result);
 }
 
 at::Tensor rms_norm(const at::Tensor& z, const at::Tensor& weight, double eps) {

@@ -7,6 +7,7 @@
 
 #include "parallel/device.hpp"
 #include "pipeline/kernels/convolve.hpp"
+#include "pipeline/kernels/operand.hpp"
 
 namespace wf {
 namespace {
@@ -39,6 +40,16 @@ double matmul_rate(at::Device device, at::ScalarType dtype) {
   const at::Tensor a = at::randn({n, n}, options), b = at::randn({n, n}, options);
   at::Tensor product = at::empty({n, n}, options);
   const double seconds = seconds_each(device, [&] { at::matmul_out(product, a, b); });
+  return 2.0 * static_cast<double>(n * n * n) / seconds;
+}
+
+double fp8_matmul_rate(at::Device device) {
+  const std::int64_t n = matmul_size(device);
+  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kBFloat16);
+  const auto rounded = [&] { return as_operand(at::randn({1, n, n}, options), at::kFloat8_e4m3fn); };
+  const Operand a = rounded(), b = rounded();
+  const at::Tensor weight = b.values.squeeze(0), scale = b.scale.flatten(), bias = at::zeros({n}, options);
+  const double seconds = seconds_each(device, [&] { scaled_product(a, weight, scale, bias); });
   return 2.0 * static_cast<double>(n * n * n) / seconds;
 }
 

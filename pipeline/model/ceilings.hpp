@@ -17,6 +17,10 @@ std::int64_t matmul_size(at::Device device);
 /// use_tf32() allows it.
 double matmul_rate(at::Device device, at::ScalarType dtype);
 
+/// FLOP/s of the same product of matrices in 8 bits with a scale for each row and column, to bf16, as scaled_product()
+/// computes it (operand.hpp).
+double fp8_matmul_rate(at::Device device);
+
 /// FLOP/s of a 3x3x3 f32 convolution as in the VAE, from `channels` to `channels` channels.
 double convolution_rate(at::Device device, std::int64_t channels);
 

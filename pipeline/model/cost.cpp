@@ -46,13 +46,14 @@ std::array<at::Tensor, 7> matrices(const Umt5Block& b) { return {b.q, b.k, b.v, 
 DitFlops dit_flops(const DitConfig& config, std::int64_t tokens, std::int64_t text_len) {
   const std::int64_t d = config.dim, blocks = config.num_layers, patch = 4 * (config.in_dim + config.out_dim);
   return {.linears = tokens * (blocks * (12 * d * d + 4 * d * config.ffn_dim) + 2 * d * patch),
+          .ffn = tokens * blocks * 4 * d * config.ffn_dim,
           .self_attention = blocks * 4 * tokens * tokens * d,
           .cross_attention = blocks * 4 * tokens * text_len * d,
           .text = blocks * 4 * text_len * d * d};
 }
 
 std::int64_t dit_elementwise_bytes(const DitConfig& config, Precision precision, std::int64_t tokens) {
-  const std::int64_t stream = 4, narrow = precision == Precision::exact ? 2 : 4;
+  const std::int64_t stream = 4, narrow = number_bytes(precision);
   const std::int64_t branch = stream + narrow + stream + narrow;  // x and the branch in, x and the normalised x out
   const std::int64_t normalised = 2 * narrow;                     // of q, k and the cross-attention's q
   return config.num_layers * tokens * config.dim * 3 * (branch + normalised);

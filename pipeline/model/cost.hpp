@@ -14,6 +14,7 @@ namespace wf {
 /// Operations of one forward of an expert with batch 1, where L = tokens, n = rows of text, d = dim, f = ffn_dim.
 struct DitFlops {
   std::int64_t linears = 0;          ///< 12 L d^2 + 4 L d f per block, and the patch embedding and the head
+  std::int64_t ffn = 0;              ///< part of linears: 4 L d f per block
   std::int64_t self_attention = 0;   ///< 4 L^2 d per block
   std::int64_t cross_attention = 0;  ///< 4 L n d per block
   std::int64_t text = 0;  ///< keys and values of the text, 4 n d^2 per block: once per clip, so not part of forward()

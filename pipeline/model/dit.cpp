@@ -5,20 +5,28 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/watched_work.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/kernels/heads.hpp"
 #include "pipeline/kernels/norm.hpp"
+#include "pipeline/kernels/operand.hpp"
 #include "pipeline/kernels/widen.hpp"
 
 namespace wf {
 namespace {
 
-at::Tensor apply(const Linear& linear, const at::Tensor& x) {
+/// The dtype that a layer takes its input in.
+at::ScalarType input_dtype(const Linear& linear) {
+  return linear.multiplies_in_fp8 ? at::kFloat8_e4m3fn : linear.bias.scalar_type();
+}
+
+at::Tensor apply(const Linear& linear, const Operand& x) {
+  if (x.scale.defined()) return scaled_product(x, linear.weight, linear.scale, linear.bias);
   const at::ScalarType dtype = linear.bias.scalar_type();
   const at::Tensor weight = linear.scale.defined() ? widen(linear.weight, linear.scale, dtype) : linear.weight;
-  return at::linear(x.to(dtype), weight, linear.bias);
+  return at::linear(x.values.to(dtype), weight, linear.bias);
 }
 
 /// [B, rows, d] to [B, rows, heads, head_dim].
@@ -31,6 +39,42 @@ at::Tensor join_heads(const at::Tensor& x) { return x.transpose(1, 2).flatten(2)
 
 /// Row i of [B, n, d] as [B, 1, d], which broadcasts over tokens.
 at::Tensor row(const at::Tensor& m, std::int64_t i) { return m.narrow(1, i, 1); }
+
+/// modulated_norm() of some rows of the stream, to which these rows of what is pending are added.
+Operand modulated_norm_of(ResidualStream& stream, const Range& rows, const at::Tensor& shift, const at::Tensor& scale,
+                          double eps, at::ScalarType result) {
+  if (rows.size == stream.x.size(1))
+    return modulated_norm(stream.x, std::exchange(stream.pending, {}), shift, scale, eps, result);
+  at::Tensor some = stream.x.narrow(1, rows.begin, rows.size);
+  Branch branch = stream.pending;
+  if (branch.y.defined()) branch.y = branch.y.narrow(1, rows.begin, rows.size);
+  return modulated_norm(some, branch, shift, scale, eps, result);
+}
+
+/// Where ranks exchange heads, the rows are projected in chunks: while one chunk travels to the other ranks, the next
+/// one is computed, and only the last chunk's transfer is waited for. On a rank alone there is one chunk, and send()
+/// does nothing.
+void project_in_chunks(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
+                       const at::Tensor& rope, SequenceAttention& attention) {
+  const double eps = weights.config.eps;
+  const HeadBlocks blocks = attention.begin(stream.x, weights.dtype(), weights.config.num_heads, weights.head_dim());
+  for (const Range& rows : attention.chunks(stream.x.size(1))) {
+    const Operand normed = modulated_norm_of(stream, rows, row(m, 0), row(m, 1), eps, input_dtype(block.qkv));
+    write_heads(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size),
+                blocks, rows.begin);
+    attention.send();
+  }
+  stream.pending = {};
+}
+
+/// The projection of all rows, its heads in 8 bits.
+Fp8Heads project_to_fp8(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
+                        const at::Tensor& rope) {
+  const double eps = weights.config.eps;
+  const Range all{0, stream.x.size(1)};
+  const Operand normed = modulated_norm_of(stream, all, row(m, 0), row(m, 1), eps, input_dtype(block.qkv));
+  return quantise_projection(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope, weights.head_dim());
+}
 
 /// Cosines, then sines, of t w_i with w_i = 10000^(-i/half), computed in double: [B, freq_dim] f32.
 at::Tensor sinusoid(const std::vector<double>& timesteps, std::int64_t freq_dim, at::Device device) {
@@ -124,73 +168,75 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 
 // ---- A block ----
 
-at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
-                          const at::Tensor& rope, SequenceAttention& attention) {
-  const double eps = weights.config.eps;
-  // Where ranks exchange heads, the rows are projected in chunks: while one chunk travels to the other ranks, the next
-  // one is computed, and only the last chunk's transfer is waited for. On a rank alone there is one chunk, and send()
-  // does nothing.
-  {  // The scope frees what attention does not need.
-    const HeadBlocks blocks = attention.begin(x, weights.dtype(), weights.config.num_heads, weights.head_dim());
-    for (const Range& rows : attention.chunks(x.size(1))) {
-      const at::Tensor chunk = x.narrow(1, rows.begin, rows.size);
-      const at::Tensor normed = modulated_norm(chunk, row(m, 0), row(m, 1), eps, weights.dtype());
-      write_heads(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope.narrow(0, rows.begin, rows.size),
-                  blocks, rows.begin);
-      attention.send();
-    }
-  }
-  return apply(block.out, attention.mix().flatten(2));
+at::Tensor ResidualStream::sum() const { return pending.y.defined() ? add_gated(x, pending.y, pending.gate) : x; }
+
+BlockAttention::BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks)
+    : of_rows(ranks ? SequenceAttention(*ranks, tokens, attention.of_rows) : SequenceAttention(attention.of_rows)) {
+  if (!ranks || ranks->size() == 1) of_fp8_heads = attention.of_fp8_heads;
 }
 
-at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
+at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
+                          const at::Tensor& rope, BlockAttention& attention) {
+  at::Tensor mixed;  // [B, rows, heads, head_dim]
+  if (attention.of_fp8_heads) {
+    mixed = attention.of_fp8_heads(project_to_fp8(weights, block, stream, m, rope)).transpose(1, 2);
+  } else {
+    project_in_chunks(weights, block, stream, m, rope, attention.of_rows);
+    mixed = attention.of_rows.mix();
+  }
+  return apply(block.out, as_operand(mixed.flatten(2), input_dtype(block.out)));
+}
+
+at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, ResidualStream& stream,
                            const TextContext::Block& text, const at::Tensor& bias) {
   const double eps = weights.config.eps;
-  const at::Tensor z = affine_norm(x, block.cross_norm_weight, block.cross_norm_bias, eps, weights.dtype());
+  const Operand z = affine_norm(stream.x, std::exchange(stream.pending, {}), block.cross_norm_weight,
+                                block.cross_norm_bias, eps, input_dtype(block.cross_q));
   const at::Tensor q = rms_norm(apply(block.cross_q, z), block.cross_norm_q, eps);
   const at::Tensor q_heads = split_heads(q, weights.config.num_heads).transpose(1, 2);
-  return apply(block.cross_out, join_heads(biased_attention(q_heads, text.k, text.v, bias)));
+  const at::Tensor mixed = join_heads(biased_attention(q_heads, text.k, text.v, bias));
+  return apply(block.cross_out, as_operand(mixed, input_dtype(block.cross_out)));
 }
 
-at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m) {
-  at::Tensor inner = apply(block.ffn_up, modulated_norm(x, row(m, 3), row(m, 4), weights.config.eps, weights.dtype()));
-  return apply(block.ffn_down, at::gelu_(inner, "tanh"));
+at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m) {
+  const Operand normed = modulated_norm(stream.x, std::exchange(stream.pending, {}), row(m, 3), row(m, 4),
+                                        weights.config.eps, input_dtype(block.ffn_up));
+  return apply(block.ffn_down, gelu(apply(block.ffn_up, normed), input_dtype(block.ffn_down)));
 }
 
-at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
-                     const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
-                     SequenceAttention& attention) {
+void run_block(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& e0,
+               const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
+               BlockAttention& attention) {
   const at::Tensor m = block.modulation + e0;
-  at::Tensor stream = add_gated(x, self_attention(weights, block, x, m, rope, attention), row(m, 2));
-  stream = add_gated(stream, cross_attention(weights, block, stream, text, bias), /*gate=*/{});
-  return add_gated(stream, feed_forward(weights, block, stream, m), row(m, 5));
+  stream.pending = {self_attention(weights, block, stream, m, rope, attention), row(m, 2)};
+  stream.pending = {cross_attention(weights, block, stream, text, bias), /*gate=*/{}};
+  stream.pending = {feed_forward(weights, block, stream, m), row(m, 5)};
 }
 
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e) {
   const at::Tensor m = weights.head_modulation + e.unsqueeze(1);  // e, not e0
-  return apply(weights.head, modulated_norm(x, row(m, 0), row(m, 1), weights.config.eps, at::kFloat));
+  at::Tensor stream = x;
+  return apply(weights.head, modulated_norm(stream, {}, row(m, 0), row(m, 1), weights.config.eps, at::kFloat));
 }
 
 // ---- The whole ----
 
 at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
-                       const TextContext& text, const at::Tensor& rope, const Attention& attention,
+                       const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
                        const SequenceGroup* ranks) {
   const TokenGrid grid = token_grid(x);
   const Range rows = ranks ? ranks->own_rows(grid.tokens()) : Range{0, grid.tokens()};
-  SequenceAttention sequence_attention =
-      ranks ? SequenceAttention(*ranks, grid.tokens(), attention) : SequenceAttention(attention);
+  BlockAttention block_attention(attention, grid.tokens(), ranks);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
-  at::Tensor stream = embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
+  ResidualStream stream{embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size))};
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
-    stream =
-        run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, sequence_attention);
+    run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
     mark_progress();  // on a CPU a step may take minutes
   }
-  const at::Tensor tokens = run_head(weights, stream, time.e);
+  const at::Tensor tokens = run_head(weights, stream.sum(), time.e);
   const at::Tensor velocity = unpatchify(ranks ? ranks->gather(tokens, grid.tokens()) : tokens, grid);
   // Autocast computes the official code's last operation, an einsum, in bf16.
-  return weights.precision == Precision::exact ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
+  return weights.precision != Precision::reference ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
 }
 
 }  // namespace wf

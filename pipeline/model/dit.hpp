@@ -3,7 +3,8 @@
 //
 // In `exact`, values are rounded where the official code rounds them under bf16 autocast with bf16 weights: GEMMs and
 // attention are bf16; the residual stream, norms, modulation, time embedding and head are f32 (of weights rounded to
-// bf16); the velocity is rounded to bf16 at the end.
+// bf16); the velocity is rounded to bf16 at the end. The precisions with products in 8 bits differ from it in these
+// products alone: their inputs are rounded to 8 bits instead of bf16, row by row (operand.hpp).
 //
 // Functions run under the caller's c10::InferenceMode, and on the device of the weights. Shapes are not checked again:
 // load_dit() checks those of the weights, and the sizes of a job are checked when it is read.
@@ -15,8 +16,9 @@
 #include <functional>
 #include <vector>
 
-#include "parallel/attention.hpp"
 #include "parallel/sequence_parallel.hpp"
+#include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/norm.hpp"
 #include "pipeline/model/rope.hpp"
 #include "pipeline/types.hpp"
 #include "pipeline/weights/dit_config.hpp"
@@ -24,11 +26,12 @@
 
 namespace wf {
 
-/// A linear layer with bias. Its matrix may be kept in 8 bits, F8_E4M3 or F8_E5M2; it then stands for weight * scale,
-/// and each product widens it for itself to the dtype of the bias.
+/// A linear layer with bias. Its matrix may be kept in 8 bits, F8_E4M3 or F8_E5M2; it then stands for weight * scale.
+/// Products either widen it for themselves to the dtype of the bias, or take their input in 8 bits as well.
 struct Linear {
-  at::Tensor weight, bias;  ///< [out, in], [out]
-  at::Tensor scale = {};    ///< [out] f32 of a weight in 8 bits; else undefined
+  at::Tensor weight, bias;         ///< [out, in], [out]
+  at::Tensor scale = {};           ///< [out] f32 of a weight in 8 bits; else undefined
+  bool multiplies_in_fp8 = false;  ///< The input is rounded to 8 bits; the weight is in F8_E4M3.
 };
 
 /// One transformer block. Tensors without a stated dtype have the GEMMs' one.
@@ -60,14 +63,23 @@ struct DitWeights {
   at::ScalarType dtype() const { return patch_embedding.weight.scalar_type(); }  ///< of the GEMMs: f32 or bf16
 };
 
-/// Loads an expert onto `device`; on the device `meta` it has shapes but no data. `form` says which matrices of the
-/// blocks stay in 8 bits. Throws environment naming file and tensor where one is missing, has a shape that does not fit
-/// `config`, or is no part of an expert.
+/// The form in which an expert is kept of which `form` was asked for. Where nearly all matrices are multiplied in 8
+/// bits, the others, which are used once per clip, are kept in 8 bits as well.
+WeightForm kept_form(Precision precision, WeightForm form);
+
+/// Loads an expert onto `device`; on the device `meta` it has shapes but no data. kept_form() says which matrices of
+/// the blocks stay in 8 bits. Throws environment naming file
+/// and tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
                     WeightForm form = WeightForm::as_computed);
 
-/// The same expert with all matrices in the dtype of its products. Those in 8 bits are widened one after another, each
-/// once `fetch` has brought it to the device; so besides the result one matrix of them is alive at a time.
+/// The same expert with products of 8-bit numbers replaced by exact ones, for steps that are not to be rounded. Shares
+/// all tensors: matrices in 8 bits are widened for each product.
+DitWeights with_exact_products(DitWeights weights);
+
+/// The same expert with all matrices in the dtype of its products. Those in 8 bits that are multiplied otherwise are
+/// widened one after another, each once `fetch` has brought it to the device; so besides the result one matrix of them
+/// is alive at a time.
 DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::Tensor&)>& fetch);
 
 /// Calls `visit` for every tensor of the weights, each once and always in the same order.
@@ -101,7 +113,7 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 /// computes its own rows of tokens and gets the whole velocity; `attention` is then the part of a single rank, and must
 /// return its lse where the group has a ring.
 at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
-                       const TextContext& text, const at::Tensor& rope, const Attention& attention,
+                       const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
                        const SequenceGroup* ranks = nullptr);
 
 /// The token grid of latents [..., t, h, w]: t x h/2 x w/2.
@@ -118,21 +130,40 @@ at::Tensor embed_patches(const DitWeights& weights, const at::Tensor& patches);
 /// The text MLP: embeddings [n, text_dim] to [n, d] in the GEMMs' dtype. A row of zeros becomes a row of padding.
 at::Tensor embed_text_rows(const DitWeights& weights, const at::Tensor& text);
 
-// The three branches of a block: what each adds to the residual stream x [B, L, d] f32, before the gate, in the GEMMs'
-// dtype. m: the block's modulation plus e0, [B, 6, d] f32.
+/// The residual stream between two branches of a block. What the last one adds is added when the next one norms the
+/// stream, so that both are one pass over memory.
+struct ResidualStream {
+  at::Tensor x;         ///< [B, L, d] f32, or before anything was added in the GEMMs' dtype; may be overwritten
+  Branch pending = {};  ///< is yet to be added to x
+
+  /// The stream with all that was added to it; x may be overwritten.
+  at::Tensor sum() const;
+};
+
+// The three branches of a block: what each adds to the residual stream, before the gate, in the GEMMs' dtype. What was
+// pending is added. m: the block's modulation plus e0, [B, 6, d] f32.
+
+/// The self-attention of all blocks of a forward.
+struct BlockAttention {
+  SequenceAttention of_rows;
+  HeadsAttention of_fp8_heads = {};  ///< is set on a rank that has all rows, where they are attended to in 8 bits
+
+  /// For a rank that has all `tokens` rows, or some with `ranks`.
+  BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks = nullptr);
+};
 
 /// Self-attention. Where ranks share the sequence, collective over them; `rope` has the rows of x.
-at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m,
-                          const at::Tensor& rope, SequenceAttention& attention);
+at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
+                          const at::Tensor& rope, BlockAttention& attention);
 /// Cross-attention to the text; `bias` is TextContext::bias.
-at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, const at::Tensor& x,
+at::Tensor cross_attention(const DitWeights& weights, const DitBlock& block, ResidualStream& stream,
                            const TextContext::Block& text, const at::Tensor& bias);
 /// The feed-forward network.
-at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& m);
-/// The residual stream x [B, L, d] after one block; x may be overwritten.
-at::Tensor run_block(const DitWeights& weights, const DitBlock& block, const at::Tensor& x, const at::Tensor& e0,
-                     const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
-                     SequenceAttention& attention);
+at::Tensor feed_forward(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m);
+/// Runs one block; its last branch is pending then.
+void run_block(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& e0,
+               const TextContext::Block& text, const at::Tensor& bias, const at::Tensor& rope,
+               BlockAttention& attention);
 /// The head: the residual stream [B, L, d] to tokens [B, L, 4 * out_dim] f32. e is TimeEmbedding::e.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 

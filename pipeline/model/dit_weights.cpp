@@ -12,15 +12,26 @@
 namespace wf {
 namespace {
 
+/// What a linear layer of a block belongs to.
+enum class Layer { text, stream, ffn };  // keys and values of the text; all others; the feed-forward network
+
+/// Whether a precision multiplies the layer in 8 bits.
+bool multiplies_in_fp8(Precision precision, Layer layer) {
+  return layer == Layer::ffn ? multiplies_in_fp8(precision)
+                             : layer == Layer::stream && precision >= Precision::fp8_linear;
+}
+
 /// Loads tensors in the GEMMs' dtype. The `wide` ones, which the official code uses in f32, are first rounded to that
 /// dtype, as published, and then converted to f32.
 class DitReader {
  public:
   DitReader(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
             WeightForm form)
-      : reader_(files, precision == Precision::exact ? at::kBFloat16 : at::kFloat, device),
+      : reader_(files, precision == Precision::reference ? at::kFloat : at::kBFloat16, device),
         config_(config),
-        form_(form) {}
+        precision_(precision),
+        form_(kept_form(precision, form)),
+        rounds_by_choice_(form == WeightForm::fp8 && kept_form(precision, WeightForm::as_computed) != form) {}
 
   Linear linear(const std::string& name, std::int64_t out, std::int64_t in) {
     return {reader_.take(name + ".weight", {out, in}), reader_.take(name + ".bias", {out})};
@@ -44,13 +55,15 @@ class DitReader {
  private:
   /// A layer of a block. Several projections of one input are joined into one matrix, so that one GEMM computes all of
   /// them.
-  Linear joined(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
-  Linear joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
+  Linear joined(Layer layer, const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
+  Linear joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in, bool multiplies);
   bool all_kept(const std::vector<std::string>& parts) const;
 
   WeightReader reader_;
   const DitConfig& config_;
+  Precision precision_;
   WeightForm form_;
+  bool rounds_by_choice_;  ///< the form, not the precision, asks for matrices in 8 bits
   bool has_rounded_ = false;
 };
 
@@ -62,9 +75,10 @@ bool DitReader::all_kept(const std::vector<std::string>& parts) const {
   });
 }
 
-Linear DitReader::joined(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
-  if (form_ == WeightForm::fp8 || (form_ == WeightForm::as_stored && all_kept(parts)))
-    return joined_in_fp8(parts, out, in);
+Linear DitReader::joined(Layer layer, const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
+  const bool multiplies = multiplies_in_fp8(precision_, layer);
+  if (multiplies || form_ == WeightForm::fp8 || (form_ == WeightForm::as_stored && all_kept(parts)))
+    return joined_in_fp8(parts, out, in, multiplies);
   std::vector<at::Tensor> weights, biases;
   for (const std::string& part : parts) {
     const Linear one = linear(part, out, in);
@@ -74,18 +88,21 @@ Linear DitReader::joined(const std::vector<std::string>& parts, std::int64_t out
   return parts.size() == 1 ? Linear{weights[0], biases[0]} : Linear{at::cat(weights), at::cat(biases)};
 }
 
-Linear DitReader::joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
-  const at::ScalarType f8 = all_kept(parts) ? reader_.stored_dtype(parts.front() + ".weight") : at::kFloat8_e4m3fn;
+Linear DitReader::joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in,
+                                bool multiplies) {
+  const bool as_stored = !multiplies && all_kept(parts);
+  const at::ScalarType f8 = as_stored ? reader_.stored_dtype(parts.front() + ".weight") : at::kFloat8_e4m3fn;
   std::vector<at::Tensor> weights, biases, scales;
   for (const std::string& part : parts) {
     const std::string name = part + ".weight";
-    has_rounded_ |= !reader_.is_kept_in_fp8(name) || reader_.stored_dtype(name) != f8;
+    has_rounded_ |=
+        rounds_by_choice_ && !multiplies && (!reader_.is_kept_in_fp8(name) || reader_.stored_dtype(name) != f8);
     const ScaledMatrix matrix = reader_.take_scaled(name, f8, {out, in});
     weights.push_back(matrix.weight.view(at::kByte));  // cat() does not know 8-bit floats on every device
     scales.push_back(matrix.scale);
     biases.push_back(reader_.take(part + ".bias", {out}));
   }
-  return {at::cat(weights).view(f8), at::cat(biases), at::cat(scales)};
+  return {at::cat(weights).view(f8), at::cat(biases), at::cat(scales), multiplies};
 }
 
 DitBlock DitReader::block(const std::string& prefix) {
@@ -93,19 +110,19 @@ DitBlock DitReader::block(const std::string& prefix) {
   const std::string self = prefix + "self_attn.", cross = prefix + "cross_attn.";
   DitBlock block;
   block.modulation = modulation(prefix + "modulation", 6);
-  block.qkv = joined({self + "q", self + "k", self + "v"}, d, d);
-  block.out = joined({self + "o"}, d, d);
+  block.qkv = joined(Layer::stream, {self + "q", self + "k", self + "v"}, d, d);
+  block.out = joined(Layer::stream, {self + "o"}, d, d);
   block.norm_q = vector(self + "norm_q.weight");
   block.norm_k = vector(self + "norm_k.weight");
   block.cross_norm_weight = vector(prefix + "norm3.weight").to(at::kFloat);
   block.cross_norm_bias = vector(prefix + "norm3.bias").to(at::kFloat);
-  block.cross_q = joined({cross + "q"}, d, d);
-  block.cross_kv = joined({cross + "k", cross + "v"}, d, d);
-  block.cross_out = joined({cross + "o"}, d, d);
+  block.cross_q = joined(Layer::stream, {cross + "q"}, d, d);
+  block.cross_kv = joined(Layer::text, {cross + "k", cross + "v"}, d, d);
+  block.cross_out = joined(Layer::stream, {cross + "o"}, d, d);
   block.cross_norm_q = vector(cross + "norm_q.weight");
   block.cross_norm_k = vector(cross + "norm_k.weight");
-  block.ffn_up = joined({prefix + "ffn.0"}, f, d);
-  block.ffn_down = joined({prefix + "ffn.2"}, d, f);
+  block.ffn_up = joined(Layer::ffn, {prefix + "ffn.0"}, f, d);
+  block.ffn_down = joined(Layer::ffn, {prefix + "ffn.2"}, d, f);
   return block;
 }
 
@@ -126,10 +143,11 @@ void for_each_part(DitWeights& weights, const std::function<void(Linear&)>& visi
   }
 }
 
-/// Bytes of an element in the GEMMs' dtype.
-std::int64_t item_bytes(Precision precision) { return precision == Precision::exact ? 2 : 4; }
-
 }  // namespace
+
+WeightForm kept_form(Precision precision, WeightForm form) {
+  return precision >= Precision::fp8_linear ? WeightForm::fp8 : form;
+}
 
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
                     WeightForm form) {
@@ -168,6 +186,10 @@ DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::
     linear.weight = fetch(linear.weight);
     linear.bias = fetch(linear.bias);
     if (!linear.scale.defined()) return;
+    if (linear.multiplies_in_fp8) {
+      linear.scale = fetch(linear.scale);
+      return;
+    }
     linear.weight = widen(linear.weight, fetch(linear.scale), linear.bias.scalar_type());
     linear.scale.reset();
   };
@@ -175,28 +197,38 @@ DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::
   return weights;
 }
 
+DitWeights with_exact_products(DitWeights weights) {
+  for_each_part(
+      weights, [](Linear& linear) { linear.multiplies_in_fp8 = false; }, [](at::Tensor&) {});
+  return weights;
+}
+
 std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form) {
   const std::int64_t d = config.dim, f = config.ffn_dim;
-  const std::int64_t matrices = 8 * d * d + 2 * d * f, rows = 9 * d + f;
-  const std::int64_t in_blocks = form == WeightForm::fp8 ? matrices + rows * 4 + (13 * d + f) * item_bytes(precision)
-                                                         : (matrices + 13 * d + f) * item_bytes(precision);
+  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8,
+             ffn_in_fp8 = all_in_fp8 || multiplies_in_fp8(precision);
+  const std::int64_t item = number_bytes(precision);
+  const std::int64_t in_blocks = (13 * d + f) * item + 8 * d * d * (all_in_fp8 ? 1 : item) +
+                                 (all_in_fp8 ? 8 * d * 4 : 0) + 2 * d * f * (ffn_in_fp8 ? 1 : item) +
+                                 (ffn_in_fp8 ? (d + f) * 4 : 0);
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
-  return static_cast<std::uint64_t>(in_blocks * config.num_layers + outside * item_bytes(precision) +
+  return static_cast<std::uint64_t>(in_blocks * config.num_layers + outside * item +
                                     (wide + 8 * d * config.num_layers) * 4);
 }
 
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,
                              WeightForm form) {
-  const std::int64_t d = config.dim, item = item_bytes(precision);
+  const std::int64_t d = config.dim, item = number_bytes(precision);
   // In exact: residual stream, joined q k v, rotated q and k, output. In reference, LibTorch's f32 operations keep two
   // planes more.
-  const std::int64_t in_attention = d * (4 + 3 * item + 2 * item + item + (precision == Precision::exact ? 0 : 8));
+  const std::int64_t in_attention = d * (4 + 3 * item + 2 * item + item + (precision == Precision::reference ? 8 : 0));
   const std::int64_t in_ffn = d * (4 + item) + config.ffn_dim * item;
   const std::int64_t texts = 2 * config.num_layers * 2 * config.text_len * d * item;
   const std::int64_t table = tokens * d / config.num_heads * 4;
   const std::int64_t samples = 8 * tokens * config.in_dim * 4 * 4;  // x, guided and unguided velocities, solver
-  const std::int64_t matrix = form == WeightForm::fp8 ? d * std::max(3 * d, config.ffn_dim) * item : 0;
+  const std::int64_t matrix =
+      kept_form(precision, form) == WeightForm::fp8 ? d * std::max(3 * d, config.ffn_dim) * item : 0;
   return static_cast<std::uint64_t>(batch * tokens * std::max(in_attention, in_ffn) + texts + table + samples + matrix);
 }
 

@@ -11,6 +11,16 @@ namespace {
 /// Whether each rank of the group computes one guidance branch instead of both.
 bool splits_guidance(const Execution& execution) { return execution.ranks && execution.ranks->branches() == 2; }
 
+/// The expert and the choices for steps that are computed without products of 8-bit numbers.
+struct ExactSteps {
+  DitWeights expert;
+  Execution execution;
+
+  ExactSteps(const DitWeights& of, const Execution& with) : expert(with_exact_products(of)), execution(exactly(with)) {
+    execution.attention = with.attention.exactly();
+  }
+};
+
 }  // namespace
 
 Conditions make_conditions(const at::Tensor& x, const TextPair& text, std::optional<double> guidance,
@@ -47,9 +57,12 @@ Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until,
                   const StepGate& gate) {
   if (state.step >= until) return state;
   const Conditions conditions = make_conditions(state.x, text, guidance, expert, execution);
+  const ExactSteps exact(expert, execution);
   while (state.step < until && (!gate || gate(state))) {
     const double timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
-    const at::Tensor velocity = velocity_at(state.x, timestep, conditions, expert, execution);
+    const bool is_exact = is_exact_step(execution, state.step, schedule.steps());
+    const at::Tensor velocity = velocity_at(state.x, timestep, conditions, is_exact ? exact.expert : expert,
+                                            is_exact ? exact.execution : execution);
     state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
     ++state.step;
   }

@@ -43,8 +43,9 @@ auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device dev
 /// The form in which an expert is read from files: matrices in 8 bits stay so where a copy is kept in host memory, even
 /// if they are widened on the device.
 WeightForm form_in_files(const Execution& execution) {
-  const bool keeps_copy = execution.residency == Residency::exchanged && execution.weights == WeightForm::as_computed;
-  return keeps_copy ? WeightForm::as_stored : execution.weights;
+  const WeightForm on_device = kept_form(execution.precision, execution.weights);
+  const bool keeps_copy = execution.residency == Residency::exchanged && on_device == WeightForm::as_computed;
+  return keeps_copy ? WeightForm::as_stored : on_device;
 }
 
 /// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
@@ -74,7 +75,7 @@ Models::Models(ModelParts parts, Execution execution)
             const ExpertFiles& files = which == Expert::high ? parts_.files.high : parts_.files.low;
             return load_expert(files, which, execution_, together, peer);
           },
-          std::chrono::seconds(5), execution_.weights) {
+          std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights)) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
   ChosenAttention chosen = choose_attention(execution_, parts_.head_dim());

@@ -19,10 +19,29 @@ TEST(Fa3Attention, ExactIsNotFartherFromF32ThanTheOfficialBf16Is) {
   expect_exact_is_near("fa3", fa3_attention());
 }
 
+/// Output and lse against the same roundings of q, k and v, but with a softmax in f32.
+TEST(Fa3Fp8Attention, IsNearWhatTheRoundedHeadsGive) {
+  const c10::InferenceMode guard;
+  for (const AttentionCase& c : attention_cases()) {
+    if (!why_not_fa3_fp8(test::device(), at::kBFloat16, c.q.size(-1)).empty()) continue;
+    const AttentionResult ours = fa3_fp8_attention().of_rows(c.q, c.k, c.v, true);
+    const AttentionResult wanted = rounded_attention(math_attention()).of_rows(c.q, c.k, c.v, true);
+    ASSERT_EQ(ours.out.scalar_type(), at::kBFloat16);
+    const double output = ((ours.out - wanted.out).norm() / wanted.out.norm()).item<double>();
+    const double lse = (ours.lse - wanted.lse).abs().max().item<double>();
+    std::printf("  %-50s output %.4f (allowed 0.06), lse %.5f (allowed 0.01)\n", c.name.c_str(), output, lse);
+    EXPECT_LE(output, 0.06) << c.name;
+    EXPECT_LE(lse, 0.01) << c.name;
+  }
+}
+
+TEST(Fa3Fp8Attention, TwoRunsGiveTheSameBits) { expect_same_bits_twice(fa3_fp8_attention().of_rows); }
+
 TEST(Fa3Attention, IsTheAutomaticChoice) {
   const Execution execution = on_gpu(Precision::exact);
   EXPECT_EQ(why_not_fa3(test::device(), at::kBFloat16, 128), "");
   EXPECT_EQ(choose_attention(execution, 128).name, "fa3");
+  EXPECT_EQ(choose_attention(on_gpu(Precision::fp8), 128).name, "fa3-fp8");
 }
 
 }  // namespace

@@ -138,12 +138,12 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Fused, testing::ValuesIn(all_sizes()), [](const 
 TEST_P(Fused, ModulatedNorm) {
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16})
     for (const std::int64_t samples : {std::int64_t{1}, size.batch}) {
-      const at::Tensor x = stream(size, dtype), m = random({samples, 6, size.columns});
-      const at::Tensor shift = m.narrow(1, 3, 1), scale = m.narrow(1, 4, 1);
+      at::Tensor x = stream(size, dtype);
+      const at::Tensor m = random({samples, 6, size.columns}), shift = m.narrow(1, 3, 1), scale = m.narrow(1, 4, 1);
       ASSERT_TRUE(fused::supports(x, at::kBFloat16));
       poison(sizes, at::kBFloat16);
       expect_one_step("modulated_norm " + std::string(at::toString(dtype)) + " " + size.name(),
-                      modulated_norm(x, shift, scale, eps, at::kBFloat16),
+                      modulated_norm(x, {}, shift, scale, eps, at::kBFloat16).values,
                       layer_norm_formula(x, 1 + wide(scale), wide(shift)));
     }
 }
@@ -152,18 +152,49 @@ TEST_P(Fused, ModulatedNorm) {
 TEST_P(Fused, ModulatedNormOfRowsOfALongerSequence) {
   const at::Tensor longer = stream({size.batch, size.rows + 9, size.columns, size.heads}, at::kFloat);
   const at::Tensor x = longer.narrow(1, 4, size.rows), m = random({1, 6, size.columns});
-  const auto normed = [&](const at::Tensor& rows) {
-    return modulated_norm(rows, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16);
+  const auto normed = [&](at::Tensor rows) {
+    return modulated_norm(rows, {}, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16).values;
   };
   poison(sizes, at::kBFloat16);
   EXPECT_TRUE(at::equal(normed(x), normed(x.contiguous())));
 }
 
+/// What two kernels after one another do, bit for bit: also for some rows of a longer sequence, whose sums stay there.
+TEST_P(Fused, AddingBeforeANormChangesNoBit) {
+  const at::Tensor longer = stream({size.batch, size.rows + 9, size.columns, size.heads}, at::kFloat);
+  const at::Tensor branches = random({size.batch, size.rows + 9, size.columns}, at::kBFloat16);
+  const at::Tensor m = random({size.batch, 6, size.columns}), shift = m.narrow(1, 0, 1), scale = m.narrow(1, 1, 1);
+  const at::Tensor y = branches.narrow(1, 4, size.rows);
+  for (const at::Tensor& gate : {at::Tensor(), m.narrow(1, 5, 1)})
+    for (const at::ScalarType result : {at::kBFloat16, at::kFloat8_e4m3fn}) {
+      const at::Tensor whole = longer.clone();
+      at::Tensor x = whole.narrow(1, 4, size.rows), added = add_gated(x.clone(), y.contiguous(), gate);
+      const Operand fused = modulated_norm(x, {y, gate}, shift, scale, eps, result);
+      const Operand apart = modulated_norm(added, {}, shift, scale, eps, result);
+      EXPECT_TRUE(at::equal(fused.values.view(at::kByte), apart.values.view(at::kByte)));
+      EXPECT_TRUE(!fused.scale.defined() || at::equal(fused.scale, apart.scale));
+      EXPECT_TRUE(at::equal(whole.narrow(1, 4, size.rows), added));
+      EXPECT_TRUE(at::equal(whole.narrow(1, 0, 4), longer.narrow(1, 0, 4)));
+      EXPECT_TRUE(at::equal(whole.narrow(1, 4 + size.rows, 5), longer.narrow(1, 4 + size.rows, 5)));
+    }
+}
+
+/// The first addition to a stream: the sum is a tensor of its own, in f32.
+TEST_P(Fused, AddingToBf16BeforeANormChangesNoBit) {
+  const at::Tensor before = stream(size, at::kBFloat16), y = random(sizes, at::kBFloat16);
+  const at::Tensor weight = random({size.columns}), bias = random({size.columns}), gate = random({1, 1, size.columns});
+  at::Tensor x = before, added = add_gated(before, y, gate);
+  const at::Tensor fused = affine_norm(x, {y, gate}, weight, bias, eps, at::kBFloat16).values;
+  EXPECT_TRUE(at::equal(x, added));
+  EXPECT_TRUE(at::equal(fused, affine_norm(added, {}, weight, bias, eps, at::kBFloat16).values));
+}
+
 TEST_P(Fused, AffineNorm) {
-  const at::Tensor x = stream(size, at::kFloat), weight = random({size.columns}), bias = random({size.columns});
+  at::Tensor x = stream(size, at::kFloat);
+  const at::Tensor weight = random({size.columns}), bias = random({size.columns});
   ASSERT_TRUE(fused::supports(x, at::kBFloat16));
   poison(sizes, at::kBFloat16);
-  expect_one_step("affine_norm " + size.name(), affine_norm(x, weight, bias, eps, at::kBFloat16),
+  expect_one_step("affine_norm " + size.name(), affine_norm(x, {}, weight, bias, eps, at::kBFloat16).values,
                   layer_norm_formula(x, wide(weight), wide(bias)));
 }
 
@@ -255,19 +286,22 @@ TEST_P(Fused, AddGated) {
 
 TEST_P(Fused, TwiceGivesTheSameBits) {
   const at::Tensor z = middle_part(size), weight = random({size.columns}, at::kBFloat16);
-  const at::Tensor x = stream(size, at::kFloat), gain = random({size.columns}), shift = random({size.columns});
+  at::Tensor x = stream(size, at::kFloat);
+  const at::Tensor gain = random({size.columns}), shift = random({size.columns});
   EXPECT_TRUE(at::equal(rms_norm(z, weight, eps), rms_norm(z, weight, eps)));
-  EXPECT_TRUE(
-      at::equal(affine_norm(x, gain, shift, eps, at::kBFloat16), affine_norm(x, gain, shift, eps, at::kBFloat16)));
+  EXPECT_TRUE(at::equal(affine_norm(x, {}, gain, shift, eps, at::kBFloat16).values,
+                        affine_norm(x, {}, gain, shift, eps, at::kBFloat16).values));
 }
 
 /// Rows whose size is not a multiple of 8 are computed by LibTorch operations, with the same results.
 TEST(NotFused, RowsOf100ValuesEqualTheFormulaToo) {
   const c10::InferenceMode guard;
   const Size size{2, 7, 100, 5};
-  const at::Tensor x = stream(size, at::kFloat), m = random({2, 6, 100});
+  at::Tensor x = stream(size, at::kFloat);
+  const at::Tensor m = random({2, 6, 100});
   ASSERT_FALSE(fused::supports(x, at::kBFloat16));
-  expect_one_step("modulated_norm of 100", modulated_norm(x, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16),
+  expect_one_step("modulated_norm of 100",
+                  modulated_norm(x, {}, m.narrow(1, 0, 1), m.narrow(1, 1, 1), eps, at::kBFloat16).values,
                   layer_norm_formula(x, 1 + wide(m.narrow(1, 1, 1)), wide(m.narrow(1, 0, 1))));
   expect_heads("of 20 values, ", Projection(size), size, 1, 2);
 }

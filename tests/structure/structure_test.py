@@ -38,7 +38,7 @@ ARROWS = {
     "launcher/status": "base jobs jobs/list jobs/output jobs/record",
     "launcher/report": "base jobs jobs/list jobs/output jobs/record jobs/schedule pipeline/video",
     "launcher/bench": "base cluster jobs jobs/list jobs/output jobs/schedule launcher/options launcher/planner launcher/run "
-    "parallel pipeline pipeline/model pipeline/stages pipeline/weights",
+    "parallel pipeline pipeline/kernels pipeline/model pipeline/stages pipeline/weights",
     "launcher/doctor": "base cluster cluster/launch jobs launcher/options launcher/run parallel pipeline pipeline/video "
     "pipeline/weights",
     "launcher/cli": "base cluster jobs jobs/list launcher/options",

@@ -25,6 +25,8 @@ namespace {
 
 Report measure(BenchKind what, const Bench& bench) {
   if (what == BenchKind::forward) return bench_forward(bench);
+  if (what == BenchKind::kernels) return bench_kernels(bench);
+  if (what == BenchKind::fp8) return bench_fp8(bench);
   if (what == BenchKind::vae) return bench_vae(bench);
   if (what == BenchKind::calibrate) return bench_calibrate(bench);
   return what == BenchKind::text ? bench_text(bench) : bench_clip(bench);
@@ -38,10 +40,22 @@ void set_for_calibration(RunOptions& run, JobSettings& job) {
   if (!job.size) job.size = parse_size("1280x720");
 }
 
+/// Errors are measured along an exact clip, with one expert at a time on the device, where it needs room in f32 as
+/// well.
+void set_for_errors(RunOptions& run) {
+  run.precision = Precision::exact;
+  run.attention = AttentionBackend::automatic;
+  run.weights = WeightForm::as_computed;
+  run.tf32 = false;
+  run.guidance_mode = GuidanceMode::two;
+  run.planning.choices.mode = PlacementMode::swap;
+}
+
 /// Loads the model for this measurement only, and releases it afterwards.
 Result run_mode(BenchOptions options, BenchMode mode) {
   RunOptions run = with_mode(options.run, mode);
   if (options.what == BenchKind::calibrate) set_for_calibration(run, options.job);
+  if (options.what == BenchKind::fp8) set_for_errors(run);
   const Job job = make_job(official_prompt, options.job);
   const Execution execution = chosen_execution(run);
   const ModelSource model = ready_model(chosen_model(run.model, {}));
@@ -49,7 +63,9 @@ Result run_mode(BenchOptions options, BenchMode mode) {
   for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
   Result result;
   {
-    Models models(parts, plan_alone(parts, {job}, execution, run.planning, run.gpu_memory));
+    // Kernels are measured without the model's weights, so there is nothing to plan: they may even not fit.
+    const bool loads = options.what != BenchKind::kernels;
+    Models models(parts, loads ? plan_alone(parts, {job}, execution, run.planning, run.gpu_memory) : execution);
     in_memory(std::string("bench ") + to_string(options.what), models.execution().device, [&] {
       const Report report = measure(options.what, {models, job, options.runs, run});
       result = result_of(mode, report, settings_of(models, job));
@@ -129,16 +145,18 @@ void reword(Flag& flag) {
 
 std::vector<Flag> flags_of(BenchOptions& options) {
   Choices<BenchKind> kinds;
-  for (const BenchKind kind : {BenchKind::forward, BenchKind::clip, BenchKind::list, BenchKind::comm, BenchKind::vae,
-                               BenchKind::text, BenchKind::calibrate})
+  for (const BenchKind kind : {BenchKind::forward, BenchKind::kernels, BenchKind::fp8, BenchKind::clip, BenchKind::list,
+                               BenchKind::comm, BenchKind::vae, BenchKind::text, BenchKind::calibrate})
     kinds.emplace_back(to_string(kind), kind);
   const Choices<std::vector<BenchMode>> modes{{"baseline", {BenchMode::baseline}},
                                               {"optimized", {BenchMode::optimized}},
                                               {"both", {BenchMode::baseline, BenchMode::optimized}}};
   std::vector<Flag> flags{
       choice_flag("WHAT", kinds,
-                  "forward: one expert; clip: whole clips; list: a list against its plan; comm: communication between "
-                  "ranks; vae: decoding; text: text encoding; calibrate: the figures that the planner uses",
+                  "forward: one expert; kernels: each kernel of its blocks by itself; fp8: errors of products of 8-bit "
+                  "numbers; clip: whole clips; list: a list "
+                  "against its plan; comm: communication between ranks; vae: decoding; text: text encoding; calibrate: "
+                  "the figures that the planner uses",
                   options.what),
       {.names = "FILE",
        .value = "FILE",
@@ -170,6 +188,8 @@ Command bench_command() {
               "  wanfarm bench forward --model models/Wan2.2-T2V-A14B --size 1280x720 --frames 81\n"
               "  wanfarm bench forward --model random:a14b --attention cudnn --runs 5 --json > forward.json\n"
               "  wanfarm bench forward --model random:a14b --ranks 2 --ulysses 2\n"
+              "  wanfarm bench fp8 --model models/Wan2.2-T2V-A14B --size 1280x720 --steps 40\n"
+              "  wanfarm bench kernels --model random:a14b --size 1280x720 --precision fp8\n"
               "  wanfarm bench comm --ranks 8\n"
               "  wanfarm bench list prompts.yaml --ranks 2 --placement pipeline\n"
               "  wanfarm bench clip --steps 4 --shift 5 --placement swap --gpu-memory 48GiB\n"

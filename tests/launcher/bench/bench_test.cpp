@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/table.hpp"
 #include "tests/launcher/program.hpp"
@@ -58,6 +59,119 @@ TEST_F(BenchVerb, OperationsAddUpToTheTimeOfTheForward) {
 TEST_F(BenchVerb, BatchedGuidanceDoublesTheArithmeticOfAForward) {
   const double one = result({"forward"}).at("forward").at(0).at("tflop");
   EXPECT_DOUBLE_EQ(result({"forward", "--guidance-mode", "batched"}).at("forward").at(0).at("tflop"), 2 * one);
+}
+
+using Names = std::vector<std::string>;
+
+/// The kernels of a report, each named once though it may have several shapes.
+Names kernels_of(const Json& report) {
+  Names names;
+  for (const Json& line : report.at("kernels"))
+    if (names.empty() || names.back() != line.at("kernel")) names.push_back(line.at("kernel"));
+  return names;
+}
+
+/// Kernels in the order of the table.
+const Names in_every_precision{"modulated_norm",  "affine_norm", "add_modulated_norm",
+                               "add_affine_norm", "rms_norm",    "write_heads",
+                               "add_gated",       "gelu",        "widen"};
+const Names rounding_rows{"modulated_norm_fp8",  "affine_norm_fp8", "add_modulated_norm_fp8",
+                          "add_affine_norm_fp8", "quantise_rows",   "gelu_fp8"};
+
+Names joined(std::initializer_list<Names> parts) {
+  Names all;
+  for (const Names& part : parts) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+TEST_F(BenchVerb, KernelsAreThoseOfThePrecision) {
+  const auto of = [&](const char* precision) { return kernels_of(result({"kernels", "--precision", precision})); };
+  const Names exact = joined({in_every_precision, {"linear", "biased_attention", "self_attention math"}});
+  EXPECT_EQ(of("reference"), exact);
+  EXPECT_EQ(of("exact"), exact);
+  EXPECT_EQ(of("fp8-ffn"), joined({in_every_precision,
+                                   rounding_rows,
+                                   {"linear", "scaled_product", "biased_attention", "self_attention math"}}));
+  EXPECT_EQ(of("fp8"), joined({in_every_precision,
+                               rounding_rows,
+                               {"quantise_heads", "quantise_projection", "linear", "scaled_product", "biased_attention",
+                                "self_attention math", "self_attention math-fp8"}}));
+}
+
+/// The first line of a kernel.
+const Json& line_of(const Json& report, const std::string& kernel) {
+  for (const Json& line : report.at("kernels"))
+    if (line.at("kernel") == kernel) return line;
+  throw std::runtime_error("no line for " + kernel);
+}
+
+/// Of the fixture's clip, 2 x 2 x 3 tokens, and the model's dim.
+constexpr double tokens = 12, channels = 96;
+
+TEST_F(BenchVerb, AKernelsTrafficIsCountedByHand) {
+  const auto bytes = [](const Json& report, const std::string& kernel) {
+    return line_of(report, kernel).at("gb").get<double>() * 1e9 / (tokens * channels);
+  };
+  const Json rounded = result({"kernels", "--precision", "fp8"}),
+             wide = result({"kernels", "--precision", "reference"});
+  EXPECT_DOUBLE_EQ(bytes(rounded, "modulated_norm"), 4 + 2);
+  EXPECT_DOUBLE_EQ(bytes(rounded, "add_modulated_norm"), 4 + 2 + 4 + 2) << "stream and branch in, sum and norm out";
+  EXPECT_DOUBLE_EQ(bytes(rounded, "add_affine_norm_fp8"), 4 + 2 + 4 + 1);
+  EXPECT_DOUBLE_EQ(bytes(rounded, "write_heads"), 3 * (2 + 2));
+  EXPECT_DOUBLE_EQ(bytes(rounded, "quantise_heads"), 3 * (2 + 2 + 1)) << "q, k and v are read twice";
+  EXPECT_DOUBLE_EQ(bytes(rounded, "quantise_projection"), 3 * (2 + 1) + 2 * 2) << "k and v are read twice";
+  EXPECT_DOUBLE_EQ(bytes(wide, "add_modulated_norm"), 4 * 4);
+  EXPECT_DOUBLE_EQ(bytes(wide, "gelu"), 2 * (4 + 4)) << "the feed-forward network is twice as wide";
+}
+
+TEST_F(BenchVerb, AKernelIsComparedWithTheRateOfItsOwnKind) {
+  const Json report = result({"kernels", "--precision", "fp8"});
+  const Json& ceilings = report.at("ceilings");
+  ASSERT_EQ(ceilings.size(), 3u) << "products, a copy, and products of 8-bit numbers";
+  const auto percent = [&](const Json& line, const char* rate, std::size_t ceiling) {
+    return 100 * line.at(rate).get<double>() / ceilings.at(ceiling).at("value").get<double>();
+  };
+  for (const Json& line : report.at("kernels")) {
+    EXPECT_GT(line.at("median_ms").get<double>(), 0) << line;
+    EXPECT_NE(line.at("gb").is_null(), line.at("tflop").is_null()) << "either traffic or arithmetic: " << line;
+  }
+  const auto compared = [&](const char* kernel, std::size_t ceiling) {
+    const Json& line = line_of(report, kernel);
+    EXPECT_NEAR(line.at("product_percent"), percent(line, "tflop_per_s", ceiling), 1e-9) << line;
+  };
+  compared("linear", 0);
+  compared("self_attention math", 0);
+  compared("scaled_product", 2);
+  compared("self_attention math-fp8", 2);
+  const Json& norm = line_of(report, "modulated_norm_fp8");
+  EXPECT_NEAR(norm.at("copy_percent"), percent(norm, "gb_per_s", 1), 1e-9) << norm;
+}
+
+TEST_F(BenchVerb, ProductsAreTheFourOfABlock) {
+  const Json report = result({"kernels"});
+  Names shapes;
+  for (const Json& line : report.at("kernels"))
+    if (line.at("kernel") == "linear") shapes.push_back(line.at("shape"));
+  EXPECT_DOUBLE_EQ(line_of(report, "linear").at("tflop").get<double>() * 1e12, 2 * tokens * channels * 3 * channels);
+  EXPECT_EQ(shapes, (Names{"288x96", "96x96", "192x96", "96x192"}));
+}
+
+/// Along an exact clip of both experts: each precision against f32, each kind of layer, each block.
+TEST_F(BenchVerb, ErrorsOf8BitNumbersAreStatedByStepLayerAndBlock) {
+  const Json errors = result({"fp8", "--steps", "6", "--shift", "5"});
+  std::set<std::string> experts;
+  for (const Json& line : errors.at("forwards")) {
+    experts.insert(line.at("expert"));
+    EXPECT_GT(line.at("exact").get<double>(), 0);
+    for (const char* precision : {"fp8_ffn", "fp8_linear", "fp8"})
+      EXPECT_GT(line.at(precision).get<double>(), line.at("exact").get<double>()) << precision << line;
+  }
+  EXPECT_EQ(experts, (std::set<std::string>{"high", "low"}));
+  EXPECT_EQ(errors.at("layers").size(), 7u) << "six matrices and self-attention";
+  EXPECT_EQ(errors.at("blocks").size(), 2u);
+  for (const char* table : {"layers", "blocks"})
+    for (const Json& line : errors.at(table))
+      for (const char* expert : {"high", "low"}) EXPECT_GT(line.at(expert).get<double>(), 0) << line;
 }
 
 TEST_F(BenchVerb, DecodingReportsFramesASecond) {

@@ -103,6 +103,7 @@ TEST(OpCost, OfFusedKernelsIsTheBytesThatTheyReadAndWrite) {
   EXPECT_EQ(op_cost("wf::modulated_norm", {stream}, {}).bytes, 80 * (4 + 2));
   EXPECT_EQ(op_cost("wf::widen", {TensorShape{{10, 16}, 1}}, {}).bytes, 160 * (1 + 2));
   EXPECT_EQ(op_cost("wf::write_heads", {narrow}, {}).bytes, 80 * (2 + 2));
+  EXPECT_EQ(op_cost("wf::add_gated", {stream}, {stream}).bytes, 80 * (4 + 4 + 4)) << "where products are f32";
 }
 
 TEST(Cost, OfAForwardIsTheSumOfItsOperations) {

@@ -243,5 +243,54 @@ TEST(RecipeOf, RecordsOnlySettingsThatChangePixels) {
   EXPECT_EQ(recipe_of("id", asked, true), (Recipe{.model_id = "id", .precision = "reference", .weights = "fp8"}));
 }
 
+TEST(RecipeOf, RecordsWhatIsComputedFrom8BitNumbers) {
+  Execution asked;
+  asked.precision = Precision::exact, asked.fp8_exact_steps = 3;
+  EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "exact"})) << "there are no such products";
+  asked.backend = AttentionBackend::fa3_fp8;
+  EXPECT_EQ(recipe_of("id", asked, false),
+            (Recipe{.model_id = "id", .precision = "exact", .attention = "fp8", .fp8_exact_steps = 3}));
+  asked.precision = Precision::fp8, asked.backend = AttentionBackend::automatic;
+  EXPECT_EQ(recipe_of("id", asked, false), (Recipe{.model_id = "id", .precision = "fp8", .fp8_exact_steps = 3}));
+  asked.precision = Precision::fp8_linear, asked.fp8_exact_steps.reset();
+  EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "fp8-linear"}));
+}
+
+TEST(AttentionIn8Bits, IsRoundedOnACpuAndRefusedWhereTheBackendCannot) {
+  Execution asked;
+  asked.precision = Precision::fp8;
+  EXPECT_EQ(choose_attention(asked, 128).name, "math-fp8");
+  EXPECT_EQ(choose_attention(exactly(asked), 128).name, "math");
+  const auto refusal = [&](Precision precision, AttentionBackend backend) -> std::string {
+    asked.precision = precision, asked.backend = backend;
+    try {
+      choose_attention(asked, 128);
+      return "accepted";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+  for (const AttentionBackend backend : {AttentionBackend::cudnn, AttentionBackend::fa3})
+    EXPECT_NE(refusal(Precision::fp8, backend).find("give --precision fp8-linear"), std::string::npos);
+  EXPECT_NE(refusal(Precision::exact, AttentionBackend::fa3_fp8).find("needs a Hopper GPU"), std::string::npos);
+}
+
+TEST(IsExactStep, IsTheFirstAndTheLastOfClipsOfTenStepsUnlessAskedOtherwise) {
+  const auto exact_steps = [](const Execution& execution, std::int64_t steps) {
+    std::vector<std::int64_t> exact;
+    for (std::int64_t step = 0; step < steps; ++step)
+      if (is_exact_step(execution, step, steps)) exact.push_back(step);
+    return exact;
+  };
+  Execution asked;
+  EXPECT_EQ(exact_steps(asked, 9), (std::vector<std::int64_t>{}));
+  EXPECT_EQ(exact_steps(asked, 10), (std::vector<std::int64_t>{0, 9}));
+  asked.fp8_exact_steps = 2;
+  EXPECT_EQ(exact_steps(asked, 6), (std::vector<std::int64_t>{0, 1, 4, 5}));
+  EXPECT_EQ(exact_steps(asked, 3), (std::vector<std::int64_t>{0, 1, 2}));
+  asked.fp8_exact_steps = 0;
+  EXPECT_EQ(exact_steps(asked, 40), (std::vector<std::int64_t>{}));
+}
+
 }  // namespace
 }  // namespace wf

@@ -128,6 +128,30 @@ TEST(TimeModel, GivesTheMeasuredForwards) {
   EXPECT_NEAR(one.gpu.pair_seconds * 75600 * 75600, 6.99, 0.02 * 6.99);
 }
 
+TEST(TimeModel, GivesTheMeasuredForwardsFrom8BitNumbers) {
+  const auto forward = [](std::int64_t tokens) {
+    return forward_seconds(h200s(1, 1), published_model(), {}, tokens, Precision::fp8).total();
+  };
+  EXPECT_NEAR(forward(32760), 1.735, 0.02 * 1.735);
+  EXPECT_NEAR(forward(75600), 6.942, 0.02 * 6.942);
+}
+
+TEST(TimeModel, StepsWithout8BitNumbersTakeTheTimeOfExactOnes) {
+  const Hardware one = h200s(1, 1);
+  ModelParts model = published_model();
+  model.precision = Precision::fp8;
+  const PlannedShape shape = shapes_of({job_720p()}).front();
+  ASSERT_EQ(shape.high_steps, 26);
+  const double fp8 = forward_seconds(one, model, {}, shape.tokens).total();
+  const double exact = forward_seconds(one, model, {}, shape.tokens, Precision::exact).total();
+  Execution execution = on_gpus();
+  EXPECT_DOUBLE_EQ(stage_seconds(one, model, {}, shape, execution).high, 2 * (25 * fp8 + exact));
+  execution.fp8_exact_steps = 30;
+  EXPECT_DOUBLE_EQ(stage_seconds(one, model, {}, shape, execution).high, 2 * 26 * exact);
+  execution.fp8_exact_steps = 0;
+  EXPECT_DOUBLE_EQ(stage_seconds(one, model, {}, shape, execution).low, 2 * 14 * fp8);
+}
+
 TEST(TimeModel, FiguresAreThoseOfThePublishedModel) {
   const RelativeWork work = relative_work(published_model());
   for (const double share : {work.token, work.pair, work.pixel, work.text}) EXPECT_NEAR(share, 1, 0.01);

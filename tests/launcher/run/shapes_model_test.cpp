@@ -48,6 +48,10 @@ TEST(ShapesModel, TheExamplesShowWhatTheyAskForInF32) { expect_all_right(seen_in
 
 TEST(ShapesModel, TheExamplesShowWhatTheyAskForInBf16) { expect_all_right(seen_in_examples({"--precision", "exact"})); }
 
+TEST(ShapesModel, TheExamplesShowWhatTheyAskForFrom8BitNumbers) {
+  expect_all_right(seen_in_examples({"--precision", "fp8"}));
+}
+
 std::vector<std::string> flags_of(const ModelSource& source) {
   return {"--model",  source.from,    "--high-model", source.high,   "--low-model",
           source.low, "--text-model", source.text,    "--vae-model", source.vae};

@@ -32,8 +32,9 @@ void expect_same_tensors(const DitWeights& ours, const DitWeights& wanted) {
   }
 }
 
-at::Tensor golden_forward(const DitWeights& weights) {
-  return forward(weights, Golden("dit.safetensors").input("x"), 876, Golden("text.safetensors").input("0.f32"));
+at::Tensor golden_forward(const DitWeights& weights, const SelfAttention& attention = math_attention()) {
+  return forward(weights, Golden("dit.safetensors").input("x"), 876, Golden("text.safetensors").input("0.f32"),
+                 attention);
 }
 
 class FormOf8Bits : public testing::TestWithParam<std::string> {};
@@ -101,6 +102,80 @@ TEST(Widen, IsTheNumberTimesTheScaleRoundedOnce) {
       const at::Tensor ours = widen(test::on_device(bits).view(type), test::on_device(scale), at::kBFloat16).cpu();
       EXPECT_TRUE(at::allclose(ours, wanted, /*rtol=*/0, /*atol=*/0, /*equal_nan=*/true)) << type << shape;
     }
+}
+
+// ---- Products of 8-bit numbers ----
+
+DitWeights exact_file(Precision precision) {
+  const Path folder = golden_model() / "high_noise_model";
+  return load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), precision, test::device());
+}
+
+/// Which layers of a block multiply in 8 bits, by name.
+std::string layers_in_fp8(const DitBlock& block) {
+  std::string names;
+  for (const auto& [name, layer] :
+       std::initializer_list<std::pair<const char*, const Linear&>>{{"qkv ", block.qkv},
+                                                                    {"out ", block.out},
+                                                                    {"cross_q ", block.cross_q},
+                                                                    {"cross_kv ", block.cross_kv},
+                                                                    {"cross_out ", block.cross_out},
+                                                                    {"ffn_up ", block.ffn_up},
+                                                                    {"ffn_down ", block.ffn_down}}) {
+    EXPECT_TRUE(!layer.multiplies_in_fp8 || layer.weight.scalar_type() == at::kFloat8_e4m3fn) << name;
+    if (layer.multiplies_in_fp8) names += name;
+  }
+  return names;
+}
+
+TEST(PrecisionsWith8Bits, MultiplyTheLayersThatTheirNamesSay) {
+  const c10::InferenceMode guard;
+  EXPECT_EQ(layers_in_fp8(exact_file(Precision::exact).blocks[1]), "");
+  EXPECT_EQ(layers_in_fp8(exact_file(Precision::fp8_ffn).blocks[1]), "ffn_up ffn_down ");
+  for (const Precision precision : {Precision::fp8_linear, Precision::fp8}) {
+    const DitWeights weights = exact_file(precision);
+    EXPECT_EQ(layers_in_fp8(weights.blocks[1]), "qkv out cross_q cross_out ffn_up ffn_down ");
+    EXPECT_EQ(weights.blocks[1].cross_kv.weight.element_size(), 1u);
+    EXPECT_FALSE(weights.is_rounded_to_fp8) << "the precision says so";
+  }
+}
+
+TEST(PrecisionsWith8Bits, AreFartherFromF32ThanExactByWhatTheyRound) {
+  const c10::InferenceMode guard;
+  const at::Tensor f32 = golden_forward(exact_file(Precision::reference));
+  constexpr double allowed = 0.05;
+  double exact = 0;
+  for (const Precision precision : {Precision::exact, Precision::fp8_ffn, Precision::fp8_linear, Precision::fp8}) {
+    const SelfAttention attention =
+        precision == Precision::fp8 ? rounded_attention(math_attention()) : SelfAttention(math_attention());
+    const at::Tensor ours = golden_forward(exact_file(precision), attention);
+    const double distance = ((ours - f32).norm() / f32.norm()).item<double>();
+    std::printf("  %-10s %.4f (%.0f %% of the allowed)\n", to_string(precision), distance, 100 * distance / allowed);
+    if (precision == Precision::exact) exact = distance;
+    EXPECT_TRUE(precision == Precision::exact || distance > 2 * exact) << to_string(precision);
+    EXPECT_LT(distance, allowed) << to_string(precision);
+  }
+}
+
+/// An expert for steps that are not to be rounded: what its numbers in 8 bits mean, in the products of `exact`.
+TEST(PrecisionsWith8Bits, HaveExactProductsOfTheSameWeights) {
+  const c10::InferenceMode guard;
+  const DitWeights weights = exact_file(Precision::fp8_linear), exact = with_exact_products(weights);
+  EXPECT_EQ(layers_in_fp8(exact.blocks[0]), "");
+  EXPECT_EQ(exact.blocks[0].qkv.weight.data_ptr(), weights.blocks[0].qkv.weight.data_ptr());
+  const DitWeights wide = widened(exact, [](const at::Tensor& tensor) { return tensor; });
+  EXPECT_EQ(wide.blocks[0].qkv.weight.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(at::equal(golden_forward(exact), golden_forward(wide)));
+}
+
+TEST(PrecisionsWith8Bits, TakeTheBytesThatAreCounted) {
+  const c10::InferenceMode guard;
+  for (const Precision precision : {Precision::exact, Precision::fp8_ffn, Precision::fp8_linear, Precision::fp8}) {
+    const DitWeights weights = exact_file(precision);
+    std::uint64_t bytes = 0;
+    for (const at::Tensor& tensor : tensors_of(weights)) bytes += tensor.nbytes();
+    EXPECT_EQ(bytes, dit_weight_bytes(weights.config, weights.text_dim, precision)) << to_string(precision);
+  }
 }
 
 }  // namespace

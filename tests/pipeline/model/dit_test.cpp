@@ -29,7 +29,7 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
   const c10::InferenceMode guard;
   const Golden golden("dit.safetensors");
   const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = golden.input("x").unsqueeze(0);
-  SequenceAttention attention(math_attention());
+  BlockAttention attention(math_attention(), token_grid(x).tokens());
   for (const std::string expert : {"high", "low"}) {
     const DitWeights weights = tiny_dit(expert, Precision::reference);
     const auto compare = [&](const std::string& what, const at::Tensor& ours) {
@@ -39,20 +39,22 @@ TEST(Dit, InnerTensorsEqualTheOfficialOnes) {
     compare("e0", time.e0[0]);
     const at::Tensor padded = at::constant_pad_nd(text, {0, 0, 0, weights.config.text_len - text.size(0)});
     compare("context", embed_text_rows(weights, padded));
-    at::Tensor stream = embed_patches(weights, patchify(x));
-    compare("patches", stream[0]);
+    ResidualStream stream{embed_patches(weights, patchify(x))};
+    compare("patches", stream.x[0]);
     const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), test::device());
     const TextContext context = embed_text(weights, {text});
     for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
       const DitBlock& block = weights.blocks[i];
       const std::string name = "block" + std::to_string(i);
       const at::Tensor m = block.modulation + time.e0;
-      const at::Tensor self = self_attention(weights, block, stream, m, rope, attention);
+      ResidualStream before{stream.sum().clone()};
+      const at::Tensor self = self_attention(weights, block, before, m, rope, attention);
       compare(name + ".self_attn", self[0]);
-      const at::Tensor attended = stream + self * m.narrow(1, 2, 1);
+      ResidualStream attended{before.x, {self, m.narrow(1, 2, 1)}};
       compare(name + ".cross_attn", cross_attention(weights, block, attended, context.blocks[i], context.bias)[0]);
-      stream = run_block(weights, block, stream, time.e0, context.blocks[i], context.bias, rope, attention);
-      compare(name, stream[0]);
+      run_block(weights, block, stream, time.e0, context.blocks[i], context.bias, rope, attention);
+      stream = {stream.sum()};
+      compare(name, stream.x[0]);
     }
   }
 }

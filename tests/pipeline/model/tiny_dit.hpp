@@ -19,7 +19,7 @@ inline DitWeights tiny_dit(const std::string& expert, Precision precision) {
 
 /// One forward of batch 1 of x [16, t, h, w] and text [n, text_dim]. Collective over `ranks`, if any.
 inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::int64_t t, const at::Tensor& text,
-                          const Attention& attention = math_attention(), const SequenceGroup* ranks = nullptr) {
+                          const SelfAttention& attention = math_attention(), const SequenceGroup* ranks = nullptr) {
   const at::Tensor rope = rope_table(token_grid(x), weights.head_dim(), weights.device());
   const TextContext context = embed_text(weights, {text});
   return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {static_cast<double>(t)}), context, rope, attention,
@@ -29,7 +29,7 @@ inline at::Tensor forward(const DitWeights& weights, const at::Tensor& x, std::i
 
 /// Expects our bf16 results with this attention to be at most 1.2 times as far from the official f32 results as the
 /// official bf16 results are.
-inline void expect_exact_is_near(const std::string& what, const Attention& attention,
+inline void expect_exact_is_near(const std::string& what, const SelfAttention& attention,
                                  const SequenceGroup* ranks = nullptr) {
   const Golden golden("dit.safetensors"), official("dit_bf16_gpu.safetensors");
   const at::Tensor text =

@@ -134,6 +134,37 @@ TEST(Denoise, WithoutGuidanceTheVelocityIsTheConditionalOne) {
   expect_close("without guidance", none.go_on(none.noise(), 6).x, one.go_on(one.noise(), 6).x, test::network_tolerance);
 }
 
+/// First and last steps without products of 8-bit numbers, and all steps if there are that many; never fewer than
+/// asked.
+TEST(Denoise, ExactStepsAtBothEndsAreThoseOfExactProducts) {
+  const c10::InferenceMode guard;
+  const Path folder = golden_model() / "high_noise_model";
+  const DitWeights fp8 =
+      load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), Precision::fp8, test::device());
+  const DitWeights exact = with_exact_products(fp8);
+  const Schedule schedule = make_schedule(SolverKind::unipc, 6, 5.0);
+  const TextPair text{{Golden("text.safetensors").input("0.f32")}, {}};
+  Job job;
+  job.seed = 5, job.width = 64, job.height = 48, job.frames = 5;
+  const Denoising noise = start(job, 16, NoiseSource::cpu, test::device());
+  const auto run = [&](const DitWeights& expert, std::int64_t exact_steps, std::int64_t from, std::int64_t until,
+                       Denoising state) {
+    Execution execution;
+    execution.precision = expert.precision;
+    execution.fp8_exact_steps = exact_steps;
+    execution.attention = rounded_attention(math_attention());
+    if (&expert == &exact) execution.attention = math_attention();
+    EXPECT_EQ(state.step, from);
+    return denoise(std::move(state), schedule, until, text, {}, expert, execution);
+  };
+  const Denoising all_exact = run(exact, 0, 0, 6, noise), all_fp8 = run(fp8, 0, 0, 6, noise);
+  EXPECT_FALSE(at::equal(all_exact.x, all_fp8.x));
+  EXPECT_TRUE(at::equal(run(fp8, 3, 0, 6, noise).x, all_exact.x));
+  EXPECT_TRUE(at::equal(run(fp8, 99, 0, 6, noise).x, all_exact.x));
+  const Denoising ends = run(exact, 0, 5, 6, run(fp8, 0, 1, 5, run(exact, 0, 0, 1, noise)));
+  EXPECT_TRUE(at::equal(run(fp8, 1, 0, 6, noise).x, ends.x));
+}
+
 TEST(Denoise, LatentsWithNaNAreAnError) {
   try {
     latents({at::full({16, 1, 2, 2}, NAN, test::device()), {}, 6});

@@ -1,0 +1,101 @@
+#include "pipeline/kernels/heads_fp8.hpp"
+
+#include <ATen/ATen.h>
+
+#include <cmath>
+
+#include "pipeline/kernels/fp8_format.hpp"
+#include "pipeline/kernels/fused.hpp"
+#include "pipeline/kernels/norm.hpp"
+
+namespace wf {
+namespace {
+
+/// The orthogonal Hadamard matrix of n = 2^m rows: 1 or -1 by the parity of the bits that row and column share.
+at::Tensor hadamard(std::int64_t n) {
+  at::Tensor matrix = at::ones({1, 1});
+  for (std::int64_t size = 1; size < n; size *= 2)
+    matrix = at::cat({at::cat({matrix, matrix}, 1), at::cat({matrix, -matrix}, 1)});
+  return matrix / std::sqrt(static_cast<double>(n));
+}
+
+/// The least power of 2 by which magnitudes up to `most` are divided to be below 448. `most` that is not finite stays
+/// so.
+at::Tensor power_of_2(const at::Tensor& most) {
+  const auto [mantissa, exponent] = at::frexp(most.clamp_min(least_magnitude) / largest_e4m3);
+  return at::where(at::isfinite(most), at::ldexp(at::ones_like(most), exponent), most);
+}
+
+/// x [batch, heads, rows, head_dim] f32 by a scale for each head.
+at::Tensor rounded(const at::Tensor& x, const at::Tensor& scale) {
+  const at::Tensor scaled = x / scale.unsqueeze(-1).unsqueeze(-1);
+  return scaled.clamp_(-largest_e4m3, largest_e4m3).to(at::kFloat8_e4m3fn);
+}
+
+/// The largest norm of a row of each head.
+at::Tensor largest_norm(const at::Tensor& x) { return at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}).amax(-1); }
+
+}  // namespace
+
+at::Tensor rotate_heads(const at::Tensor& x) {
+  const std::int64_t head_dim = x.size(-1), n = head_dim & -head_dim;
+  const at::Tensor parts = x.to(at::kFloat).unflatten(-1, {head_dim / n, n});
+  return at::matmul(parts, hadamard(n).to(x.device())).flatten(-2);
+}
+
+namespace {
+
+/// k_mean and the scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
+void round_to(Fp8Heads& heads, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  heads.q = rounded(rotate_heads(q), heads.q_scale);
+  heads.k = rounded(rotate_heads(k - heads.k_mean.unsqueeze(2)), heads.k_scale);
+  heads.v = rounded(v, heads.v_scale);
+}
+
+at::Tensor largest_magnitude(const at::Tensor& v) { return v.abs().amax(at::IntArrayRef{2, 3}); }
+
+/// The scale of each head for the largest norm that its part of a normed row can have: RMSNorm leaves a row of d
+/// channels with a norm of at most the root of d, before its weights [d].
+at::Tensor scale_of_norms(const at::Tensor& weight, std::int64_t head_dim, double factor) {
+  const at::Tensor most = weight.to(at::kFloat).abs().unflatten(0, {-1, head_dim}).amax(-1);
+  return power_of_2(most * (factor * std::sqrt(static_cast<double>(weight.numel()))));
+}
+
+}  // namespace
+
+Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (fused::supports_quantise_heads(q, k, v)) return fused::quantise_heads(q, k, v);
+  const at::Tensor wide_q = q.to(at::kFloat), wide_k = k.to(at::kFloat), wide_v = v.to(at::kFloat);
+  Fp8Heads heads;
+  heads.k_mean = wide_k.mean(/*dim=*/2);
+  // Subtracting the mean makes a row at most as much longer as the longest row is.
+  heads.q_scale = power_of_2(largest_norm(wide_q));
+  heads.k_scale = power_of_2(2 * largest_norm(wide_k));
+  heads.v_scale = power_of_2(largest_magnitude(wide_v));
+  round_to(heads, wide_q, wide_k, wide_v);
+  return heads;
+}
+
+Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles,
+                             std::int64_t head_dim) {
+  if (fused::supports_quantise_projection(z, head_dim)) return fused::quantise_projection(z, norms, angles, head_dim);
+  const std::vector<at::Tensor> parts = z.chunk(3, -1);
+  const auto by_head = [&](const at::Tensor& x) { return x.unflatten(-1, {-1, head_dim}).to(at::kFloat); };
+  const at::Tensor q = rotate(by_head(rms_norm(parts[0], norms.q, norms.eps)), angles).transpose(1, 2);
+  const at::Tensor k = rotate(by_head(rms_norm(parts[1], norms.k, norms.eps)), angles).transpose(1, 2);
+  const at::Tensor v = by_head(parts[2]).transpose(1, 2);
+  Fp8Heads heads;
+  heads.k_mean = k.mean(/*dim=*/2);
+  heads.q_scale = scale_of_norms(norms.q, head_dim, 1).expand({z.size(0), -1});
+  heads.k_scale = scale_of_norms(norms.k, head_dim, 2).expand({z.size(0), -1});
+  heads.v_scale = power_of_2(largest_magnitude(v));
+  round_to(heads, q, k, v);
+  return heads;
+}
+
+at::Tensor subtracted_score(const at::Tensor& q, const Fp8Heads& heads) {
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
+  return at::matmul(q.to(at::kFloat), heads.k_mean.unsqueeze(-1)).squeeze(-1).mul_(scale);
+}
+
+}  // namespace wf

@@ -1,0 +1,164 @@
+// tests/pipeline/model/heads_fp8_test.cpp: heads are rounded to the nearest 8-bit numbers after transformations that
+// leave attention as it is.
+#include "pipeline/kernels/heads_fp8.hpp"
+
+#include <c10/core/InferenceMode.h>
+
+#include <cmath>
+#include <limits>
+
+#include "pipeline/kernels/attention.hpp"
+#include "tests/device.hpp"
+#include "tests/pipeline/model/e4m3.hpp"
+
+namespace wf {
+namespace {
+
+struct Heads {
+  at::Tensor q, k, v;
+};
+
+/// As after rows were projected: memory in the order [3, batch, rows, heads, head_dim], with keys that have a part in
+/// common and channels of different size.
+Heads joined_heads(std::int64_t batch, std::int64_t heads, std::int64_t rows, std::int64_t head_dim) {
+  at::Tensor qkv = at::randn({3, batch, rows, heads, head_dim}, at::kDouble);
+  qkv[1] += 3 * at::randn({batch, 1, heads, head_dim}, at::kDouble);
+  qkv *= at::exp(at::randn({3, batch, 1, heads, head_dim}, at::kDouble) / 2);
+  qkv = qkv.to(test::device(), at::kBFloat16);
+  const auto part = [&](std::int64_t i) { return qkv[i].transpose(1, 2); };
+  return {part(0), part(1), part(2)};
+}
+
+at::Tensor wide(const at::Tensor& x) { return x.to(at::kCPU).to(at::kDouble); }
+
+/// A scale for each head, as it broadcasts over rows and channels.
+at::Tensor by_head(const at::Tensor& scale) { return scale.unsqueeze(-1).unsqueeze(-1); }
+
+/// Head sizes: of kernels of our own on a GPU (64, 128, 256), and others.
+class HeadsIn8Bits : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { at::manual_seed(31); }
+
+ private:
+  const c10::InferenceMode guard_;
+};
+INSTANTIATE_TEST_SUITE_P(HeadDim, HeadsIn8Bits, testing::Values(16, 40, 64, 128, 256),
+                         [](const auto& size) { return std::to_string(size.param); });
+
+TEST_P(HeadsIn8Bits, AreNearestAfterTheTransformations) {
+  for (const std::int64_t rows : {1, 37, 600}) {
+    const Heads in = joined_heads(2, 3, rows, GetParam());
+    const Fp8Heads out = quantise_heads(in.q, in.k, in.v);
+    const at::Tensor mean = wide(in.k).mean(2);
+    const std::string of = " of " + std::to_string(rows) + " rows";
+    EXPECT_TRUE(at::allclose(wide(out.k_mean), mean, 1e-4, 1e-5)) << of;
+    test::expect_nearest("q" + of, out.q, by_head(out.q_scale), rotate_heads(wide(in.q)));
+    test::expect_nearest("k" + of, out.k, by_head(out.k_scale),
+                         rotate_heads(wide(in.k) - wide(out.k_mean).unsqueeze(2)));
+    test::expect_nearest("v" + of, out.v, by_head(out.v_scale), wide(in.v));
+  }
+}
+
+TEST_P(HeadsIn8Bits, ScalesArePowersOf2) {
+  const Heads in = joined_heads(1, 4, 50, GetParam());
+  const Fp8Heads out = quantise_heads(in.q, in.k, in.v);
+  for (const at::Tensor& scale : {out.q_scale, out.k_scale, out.v_scale})
+    EXPECT_TRUE((std::get<0>(at::frexp(scale.to(at::kCPU))) == 0.5).all().item<bool>());
+}
+
+TEST_P(HeadsIn8Bits, AttentionAndItsLseAreThoseOfTheOriginals) {
+  const Heads in = joined_heads(2, 2, 300, GetParam());
+  const AttentionResult exact = math_attention()(in.q, in.k, in.v, true);
+  const AttentionResult rounded = rounded_attention(math_attention()).of_rows(in.q, in.k, in.v, true);
+  const double output = ((wide(rounded.out) - wide(exact.out)).norm() / wide(exact.out).norm()).item<double>();
+  const double lse = (wide(rounded.lse) - wide(exact.lse)).abs().mean().item<double>();
+  std::printf("  output %.3f, lse %.3f\n", output, lse);
+  EXPECT_LE(output, 0.08);
+  EXPECT_LE(lse, 0.1);
+}
+
+TEST_P(HeadsIn8Bits, WithInfinityOrNanBecomeNan) {
+  for (const double bad : {std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()}) {
+    const Heads in = joined_heads(1, 2, 20, GetParam());
+    in.k[0][1][3][5] = bad;
+    const at::Tensor out = rounded_attention(math_attention()).of_rows(in.q, in.k, in.v, false).out;
+    EXPECT_TRUE(at::isnan(out[0][1]).all().item<bool>()) << bad;
+    EXPECT_TRUE(at::isfinite(out[0][0]).all().item<bool>()) << bad;
+  }
+}
+
+/// Scales come from the norms' weights; everything else is as if the projection's heads had been written in f32.
+TEST_P(HeadsIn8Bits, OfAProjectionAreNearestToWhatItsHeadsAre) {
+  constexpr std::int64_t batch = 2, heads = 3;
+  constexpr double eps = 1e-6, bf16_flip = 1.0 / 128;  // RMSNorm's two roundings to bf16 may fall either way
+  const std::int64_t head_dim = GetParam(), d = heads * head_dim;
+  for (const std::int64_t rows : {1, 37, 300}) {
+    const auto draw = [](at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); };
+    const at::Tensor z = (draw({batch, rows, 3 * d}) * 2 + 1).to(test::device(), at::kBFloat16);
+    const at::Tensor norm_q = (draw({d}) + 1).to(test::device(), at::kBFloat16);
+    const at::Tensor norm_k = (draw({d}) + 1).to(test::device(), at::kBFloat16);
+    const at::Tensor angles = at::polar(at::ones({rows, head_dim / 2}), draw({rows, head_dim / 2}).to(at::kFloat));
+    const Fp8Heads out = quantise_projection(z, {norm_q, norm_k, eps}, angles.to(test::device()), head_dim);
+
+    const std::vector<at::Tensor> parts = wide(z).chunk(3, -1);
+    const auto bf16 = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kDouble); };
+    const auto split = [&](const at::Tensor& x) { return x.unflatten(-1, {heads, head_dim}).transpose(1, 2); };
+    const auto turned = [&](const at::Tensor& part, const at::Tensor& weight) {
+      const at::Tensor normed = bf16(bf16(part * at::rsqrt(part.square().mean(-1, true) + eps)) * wide(weight));
+      const at::Tensor pairs = at::view_as_complex(split(normed).unflatten(-1, {-1, 2}).contiguous());
+      return at::view_as_real(pairs * angles.to(at::kComplexDouble)).flatten(-2);
+    };
+    const at::Tensor k = turned(parts[1], norm_k), mean = wide(out.k_mean).unsqueeze(2);
+    const std::string of = " of " + std::to_string(rows) + " projected rows";
+    EXPECT_TRUE(at::allclose(mean, k.mean(2, true), 1e-2, 1e-2)) << of;
+    test::expect_nearest("q" + of, out.q, by_head(out.q_scale), rotate_heads(turned(parts[0], norm_q)), bf16_flip);
+    test::expect_nearest("k" + of, out.k, by_head(out.k_scale), rotate_heads(k - mean), bf16_flip);
+    test::expect_nearest("v" + of, out.v, by_head(out.v_scale), split(parts[2]));
+    for (const at::Tensor& scale : {out.q_scale, out.k_scale, out.v_scale})
+      EXPECT_TRUE((std::get<0>(at::frexp(scale.to(at::kCPU))) == 0.5).all().item<bool>());
+  }
+}
+
+/// Relative error that rounding makes in attention, of q and k or of v alone, in heads whose channels differ in size
+/// and whose keys have a part in common: what the transformations are for, and why v is not scaled by channel.
+TEST(UnevenHeads, LoseLittleAfterTheTransformations) {
+  const c10::InferenceMode guard;
+  at::manual_seed(37);
+  constexpr std::int64_t rows = 1024, head_dim = 128;
+  const at::Tensor sizes = at::exp(at::randn({head_dim}));
+  const auto draw = [&] { return at::randn({1, 1, rows, head_dim}); };
+  const at::Tensor common = 3 * at::randn({head_dim}), even = std::sqrt(static_cast<double>(head_dim)) / sizes.norm();
+  const at::Tensor q = draw() * sizes * even, k = (draw() + common) * sizes * even,
+                   v = draw() * at::exp(at::randn({head_dim}));
+  const auto attend = [](const at::Tensor& a, const at::Tensor& b, const at::Tensor& c) {
+    return math_attention()(a, b, c, false).out;
+  };
+  const at::Tensor exact = attend(q, k, v);
+  const auto error = [&](const at::Tensor& out) { return ((out - exact).norm() / exact.norm()).item<double>(); };
+  const auto rounded = [](const at::Tensor& x, const at::Tensor& scale) {
+    return (x / scale).to(at::kFloat8_e4m3fn).to(at::kFloat) * scale;
+  };
+  const auto meant = [&](const at::Tensor& x, const at::Tensor& scale) { return x.to(at::kFloat) * by_head(scale); };
+  const Fp8Heads heads = quantise_heads(q, k, v);
+  const double as_they_are = error(attend(rounded(q, by_head(heads.q_scale)), rounded(k, by_head(heads.k_scale)), v));
+  const double transformed = error(attend(meant(heads.q, heads.q_scale), meant(heads.k, heads.k_scale), v));
+  const double v_by_head = error(attend(q, k, meant(heads.v, heads.v_scale)));
+  const double v_by_channel = error(attend(q, k, rounded(v, v.abs().amax(2, /*keepdim=*/true) / 448)));
+  std::printf("  q and k as they are %.3f, transformed %.3f; v by head %.4f, by channel %.4f\n", as_they_are,
+              transformed, v_by_head, v_by_channel);
+  EXPECT_LT(2 * transformed, as_they_are);
+  EXPECT_LT(v_by_head, 1.25 * v_by_channel);
+}
+
+TEST(Hadamard, IsOrthogonalAndSpreadsOneChannelOverAll) {
+  const c10::InferenceMode guard;
+  for (const std::int64_t head_dim : {8, 24, 128}) {
+    const std::int64_t n = head_dim & -head_dim;
+    const at::Tensor rotated = rotate_heads(at::eye(head_dim));
+    EXPECT_TRUE(at::allclose(at::matmul(rotated, rotated.t()), at::eye(head_dim), 0, 1e-6)) << head_dim;
+    EXPECT_NEAR(rotated.abs().max().item<double>(), 1 / std::sqrt(static_cast<double>(n)), 1e-6) << head_dim;
+  }
+}
+
+}  // namespace
+}  // namespace wf
