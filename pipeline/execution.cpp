@@ -9,8 +9,6 @@ namespace wf {
 
 namespace {
 
-at::ScalarType dtype_of(Precision precision) { return precision == Precision::reference ? at::kFloat : at::kBFloat16; }
-
 ChosenAttention choose_in_8_bits(const Execution& execution, std::int64_t head_dim) {
   const AttentionBackend backend = execution.backend;
   if (backend == AttentionBackend::cudnn || backend == AttentionBackend::fa3)
@@ -18,7 +16,7 @@ ChosenAttention choose_in_8_bits(const Execution& execution, std::int64_t head_d
                                   " computes in bf16, --precision fp8 in 8 bits: give --precision fp8-linear with it");
   const bool on_cpu = backend == AttentionBackend::automatic && execution.device.is_cpu();
   if (on_cpu || backend == AttentionBackend::math) return {"math-fp8", rounded_attention(math_attention())};
-  const std::string reason = why_not_fa3_fp8(execution.device, dtype_of(execution.precision), head_dim);
+  const std::string reason = why_not_fa3_fp8(execution.device, number_type(execution.precision), head_dim);
   if (reason.empty()) {
     SelfAttention attention = fa3_fp8_attention();
     attention.exact = choose_attention(exactly(execution), head_dim).attention.of_rows;
@@ -37,7 +35,7 @@ bool attends_in_fp8(const Execution& execution) {
 
 ChosenAttention choose_attention(const Execution& execution, std::int64_t head_dim) {
   if (attends_in_fp8(execution)) return choose_in_8_bits(execution, head_dim);
-  const at::ScalarType dtype = dtype_of(execution.precision);
+  const at::ScalarType dtype = number_type(execution.precision);
   const std::string no_fa3 = why_not_fa3(execution.device, dtype, head_dim);
   const std::string no_cudnn = why_not_cudnn(execution.device, dtype, head_dim);
   const bool automatic = execution.backend == AttentionBackend::automatic;

@@ -34,6 +34,10 @@ constexpr const char* to_string(Precision precision) {
 }
 /// Bytes of an element of activations and of weights that are not in 8 bits.
 constexpr std::int64_t number_bytes(Precision precision) { return precision == Precision::reference ? 4 : 2; }
+/// Their dtype, which is that of matrix products and attention as well, where these are not of 8-bit numbers.
+constexpr at::ScalarType number_type(Precision precision) {
+  return precision == Precision::reference ? at::kFloat : at::kBFloat16;
+}
 /// Whether some products are of 8-bit numbers.
 constexpr bool multiplies_in_fp8(Precision precision) { return precision >= Precision::fp8_ffn; }
 

@@ -2,6 +2,7 @@
 // wherever it was rendered.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "jobs/job.hpp"

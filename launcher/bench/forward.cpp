@@ -93,7 +93,7 @@ double seconds_of_products(const DitFlops& flops, const Ceilings& ceilings, cons
 Report bench_forward(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   const ModelParts& parts = bench.models.parts();
-  const at::ScalarType dtype = parts.precision == Precision::reference ? at::kFloat : at::kBFloat16;
+  const at::ScalarType dtype = number_type(parts.precision);
   const Ceilings ceilings = measure_ceilings(bench.device(), dtype, bench.has_fp8_products());
 
   const DitWeights& expert = bench.models.expert(Expert::high);

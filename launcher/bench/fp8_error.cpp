@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "launcher/bench/bench.hpp"
-#include "parallel/device.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/stages/denoise.hpp"
 #include "pipeline/stages/start.hpp"
@@ -40,7 +39,7 @@ struct Format {
   }
 };
 
-/// Formats of one expert. f32 is the last to be loaded and the first to go: it is as large as both others twice over.
+/// Formats of one expert. f32 is the last to be loaded and the first to go: it is larger than both others together.
 class Formats {
  public:
   Formats(const Bench& bench, Expert which)

@@ -253,7 +253,7 @@ KernelCase self_attention_in_fp8(const Inputs& in, const ChosenAttention& chosen
 }  // namespace
 
 std::vector<KernelCase> kernel_cases(const KernelSizes& sizes, const Execution& execution) {
-  const at::ScalarType dtype = execution.precision == Precision::reference ? at::kFloat : at::kBFloat16;
+  const at::ScalarType dtype = number_type(execution.precision);
   const Inputs in{sizes.expert, sizes.grid, sizes.batch, execution.device, dtype};
   const bool rounds = multiplies_in_fp8(execution.precision), attends = attends_in_fp8(execution);
   std::vector<KernelCase> cases;

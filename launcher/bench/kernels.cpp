@@ -63,7 +63,7 @@ Report bench_kernels(const Bench& bench) {
   const ModelParts& parts = bench.models.parts();
   const LatentSize size = bench.latents();
   const std::int64_t batch = batch_of(bench.models.execution(), Stage::high, bench.job);
-  const at::ScalarType dtype = parts.precision == Precision::reference ? at::kFloat : at::kBFloat16;
+  const at::ScalarType dtype = number_type(parts.precision);
   const Ceilings ceilings = measure_ceilings(bench.device(), dtype, bench.has_fp8_products());
 
   Table table = empty_table();

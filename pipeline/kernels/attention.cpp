@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "parallel/device.hpp"
 #include "pipeline/kernels/heads_fp8.hpp"
@@ -58,6 +59,17 @@ Attention cudnn_attention() {
   };
 }
 
+SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact) {
+  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
+    const Fp8Heads heads = quantise_heads(q, k, v);
+    AttentionResult result = of_heads(heads, q.scalar_type(), with_lse);
+    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
+    return result;
+  };
+  return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads, at::kBFloat16, false).out; },
+          std::move(exact)};
+}
+
 SelfAttention rounded_attention(Attention inner) {
   const auto of_heads = [inner](const Fp8Heads& heads, at::ScalarType dtype, bool with_lse) {
     const auto kept = [&](const at::Tensor& x, const at::Tensor& scale) {
@@ -65,13 +77,7 @@ SelfAttention rounded_attention(Attention inner) {
     };
     return inner(kept(heads.q, heads.q_scale), kept(heads.k, heads.k_scale), kept(heads.v, heads.v_scale), with_lse);
   };
-  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
-    const Fp8Heads heads = quantise_heads(q, k, v);
-    AttentionResult result = of_heads(heads, q.scalar_type(), with_lse);
-    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
-    return result;
-  };
-  return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads, at::kBFloat16, false).out; }, inner};
+  return attention_in_8_bits(of_heads, inner);
 }
 
 std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {

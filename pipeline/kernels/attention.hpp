@@ -46,6 +46,12 @@ Attention cudnn_attention();
 /// library cannot be loaded.
 Attention fa3_attention();
 
+/// Attention to heads in 8 bits, its result in `dtype` if it can be chosen. The lse is that of these heads.
+using Fp8Attention = std::function<AttentionResult(const Fp8Heads& heads, at::ScalarType dtype, bool with_lse)>;
+
+/// The self-attention that rounds rows to 8 bits and attends to them with `of_heads`; `exact` as in SelfAttention.
+SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact);
+
 /// FlashAttention-3 of q, k and v in 8 bits (heads_fp8.hpp), which also rounds the weights of the softmax to 8 bits;
 /// the result is bf16. For heads of 64, 128 or 256. Otherwise as fa3_attention(). `exact` is left empty.
 SelfAttention fa3_fp8_attention();

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/fp8_format.hpp"
 #include "pipeline/kernels/heads_fp8.hpp"
 
 namespace wf {
@@ -81,22 +82,16 @@ Attention fa3_attention() {
 }
 
 SelfAttention fa3_fp8_attention() {
-  const auto of_heads = [op = find_operator()](const Fp8Heads& heads) {
+  const auto of_heads = [op = find_operator()](const Fp8Heads& heads, at::ScalarType, bool) {
     return call(op, heads.q, heads.k, heads.v,
                 {{"q_descale", heads.q_scale}, {"k_descale", heads.k_scale}, {"v_descale", heads.v_scale}});
   };
-  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
-    const Fp8Heads heads = quantise_heads(q, k, v);
-    AttentionResult result = of_heads(heads);
-    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
-    return result;
-  };
-  return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads).out; }};
+  return attention_in_8_bits(of_heads, /*exact=*/{});
 }
 
 std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {
   const std::string reason = why_not_fa3(device, dtype, head_dim);
-  if (!reason.empty() || head_dim == 64 || head_dim == 128 || head_dim == 256) return reason;
+  if (!reason.empty() || has_fp8_kernels(head_dim)) return reason;
   return "in 8 bits it takes heads of 64, 128 or 256, not of " + std::to_string(head_dim);
 }
 

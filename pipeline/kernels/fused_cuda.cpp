@@ -6,6 +6,7 @@
 #include <c10/cuda/CUDAStream.h>
 
 #include "base/check.hpp"
+#include "pipeline/kernels/fp8_format.hpp"
 #include "pipeline/kernels/fused.hpp"
 #include "pipeline/kernels/fused_launch.hpp"
 
@@ -75,6 +76,34 @@ const char* name_of(const Branch& branch, const char* alone, const char* adding)
 void check_weight(const at::Tensor& weight) {
   WF_CHECK(weight.scalar_type() == at::kBFloat16 && weight.is_contiguous());
 }
+
+/// Memory for heads in 8 bits, [batch, rows, heads, head_dim] in this order, and for what is found on the way to them.
+struct Fp8HeadsMemory {
+  at::Tensor q, k, v, most, sums, scales, k_mean;
+  std::int64_t blocks;
+
+  Fp8HeadsMemory(const at::TensorOptions& like, at::IntArrayRef q_sizes, at::IntArrayRef k_sizes,
+                 std::int64_t of_blocks)
+      : q(at::empty(q_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        k(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        v(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
+        blocks(of_blocks) {
+    const std::int64_t batch = q_sizes[0], heads = q_sizes[2], head_dim = q_sizes[3];
+    const at::TensorOptions f32 = like.dtype(at::kFloat);
+    most = at::zeros({3, batch, heads}, like.dtype(at::kInt));
+    sums = at::empty({batch, blocks, heads * head_dim}, f32);
+    scales = at::empty({3, batch, heads}, f32);
+    k_mean = at::empty({batch, heads, head_dim}, f32);
+  }
+  HeadStatistics statistics() const {
+    return {reinterpret_cast<unsigned*>(most.data_ptr<int>()), sums.data_ptr<float>(), blocks};
+  }
+  HeadScales head_scales() const { return {scales.data_ptr<float>(), k_mean.data_ptr<float>()}; }
+  HeadsOut out() const { return {{q.data_ptr(), k.data_ptr(), v.data_ptr()}}; }
+  Fp8Heads heads() const {
+    return {q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scales[0], scales[1], scales[2], k_mean};
+  }
+};
 
 }  // namespace
 
@@ -165,40 +194,6 @@ at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor&
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return out;
 }
-
-namespace {
-
-bool has_fp8_kernels(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128 || head_dim == 256; }
-
-/// Memory for heads in 8 bits, [batch, rows, heads, head_dim] in this order, and for what is found on the way to them.
-struct Fp8HeadsMemory {
-  at::Tensor q, k, v, most, sums, scales, k_mean;
-  std::int64_t blocks;
-
-  Fp8HeadsMemory(const at::TensorOptions& like, at::IntArrayRef q_sizes, at::IntArrayRef k_sizes,
-                 std::int64_t of_blocks)
-      : q(at::empty(q_sizes, like.dtype(at::kFloat8_e4m3fn))),
-        k(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
-        v(at::empty(k_sizes, like.dtype(at::kFloat8_e4m3fn))),
-        blocks(of_blocks) {
-    const std::int64_t batch = q_sizes[0], heads = q_sizes[2], head_dim = q_sizes[3];
-    const at::TensorOptions f32 = like.dtype(at::kFloat);
-    most = at::zeros({3, batch, heads}, like.dtype(at::kInt));
-    sums = at::empty({batch, blocks, heads * head_dim}, f32);
-    scales = at::empty({3, batch, heads}, f32);
-    k_mean = at::empty({batch, heads, head_dim}, f32);
-  }
-  HeadStatistics statistics() const {
-    return {reinterpret_cast<unsigned*>(most.data_ptr<int>()), sums.data_ptr<float>(), blocks};
-  }
-  HeadScales head_scales() const { return {scales.data_ptr<float>(), k_mean.data_ptr<float>()}; }
-  HeadsOut out() const { return {{q.data_ptr(), k.data_ptr(), v.data_ptr()}}; }
-  Fp8Heads heads() const {
-    return {q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scales[0], scales[1], scales[2], k_mean};
-  }
-};
-
-}  // namespace
 
 bool supports_quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   const std::int64_t head_dim = q.size(3);

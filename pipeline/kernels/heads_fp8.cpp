@@ -35,16 +35,6 @@ at::Tensor rounded(const at::Tensor& x, const at::Tensor& scale) {
 /// The largest norm of a row of each head.
 at::Tensor largest_norm(const at::Tensor& x) { return at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}).amax(-1); }
 
-}  // namespace
-
-at::Tensor rotate_heads(const at::Tensor& x) {
-  const std::int64_t head_dim = x.size(-1), n = head_dim & -head_dim;
-  const at::Tensor parts = x.to(at::kFloat).unflatten(-1, {head_dim / n, n});
-  return at::matmul(parts, hadamard(n).to(x.device())).flatten(-2);
-}
-
-namespace {
-
 /// k_mean and the scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
 void round_to(Fp8Heads& heads, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   heads.q = rounded(rotate_heads(q), heads.q_scale);
@@ -62,6 +52,12 @@ at::Tensor scale_of_norms(const at::Tensor& weight, std::int64_t head_dim, doubl
 }
 
 }  // namespace
+
+at::Tensor rotate_heads(const at::Tensor& x) {
+  const std::int64_t head_dim = x.size(-1), n = head_dim & -head_dim;
+  const at::Tensor parts = x.to(at::kFloat).unflatten(-1, {head_dim / n, n});
+  return at::matmul(parts, hadamard(n).to(x.device())).flatten(-2);
+}
 
 Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
   if (fused::supports_quantise_heads(q, k, v)) return fused::quantise_heads(q, k, v);

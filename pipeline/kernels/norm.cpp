@@ -5,7 +5,6 @@
 #include "pipeline/kernels/fused.hpp"
 
 namespace wf {
-
 namespace {
 
 void add(at::Tensor& x, const Branch& branch) {

@@ -27,7 +27,7 @@ class DitReader {
  public:
   DitReader(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
             WeightForm form)
-      : reader_(files, precision == Precision::reference ? at::kFloat : at::kBFloat16, device),
+      : reader_(files, number_type(precision), device),
         config_(config),
         precision_(precision),
         form_(kept_form(precision, form)),

@@ -105,7 +105,7 @@ std::uint64_t weight_bytes(const Umt5Weights& weights) {
 }  // namespace
 
 Umt5Weights load_umt5(const NetworkWeights& files, Precision precision, at::Device device) {
-  WeightReader reader(files, precision == Precision::reference ? at::kFloat : at::kBFloat16, device);
+  WeightReader reader(files, number_type(precision), device);
   Umt5Weights weights;
   const std::int64_t vocabulary = reader.size("token_embedding.weight", 0);
   const std::int64_t dim = reader.size("token_embedding.weight", 1);
