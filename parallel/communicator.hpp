@@ -47,6 +47,8 @@ class Communicator {
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  /// Whether its operations can be recorded and replayed (device_graph.hpp), barrier() apart. The same on all ranks.
+  virtual bool can_be_recorded() const = 0;
 
   /// Starts sending and receiving; all operations below but broadcast and barrier are made of it. A rank's blocks for
   /// itself are copied while the others are in flight.

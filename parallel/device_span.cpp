@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/trace.hpp"
+#include "parallel/device_graph.hpp"
 
 namespace wf {
 
@@ -220,7 +221,7 @@ struct OpenHostSpan final : OpenSpan {
 }  // namespace
 
 DeviceSpan::DeviceSpan(at::Device device, std::string_view track, std::string_view category, std::string_view name) {
-  if (!spans().wanted()) return;
+  if (!device_spans_wanted() || is_recording(device)) return;
   if (device.is_cpu())
     open_ = std::make_unique<OpenHostSpan>(category, name);
   else
@@ -228,6 +229,8 @@ DeviceSpan::DeviceSpan(at::Device device, std::string_view track, std::string_vi
 }
 
 DeviceSpan::~DeviceSpan() = default;
+
+bool device_spans_wanted() { return spans().wanted(); }
 
 void flush_device_spans() {
   logging_errors([] { spans().flush(); });

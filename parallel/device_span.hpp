@@ -26,6 +26,8 @@ struct SumsOfSpans;  ///< defined in device_span.cpp
 ///
 /// On a CPU it is a span of the calling thread, which does the work itself; `track` is ignored.
 ///
+/// Work that is being recorded (device_graph.hpp) is not measured: its replays would overwrite each other's times.
+///
 /// Safe from any thread. GPU errors are logged, and the span is lost; whoever computes meets the same error.
 class DeviceSpan {
  public:
@@ -37,6 +39,9 @@ class DeviceSpan {
  private:
   std::unique_ptr<OpenSpan> open_;  ///< null when the span is not measured
 };
+
+/// Whether spans are measured now.
+bool device_spans_wanted();
 
 /// Waits for the end of all spans that have been destroyed, and adds them to the trace. Call it before trace::events().
 void flush_device_spans();

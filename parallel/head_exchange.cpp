@@ -24,6 +24,7 @@ class MessageExchange final : public HeadExchange {
   int rank() const override { return ranks_->rank(); }
   int size() const override { return ranks_->size(); }
   int processors() const override { return processors_; }
+  bool can_be_recorded() const override { return ranks_->can_be_recorded(); }
 
  private:
   HeadBlocks start_attention(const HeadShape& shape) override {
@@ -57,7 +58,7 @@ class MessageExchange final : public HeadExchange {
     if (to == rank())
       own_results_.emplace_back(first_row, results);
     else
-      results_to_send_.push_back({to, results});
+      results_to_send_.push_back({to, results.contiguous()});
   }
 
   at::Tensor collect_results() override {
@@ -119,7 +120,7 @@ void copy_heads(const at::Tensor& to, const at::Tensor& from) {
 }
 
 std::vector<Range> HeadExchange::chunks(std::int64_t rows) const {
-  return processors() > 0 ? shrinking(rows) : std::vector{Range{0, rows}};
+  return processors() > 0 ? shrinking(rows, chunk_ratio_) : std::vector{Range{0, rows}};
 }
 
 std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ranks, int processors) {
@@ -131,6 +132,7 @@ std::unique_ptr<HeadExchange> message_exchange(std::shared_ptr<Communicator> ran
 HeadBlocks HeadExchange::begin(const HeadShape& shape) {
   WF_CHECK(phase_ == Phase::idle);
   phase_ = Phase::sending;
+  chunk_ratio_ = shape.chunk_ratio;
   unsent_chunks_ = chunks(shape.rows.at(static_cast<std::size_t>(rank())).size).size();
   rows_to_give_back_ = shape.rows.back().end();
   return start_attention(shape);

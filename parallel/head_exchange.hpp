@@ -20,6 +20,7 @@ struct HeadShape {
   std::int64_t batch = 0, heads = 0, head_dim = 0;
   std::vector<Range> rows;  ///< each rank's rows of the sequence
   at::TensorOptions options;
+  int chunk_ratio = 3;  ///< how many times longer it takes to compute rows than to send them: see shrinking()
 };
 
 /// Buffers for this rank's rows of q, k and v, cut into one block per rank: the block of rank i holds the heads that
@@ -58,7 +59,10 @@ class HeadExchange {
   /// The number of the device's multiprocessors if transfers leave all of them free for kernels, so that sending in
   /// chunks pays; otherwise 0.
   virtual int processors() const = 0;
-  /// The chunks in which a rank with `rows` rows writes and sends them, in order. A chunk may be empty.
+  /// Whether calls can be recorded and replayed (device_graph.hpp). The same on all ranks.
+  virtual bool can_be_recorded() const = 0;
+  /// The chunks in which a rank with `rows` rows writes and sends them in the call begun last, in order. A chunk may be
+  /// empty.
   std::vector<Range> chunks(std::int64_t rows) const;
 
   /// The buffers that this rank writes its rows into.
@@ -68,8 +72,8 @@ class HeadExchange {
   /// All rows of this rank's heads, [3, batch, all rows, own heads, head_dim].
   at::Tensor receive();
   /// Gives back the results for rows of rank `to`, counted from its row `first_row`: [batch, rows, own heads,
-  /// head_dim], dense. All rows of another rank must be given back in one call, this rank's own rows may be split over
-  /// several. Not to be called for a rank without rows.
+  /// head_dim], dense within each sample. All rows of another rank must be given back in one call, this rank's own rows
+  /// may be split over several. Not to be called for a rank without rows.
   void give_back(int to, std::int64_t first_row, const at::Tensor& results);
   /// This rank's rows of all heads, [batch, own rows, heads, head_dim]. Valid until the next begin().
   at::Tensor collect();
@@ -84,6 +88,7 @@ class HeadExchange {
 
   enum class Phase { idle, sending, attending };
   Phase phase_ = Phase::idle;
+  int chunk_ratio_ = 3;  ///< of the call begun last
   std::size_t unsent_chunks_ = 0;
   std::int64_t rows_to_give_back_ = 0;
 };

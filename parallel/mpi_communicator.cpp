@@ -48,6 +48,7 @@ class MpiCommunicator final : public Communicator {
 
   int rank() const override { return link_->rank; }
   int size() const override { return link_->size; }
+  bool can_be_recorded() const override { return false; }
 
   void broadcast(const at::Tensor& tensor, int root) override {
     MpiMessages messages = begin("broadcast", {tensor});

@@ -19,8 +19,8 @@ namespace {
 
 class NcclTransfer final : public Transfer {
  public:
-  NcclTransfer(std::shared_ptr<NcclLink> link, std::shared_ptr<NcclOperation> operation, at::Tensor received)
-      : link_(std::move(link)), operation_(std::move(operation)), received_(std::move(received)) {}
+  NcclTransfer(std::shared_ptr<NcclLink> link, std::shared_ptr<NcclOperation> operation, SendRecv batch)
+      : link_(std::move(link)), operation_(std::move(operation)), batch_(std::move(batch)) {}
   /// Orders the current stream after the transfer, even if wait() was not called: what was sent may be overwritten now.
   ~NcclTransfer() override {
     try {
@@ -33,7 +33,7 @@ class NcclTransfer final : public Transfer {
     link_->check();
     order();
     waited_for_ = true;
-    return std::move(received_);
+    return std::exchange(batch_, {}).received;
   }
 
  private:
@@ -41,7 +41,7 @@ class NcclTransfer final : public Transfer {
 
   std::shared_ptr<NcclLink> link_;
   std::shared_ptr<NcclOperation> operation_;
-  at::Tensor received_;
+  SendRecv batch_;  ///< keeps the memory until the current stream waits for the transfer
   bool waited_for_ = false;
 };
 
@@ -70,23 +70,20 @@ class NcclCommunicator final : public Communicator {
 
   int rank() const override { return host_->rank(); }
   int size() const override { return host_->size(); }
+  bool can_be_recorded() const override { return true; }
 
   void broadcast(const at::Tensor& tensor, int root) override {
     const bool alone = size() == 1 || tensor.numel() == 0;
-    keep(tensor);
-    link_
-        ->start("broadcast", alone ? std::set<int>{} : others(),
-                [&](ncclComm_t comm, cudaStream_t stream) {
-                  return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root, comm,
-                                       stream);
-                })
-        ->end.block(c10::cuda::getCurrentCUDAStream(gpu().index()));
+    const auto operation =
+        start_on({tensor}, "broadcast", alone ? std::set<int>{} : others(), [&](ncclComm_t comm, cudaStream_t stream) {
+          return ncclBroadcast(tensor.data_ptr(), tensor.data_ptr(), tensor.nbytes(), ncclUint8, root, comm, stream);
+        });
+    operation->end.block(c10::cuda::getCurrentCUDAStream(gpu().index()));
   }
 
   void barrier() override {
     const at::Tensor byte = at::zeros({1}, at::device(gpu()).dtype(at::kByte));
-    keep(byte);
-    link_->finish(*link_->start("barrier", others(), [&](ncclComm_t comm, cudaStream_t stream) {
+    link_->finish(*start_on({byte}, "barrier", others(), [&](ncclComm_t comm, cudaStream_t stream) {
       return ncclAllReduce(byte.data_ptr(), byte.data_ptr(), 1, ncclUint8, ncclMax, comm, stream);
     }));
   }
@@ -106,24 +103,32 @@ class NcclCommunicator final : public Communicator {
     return names;
   }
 
-  /// Keeps a tensor's memory from being reused before the common stream has reached this point.
-  void keep(const at::Tensor& tensor) const {
-    WF_CHECK(tensor.device() == gpu() && tensor.is_contiguous());
-    tensor.record_stream(link_->common()->stream);
+  /// Starts an operation on tensors, which the caller keeps until the current stream waits for it.
+  std::shared_ptr<NcclOperation> start_on(const std::vector<at::Tensor>& tensors, const char* call, std::set<int> peers,
+                                          const NcclLink::Post& post) {
+    for (const at::Tensor& tensor : tensors) WF_CHECK(tensor.device() == gpu() && tensor.is_contiguous());
+    try {
+      return link_->start(call, std::move(peers), post);
+    } catch (...) {
+      // Until NCCL has noticed the failure it may write there, so the memory must not be reused before.
+      for (const at::Tensor& tensor : tensors) tensor.record_stream(link_->common()->stream);
+      throw;
+    }
   }
 
   std::unique_ptr<Transfer> post(const SendRecv& batch) override {
     std::set<int> peers;
+    std::vector<at::Tensor> tensors;
     for (const Blocks* const blocks : {&batch.send, &batch.receive}) {
       for (const Block& block : *blocks) {
-        keep(block.data);
+        tensors.push_back(block.data);
         peers.insert(name(block.rank));
       }
     }
-    auto operation = link_->start(batch.call, std::move(peers), [&](ncclComm_t comm, cudaStream_t stream) {
+    auto operation = start_on(tensors, batch.call, std::move(peers), [&](ncclComm_t comm, cudaStream_t stream) {
       return send_and_receive(batch, comm, stream);
     });
-    return std::make_unique<NcclTransfer>(link_, std::move(operation), batch.received);
+    return std::make_unique<NcclTransfer>(link_, std::move(operation), batch);
   }
 
   static ncclResult_t send_and_receive(const SendRecv& batch, ncclComm_t comm, cudaStream_t stream) {
@@ -145,6 +150,8 @@ class NcclCommunicator final : public Communicator {
 std::unique_ptr<Communicator> nccl_communicator(std::unique_ptr<Communicator> host, at::Device gpu,
                                                 const Waiting& waiting, std::vector<int> names) {
   setenv("NCCL_NVLS_ENABLE", "0", /*overwrite=*/0);
+  // Else NCCL opens the memory of recorded operations to other ranks, and may keep it open when their graph is gone.
+  setenv("NCCL_GRAPH_REGISTER", "0", /*overwrite=*/0);
   if (names.empty()) {
     names.resize(static_cast<std::size_t>(host->size()));
     std::iota(names.begin(), names.end(), 0);

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "cluster/waiting.hpp"
+#include "parallel/device_graph.hpp"
 #include "parallel/device_span.hpp"
 
 namespace wf {
@@ -137,7 +138,7 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
   ready.block(common_->stream);
   const c10::cuda::CUDAStreamGuard on_stream(common_->stream);
   const DeviceSpan span(common_->gpu, "GPU transfers", "communication", call);
-  operation->begin.record(common_->stream);
+  if (!is_recording(common_->gpu)) operation->begin.record(common_->stream);
   if (!operation->peers.empty()) {
     {
       const std::lock_guard lock(mutex_);
@@ -150,7 +151,8 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
   const std::lock_guard lock(mutex_);
   throw_if_broken();
   operation->end.record(common_->stream);
-  operations_.push_back(operation);
+  // Events of recorded work cannot be asked for. Its replays are watched through the operations that follow them.
+  if (!is_recording(common_->gpu)) operations_.push_back(operation);
   return operation;
 }
 

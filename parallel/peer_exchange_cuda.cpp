@@ -1,21 +1,22 @@
 // parallel/peer_exchange_cuda.cpp: heads exchanged by copies between GPUs. A rank's window in GPU memory holds the rows
-// that it attends to and the results for its own rows; the other ranks copy into it. Each rank keeps three flags for
-// each other rank, written by that rank:
-//   sent      the last chunk of its rows that it has copied into this rank's window: 3 * call + 1, 2 or 3
-//   finished  the last call for which it no longer needs the rows in its own window, so those of the next may come
-//   returned  the last call whose results it has copied into this rank's window
-// Results may be copied without waiting for a flag: a rank that returns results has received rows of the same call, and
-// those were sent after the previous call's results had been used.
+// that it attends to and the results for its own rows; the other ranks copy into it. Each rank has three flags for each
+// other rank, which that rank sets, and which this one clears as soon as it has waited for them:
+//   free      the window of that rank may be written: it no longer needs the rows of the last call
+//   sent      that rank has copied all of its rows into this rank's window
+//   returned  that rank has copied its results into this rank's window
+// Between two calls `free` is set and the others are clear. No flag is set twice before it is cleared: `sent` follows
+// `free`, which was waited for and cleared before; `free` and `returned` are set after `sent` of the same call has come
+// from the rank that clears them, and it sends after it has cleared those of the last call. Results may be copied
+// without waiting for a flag: a rank that returns results has received rows of the same call, and those were sent after
+// the previous call's results had been used. Nothing that is queued depends on how many calls there were, so a call may
+// be recorded and replayed (device_graph.hpp).
 //
-// Why this cannot deadlock. A wait for a flag blocks its stream, and streams may share a first-in-first-out hardware
-// queue, so it may also hold up everything that its rank queues later, on whatever stream. The invariant is therefore
-// about the order in which the host queues work: on each rank, every write of a flag is queued before anything that
-// waits for another rank's answer to it. In each call, all ranks queue the same steps: (1) wait for the previous call's
-// `finished`, copy rows, write `sent`; (2) wait for `sent`; (3) copy results, write `returned`; (4) write `finished`;
-// (5) wait for `returned`. So the write that a wait depends on is queued behind waits of earlier steps only. The
-// earliest wait depends on nothing that can be blocked, so it ends, and by induction all waits end. Must not be
-// reordered: every chunk is sent to every rank before receive(), results are given back to every other rank before
-// collect(), and collect() writes `finished` before it waits for `returned`.
+// Why this cannot deadlock. In each call, all ranks queue the same steps, each after the one before has ended: (1) wait
+// for `free`, copy rows, set `sent`; (2) wait for `sent`; (3) copy results, set `returned`; (4) set `free`; (5) wait
+// for `returned`. So what a rank waits for is set by another rank in an earlier step. The earliest step in which any
+// rank is depends on nothing that can be blocked, so it ends, and by induction all do. This holds for any order in
+// which a GPU takes up queued work, because each step waits for the one before on the GPU: wait_for_flags() begins with
+// what this rank has queued on other streams.
 #include <ATen/ATen.h>
 #include <ATen/cuda/CUDAContextLight.h>
 #include <ATen/cuda/CUDAEvent.h>
@@ -29,8 +30,10 @@
 #include <thread>
 #include <utility>
 
+#include "base/check.hpp"
 #include "base/error.hpp"
 #include "base/machine.hpp"
+#include "parallel/device_graph.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/peer_exchange.hpp"
 #include "parallel/peer_memory.hpp"
@@ -38,9 +41,9 @@
 namespace wf {
 namespace {
 
-enum class Flag { sent, finished, returned };
+enum class Flag { free, sent, returned };
 constexpr int flags_per_rank = 3;
-constexpr std::uint32_t chunks_per_call = 3;  ///< size of HeadExchange::chunks()
+constexpr std::uint32_t is_set = 1, is_clear = 0;
 /// How long works() waits for the other ranks' flags.
 constexpr auto answer_time = std::chrono::seconds(10);
 
@@ -68,17 +71,22 @@ class PeerExchange final : public HeadExchange {
   int size() const override { return host_->size(); }
   int processors() const override { return at::cuda::getDeviceProperties(gpu_.index())->multiProcessorCount; }
 
-  /// Whether flags arrive: every rank writes one to each other rank and waits for theirs. Marks call 1 as finished,
-  /// which the first attention, call 2, waits for.
+  bool can_be_recorded() const override { return can_be_recorded_; }
+
+  /// Whether the ranks' drivers can record how flags are set and waited for; all ranks agree on the answer.
+  void try_recording() {
+    const std::vector<std::string> problems = all_gather_texts(*host_, why_not_recorded());
+    can_be_recorded_ = first_problem(problems).empty();
+    if (!can_be_recorded_) spdlog::debug("the exchange of heads is not recorded: {}", first_problem(problems));
+  }
+
+  /// Whether flags arrive: every rank sets `free` of each other rank, as the first call expects, and waits for theirs.
   bool works() {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
-    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      flags_.write(stream, flag_at(other, Flag::finished), call_);
-    });
+    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) { set(Flag::free, other, stream); });
     const auto has_all = [&] {
       const at::Tensor seen = flag_memory_.own().view(at::kInt).cpu().view({flags_per_rank, size()});
-      return seen[static_cast<int>(Flag::finished)].eq(static_cast<std::int64_t>(call_)).sum().item<std::int64_t>() ==
-             size() - 1;
+      return seen[static_cast<int>(Flag::free)].sum().item<std::int64_t>() == size() - 1;
     };
     const auto end = std::chrono::steady_clock::now() + answer_time;
     bool all = has_all();
@@ -92,7 +100,6 @@ class PeerExchange final : public HeadExchange {
  private:
   HeadBlocks start_attention(const HeadShape& shape) override {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
-    ++call_;
     chunk_ = 0;
     shape_ = shape;
     heads_ = split(shape.heads, size());
@@ -103,19 +110,20 @@ class PeerExchange final : public HeadExchange {
 
   void send_chunk() override {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
-    const Range chunk = chunks(rows_of(rank()).size).at(chunk_++);
+    const std::vector<Range> all = chunks(rows_of(rank()).size);
+    const bool is_first = chunk_ == 0, is_last = chunk_ + 1 == all.size();
+    const Range chunk = all.at(chunk_++);
     for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      if (chunk_ == 1) flags_.wait(stream, own_flag(Flag::finished, other), call_ - 1);
+      if (is_first) wait_and_clear(Flag::free, other, stream);
       const at::Tensor from = blocks_.of(other).narrow(2, chunk.begin, chunk.size);
       transfer(stream, [&] { copy_block(other, from, rows_of(rank()).begin + chunk.begin, stream); });
-      blocks_.others.record_stream(stream);
-      flags_.write(stream, flag_at(other, Flag::sent), call_ * chunks_per_call + chunk_);
+      if (is_last) set(Flag::sent, other, stream);
     });
   }
 
   at::Tensor receive_rows() override {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
-    wait_for_others(Flag::sent, call_ * chunks_per_call + chunks_per_call);
+    wait_for_flags(Flag::sent);
     blocks_ = {};
     return rows_window();
   }
@@ -125,17 +133,34 @@ class PeerExchange final : public HeadExchange {
     if (to == rank()) return keep_results(first_row, results);
     const c10::cuda::CUDAStream stream = after_current(to);
     transfer(stream, [&] { copy_results(to, first_row, results, stream); });
-    results.record_stream(stream);
-    flags_.write(stream, flag_at(to, Flag::returned), call_);
+    in_flight_.push_back(results);
+    set(Flag::returned, to, stream);
   }
 
   at::Tensor collect_results() override {
     const c10::cuda::CUDAGuard on_gpu(gpu_);
-    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) {
-      flags_.write(stream, flag_at(other, Flag::finished), call_);
-    });
-    if (rows_of(rank()).size > 0) wait_for_others(Flag::returned, call_);
+    for_each_other([&](int other, const c10::cuda::CUDAStream& stream) { set(Flag::free, other, stream); });
+    if (rows_of(rank()).size > 0)
+      wait_for_flags(Flag::returned);
+    else
+      wait_for_own_transfers();
+    in_flight_.clear();
     return results_window();
+  }
+
+  /// Records that this rank sets a flag of its own and waits for it, and replays that. Empty if it works.
+  std::string why_not_recorded() const {
+    try {
+      DeviceGraph graph(gpu_, [&] {
+        const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(gpu_.index());
+        set(Flag::free, rank(), current);
+        wait_and_clear(Flag::free, rank(), current);
+      });
+      graph.replay();
+      return "";
+    } catch (const std::exception& error) {
+      return error.what();
+    }
   }
 
   const Range& rows_of(int other) const { return shape_.rows[static_cast<std::size_t>(other)]; }
@@ -147,13 +172,33 @@ class PeerExchange final : public HeadExchange {
   std::size_t place(Flag flag, int from) const {
     return sizeof(std::uint32_t) * static_cast<std::size_t>(static_cast<int>(flag) * size() + from);
   }
-  const std::byte* own_flag(Flag flag, int from) const { return flag_memory_.of(rank()) + place(flag, from); }
-  const std::byte* flag_at(int other, Flag flag) const { return flag_memory_.of(other) + place(flag, rank()); }
+  /// Sets this rank's flag on another rank.
+  void set(Flag flag, int other, const c10::cuda::CUDAStream& stream) const {
+    flags_.write(stream, flag_memory_.of(other) + place(flag, rank()), is_set);
+  }
+  /// Makes `stream` wait until another rank has set its flag on this one.
+  void wait_and_clear(Flag flag, int other, const c10::cuda::CUDAStream& stream) const {
+    const std::byte* const own = flag_memory_.of(rank()) + place(flag, other);
+    flags_.wait(stream, own, is_set);
+    flags_.write(stream, own, is_clear);
+  }
 
-  void wait_for_others(Flag flag, std::uint32_t value) {
+  /// Makes the current stream wait for this rank's transfers, and then for the flags of all other ranks.
+  void wait_for_flags(Flag flag) {
+    wait_for_own_transfers();
     const c10::cuda::CUDAStream current = c10::cuda::getCurrentCUDAStream(gpu_.index());
     for (int other = 0; other < size(); ++other)
-      if (other != rank()) flags_.wait(current, own_flag(flag, other), value);
+      if (other != rank()) wait_and_clear(flag, other, current);
+  }
+
+  /// Makes the current stream wait for this rank's transfers, so what they read may be overwritten then.
+  void wait_for_own_transfers() {
+    for (int other = 0; other < size(); ++other) {
+      if (other == rank()) continue;
+      at::cuda::CUDAEvent done;
+      done.record(streams_[static_cast<std::size_t>(other)]);
+      done.block(c10::cuda::getCurrentCUDAStream(gpu_.index()));
+    }
   }
 
   // ---- Windows
@@ -172,6 +217,7 @@ class PeerExchange final : public HeadExchange {
     for (int other = 0; other < size(); ++other)
       needed = std::max(needed, results_at(other) + aligned(results_numel(other) * item_bytes()));
     if (window_ && window_->bytes() >= needed) return;
+    WF_CHECK(!is_recording(gpu_));
     window_.reset();
     window_ = std::make_unique<PeerMemory>(*host_, gpu_, needed);
   }
@@ -260,7 +306,9 @@ class PeerExchange final : public HeadExchange {
   HeadShape shape_;
   std::vector<Range> heads_;  ///< each rank's heads
   HeadBlocks blocks_;
-  std::uint32_t call_ = 1, chunk_ = 0;
+  std::vector<at::Tensor> in_flight_;  ///< results that other ranks may not have yet
+  std::size_t chunk_ = 0;
+  bool can_be_recorded_ = false;
 };
 
 /// Why this rank cannot take part, as far as it can tell alone; empty: it can.
@@ -295,8 +343,9 @@ std::unique_ptr<HeadExchange> peer_exchange(std::unique_ptr<Communicator> host, 
     Communicator& ranks = *host;
     auto exchange = std::make_unique<PeerExchange>(std::move(host), gpu);
     const std::vector<std::string> answers = all_gather_texts(ranks, exchange->works() ? "" : "no");
-    if (std::ranges::count(answers, "") == std::ssize(answers)) return exchange;
-    return no("flags do not arrive from GPU to GPU");
+    if (std::ranges::count(answers, "") != std::ssize(answers)) return no("flags do not arrive from GPU to GPU");
+    exchange->try_recording();
+    return exchange;
   } catch (const Error& error) {
     if (error.kind() != Error::environment) throw;
     return no(error.what());

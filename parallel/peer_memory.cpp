@@ -163,7 +163,7 @@ void StreamFlags::write(cudaStream_t stream, const std::byte* flag, std::uint32_
 }
 
 void StreamFlags::wait(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const {
-  check(wait_(stream, address(flag), value, CU_STREAM_WAIT_VALUE_GEQ), "cuStreamWaitValue32");
+  check(wait_(stream, address(flag), value, CU_STREAM_WAIT_VALUE_EQ), "cuStreamWaitValue32");
 }
 
 }  // namespace wf

@@ -50,15 +50,15 @@ class PeerMemory {
   int exceptions_;
 };
 
-/// Writes flags in GPU memory, and waits for them, on a stream. A flag is a counter of 32 bits that only grows and may
-/// wrap around. The stream's GPU has to be the current device. Calls throw Error(resource) when the driver fails.
+/// Writes flags in GPU memory, and waits for them, on a stream. A flag has 32 bits. The stream's GPU has to be the
+/// current device. Calls throw Error(resource) when the driver fails.
 class StreamFlags {
  public:
   /// Throws Error(environment) when the driver does not support it.
   StreamFlags();
   /// Queues a write of the flag, which may be in another GPU's memory.
   void write(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const;
-  /// Makes the stream wait until the flag, in its own GPU's memory, has reached the value.
+  /// Makes the stream wait until the flag, in its own GPU's memory, has the value.
   void wait(cudaStream_t stream, const std::byte* flag, std::uint32_t value) const;
 
  private:

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -25,6 +26,8 @@ class SequenceGroup {
 
   int size() const { return whole_->size(); }
   int rank() const { return whole_->rank(); }
+  /// Whether attention over its rows can be recorded and replayed (device_graph.hpp).
+  bool can_be_recorded() const;
 
   /// The rows that each rank owns of a sequence of `tokens` rows.
   std::vector<Range> rows(std::int64_t tokens) const { return split(tokens, size()); }
@@ -53,8 +56,8 @@ class SequenceAttention {
   /// For a rank that has all rows. local: the attention that it computes.
   SequenceAttention(Attention local) : local_(std::move(local)) {}  // NOLINT(google-explicit-constructor)
   /// For a sequence of `tokens` rows that is divided over `ranks`, which outlive this. local: the attention that each
-  /// rank computes; with a ring it has to give its lse.
-  SequenceAttention(const SequenceGroup& ranks, std::int64_t tokens, Attention local);
+  /// rank computes; with a ring it has to give its lse. chunk_ratio: HeadShape's.
+  SequenceAttention(const SequenceGroup& ranks, std::int64_t tokens, Attention local, int chunk_ratio = 3);
 
   /// The buffers for this rank's rows of q, k and v, of the given dtype. like: a tensor [batch, own rows, n] on the
   /// same device.
@@ -69,13 +72,14 @@ class SequenceAttention {
  private:
   at::Tensor receive();
   void give_back(const Range& chunk, const at::Tensor& results);
-  at::Tensor attend(const at::Tensor& q, const at::Tensor& kv) const;
+  std::function<at::Tensor(const at::Tensor& q)> attention_over(const at::Tensor& kv) const;
 
   Attention local_;
   HeadExchange* exchange_ = nullptr;  ///< null when this rank has all rows of its ring block
   Communicator* ring_ = nullptr;      ///< null when there is no ring
   std::vector<Range> rows_;           ///< rows of each rank that exchanges heads, counted within the ring block
   std::vector<Range> blocks_;         ///< rows of each rank of the ring: a block for each Ulysses group
+  int chunk_ratio_ = 3;
   at::Device device_ = at::kCPU;
   at::Tensor qkv_;                 ///< the buffers when no heads are exchanged
   std::size_t unsent_chunks_ = 0;  ///< calls of send() left before mix()

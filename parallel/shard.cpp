@@ -8,8 +8,9 @@ std::vector<Range> split(std::int64_t total, int parts) {
   return ranges;
 }
 
-std::vector<Range> shrinking(std::int64_t total) {
-  const std::int64_t first = total * 9 / 13, second = (total - first) * 3 / 4;
+std::vector<Range> shrinking(std::int64_t total, int ratio) {
+  const std::int64_t first = total * ratio * ratio / (ratio * ratio + ratio + 1);
+  const std::int64_t second = (total - first) * ratio / (ratio + 1);
   return {{0, first}, {first, second}, {first + second, total - first - second}};
 }
 

@@ -44,9 +44,10 @@ WF_HOST_DEVICE constexpr std::int64_t heads_before(const Range& share, const Ran
 /// share_of() each part.
 std::vector<Range> split(std::int64_t total, int parts);
 
-/// `total` items in three chunks, each about a third of the one before. Where a chunk is sent while the next one is
-/// computed, only the transfer of the last, small one has to be waited for.
-std::vector<Range> shrinking(std::int64_t total);
+/// `total` items in three chunks, each about `ratio` times smaller than the one before. Where computing a chunk takes
+/// `ratio` times as long as sending it, and it is sent while the next one is computed, only the transfer of the last,
+/// small one has to be waited for.
+std::vector<Range> shrinking(std::int64_t total, int ratio);
 
 /// The size of each range.
 std::vector<std::int64_t> sizes(const std::vector<Range>& ranges);

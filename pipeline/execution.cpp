@@ -3,34 +3,74 @@
 #include <ATen/Context.h>
 
 #include "base/error.hpp"
+#include "parallel/device_graph.hpp"
 #include "pipeline/kernels/operand.hpp"
 
 namespace wf {
 
 namespace {
 
-ChosenAttention choose_in_8_bits(const Execution& execution, std::int64_t head_dim) {
+constexpr int hopper = 90;
+
+/// Throws input for a backend that does not compute in 8 bits where the precision says so.
+void check_backend(const Execution& execution) {
   const AttentionBackend backend = execution.backend;
-  if (backend == AttentionBackend::cudnn || backend == AttentionBackend::fa3)
+  const bool is_wide = backend == AttentionBackend::cudnn || backend == AttentionBackend::fa3;
+  if (is_wide && execution.precision == Precision::fp8)
     throw Error(Error::input, std::string("--attention ") + to_string(backend) +
                                   " computes in bf16, --precision fp8 in 8 bits: give --precision fp8-linear with it");
-  const bool on_cpu = backend == AttentionBackend::automatic && execution.device.is_cpu();
-  if (on_cpu || backend == AttentionBackend::math) return {"math-fp8", rounded_attention(math_attention())};
-  const std::string reason = why_not_fa3_fp8(execution.device, number_type(execution.precision), head_dim);
-  if (reason.empty()) {
-    SelfAttention attention = fa3_fp8_attention();
-    attention.exact = choose_attention(exactly(execution), head_dim).attention.of_rows;
-    return {"fa3-fp8", attention};
-  }
+}
+
+[[noreturn]] void refuse_attention_in_8_bits(AttentionBackend backend, const std::string& reason) {
   if (backend == AttentionBackend::fa3_fp8) throw Error(Error::environment, "--attention fa3-fp8: " + reason);
   throw Error(Error::environment, "--precision fp8: self-attention in 8 bits takes FlashAttention-3: " + reason +
                                       "; --precision fp8-linear does without");
+}
+
+ChosenAttention choose_in_8_bits(const Execution& execution, std::int64_t head_dim) {
+  const AttentionBackend backend = execution.backend;
+  check_backend(execution);
+  const bool on_cpu = backend == AttentionBackend::automatic && execution.device.is_cpu();
+  if (on_cpu || backend == AttentionBackend::math) return {"math-fp8", rounded_attention(math_attention())};
+  const std::string reason = why_not_fa3_fp8(execution.device, number_type(execution.precision), head_dim);
+  if (!reason.empty()) refuse_attention_in_8_bits(backend, reason);
+  SelfAttention attention = fa3_fp8_attention();
+  attention.exact = choose_attention(exactly(execution), head_dim).attention.of_rows;
+  return {"fa3-fp8", attention};
+}
+
+void check_products(Precision precision, const std::string& reason) {
+  if (multiplies_in_fp8(precision) && !reason.empty())
+    throw Error(Error::environment, std::string("--precision ") + to_string(precision) + ": " + reason);
+}
+
+void check_exact_blocks_are_of_use(const Execution& execution) {
+  if (execution.exact_blocks.any() && !computes_in_8_bits(execution))
+    throw Error(Error::input,
+                "--fp8-exact-blocks " + to_string(execution.exact_blocks) + ": with --precision " +
+                    to_string(execution.precision) +
+                    " nothing is computed from 8-bit numbers; give --precision fp8 with it, or leave it out");
+}
+
+/// "8.9"
+std::string version_text(int capability) {
+  return std::to_string(capability / 10) + "." + std::to_string(capability % 10);
 }
 
 }  // namespace
 
 bool attends_in_fp8(const Execution& execution) {
   return execution.precision == Precision::fp8 || execution.backend == AttentionBackend::fa3_fp8;
+}
+
+bool computes_in_8_bits(const Execution& execution) {
+  return multiplies_in_fp8(execution.precision) || attends_in_fp8(execution);
+}
+
+bool records_forwards(const Execution& execution, std::int64_t rows, int ranks) {
+  constexpr std::int64_t most_rows = 10'000;
+  if (!can_record(execution.device) || execution.cuda_graphs == CudaGraphs::off) return false;
+  return execution.cuda_graphs == CudaGraphs::on || (ranks == 1 && rows <= most_rows);
 }
 
 ChosenAttention choose_attention(const Execution& execution, std::int64_t head_dim) {
@@ -50,10 +90,22 @@ ChosenAttention choose_attention(const Execution& execution, std::int64_t head_d
 }
 
 void check_precision(const Execution& execution) {
-  if (!multiplies_in_fp8(execution.precision)) return;
-  const std::string reason = why_not_fp8_products(execution.device);
-  if (!reason.empty())
-    throw Error(Error::environment, std::string("--precision ") + to_string(execution.precision) + ": " + reason);
+  check_exact_blocks_are_of_use(execution);
+  check_products(execution.precision, why_not_fp8_products(execution.device));
+}
+
+void check_precision(const Execution& execution, const std::string& gpu, int capability) {
+  check_exact_blocks_are_of_use(execution);
+  check_backend(execution);
+  if (capability == 0) return;
+  const std::string its_own = ", and " + gpu + " has " + version_text(capability);
+  const std::string reason = why_not_fp8_products(capability);
+  check_products(execution.precision, reason.empty() ? "" : reason + its_own);
+  if (capability == hopper) return;
+  const std::string no_fa3 = "it needs a Hopper GPU (compute capability 9.0)" + its_own;
+  if (attends_in_fp8(execution) && execution.backend != AttentionBackend::math)
+    refuse_attention_in_8_bits(execution.backend, no_fa3);
+  if (execution.backend == AttentionBackend::fa3) throw Error(Error::environment, "--attention fa3: " + no_fa3);
 }
 
 std::int64_t exact_steps_at_each_end(const Execution& execution, std::int64_t steps) {

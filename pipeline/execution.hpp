@@ -8,6 +8,7 @@
 #include <string>
 
 #include "parallel/rank_group.hpp"
+#include "pipeline/exact_blocks.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/types.hpp"
 
@@ -19,6 +20,13 @@ enum class AttentionBackend { automatic, math, cudnn, fa3, fa3_fp8 };
 constexpr const char* to_string(AttentionBackend backend) {
   constexpr const char* names[] = {"auto", "math", "cudnn", "fa3", "fa3-fp8"};
   return names[static_cast<int>(backend)];
+}
+
+/// Whether a GPU's forwards are recorded as CUDA graphs and replayed: records_forwards().
+enum class CudaGraphs { automatic, on, off };
+constexpr const char* to_string(CudaGraphs graphs) {
+  constexpr const char* names[] = {"auto", "on", "off"};
+  return names[static_cast<int>(graphs)];
 }
 
 /// Where the two experts are kept. both: on the device. exchanged: one on the device, the other in pinned host memory.
@@ -44,6 +52,8 @@ struct Execution {
   /// So many steps at the beginning and at the end of a clip are computed without products of 8-bit numbers. Empty: one
   /// of clips of at least 10 steps, so that no more than a fifth of the time is the price.
   std::optional<std::int64_t> fp8_exact_steps = {};
+  ExactBlocks exact_blocks = {};  ///< are computed without them in every step
+  CudaGraphs cuda_graphs = CudaGraphs::automatic;
   std::shared_ptr<const RankGroup> ranks = {};  ///< the group that denoises a clip together; null: this rank alone
 };
 
@@ -57,8 +67,21 @@ struct ChosenAttention {
 /// Whether self-attention is computed from 8-bit numbers.
 bool attends_in_fp8(const Execution& execution);
 
-/// Throws environment when the device cannot multiply as the precision says. A CPU can in every precision, if slowly.
+/// Whether anything is computed from 8-bit numbers: linear layers or self-attention.
+bool computes_in_8_bits(const Execution& execution);
+
+/// Whether forwards of `rows` rows of tokens, those of all samples, are recorded where `ranks` ranks share a clip. With
+/// CudaGraphs::automatic they are on a GPU alone, and only up to 10,000 rows: replays of them are up to 0.7 % faster on
+/// an H200, those of more rows, and of ranks that share them, not measurably.
+bool records_forwards(const Execution& execution, std::int64_t rows, int ranks);
+
+/// Throws environment when the device cannot multiply as the precision says (a CPU can in every precision, if slowly),
+/// and input for exact blocks where nothing is computed from 8-bit numbers.
 void check_precision(const Execution& execution);
+/// The same of a GPU that is elsewhere. capability: its compute capability times ten, or 0 where it is not known and
+/// all is taken to be possible. Also refuses attention backends that such a GPU does not have, which a run finds out
+/// when it chooses its attention.
+void check_precision(const Execution& execution, const std::string& gpu, int capability);
 
 /// How many steps at each end of a clip of `steps` steps are computed without products of 8-bit numbers, where others
 /// are.

@@ -68,6 +68,7 @@ Json json_of(const Recipe& recipe) {
   if (!recipe.weights.empty()) json["weights"] = recipe.weights;
   if (!recipe.attention.empty()) json["attention"] = recipe.attention;
   if (recipe.fp8_exact_steps) json["fp8_exact_steps"] = *recipe.fp8_exact_steps;
+  if (!recipe.fp8_exact_blocks.empty()) json["fp8_exact_blocks"] = recipe.fp8_exact_blocks;
   return json;
 }
 
@@ -102,7 +103,8 @@ Recipe recipe_from(const Json& json) {
           json.value("noise", Recipe().noise),
           json.value("weights", ""),
           json.value("attention", ""),
-          exact_steps};
+          exact_steps,
+          json.value("fp8_exact_blocks", "")};
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {

@@ -25,12 +25,20 @@ struct LatentSize {
   std::int64_t pixels() const { return (4 * frames - 3) * 8 * height * 8 * width; }
 };
 
+/// What `bench fp8` measures.
+struct Fp8Choices {
+  std::optional<Expert> expert = {};  ///< The only expert; empty: both.
+  ExactBlocks exact_blocks = {};      ///< The rule that is measured; none: the one that the errors give.
+  bool skips_layers = false;          ///< Leaves out the errors by layer, which take seven forwards for each step.
+};
+
 /// One measurement on one rank: the model, the clip, and how often it is repeated.
 struct Bench {
   Models& models;
   const Job& job;  ///< Size, frames, steps, shift and prompts of the measured clip.
   int runs = 3;    ///< Measured repetitions, after a first one that is not counted.
   RunOptions options = {};
+  Fp8Choices fp8 = {};
 
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
@@ -58,8 +66,10 @@ Report bench_vae(const Bench& bench);
 /// Encoding of the default prompts, and of a text as long as the experts take.
 Report bench_text(const Bench& bench);
 
-/// Relative errors of forwards with products of 8-bit numbers along the trajectory of an exact clip, for both experts:
-/// of each precision against f32, of each kind of layer and of each block against `exact`. The models are in `exact`.
+/// Relative errors of forwards with products of 8-bit numbers along the trajectory of an exact clip, for both experts
+/// or one: of each precision against f32, of each kind of layer and of each block against `exact`, and which blocks and
+/// steps should be exact by that. The models are in `exact`, with one expert at a time; with TF32 allowed, the f32
+/// forwards alone use it. Throws input when no step is the chosen expert's, or there is no such block.
 Report bench_fp8(const Bench& bench);
 
 /// Every kernel of an expert's block by itself (kernel_cases.hpp), against the rates of a copy and of a large product.

@@ -6,33 +6,36 @@
 #include "launcher/bench/profile.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/model/cost.hpp"
-#include "pipeline/model/dit.hpp"
+#include "pipeline/stages/velocity.hpp"
 
 namespace wf {
 namespace {
 
-/// Inputs of one forward of the high-noise expert: noise, a text, and the tables that depend on their shapes.
+/// Inputs of one forward of the high-noise expert: noise, and a text for each sample of the batch.
 struct Inputs {
-  at::Tensor x;  ///< [batch, in_dim, t, h, w] f32
-  TextContext text;
-  at::Tensor rope;
+  at::Tensor x;  ///< [in_dim, t, h, w] f32
+  Conditions conditions;
   std::int64_t tokens, batch;
 };
 
 Inputs make_inputs(const Bench& bench, const DitWeights& expert, const LatentSize& size) {
   const std::int64_t batch = batch_of(bench.models.execution(), Stage::high, bench.job);
   const at::TensorOptions options = at::TensorOptions(expert.device()).dtype(at::kFloat);
-  const at::Tensor x = at::randn({1, expert.config.in_dim, size.frames, size.height, size.width}, options);
+  const at::Tensor x = at::randn({expert.config.in_dim, size.frames, size.height, size.width}, options);
   // One row less than there can be, because on a CPU padding counts as one more key.
   const at::Tensor rows = at::randn({expert.config.text_len - 1, expert.text_dim}, options).to(expert.dtype());
   const TokenGrid grid = token_grid(x);
-  return {x.expand({batch, -1, -1, -1, -1}), embed_text(expert, std::vector<at::Tensor>(batch, rows)),
-          rope_table(grid, expert.head_dim(), expert.device()), grid.tokens(), batch};
+  const TextContext texts = embed_text(expert, std::vector<at::Tensor>(batch, rows));
+  return {x, {{texts}, rope_table(grid, expert.head_dim(), expert.device()), {}}, grid.tokens(), batch};
 }
 
-void forward_once(const Bench& bench, const DitWeights& expert, const Inputs& inputs) {
-  dit_forward(expert, inputs.x, embed_time(expert, {900}), inputs.text, inputs.rope,
-              bench.models.execution().attention);
+/// Computes the forward, which is replayed from the third call on if `graphs` allows it.
+std::function<void()> forward_of(const Bench& bench, const DitWeights& expert, const Inputs& inputs,
+                                 CudaGraphs graphs) {
+  Execution execution = bench.models.execution();
+  execution.cuda_graphs = graphs;
+  const auto field = std::make_shared<VelocityField>(inputs.conditions, expert, std::move(execution));
+  return [field, x = inputs.x] { field->at(x, /*timestep=*/900); };
 }
 
 Table arithmetic(const DitFlops& flops, std::int64_t batch) {
@@ -55,10 +58,11 @@ struct Measured {
 Measured measure(const Bench& bench, const Inputs& inputs, const std::function<void()>& forward) {
   const ModelParts& parts = bench.models.parts();
   reset_peak_memory(bench.device());
+  forward();  // and once more in time_runs(), which records it
   Measured measured{time_runs(bench.device(), bench.runs, forward)};
   measured.peak = device_memory(bench.device()).peak;
-  measured.predicted =
-      expert_bytes(parts) + dit_work_bytes(parts.expert, parts.precision, inputs.tokens, inputs.batch, parts.weights);
+  measured.predicted = expert_bytes(parts, Expert::high) +
+                       dit_work_bytes(parts.expert, parts.precision, inputs.tokens, inputs.batch, parts.weights);
   return measured;
 }
 
@@ -80,10 +84,12 @@ Table summary(const Measured& measured, double flops, double floor) {
 }
 
 /// The least time of the products of a forward with batch 1, each at the rate of its number format.
-double seconds_of_products(const DitFlops& flops, const Ceilings& ceilings, const Execution& execution) {
+double seconds_of_products(const DitFlops& flops, const Ceilings& ceilings, const Execution& execution,
+                           std::int64_t blocks) {
   std::int64_t in_fp8 = attends_in_fp8(execution) ? flops.self_attention : 0;
   if (execution.precision == Precision::fp8_ffn) in_fp8 += flops.ffn;
   if (execution.precision >= Precision::fp8_linear) in_fp8 += flops.linears;
+  in_fp8 = in_fp8 / blocks * (blocks - std::ssize(execution.exact_blocks.high));
   const double others = static_cast<double>(flops.forward() - in_fp8) / ceilings.matmul;
   return others + (ceilings.fp8_matmul ? static_cast<double>(in_fp8) / *ceilings.fp8_matmul : 0);
 }
@@ -98,20 +104,21 @@ Report bench_forward(const Bench& bench) {
 
   const DitWeights& expert = bench.models.expert(Expert::high);
   const Inputs inputs = make_inputs(bench, expert, bench.latents());
-  const auto forward = [&] { forward_once(bench, expert, inputs); };
-  const Measured measured = measure(bench, inputs, forward);
+  const Measured measured =
+      measure(bench, inputs, forward_of(bench, expert, inputs, bench.models.execution().cuda_graphs));
   const DitFlops counted = dit_flops(parts.expert, inputs.tokens, parts.expert.text_len);
   const auto flops = static_cast<double>(inputs.batch * counted.forward());
   const auto bytes =
       static_cast<double>(inputs.batch * dit_elementwise_bytes(parts.expert, parts.precision, inputs.tokens));
-  const double floor =
-      static_cast<double>(inputs.batch) * seconds_of_products(counted, ceilings, bench.models.execution()) +
-      bytes / ceilings.copy;
+  const double floor = static_cast<double>(inputs.batch) *
+                           seconds_of_products(counted, ceilings, bench.models.execution(), parts.expert.num_layers) +
+                       bytes / ceilings.copy;
   return {fmt::format("one forward of the high-noise expert, {} tokens, batch {}; floor: {:.3f} TFLOP as matrix "
                       "products and {:.1f} GB of elementwise traffic",
                       inputs.tokens, inputs.batch, flops / tera, bytes / giga),
           {summary(measured, flops, floor), to_table(ceilings, bench.device(), bench.arithmetic(dtype, bench.device())),
-           arithmetic(counted, inputs.batch), operations_table(profile(bench.device(), forward))},
+           arithmetic(counted, inputs.batch),
+           operations_table(profile(bench.device(), forward_of(bench, expert, inputs, CudaGraphs::off)))},
           measured.timing.median()};
 }
 
@@ -119,7 +126,7 @@ double time_forward(const Bench& bench, const LatentSize& size) {
   const c10::InferenceMode no_autograd;
   const DitWeights& expert = bench.models.expert(Expert::high);
   const Inputs inputs = make_inputs(bench, expert, size);
-  return time_runs(bench.device(), bench.runs, [&] { forward_once(bench, expert, inputs); }).least();
+  return time_runs(bench.device(), bench.runs, forward_of(bench, expert, inputs, CudaGraphs::off)).least();
 }
 
 }  // namespace wf

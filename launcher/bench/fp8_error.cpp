@@ -1,5 +1,5 @@
 // launcher/bench/fp8_error.cpp: how far forwards with products of 8-bit numbers are from f32 and from `exact`, along
-// the trajectory of an exact clip.
+// the trajectory of an exact clip, and which blocks and steps should be exact by that.
 #include <ATen/ATen.h>
 #include <c10/core/InferenceMode.h>
 #include <spdlog/fmt/fmt.h>
@@ -8,86 +8,34 @@
 #include <array>
 #include <utility>
 
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "launcher/bench/bench.hpp"
-#include "pipeline/model/dit.hpp"
+#include "launcher/bench/fp8_formats.hpp"
+#include "launcher/bench/fp8_rule.hpp"
+#include "parallel/device.hpp"
 #include "pipeline/stages/denoise.hpp"
 #include "pipeline/stages/start.hpp"
-#include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
 namespace {
 
-/// A block is named in the note when its error is so many times that of the median block.
-constexpr double conspicuous = 2;
-
-const char* to_string(Expert which) { return which == Expert::high ? "high" : "low"; }
+const char* name_of(Expert which) { return which == Expert::high ? "high" : "low"; }
 
 /// ||ours - wanted|| / ||of||, in f64.
 double distance(const at::Tensor& ours, const at::Tensor& wanted, const at::Tensor& of) {
   const auto norm = [](const at::Tensor& x) { return at::linalg_vector_norm(x, 2, {}, false, at::kDouble); };
   return (norm(ours.to(at::kFloat) - wanted) / norm(of)).item<double>();
 }
+double distance(const at::Tensor& ours, const at::Tensor& wanted) { return distance(ours, wanted, wanted); }
 
-/// One expert in one precision, with what its forwards take besides the latents.
-struct Format {
-  DitWeights weights;
-  TextContext text;
-  SelfAttention attention;
-
-  at::Tensor forward(const at::Tensor& x, double timestep, const at::Tensor& rope) const {
-    return dit_forward(weights, x.unsqueeze(0), embed_time(weights, {timestep}), text, rope, attention)[0];
-  }
+/// Lets f32 products be in TF32, or not, as long as it lives; afterwards they are not.
+struct Tf32 {
+  explicit Tf32(bool on) { use_tf32(on); }
+  ~Tf32() { use_tf32(false); }
+  Tf32(const Tf32&) = delete;
+  Tf32& operator=(const Tf32&) = delete;
 };
-
-/// Formats of one expert. f32 is the last to be loaded and the first to go: it is larger than both others together.
-class Formats {
- public:
-  Formats(const Bench& bench, Expert which)
-      : bench_(bench), which_(which), prompt_(bench.models.embed(bench.job.prompt).text.to(bench.device())) {}
-
-  Format load(Precision precision) const {
-    const ModelParts& parts = bench_.models.parts();
-    const ExpertFiles& source = which_ == Expert::high ? parts.files.high : parts.files.low;
-    const NetworkWeights files(source, which_);
-    return with_inputs(load_dit(files, config_of(source, files), precision, bench_.device()), precision);
-  }
-  /// The bf16 expert that the models have anyway.
-  Format exact() const { return with_inputs(bench_.models.expert(which_), Precision::exact); }
-
-  SelfAttention attention(Precision precision) const {
-    Execution execution = bench_.models.execution();
-    execution.precision = precision;
-    if (multiplies_in_fp8(precision)) execution.backend = AttentionBackend::automatic;
-    return choose_attention(execution, bench_.models.parts().head_dim()).attention;
-  }
-
- private:
-  Format with_inputs(const DitWeights& weights, Precision precision) const {
-    return {weights, embed_text(weights, {prompt_}), attention(precision)};
-  }
-
-  const Bench& bench_;
-  Expert which_;
-  at::Tensor prompt_;
-};
-
-struct NamedLayer {
-  const char* name;
-  Linear DitBlock::*layer;
-};
-constexpr std::array layers{NamedLayer{"self-attention q, k, v", &DitBlock::qkv},
-                            NamedLayer{"self-attention out", &DitBlock::out},
-                            NamedLayer{"cross-attention q", &DitBlock::cross_q},
-                            NamedLayer{"cross-attention out", &DitBlock::cross_out},
-                            NamedLayer{"FFN up", &DitBlock::ffn_up},
-                            NamedLayer{"FFN down", &DitBlock::ffn_down}};
-
-/// `exact` with the chosen layers of all blocks out of `fp8`.
-Format with_layers(Format exact, const Format& fp8, const std::vector<Linear DitBlock::*>& chosen) {
-  for (std::size_t i = 0; i < exact.weights.blocks.size(); ++i)
-    for (Linear DitBlock::*layer : chosen) exact.weights.blocks[i].*layer = fp8.weights.blocks[i].*layer;
-  return exact;
-}
 
 /// A sample before a step of the exact trajectory.
 struct Probe {
@@ -117,34 +65,20 @@ Trajectory follow(const Bench& bench, const Schedule& schedule, Denoising state,
   return trajectory;
 }
 
-/// The errors of what a block adds to the stream, of each block by itself: the stream before it is the exact one.
-std::vector<double> block_errors(const Format& exact, const Format& fp8, const Probe& probe, const at::Tensor& rope) {
-  const at::Tensor x = probe.x.unsqueeze(0);
-  const std::int64_t tokens = token_grid(x).tokens();
-  const TimeEmbedding time = embed_time(exact.weights, {probe.timestep});
-  ResidualStream stream{embed_patches(exact.weights, patchify(x)).to(at::kFloat)};
-  std::vector<double> errors;
-  for (std::size_t i = 0; i < exact.weights.blocks.size(); ++i) {
-    const auto after = [&](const Format& format) {
-      BlockAttention attention(format.attention, tokens);
-      ResidualStream own{stream.x.clone()};
-      run_block(format.weights, format.weights.blocks[i], own, time.e0, format.text.blocks[i], format.text.bias, rope,
-                attention);
-      return own.sum();
-    };
-    const at::Tensor wanted = after(exact);
-    errors.push_back(distance(after(fp8), wanted, wanted - stream.x));
-    stream.x = wanted;
-  }
-  return errors;
-}
+/// The velocities of one probe in all formats but f32, on the CPU, where they outlast the weights.
+struct Velocities {
+  at::Tensor exact, ffn, linear, fp8;
+  at::Tensor ruled;  ///< fp8 with the rule's blocks exact
+};
 
 /// What is measured of one expert.
 struct ExpertErrors {
   Expert which;
-  std::vector<std::vector<Cell>> forwards;  ///< lines of the table
-  std::vector<double> by_layer;             ///< of each of `layers`, then of self-attention: the largest of all steps
-  std::vector<double> by_block;             ///< the largest of all steps
+  std::vector<std::vector<Cell>> forwards = {};  ///< lines of the table
+  std::vector<double> by_layer = {};  ///< of each of fp8_layers, then of self-attention: the largest of all steps
+  std::vector<double> by_block = {};  ///< the largest of all steps
+  StepErrors by_step = {};            ///< of fp8
+  BlockNumbers exact_blocks = {};     ///< of the rule
 };
 
 /// Keeps the larger one of each pair.
@@ -153,37 +87,105 @@ void keep_largest(std::vector<double>& largest, const std::vector<double>& error
   std::ranges::transform(largest, errors, largest.begin(), [](double a, double b) { return std::max(a, b); });
 }
 
-std::vector<double> layer_errors(const Format& exact, const Format& fp8, const Probe& probe, const at::Tensor& rope) {
-  const at::Tensor wanted = exact.forward(probe.x, probe.timestep, rope);
+/// The errors of what a block adds to the stream, of each block by itself: the stream before it is the exact one.
+std::vector<double> block_errors(const Format& exact, const Format& fp8, const Probe& probe) {
+  const TimeEmbedding time = embed_time(exact.weights, {probe.timestep});
+  at::Tensor stream = embed_patches(exact.weights, patchify(probe.x.unsqueeze(0))).to(at::kFloat);
   std::vector<double> errors;
-  const auto add = [&](const Format& changed) {
-    errors.push_back(distance(changed.forward(probe.x, probe.timestep, rope), wanted, wanted));
-  };
-  for (const NamedLayer& layer : layers) add(with_layers(exact, fp8, {layer.layer}));
-  add({exact.weights, exact.text, fp8.attention});
+  for (std::size_t i = 0; i < exact.weights.blocks.size(); ++i) {
+    const at::Tensor wanted = exact.block(i, stream, time);
+    errors.push_back(distance(fp8.block(i, stream, time), wanted, wanted - stream));
+    stream = wanted;
+  }
   return errors;
 }
 
-ExpertErrors measure(const Bench& bench, Expert which, const std::vector<Probe>& probes) {
-  const Formats formats(bench, which);
+/// wanted: the velocity of `exact`.
+std::vector<double> layer_errors(const Format& exact, const Format& fp8, const Probe& probe, const at::Tensor& wanted) {
+  std::vector<double> errors;
+  const auto add = [&](const Format& changed) {
+    errors.push_back(distance(changed.forward(probe.x, probe.timestep), wanted));
+  };
+  for (const NamedLayer& layer : fp8_layers) add(with_layers(exact, fp8, {layer.layer}));
+  add({exact.weights, exact.text, exact.rope, fp8.attention});
+  return errors;
+}
+
+/// Measures everything that is compared with `exact`, and what is to be compared with f32.
+std::vector<Velocities> compare_with_exact(const Formats& formats, const std::vector<Probe>& probes,
+                                           const BlockNumbers* given, bool with_layers_alone, ExpertErrors& errors) {
   const Format exact = formats.exact(), fp8 = formats.load(Precision::fp8);
-  const at::Tensor rope = rope_table(token_grid(probes.front().x), exact.weights.head_dim(), exact.weights.device());
-  ExpertErrors errors{which, {}, {}, {}};
-  for (const Probe& probe : probes) {
-    keep_largest(errors.by_layer, layer_errors(exact, fp8, probe, rope));
-    keep_largest(errors.by_block, block_errors(exact, fp8, probe, rope));
-  }
   const Format ffn = with_layers(exact, fp8, {&DitBlock::ffn_up, &DitBlock::ffn_down});
-  const Format linear{fp8.weights, fp8.text, exact.attention};
-  const Format reference = formats.load(Precision::reference);
+  const Format linear{fp8.weights, fp8.text, fp8.rope, exact.attention};
+  std::vector<Velocities> velocities;
   for (const Probe& probe : probes) {
-    const at::Tensor wanted = reference.forward(probe.x, probe.timestep, rope);
-    std::vector<Cell> line{to_string(which), static_cast<double>(probe.step + 1), probe.timestep};
-    for (const Format* format : {&exact, &ffn, &linear, &fp8})
-      line.push_back(distance(format->forward(probe.x, probe.timestep, rope), wanted, wanted));
+    const auto velocity = [&](const Format& format) { return format.forward(probe.x, probe.timestep); };
+    const at::Tensor wanted = velocity(exact), rounded = velocity(fp8);
+    if (with_layers_alone) keep_largest(errors.by_layer, layer_errors(exact, fp8, probe, wanted));
+    keep_largest(errors.by_block, block_errors(exact, fp8, probe));
+    errors.by_step[probe.step] = distance(rounded, wanted);
+    velocities.push_back({wanted.cpu(), velocity(ffn).cpu(), velocity(linear).cpu(), rounded.cpu(), rounded.cpu()});
+  }
+  errors.exact_blocks = given ? *given : conspicuous_blocks(errors.by_block);
+  if (errors.exact_blocks.empty()) return velocities;
+  const Format ruled = with_exact_blocks(fp8, exact, errors.exact_blocks);
+  for (std::size_t i = 0; i < probes.size(); ++i)
+    velocities[i].ruled = ruled.forward(probes[i].x, probes[i].timestep).cpu();
+  return velocities;
+}
+
+void compare_with_f32(const Formats& formats, const std::vector<Probe>& probes,
+                      const std::vector<Velocities>& velocities, ExpertErrors& errors) {
+  const Format reference = formats.load(Precision::reference);
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    const Probe& probe = probes[i];
+    const at::Tensor wanted = reference.forward(probe.x, probe.timestep).cpu();
+    std::vector<Cell> line{name_of(errors.which), static_cast<double>(probe.step + 1), probe.timestep};
+    const Velocities& of = velocities[i];
+    for (const at::Tensor* velocity : {&of.exact, &of.ffn, &of.linear, &of.fp8, &of.ruled})
+      line.push_back(distance(*velocity, wanted));
     errors.forwards.push_back(std::move(line));
   }
+}
+
+/// In this order at most two of bf16, 8 bits and f32 are on the device at once: of the published size 57 GB in f32 and
+/// 29 GB in bf16, beside the work of one forward.
+ExpertErrors measure(const Bench& bench, Expert which, const std::vector<Probe>& probes) {
+  const Formats formats(bench, which);
+  const ExactBlocks& given = bench.fp8.exact_blocks;
+  ExpertErrors errors{which};
+  const std::vector<Velocities> velocities = compare_with_exact(formats, probes,
+                                                                !given.any()            ? nullptr
+                                                                : which == Expert::high ? &given.high
+                                                                                        : &given.low,
+                                                                !bench.fp8.skips_layers, errors);
+  release_cached_memory(bench.device());
+  {
+    const Tf32 allowed(bench.models.execution().tf32);
+    compare_with_f32(formats, probes, velocities, errors);
+  }
+  release_cached_memory(bench.device());
   return errors;
+}
+
+/// Follows the clip through the experts, and measures those that were asked for.
+std::vector<ExpertErrors> measure_along(const Bench& bench, const Schedule& schedule) {
+  Denoising state = start(bench.job, bench.models.parts().expert.in_dim, NoiseSource::cpu, bench.device());
+  std::vector<ExpertErrors> experts;
+  for (const Expert which : {Expert::high, Expert::low}) {
+    if (which == Expert::low && bench.fp8.expert == Expert::high) break;
+    const std::int64_t until = which == Expert::high ? high_noise_steps(schedule) : schedule.steps();
+    Trajectory trajectory = follow(bench, schedule, std::move(state), until, which);
+    const bool is_asked_for = !bench.fp8.expert || bench.fp8.expert == which;
+    if (is_asked_for && !trajectory.probes.empty()) experts.push_back(measure(bench, which, trajectory.probes));
+    state = std::move(trajectory.end);
+  }
+  if (experts.empty())
+    throw Error(
+        Error::input,
+        fmt::format("bench fp8 --expert {}: a clip of {} has none of that expert; more --steps give it some",
+                    name_of(*bench.fp8.expert), count_text(static_cast<std::size_t>(schedule.steps()), "step")));
+  return experts;
 }
 
 Table forwards_table(const std::vector<ExpertErrors>& experts) {
@@ -194,23 +196,29 @@ Table forwards_table(const std::vector<ExpertErrors>& experts) {
                {"exact", "exact", 5},
                {"fp8_ffn", "fp8-ffn", 5},
                {"fp8_linear", "fp8-linear", 5},
-               {"fp8", "fp8", 5}}};
+               {"fp8", "fp8", 5},
+               {"fp8_rule", "fp8, rule", 5}}};
   for (const ExpertErrors& expert : experts)
     table.rows.insert(table.rows.end(), expert.forwards.begin(), expert.forwards.end());
   return table;
 }
 
-/// A line for each name with the errors of both experts.
-Table pairs_table(const char* key, const char* title, const std::vector<std::string>& names,
-                  const std::vector<double>& high, const std::vector<double>& low) {
-  Table table{key, {{"what", title}, {"high", "high", 5}, {"low", "low", 5}}};
-  for (std::size_t i = 0; i < names.size(); ++i) table.rows.push_back({names[i], high[i], low[i]});
+/// A line for each name with the error of each expert.
+Table errors_table(const char* key, const char* title, const std::vector<std::string>& names,
+                   const std::vector<ExpertErrors>& experts, std::vector<double> ExpertErrors::*errors) {
+  Table table{key, {{"what", title}}};
+  for (const ExpertErrors& expert : experts) table.columns.push_back({name_of(expert.which), name_of(expert.which), 5});
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::vector<Cell> line{names[i]};
+    for (const ExpertErrors& expert : experts) line.push_back((expert.*errors)[i]);
+    table.rows.push_back(std::move(line));
+  }
   return table;
 }
 
 std::vector<std::string> layer_names() {
   std::vector<std::string> names;
-  for (const NamedLayer& layer : layers) names.emplace_back(layer.name);
+  for (const NamedLayer& layer : fp8_layers) names.emplace_back(layer.name);
   names.emplace_back("self-attention");
   return names;
 }
@@ -221,41 +229,56 @@ std::vector<std::string> block_names(std::size_t blocks) {
   return names;
 }
 
-/// The blocks whose error is conspicuous, as text.
-std::string conspicuous_blocks(const ExpertErrors& expert) {
-  const double middle = median(expert.by_block);
-  std::string found;
-  for (std::size_t i = 0; i < expert.by_block.size(); ++i)
-    if (expert.by_block[i] > conspicuous * middle) found += (found.empty() ? "" : ", ") + std::to_string(i);
-  return fmt::format("{}: {} (median {:.4f})", to_string(expert.which), found.empty() ? "none" : found, middle);
+/// The rule by all that was measured.
+Table rule_table(const std::vector<ExpertErrors>& experts, std::int64_t steps) {
+  ExactBlocks blocks;
+  StepErrors by_step;
+  for (const ExpertErrors& expert : experts) {
+    (expert.which == Expert::high ? blocks.high : blocks.low) = expert.exact_blocks;
+    by_step.insert(expert.by_step.begin(), expert.by_step.end());
+  }
+  return {"rule", {{"flags", "the rule"}}, {{rule_flags(blocks, ends_are_conspicuous(by_step, steps))}}};
+}
+
+std::string blocks_text(const ExpertErrors& expert) {
+  return fmt::format("{} {} (median {:.4f})", name_of(expert.which),
+                     expert.exact_blocks.empty() ? "none" : to_string(expert.exact_blocks), median(expert.by_block));
+}
+
+std::string note_of(const Bench& bench, const std::vector<ExpertErrors>& experts) {
+  std::vector<std::string> blocks;
+  bool has_rule = false;
+  for (const ExpertErrors& expert : experts) {
+    blocks.push_back(blocks_text(expert));
+    has_rule |= !expert.exact_blocks.empty();
+  }
+  return fmt::format(
+      "forwards: against f32{}. layers and blocks: against exact, the largest of all steps shown above; a block by "
+      "what "
+      "it adds to the exact stream before it.\nBlocks that the rule makes exact, {}: {}.{}\nSteps: one at each end is "
+      "exact if the first or the last one's error against exact is more than {:.0f} times the median's of those shown.",
+      bench.models.execution().tf32 ? ", whose products alone are in TF32 (--tf32)" : "",
+      bench.fp8.exact_blocks.any() ? "as --fp8-exact-blocks says"
+                                   : fmt::format("whose error is more than {:.0f} times the median's", conspicuous),
+      join(blocks, "; "), has_rule ? "" : " So fp8 with the rule is fp8, and was not computed again.", conspicuous);
 }
 
 }  // namespace
 
 Report bench_fp8(const Bench& bench) {
   const c10::InferenceMode no_autograd;
+  check_exact_blocks(bench.fp8.exact_blocks, bench.models.parts().expert.num_layers);
+  const Tf32 not_in_exact(false);
   const Schedule schedule = make_schedule(bench.job.solver, bench.job.steps, bench.job.shift);
-  const std::int64_t boundary = high_noise_steps(schedule);
-  Denoising state = start(bench.job, bench.models.parts().expert.in_dim, NoiseSource::cpu, bench.device());
-  std::vector<ExpertErrors> experts;
-  for (const Expert which : {Expert::high, Expert::low}) {
-    Trajectory trajectory =
-        follow(bench, schedule, std::move(state), which == Expert::high ? boundary : schedule.steps(), which);
-    if (!trajectory.probes.empty()) experts.push_back(measure(bench, which, trajectory.probes));
-    state = std::move(trajectory.end);
-  }
-  const ExpertErrors &high = experts.front(), &low = experts.back();
-  return {
-      fmt::format("relative errors of forwards with products of 8-bit numbers, {} tokens", token_count(bench.job)),
-      {forwards_table(experts),
-       pairs_table("layers", "these layers in 8 bits", layer_names(), high.by_layer, low.by_layer),
-       pairs_table("blocks", "what it adds in 8 bits", block_names(high.by_block.size()), high.by_block, low.by_block)},
-      0,
-      fmt::format(
-          "forwards: against f32. layers and blocks: against exact, the largest of all steps shown above; a "
-          "block by what it adds to the exact stream before it.\nBlocks whose error is more than {:.0f} times the "
-          "median's: {}; {}",
-          conspicuous, conspicuous_blocks(high), conspicuous_blocks(low))};
+  const std::vector<ExpertErrors> experts = measure_along(bench, schedule);
+  std::vector<Table> tables{forwards_table(experts)};
+  if (!bench.fp8.skips_layers)
+    tables.push_back(errors_table("layers", "these layers in 8 bits", layer_names(), experts, &ExpertErrors::by_layer));
+  tables.push_back(errors_table("blocks", "what it adds in 8 bits", block_names(experts.front().by_block.size()),
+                                experts, &ExpertErrors::by_block));
+  tables.push_back(rule_table(experts, schedule.steps()));
+  return {fmt::format("relative errors of forwards with products of 8-bit numbers, {} tokens", token_count(bench.job)),
+          std::move(tables), 0, note_of(bench, experts)};
 }
 
 }  // namespace wf

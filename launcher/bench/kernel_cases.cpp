@@ -186,12 +186,22 @@ KernelCase quantise_projection_case(const Inputs& in) {
 
 // ---- Matrix products and attention ----
 
-OpCost cost_of_product(const Inputs& in, std::int64_t out, std::int64_t columns) {
-  return op_cost("aten::linear", {in.shape_of_rows(columns), in.shape({out, columns})}, {});
+/// The operations of op_cost(name, inputs), and the traffic of reading these inputs and writing `result`.
+OpCost with_traffic(const std::string& name, const std::vector<TensorShape>& inputs, const TensorShape& result) {
+  OpCost cost = op_cost(name, inputs, {});
+  cost.bytes = result.bytes();
+  for (const TensorShape& input : inputs) cost.bytes += input.bytes();
+  return cost;
+}
+
+/// type: of both factors.
+OpCost cost_of_product(const Inputs& in, std::int64_t out, std::int64_t columns, at::ScalarType type) {
+  return with_traffic("aten::linear", {in.shape(in.sizes_of_rows(columns), type), in.shape({out, columns}, type)},
+                      in.shape_of_rows(out));
 }
 
 KernelCase linear(const Inputs& in, std::int64_t out, std::int64_t columns) {
-  return {"linear", cost_of_product(in, out, columns), false, [=]() -> Call {
+  return {"linear", cost_of_product(in, out, columns, in.dtype), false, [=]() -> Call {
             return [x = in.rows(columns), weight = in.random({out, columns}), bias = in.random({out})] {
               at::linear(x, weight, bias);
             };
@@ -199,7 +209,7 @@ KernelCase linear(const Inputs& in, std::int64_t out, std::int64_t columns) {
 }
 
 KernelCase product_in_fp8(const Inputs& in, std::int64_t out, std::int64_t columns) {
-  return {"scaled_product", cost_of_product(in, out, columns), true, [=]() -> Call {
+  return {"scaled_product", cost_of_product(in, out, columns, fp8), true, [=]() -> Call {
             const Operand matrix = in.matrix_in_fp8(out, columns);
             return
                 [x = as_operand(in.rows(columns), fp8), weight = matrix.values.squeeze(0),
@@ -216,15 +226,17 @@ void add_products(std::vector<KernelCase>& cases, const Inputs& in,
     cases.push_back(product(in, out, columns));
 }
 
-OpCost cost_of_attention(const Inputs& in, std::int64_t keys) {
-  const TensorShape q = in.shape(in.sizes_of_heads(in.grid.tokens())), k = in.shape(in.sizes_of_heads(keys));
-  return op_cost("aten::scaled_dot_product_attention", {q, k}, {});
+/// type: of q, k and v.
+OpCost cost_of_attention(const Inputs& in, std::int64_t keys, at::ScalarType type) {
+  const Sizes rows = in.sizes_of_heads(in.grid.tokens());
+  const TensorShape q = in.shape(rows, type), k = in.shape(in.sizes_of_heads(keys), type);
+  return with_traffic("aten::scaled_dot_product_attention", {q, k, k}, in.shape(rows));
 }
 
 /// On a CPU scores have a bias, as in TextContext.
 KernelCase cross_attention_case(const Inputs& in) {
   const std::int64_t keys = in.expert.text_len;
-  return {"biased_attention", cost_of_attention(in, keys), false, [in, keys]() -> Call {
+  return {"biased_attention", cost_of_attention(in, keys, in.dtype), false, [in, keys]() -> Call {
             const at::Tensor bias = in.device.is_cpu() ? at::zeros({in.batch, 1, 1, keys}) : at::Tensor();
             return [bias, q = in.split_rows(in.grid.tokens()), k = in.random(in.sizes_of_heads(keys)),
                     v = in.random(in.sizes_of_heads(keys))] { biased_attention(q, k, v, bias); };
@@ -234,7 +246,8 @@ KernelCase cross_attention_case(const Inputs& in) {
 KernelCase self_attention_case(const Inputs& in, const ChosenAttention& chosen) {
   const std::int64_t tokens = in.grid.tokens();
   const Attention attention = chosen.attention.of_rows;
-  return {"self_attention " + chosen.name, cost_of_attention(in, tokens), false, [in, tokens, attention]() -> Call {
+  return {"self_attention " + chosen.name, cost_of_attention(in, tokens, in.dtype), false,
+          [in, tokens, attention]() -> Call {
             return [attention, q = in.split_rows(tokens), k = in.split_rows(tokens), v = in.split_rows(tokens)] {
               attention(q, k, v, /*with_lse=*/false);
             };
@@ -244,7 +257,7 @@ KernelCase self_attention_case(const Inputs& in, const ChosenAttention& chosen) 
 KernelCase self_attention_in_fp8(const Inputs& in, const ChosenAttention& chosen) {
   const std::int64_t tokens = in.grid.tokens();
   const HeadsAttention attention = chosen.attention.of_fp8_heads;
-  return {"self_attention " + chosen.name, cost_of_attention(in, tokens), true, [in, tokens, attention]() -> Call {
+  return {"self_attention " + chosen.name, cost_of_attention(in, tokens, fp8), true, [in, tokens, attention]() -> Call {
             const Fp8Heads heads = quantise_heads(in.split_rows(tokens), in.split_rows(tokens), in.split_rows(tokens));
             return [attention, heads] { attention(heads); };
           }};
@@ -262,9 +275,10 @@ std::vector<KernelCase> kernel_cases(const KernelSizes& sizes, const Execution& 
   if (attends) cases.insert(cases.end(), {quantise_heads_case(in), quantise_projection_case(in)});
   add_products(cases, in, linear);
   if (rounds) add_products(cases, in, product_in_fp8);
+  const ChosenAttention chosen = choose_attention(execution, in.head_dim());
   cases.push_back(cross_attention_case(in));
   cases.push_back(self_attention_case(in, choose_attention(exactly(execution), in.head_dim())));
-  if (attends) cases.push_back(self_attention_in_fp8(in, choose_attention(execution, in.head_dim())));
+  if (attends) cases.push_back(self_attention_in_fp8(in, chosen));
   return cases;
 }
 

@@ -23,7 +23,7 @@ struct KernelSizes {
 /// One kernel at one size.
 struct KernelCase {
   std::string kernel;              ///< The name under which it is profiled, without its namespace.
-  OpCost cost;                     ///< Of one call: operations of a product or attention, bytes of any other kernel.
+  OpCost cost;                     ///< Of one call: bytes, and the operations of a product or attention.
   bool multiplies_in_fp8 = false;  ///< Whether its products are of 8-bit numbers.
   /// Draws its inputs on the device, which live as long as the call that is returned. The call may be repeated; how
   /// long it takes does not change then.
@@ -31,9 +31,10 @@ struct KernelCase {
 };
 
 /// The kernels that a block may need in the precision of `execution`: those that norm, add and write heads; where
-/// products are of 8-bit numbers, those that round to 8 bits as well; then the products, and self-attention in bf16
-/// (f32 in `reference`) and, where a run attends in 8 bits, in these. `execution` comes with its attention chosen.
-/// Allocates nothing on the device; calls need the caller's c10::InferenceMode. Throws what choose_attention() throws.
+/// products are of 8-bit numbers, those that round to 8 bits as well; then the products, cross-attention by each code
+/// that may compute it, and self-attention in bf16 (f32 in `reference`) and, where a run attends in 8 bits, in these.
+/// `execution` comes with its attention chosen. Allocates nothing on the device; calls need the caller's
+/// c10::InferenceMode. Throws what choose_attention() throws.
 std::vector<KernelCase> kernel_cases(const KernelSizes& sizes, const Execution& execution);
 
 }  // namespace wf

@@ -71,6 +71,7 @@ Report bench_kernels(const Bench& bench) {
   const KernelSizes sizes{parts.expert, {size.frames, size.height / 2, size.width / 2}, batch};
   for (const KernelCase& kernel : kernel_cases(sizes, bench.models.execution())) {
     const double seconds = seconds_of(bench, kernel.prepare());
+    release_cached_memory(bench.device());  // the next kernel's tensors have other sizes
     sum += seconds;
     table.rows.push_back(line(kernel, seconds, ceilings));
   }
@@ -79,8 +80,9 @@ Report bench_kernels(const Bench& bench) {
                   sizes.grid.tokens(), batch),
       {table, to_table(ceilings, bench.device(), bench.arithmetic(dtype, bench.device()))},
       sum,
-      "Shapes are those of the first input, of the weight of a product, or of q. Tensors that fit into the device's "
-      "cache are read faster than a large copy."};
+      "Shapes are those of the first input, of the weight of a product, or of q. Bytes are those that a kernel has to "
+      "read and write if it finds nothing in a cache; operations are those of products alone. Tensors that fit into "
+      "the device's cache are read faster than a large copy."};
 }
 
 }  // namespace wf

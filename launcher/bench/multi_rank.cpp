@@ -49,7 +49,7 @@ ModelParts read_parts(Team& team, const RunOptions& run, const Execution& execut
   });
   const ModelSource source = model_source_from(Json::from_msgpack(team.from(0, model)));
   ModelParts parts;
-  team.agree([&] { parts = read_model(source, execution.precision, execution.weights); });
+  team.agree([&] { parts = read_model(source, execution); });
   if (team.rank() == 0)
     for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
   return parts;

@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "pipeline/kernels/fp8_format.hpp"
+
 namespace wf {
 namespace {
 
@@ -40,6 +42,12 @@ OpCost attention(const Shapes& in, std::size_t rows_at) {
   return {text(in[0]) + ", " + std::to_string(keys) + " keys", 4 * in[0].elements() * keys, 0};
 }
 
+/// The joined projection x [batch, rows, 3d] is read once, its v once more, and so are sampled rows of its k.
+std::int64_t bytes_of_projection(const TensorShape& x) {
+  const std::int64_t rows = x.sizes[1], part = x.bytes() / 3;
+  return 4 * part + part / rows * sample_size(rows) + x.elements();
+}
+
 /// Kernels of pipeline/kernels. x is f32 or `number`, the dtype of the products; what they write and the other inputs
 /// are the latter, but the sum of add_gated is f32, and those that round to 8 bits write these.
 OpCost fused_kernel(std::string_view name, const Shapes& in, const Shapes& out) {
@@ -52,9 +60,9 @@ OpCost fused_kernel(std::string_view name, const Shapes& in, const Shapes& out) 
   if (name == "wf::widen") bytes = x.bytes() + x.elements() * number;
   if (name == "wf::modulated_norm_fp8" || name == "wf::affine_norm_fp8") bytes = x.bytes() + x.elements() * f8;
   if (name == "wf::quantise_rows" || name == "wf::gelu_fp8") bytes = x.bytes() + x.elements() * f8;
-  if (name == "wf::quantise_projection")  // reads k and v twice
-    bytes = x.bytes() + x.bytes() * 2 / 3 + x.elements() * f8;
-  if (name == "wf::quantise_heads")  // reads q, k and v twice: for their scales, and to round them
+  if (name == "wf::quantise_projection") bytes = bytes_of_projection(x);
+  if (name == "wf::quantise_heads" || name == "wf::quantise_keys" || name == "wf::quantise_queries")
+    // Each part is read twice: for its scales, and to be rounded.
     for (const TensorShape& part : in) bytes += 2 * part.bytes() + part.elements() * f8;
   if (name.starts_with("wf::add_") &&
       name.find("_norm") != std::string_view::npos)  // x and the branch in, sum and norm out

@@ -24,6 +24,11 @@ std::string command_line() {
   return line.substr(0, line.find_last_not_of(' ') + 1);
 }
 
+const char* to_string(Residency residency) {
+  constexpr const char* names[] = {"resident", "swap", "one expert"};
+  return names[static_cast<int>(residency)];
+}
+
 std::string settings_text(const Json& settings) {
   std::vector<std::string> texts;
   for (const auto& [key, value] : settings.items()) {
@@ -50,22 +55,24 @@ RunOptions with_mode(RunOptions run, BenchMode mode) {
 
 Json settings_of(const Models& models, const Job& job) {
   const Execution& execution = models.execution();
-  return {{"model_id", models.id()},
-          {"size", fmt::format("{}x{}", job.width, job.height)},
-          {"frames", job.frames},
-          {"steps", job.steps},
-          {"shift", job.shift},
-          {"solver", to_string(job.solver)},
-          {"guidance", to_string(job.guidance)},
-          {"device", execution.device.str()},
-          {"device_name", device_name(execution.device)},
-          {"text_device", execution.text_device.str()},
-          {"precision", to_string(execution.precision)},
-          {"weights", to_string(execution.weights)},
-          {"attention", models.attention_name()},
-          {"tf32", execution.tf32},
-          {"placement", execution.residency == Residency::exchanged ? "swap" : "resident"},
-          {"guidance_mode", to_string(execution.guidance)}};
+  Json settings{{"model_id", models.id()},
+                {"size", fmt::format("{}x{}", job.width, job.height)},
+                {"frames", job.frames},
+                {"steps", job.steps},
+                {"shift", job.shift},
+                {"solver", to_string(job.solver)},
+                {"guidance", to_string(job.guidance)},
+                {"device", execution.device.str()},
+                {"device_name", device_name(execution.device)},
+                {"text_device", execution.text_device.str()},
+                {"precision", to_string(execution.precision)},
+                {"weights", to_string(execution.weights)},
+                {"attention", models.attention_name()},
+                {"tf32", execution.tf32},
+                {"placement", to_string(execution.residency)},
+                {"guidance_mode", to_string(execution.guidance)}};
+  if (execution.exact_blocks.any()) settings["exact_blocks"] = to_string(execution.exact_blocks);
+  return settings;
 }
 
 Result result_of(BenchMode mode, const Report& report, const Json& settings) {

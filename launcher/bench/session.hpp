@@ -33,6 +33,8 @@ struct BenchOptions {
   std::vector<BenchMode> modes = {BenchMode::flags};
   RunOptions run;
   JobSettings job;
+  std::optional<Expert> expert;      ///< The expert that bench fp8 measures; empty: both.
+  bool skips_layers = false;         ///< bench fp8 leaves out the errors by layer.
   int runs = 3;                      ///< Measured repetitions, after a first one that is not counted.
   std::optional<Path> save_results;  ///< Where the JSON results are written as well; empty: nowhere.
   Path list;                         ///< The prompt list of bench list.

@@ -25,7 +25,7 @@ Embeddings draw_text(const DitWeights& expert, std::int64_t rows, std::uint64_t 
 
 /// Guided velocities as one execution computes them.
 struct Measured {
-  std::function<void()> forwards;  ///< Computes one more velocity.
+  std::function<void()> forwards;  ///< Computes one more velocity, operation by operation.
   Timing timing;
   std::uint64_t peak = 0;  ///< Bytes on the device of the rank with most.
   at::Tensor velocity;     ///< Of the first run.
@@ -38,15 +38,24 @@ Measured measure(Team& team, const Bench& bench, const Execution& execution, boo
   const std::int64_t rows = expert.config.text_len;
   const TextPair texts{draw_text(expert, rows, 1), draw_text(expert, rows, 2)};
   const Conditions conditions = make_conditions(x, texts, bench.job.guidance.high, expert, execution);
-  const auto velocity = [=, &expert, &execution] { return velocity_at(x, timestep, conditions, expert, execution); };
-  Measured measured{.forwards = velocity, .timing = {}, .peak = 0, .velocity = {}};
+  const auto velocity = [&](CudaGraphs graphs) {
+    Execution with = execution;
+    with.cuda_graphs = graphs;
+    const auto field = std::make_shared<VelocityField>(conditions, expert, std::move(with));
+    return [field, x] { return field->at(x, timestep); };
+  };
+  const auto timed = velocity(execution.cuda_graphs);
+  Measured measured{.forwards = velocity(CudaGraphs::off), .timing = {}, .peak = 0, .velocity = {}};
   const auto first = [&] {
     reset_peak_memory(execution.device);
-    in_memory("bench forward", execution.device, [&] { measured.velocity = velocity(); });
+    in_memory("bench forward", execution.device, [&] {
+      measured.velocity = timed();
+      timed();  // records it
+    });
     synchronize(execution.device);
   };
   alone ? team.agree(first) : first();
-  measured.timing = team.time_runs(execution.device, bench.runs, measured.forwards);
+  measured.timing = team.time_runs(execution.device, bench.runs, timed);
   measured.peak = static_cast<std::uint64_t>(team.most(static_cast<double>(device_memory(execution.device).peak)));
   return measured;
 }

@@ -161,6 +161,7 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                                            {"fa3-fp8", AttentionBackend::fa3_fp8},
                                            {"cudnn", AttentionBackend::cudnn},
                                            {"math", AttentionBackend::math}};
+  const Choices<CudaGraphs> graphs{{"auto", CudaGraphs::automatic}, {"on", CudaGraphs::on}, {"off", CudaGraphs::off}};
   return {
       choice_flag(
           "--precision", precisions,
@@ -172,6 +173,10 @@ std::vector<Flag> computing_flags(RunOptions& o) {
        "first and last steps of a clip that --precision fp8... computes as exact does (auto: 1 of clips of 10 steps or "
        "more)",
        into_or_auto(o.fp8_exact_steps, 0)},
+      {"--fp8-exact-blocks", "LIST",
+       "blocks that --precision fp8... computes as exact does in every step: 0,1,38-39, or by expert high:0-1,low:39; "
+       "'bench fp8' recommends some (none)",
+       [&blocks = o.exact_blocks](const std::string& text) { blocks = parse_exact_blocks(text); }},
       choice_flag(
           "--weights", forms,
           "fp8: keep experts in 8 bits on the device, which halves their memory; auto: in the precision's format",
@@ -181,6 +186,10 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                   "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence", o.guidance_mode),
       choice_flag("--attention", backends, "attention backend of the experts; auto: the fastest available",
                   o.attention),
+      choice_flag("--cuda-graphs", graphs,
+                  "record a GPU's forwards once per clip and expert, and replay them: the same bits with fewer gaps; "
+                  "auto: on a GPU alone, for clips of up to 10,000 tokens, which gain from it",
+                  o.cuda_graphs),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
        into(o.tf32)}};
 }

@@ -8,6 +8,7 @@
 #include "cluster/node.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
+#include "parallel/device_graph.hpp"
 
 namespace wf {
 namespace {
@@ -69,27 +70,31 @@ Execution chosen_execution(const RunOptions& options) {
   Execution execution;
   execution.device = chosen_device(options.device);
   execution.precision = options.precision.value_or(default_precision(execution.device));
-  check_precision(execution);
   execution.fp8_exact_steps = options.fp8_exact_steps;
+  execution.exact_blocks = options.exact_blocks;
   execution.weights = options.weights;
   execution.guidance = options.guidance_mode;
   execution.noise = options.noise;
   execution.backend = options.attention;
+  execution.cuda_graphs = options.cuda_graphs;
+  if (execution.cuda_graphs == CudaGraphs::on && !can_record(execution.device))
+    throw Error(Error::environment, "--cuda-graphs on: this run computes on a CPU; a GPU can record its forwards");
   execution.tf32 = options.tf32;
+  check_precision(execution);
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;
 }
 
 Recipe recipe_of(const std::string& model_id, const Execution& execution, bool rounded_to_fp8) {
-  const bool attention_in_fp8 = attends_in_fp8(execution);
+  const bool attention_in_fp8 = attends_in_fp8(execution), in_8_bits = computes_in_8_bits(execution);
   return {.model_id = model_id,
           .precision = to_string(execution.precision),
           .tf32 = execution.tf32,
           .noise = execution.noise == NoiseSource::device ? device_name(execution.device) : "cpu",
           .weights = rounded_to_fp8 ? "fp8" : "",
           .attention = attention_in_fp8 && execution.precision != Precision::fp8 ? "fp8" : "",
-          .fp8_exact_steps =
-              attention_in_fp8 || multiplies_in_fp8(execution.precision) ? execution.fp8_exact_steps : std::nullopt};
+          .fp8_exact_steps = in_8_bits ? execution.fp8_exact_steps : std::nullopt,
+          .fp8_exact_blocks = execution.exact_blocks.any() ? to_string(execution.exact_blocks) : ""};
 }
 
 }  // namespace wf

@@ -44,8 +44,10 @@ struct RunOptions {
   WeightForm weights = WeightForm::as_computed;  ///< How experts are kept on the device: as_computed or fp8.
   std::optional<Precision> precision;            ///< Empty: reference on a CPU, exact on a GPU.
   std::optional<int> fp8_exact_steps;            ///< Execution::fp8_exact_steps
+  ExactBlocks exact_blocks;                      ///< Execution::exact_blocks
   GuidanceMode guidance_mode = GuidanceMode::automatic;
   AttentionBackend attention = AttentionBackend::automatic;
+  CudaGraphs cuda_graphs = CudaGraphs::automatic;
   NoiseSource noise = NoiseSource::cpu;
   bool tf32 = false;
   PlanningOptions planning;

@@ -11,16 +11,20 @@ namespace wf {
 namespace {
 
 /// Public peak figures: GiB, dense bf16, TF32 and f32 TFLOP/s and TB/s from data sheets; attention in TFLOP/s as
-/// published kernels reach it. Host, node and world are links in GB/s as usual servers have them.
+/// published kernels reach it. Host, node and world are links in GB/s as usual servers have them. The compute
+/// capability is times ten.
 struct Peak {
   const char* kind;
+  int capability;
   double gibibytes, bf16, tf32, f32, bandwidth, attention, host, node, world;
 };
 constexpr Peak peaks[] = {
-    {"h200", 139.8, 989, 494, 67, 4.8, 660, 50, 290, 40},  // own measurements replace what they cover
-    {"h100", 79.1, 989, 494, 67, 3.35, 660, 50, 290, 40},   {"a100", 79.1, 312, 156, 19.5, 2.04, 187, 24, 190, 20},
-    {"l40s", 44.4, 362, 183, 91.6, 0.864, 217, 24, 20, 10}, {"rtx4090", 23.5, 165, 82.6, 82.6, 1.008, 99, 24, 20, 1},
-    {"generic", 23.5, 100, 50, 20, 0.6, 60, 12, 10, 1},
+    {"h200", 90, 139.8, 989, 494, 67, 4.8, 660, 50, 290, 40},  // own measurements replace what they cover
+    {"h100", 90, 79.1, 989, 494, 67, 3.35, 660, 50, 290, 40},
+    {"a100", 80, 79.1, 312, 156, 19.5, 2.04, 187, 24, 190, 20},
+    {"l40s", 89, 44.4, 362, 183, 91.6, 0.864, 217, 24, 20, 10},
+    {"rtx4090", 89, 23.5, 165, 82.6, 82.6, 1.008, 99, 24, 20, 1},
+    {"generic", 0, 23.5, 100, 50, 20, 0.6, 60, 12, 10, 1},
 };
 
 /// From docs/performance.md. a and b fit two forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens) and
@@ -42,6 +46,7 @@ GpuFigures figures_of(const Peak& gpu) {
   if (gpu.kind != std::string(h200.kind))
     figures.kind = gpu.kind, figures.source = "estimated from public peak figures and an h200's measured ones";
   const double slower_memory = h200.bandwidth / gpu.bandwidth;  // decoding is bound by one or the other
+  figures.capability = gpu.capability;
   figures.memory_bytes = static_cast<std::uint64_t>(gpu.gibibytes * (1ull << 30));
   figures.token_seconds *= h200.bf16 / gpu.bf16;
   figures.pair_seconds *= h200.attention / gpu.attention;

@@ -13,6 +13,7 @@ namespace wf {
 struct GpuFigures {
   std::string kind;    ///< "h200", or "cpu".
   std::string source;  ///< Where the figures are from: "measured", "estimated", or the text of a calibration.
+  int capability = 0;  ///< Compute capability times ten; 0: not known.
   std::uint64_t memory_bytes = 0;  ///< Memory of such a GPU, as its driver counts it.
   double token_seconds = 0;        ///< a in a L + b L^2, the time of a forward of L tokens.
   double pair_seconds = 0;         ///< b in a L + b L^2.

@@ -40,13 +40,16 @@ std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, s
   return ulysses + ring;
 }
 
-/// Number of experts on the device in a stage. On a CPU an offloaded expert takes the same memory, and one more is
-/// being copied during an exchange.
-std::uint64_t experts_in(const PlacementPlan& plan, const Execution& execution, Stage stage) {
+/// The experts on the device in a stage. On a CPU an offloaded expert takes the same memory, and one more is being
+/// copied during an exchange.
+MemoryPart experts_in(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, Stage stage) {
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  if (plan.mode == PlacementMode::resident && !plan.draft) return 2;
-  if (exchanges && execution.device.is_cpu()) return 3;
-  return stage == Stage::decode && plan.offload_expert_for_decode ? 0 : 1;
+  if (plan.mode == PlacementMode::resident && !plan.draft) return {"both experts", both_experts_bytes(parts)};
+  if (exchanges && execution.device.is_cpu())
+    return {"a copy and both experts", expert_bytes(parts) + both_experts_bytes(parts)};
+  if (stage == Stage::decode && plan.offload_expert_for_decode) return {"an expert", 0};
+  if (stage != Stage::high && stage != Stage::low) return {"an expert", expert_bytes(parts)};
+  return {"an expert", expert_bytes(parts, stage == Stage::high ? Expert::high : Expert::low)};
 }
 
 /// The parts that stay on the device during the stage, then those that the stage itself needs.
@@ -61,16 +64,14 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
   const std::int64_t tokens = token_count(job);
   const bool denoises = stage == Stage::high || stage == Stage::low;
   const int batch = batch_of(plan, stage, job);
-  const std::uint64_t experts = experts_in(plan, execution, stage);
   const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
-  return {{experts == 3   ? "a copy and both experts"
-           : experts == 2 ? "both experts"
-                          : "an expert",
-           experts * expert_bytes(parts)},
+  const std::uint64_t graphs = graph_bytes(parts, execution, stage, job, plan.group_size(), plan.sequence());
+  return {experts_in(parts, plan, execution, stage),
           {"VAE", has(Stage::decode) ? vae : 0},
           {"text encoder", has(Stage::text) && plan.text == TextPlace::resident ? text : 0},
           {"work of denoising", denoises ? work_bytes(parts, plan, tokens, batch) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens, batch) : 0},
+          {"CUDA graphs", denoises ? graphs : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::resident ? text_work : 0}};
 }
@@ -99,8 +100,10 @@ RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks) {
   if (execution.device.is_cpu()) return 0;
   const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  const std::uint64_t experts = exchanges ? 2 : plan.offload_expert_for_decode ? 1 : 0;
-  return experts * static_cast<std::uint64_t>(ranks) * expert_bytes(parts);
+  const std::uint64_t experts = exchanges                        ? both_experts_bytes(parts)
+                                : plan.offload_expert_for_decode ? expert_bytes(parts)
+                                                                 : 0;
+  return experts * static_cast<std::uint64_t>(ranks);
 }
 
 std::uint64_t stashed_bytes(const ModelParts& parts, const Job& job) {

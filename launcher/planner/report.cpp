@@ -26,12 +26,18 @@ std::string hardware_text(const Hardware& hardware) {
                      equal && hardware.nodes.front() == 1 ? "" : "s", hardware.gpu.kind);
 }
 
+/// "fp8, blocks 0,39 exact, experts in fp8"
+std::string arithmetic_text(const ModelParts& model) {
+  return fmt::format("{}{}{}", to_string(model.precision),
+                     model.exact_blocks.any() ? ", blocks " + to_string(model.exact_blocks) + " exact" : "",
+                     model.weights == WeightForm::fp8 ? ", experts in fp8" : "");
+}
+
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{}, {} each; figures: {}\n{} {}, {}{}\n", hardware_text(hardware),
-                     gibibytes(hardware.memory_bytes), hardware.gpu.source, request.jobs.size(),
-                     request.jobs.size() == 1 ? "clip" : "clips", to_string(request.model.precision),
-                     request.model.weights == WeightForm::fp8 ? ", experts in fp8" : "");
+  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", hardware_text(hardware), gibibytes(hardware.memory_bytes),
+                     hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
+                     arithmetic_text(request.model));
 }
 
 std::string use_text(const std::vector<PoolUse>& use) {

@@ -21,6 +21,11 @@ constexpr DitConfig published{.dim = 5120, .ffn_dim = 13824, .num_heads = 40, .n
 /// below.
 constexpr double published_pixel_flops = 8.512e6, published_text_flops = 1.192e12;
 
+/// part / whole, and 0 of nothing.
+double ratio(std::int64_t part, std::int64_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
 /// whole / parts, rounded up.
 double up(std::int64_t whole, std::int64_t parts) { return static_cast<double>((whole + parts - 1) / parts); }
 
@@ -40,12 +45,8 @@ double pixel_flops(const VaeWeights& vae) {
 }
 double text_flops(const Umt5Weights& text) { return static_cast<double>(umt5_flops(text, text_tokens)); }
 
-/// The time of a forward in a precision, divided by that in `exact`: of the parts that grow with the tokens and with
-/// their square. Measured on an H200 (docs/performance.md).
-struct PrecisionFactors {
-  double token, pair;
-};
-PrecisionFactors precision_factors(Precision precision, const GpuFigures& gpu) {
+/// Measured on an H200 (docs/performance.md).
+PrecisionFactors factors_of(Precision precision, const GpuFigures& gpu) {
   if (gpu.is_cpu()) return {1, 1};  // its figures are those of `reference`; nobody plans for the others
   switch (precision) {
     case Precision::reference:
@@ -60,6 +61,21 @@ PrecisionFactors precision_factors(Precision precision, const GpuFigures& gpu) {
       return {0.58, 0.76};
   }
   return {1, 1};
+}
+
+/// The mean of an expert's forwards in a clip of this shape. The first and the last steps may be exact where the others
+/// are not, of which each expert has those of one end; in all others exact blocks are.
+PrecisionFactors mean_factors(const Hardware& hardware, const ModelParts& parts, const Execution& execution,
+                              const PlannedShape& shape, Expert which) {
+  PrecisionFactors factors = factors_of(parts.precision, hardware.gpu);
+  if (attends_in_fp8(execution) && !hardware.gpu.is_cpu()) factors.pair = factors_of(Precision::fp8, hardware.gpu).pair;
+  if (!multiplies_in_fp8(parts.precision) && !attends_in_fp8(execution)) return factors;
+  const std::int64_t steps = which == Expert::high ? shape.high_steps : shape.low_steps;
+  const std::int64_t exact_steps =
+      std::min(exact_steps_at_each_end(execution, shape.high_steps + shape.low_steps), steps);
+  const double in_8_bits =
+      (1 - ratio(exact_steps, steps)) * (1 - ratio(std::ssize(parts.exact_blocks_of(which)), parts.expert.num_layers));
+  return {1 + (factors.token - 1) * in_8_bits, 1 + (factors.pair - 1) * in_8_bits};
 }
 
 /// Rate, in bytes a second, of the link between `ranks` consecutive ranks, which may span nodes.
@@ -89,8 +105,8 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
 /// Seconds of one step of `forwards` forwards (1 or 2): then the ranks that shared them gather the velocity. Where two
 /// branches have but one forward to do, both do the same.
 double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens,
-                    int forwards, Precision precision) {
-  const double forward = forward_seconds(hardware, parts, degrees, tokens, precision).total();
+                    int forwards, const PrecisionFactors& factors) {
+  const double forward = forward_seconds(hardware, parts, degrees, tokens, factors).total();
   const int branches = std::min(degrees.guidance, forwards);
   const int ranks = branches * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
@@ -128,9 +144,13 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens, Precision precision) {
+  return forward_seconds(hardware, parts, degrees, tokens, factors_of(precision, hardware.gpu));
+}
+
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens, const PrecisionFactors& factors) {
   const DitConfig& config = parts.expert;
   const GpuFigures& gpu = hardware.gpu;
-  const PrecisionFactors factors = precision_factors(precision, gpu);
   const RelativeWork work = relative_work(parts);
   const double token = gpu.token_seconds * work.token * factors.token;
   const double pair = gpu.pair_seconds * work.pair * factors.pair;
@@ -144,25 +164,18 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
-  // The first and the last steps of a clip may be exact where the others are not; each expert has those of one end.
-  const std::int64_t exact =
-      multiplies_in_fp8(parts.precision) ? exact_steps_at_each_end(execution, shape.high_steps + shape.low_steps) : 0;
-  const auto steps = [&](Stage stage, std::int64_t count) {
-    const auto each = [&](Precision precision) {
-      return step_seconds(hardware, parts, plan.degrees, shape.tokens, forwards_in(stage, shape.job.guidance),
-                          precision);
-    };
-    const std::int64_t in_exact = std::min(exact, count);
-    return each(parts.precision) * static_cast<double>(count - in_exact) +
-           (in_exact > 0 ? each(Precision::exact) * static_cast<double>(in_exact) : 0);
+  const auto steps = [&](Stage stage, Expert which, std::int64_t count) {
+    return static_cast<double>(count) * step_seconds(hardware, parts, plan.degrees, shape.tokens,
+                                                     forwards_in(stage, shape.job.guidance),
+                                                     mean_factors(hardware, parts, execution, shape, which));
   };
   const RelativeWork work = relative_work(parts);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
   seconds.text =
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
-  seconds.high = steps(Stage::high, shape.high_steps);
-  seconds.low = plan.draft ? 0 : steps(Stage::low, shape.low_steps);
+  seconds.high = steps(Stage::high, Expert::high, shape.high_steps);
+  seconds.low = plan.draft ? 0 : steps(Stage::low, Expert::low, shape.low_steps);
   seconds.exchange = static_cast<double>(expert_bytes(parts)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
@@ -194,11 +207,12 @@ bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
 }
 
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
-  const double expert = static_cast<double>(expert_bytes(parts));
+  const double expert = static_cast<double>(expert_bytes(parts)),
+               both_experts = static_cast<double>(both_experts_bytes(parts));
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
   const bool both = (plan.mode == PlacementMode::resident && !plan.draft) || low_starts_on_host(hardware, plan);
   const double pinned = low_starts_on_host(hardware, plan) && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;
-  return ((both ? 2 : 1) * expert + text) / hardware.gpu.host_rate + pinned;
+  return ((both ? both_experts : expert) + text) / hardware.gpu.host_rate + pinned;
 }
 
 }  // namespace wf

@@ -31,7 +31,13 @@ struct RelativeWork {
 };
 RelativeWork relative_work(const ModelParts& parts);
 
-/// Seconds of one forward on the slowest rank of a group, in the model's precision or in another.
+/// The time of forwards divided by that in `exact`: of the parts that grow with the tokens and with their square.
+struct PrecisionFactors {
+  double token = 1, pair = 1;
+};
+
+/// Seconds of one forward on the slowest rank of a group, in the model's precision, in another, or with other factors.
+/// Exact blocks are not looked at.
 struct ForwardSeconds {
   double compute = 0, communication = 0;
   double total() const { return compute + communication; }
@@ -40,6 +46,8 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
                                std::int64_t tokens);
 ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
                                std::int64_t tokens, Precision precision);
+ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                               std::int64_t tokens, const PrecisionFactors& factors);
 
 /// Seconds of one clip in a group. A draft has no low-noise steps.
 struct StageSeconds {
@@ -48,7 +56,7 @@ struct StageSeconds {
   double exchange = 0;  ///< Loading an expert from host memory, or from files in the page cache.
   double pin = 0;       ///< Pinning host memory for an expert before it is first copied there; 0 on CPUs.
 };
-/// Only tf32 and fp8_exact_steps of `execution` are read.
+/// Only tf32, backend, precision and fp8_exact_steps of `execution` are read.
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution);
 

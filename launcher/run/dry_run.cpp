@@ -30,11 +30,11 @@ struct KnownModel {
 
 KnownModel look_at(const ModelSource& model, const Execution& execution) {
   try {
-    if (execution.weights == WeightForm::as_computed) {
+    if (execution.weights == WeightForm::as_computed && !execution.exact_blocks.any()) {
       const ModelFiles files = find_model(model);
       return {.id = identity(files), .warnings = doubts(files)};
     }
-    const ModelParts parts = read_model(model, execution.precision, execution.weights);
+    const ModelParts parts = read_model(model, execution);
     return {parts.id, parts.is_rounded_to_fp8, parts.warnings};
   } catch (const Error& error) {
     if (error.kind() == Error::input) throw;
@@ -53,24 +53,28 @@ std::string placement_of(const PlacementChoices& choices) { return choices.mode 
 
 Json run_values(const Json& model, const Path& output, const RunOptions& options, const Execution& execution,
                 const Recipe& recipe) {
-  return {{"model", model},
-          {"model_id", recipe.model_id.empty() ? Json("not there") : Json(recipe.model_id)},
-          {"output", output.string()},
-          {"precision", recipe.precision},
-          {"weights", to_string(options.weights)},
-          {"device", execution.device.str()},
-          {"text_device", text_device_of(options.planning.choices)},
-          {"placement", placement_of(options.planning.choices)},
-          {"guidance_mode", to_string(options.guidance_mode)},
-          {"attention", to_string(options.attention)},
-          {"tf32", options.tf32},
-          {"noise", recipe.noise},
-          {"codec", to_string(options.video.codec)},
-          {"crf", options.video.crf},
-          {"encoder_preset", options.video.preset},
-          {"color", to_string(options.video.color)},
-          {"save_latents", options.video.save_latents},
-          {"png", options.video.png}};
+  Json values{{"model", model},
+              {"model_id", recipe.model_id.empty() ? Json("not there") : Json(recipe.model_id)},
+              {"output", output.string()},
+              {"precision", recipe.precision},
+              {"weights", to_string(options.weights)},
+              {"device", execution.device.str()},
+              {"text_device", text_device_of(options.planning.choices)},
+              {"placement", placement_of(options.planning.choices)},
+              {"guidance_mode", to_string(options.guidance_mode)},
+              {"attention", to_string(options.attention)},
+              {"cuda_graphs", to_string(options.cuda_graphs)},
+              {"tf32", options.tf32},
+              {"noise", recipe.noise},
+              {"codec", to_string(options.video.codec)},
+              {"crf", options.video.crf},
+              {"encoder_preset", options.video.preset},
+              {"color", to_string(options.video.color)},
+              {"save_latents", options.video.save_latents},
+              {"png", options.video.png}};
+  if (recipe.fp8_exact_steps) values["exact_steps"] = *recipe.fp8_exact_steps;
+  if (!recipe.fp8_exact_blocks.empty()) values["exact_blocks"] = recipe.fp8_exact_blocks;
+  return values;
 }
 
 /// One line of JSON, which has to be UTF-8, although paths may hold any bytes.

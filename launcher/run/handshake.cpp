@@ -85,7 +85,7 @@ void wait_until_all_are_ready(RankAgent& agent) {
 
 ModelParts read_parts(const ModelSource& model, const Execution& base) {
   const WatchedWork watched("", "read the headers of the model's files");
-  return read_model(ready_model(model), base.precision, base.weights);
+  return read_model(ready_model(model), base);
 }
 
 void warn_of(const ModelSource& model, const ModelParts& parts) {

@@ -333,6 +333,7 @@ std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
   if (!clip.job.guidance.any()) how.erase("guidance_mode");
   if (multiplies_in_fp8(execution.precision) || attends_in_fp8(execution))
     how["exact_steps_at_each_end"] = std::to_string(exact_steps_at_each_end(execution, clip.job.steps));
+  if (execution.exact_blocks.any()) how["exact_blocks"] = to_string(execution.exact_blocks);
   if (drafts()) how["draft"] = fmt::format("after {} of {} steps", clip.state.step, clip.job.steps);
   for (const auto& [stage, ranks] : clip.ranks) how["ranks_" + stage] = ranks;
   if (execution.device.is_cpu()) return how;

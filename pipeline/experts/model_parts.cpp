@@ -30,7 +30,10 @@ void warn_of_unused(const Lora& lora, std::vector<std::string>& warnings) {
 void read_expert(ModelParts& parts, Expert which) {
   const ExpertFiles& files = which == Expert::high ? parts.files.high : parts.files.low;
   const NetworkWeights weights(files, which);
-  const DitWeights expert = load_dit(weights, config_of(files, weights), parts.precision, at::kMeta, parts.weights);
+  const DitConfig config = config_of(files, weights);
+  check_exact_blocks(parts.exact_blocks, config.num_layers);
+  const DitWeights expert =
+      load_dit(weights, config, parts.precision, at::kMeta, parts.weights, parts.exact_blocks_of(which));
   check_text_width(parts.files.text_encoder, parts.text_encoder.norm.size(0), files.weights, expert.text_dim);
   for (const Lora& lora : weights.loras()) warn_of_unused(lora, parts.warnings);
   parts.text_len = parts.text_len == 0 ? expert.config.text_len : std::min(parts.text_len, expert.config.text_len);
@@ -47,7 +50,7 @@ std::uint64_t offloaded_bytes(const ModelParts& parts, const Execution& executio
 /// Weights that stay on the device through all stages, from one clip to the next.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
-  return (execution.residency == Residency::both ? 2 : 1) * expert_bytes(parts) +
+  return (execution.residency == Residency::both ? both_experts_bytes(parts) : expert_bytes(parts)) +
          vae_decode_bytes_needed(parts.vae, 0, 0) + (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
 }
 
@@ -64,12 +67,14 @@ DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights) {
   return files.config.empty() ? dit_config_of(weights) : read_dit_config(files.config);
 }
 
-ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights) {
+ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights,
+                      const ExactBlocks& exact_blocks) {
   ModelParts parts;
   parts.files = find_model(source);
   parts.id = identity(parts.files);
   parts.precision = precision;
   parts.weights = weights;
+  parts.exact_blocks = exact_blocks;
   parts.warnings = doubts(parts.files);
   parts.text_encoder = load_umt5({Network::text_encoder, parts.files.text_encoder}, precision, at::kMeta);
   read_expert(parts, Expert::low);
@@ -78,8 +83,17 @@ ModelParts read_model(const ModelSource& source, Precision precision, WeightForm
   return parts;
 }
 
+std::uint64_t expert_bytes(const ModelParts& parts, Expert which) {
+  return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision, parts.weights,
+                          parts.exact_blocks_of(which).size());
+}
+
 std::uint64_t expert_bytes(const ModelParts& parts) {
-  return dit_weight_bytes(parts.expert, parts.text_dim, parts.precision, parts.weights);
+  return std::max(expert_bytes(parts, Expert::high), expert_bytes(parts, Expert::low));
+}
+
+std::uint64_t both_experts_bytes(const ModelParts& parts) {
+  return expert_bytes(parts, Expert::high) + expert_bytes(parts, Expert::low);
 }
 
 std::int64_t token_count(const Job& job) {
@@ -88,6 +102,13 @@ std::int64_t token_count(const Job& job) {
 
 int batch_of(const Execution& execution, Stage stage, const Job& job) {
   return execution.guidance == GuidanceMode::batched ? forwards_in(stage, job.guidance) : 1;
+}
+
+std::uint64_t graph_bytes(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job, int ranks,
+                          int shares) {
+  const std::int64_t tokens = token_count(job);
+  if (!records_forwards(execution, batch_of(execution, stage, job) * tokens, ranks)) return 0;
+  return recording_bytes(parts.expert, tokens, (tokens + shares - 1) / shares, forwards_in(stage, job.guidance));
 }
 
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
@@ -104,7 +125,8 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
     case Stage::high:
     case Stage::low:
       return kept_bytes(parts, execution) +
-             dit_work_bytes(parts.expert, parts.precision, token_count(job), batch_of(execution, stage, job));
+             dit_work_bytes(parts.expert, parts.precision, token_count(job), batch_of(execution, stage, job)) +
+             graph_bytes(parts, execution, stage, job);
     case Stage::decode:
       return kept_bytes(parts, execution) - offloaded_bytes(parts, execution) +
              decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);

@@ -22,6 +22,7 @@ struct ModelParts {
   std::string id;  ///< identity() of the files, the model_id of fingerprints and sidecars
   Precision precision = Precision::reference;
   WeightForm weights = WeightForm::as_computed;  ///< of the experts on the device: as_computed or fp8
+  ExactBlocks exact_blocks = {};                 ///< of which the experts have all
   /// Whether some matrix of an expert is rounded to 8 bits that its file has in more, so that clips differ from those
   /// with WeightForm::as_computed.
   bool is_rounded_to_fp8 = false;
@@ -33,18 +34,28 @@ struct ModelParts {
   std::int64_t text_len = 0;  ///< most tokens of a text that both experts accept
 
   std::int64_t head_dim() const { return expert.dim / expert.num_heads; }
+  const BlockNumbers& exact_blocks_of(Expert which) const {
+    return which == Expert::high ? exact_blocks.high : exact_blocks.low;
+  }
 };
 
 /// Reads the headers of all parts, and no weights. A tensor that is missing, truncated or of the wrong shape, or parts
 /// that do not fit each other, throw environment, so that a broken checkpoint is found before the first clip; so does
-/// find_model().
-ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights = WeightForm::as_computed);
+/// find_model(). Throws input for exact blocks that the experts do not have.
+ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights = WeightForm::as_computed,
+                      const ExactBlocks& exact_blocks = {});
+/// For a run that computes in this way.
+inline ModelParts read_model(const ModelSource& source, const Execution& execution) {
+  return read_model(source, execution.precision, execution.weights, execution.exact_blocks);
+}
 
 /// The sizes of an expert: those of its config.json, or else those that its tensors tell.
 DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights);
 
-/// Bytes of an expert's weights on its device.
+/// Bytes of an expert's weights on its device; of the larger one, where exact blocks make them differ; of both.
+std::uint64_t expert_bytes(const ModelParts& parts, Expert which);
 std::uint64_t expert_bytes(const ModelParts& parts);
+std::uint64_t both_experts_bytes(const ModelParts& parts);
 
 /// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);
@@ -52,6 +63,11 @@ std::int64_t token_count(const Job& job);
 /// Samples in one forward of the stage `high` or `low` of the job's clip, computed by this rank alone: 2 where both
 /// guidance branches are batched.
 int batch_of(const Execution& execution, Stage stage, const Job& job);
+
+/// Bytes that recording the forwards of a stage of the job's clip takes on each of `ranks` ranks that share it, and of
+/// `shares` that divide its rows; 0 where they are not recorded.
+std::uint64_t graph_bytes(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job,
+                          int ranks = 1, int shares = 1);
 
 /// Most bytes of tensors on execution.device during one stage of the job's clip, computed by this rank alone: the
 /// weights that the placement keeps there in a run of several clips, and the stage's own tensors. 0 for `write`, and

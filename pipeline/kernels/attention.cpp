@@ -60,12 +60,18 @@ Attention cudnn_attention() {
 }
 
 SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact) {
-  const auto of_rows = [of_heads](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
-    const Fp8Heads heads = quantise_heads(q, k, v);
-    AttentionResult result = of_heads(heads, q.scalar_type(), with_lse);
-    if (with_lse) result.lse = result.lse + subtracted_score(q, heads);
-    return result;
+  const auto to = [of_heads](const Fp8Heads& keys) {
+    return [of_heads, keys](const at::Tensor& q, bool with_lse) {
+      AttentionResult result = of_heads(with_queries(keys, q), q.scalar_type(), with_lse);
+      if (with_lse) result.lse = result.lse + subtracted_score(q, keys);
+      return result;
+    };
   };
+  const KeyPacking packing{
+      .pack = pack_keys, .numel = packed_numel, .over = [to](const at::Tensor& packed, at::IntArrayRef sizes) {
+        return to(unpack_keys(packed, sizes));
+      }};
+  const Attention of_rows([to](const at::Tensor& k, const at::Tensor& v) { return to(quantise_keys(k, v)); }, packing);
   return {of_rows, [of_heads](const Fp8Heads& heads) { return of_heads(heads, at::kBFloat16, false).out; },
           std::move(exact)};
 }

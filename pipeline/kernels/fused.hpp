@@ -27,10 +27,11 @@ void write_heads(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& 
 bool supports_quantise(const at::Tensor& x);
 /// as_operand() or, through_gelu, gelu() of bf16 rows to 8 bits.
 Operand quantise_rows(const at::Tensor& x, bool through_gelu);
-/// Whether quantise_heads() can compute: q, k and v are bf16 on a GPU, not empty, with heads of 64, 128 or 256, in the
-/// memory order [batch, rows, heads, head_dim], where rows and samples may be apart.
-bool supports_quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
-Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v);
+/// Whether quantise_keys() and with_queries() can compute with q, k or v: it is bf16 on a GPU, not empty, with heads of
+/// 64, 128 or 256, in the memory order [batch, rows, heads, head_dim], where rows and samples may be apart.
+bool supports_quantise_heads(const at::Tensor& x);
+Fp8Heads quantise_keys(const at::Tensor& k, const at::Tensor& v);
+Fp8Heads with_queries(Fp8Heads keys, const at::Tensor& q);
 /// Whether quantise_projection() can compute: z [batch, rows, 3d] is bf16 on a GPU, dense and not empty, with heads of
 /// 64, 128 or 256, and supports() its parts.
 bool supports_quantise_projection(const at::Tensor& z, std::int64_t head_dim);

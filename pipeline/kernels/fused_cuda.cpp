@@ -105,6 +105,18 @@ struct Fp8HeadsMemory {
   }
 };
 
+/// The sizes of x [batch, heads, rows, head_dim] with so many rows, in the order in which it is in memory.
+std::vector<std::int64_t> sizes_in_memory(const at::Tensor& x, std::int64_t rows) {
+  return {x.size(0), rows, x.size(1), x.size(3)};
+}
+
+HeadRows rows_of_heads(const at::Tensor& x) { return {x.const_data_ptr(), x.size(2), x.stride(0), x.stride(2)}; }
+
+/// Parts of an attention, of which some may be without rows. like: one of the others.
+HeadsIn heads_in(const HeadRows& q, const HeadRows& k, const HeadRows& v, const at::Tensor& like) {
+  return {{q, k, v}, like.size(0), static_cast<int>(like.size(1)), static_cast<int>(like.size(3))};
+}
+
 }  // namespace
 
 bool supports(const at::Tensor& x, at::ScalarType result) {
@@ -195,32 +207,35 @@ at::Tensor add_gated(const at::Tensor& x, const at::Tensor& y, const at::Tensor&
   return out;
 }
 
-bool supports_quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  const std::int64_t head_dim = q.size(3);
-  const auto fits = [&](const at::Tensor& x) {
-    return x.is_cuda() && x.scalar_type() == at::kBFloat16 && x.numel() > 0 && x.stride(3) == 1 &&
-           x.stride(1) == head_dim && x.stride(0) % 8 == 0 && x.stride(2) % 8 == 0;
-  };
-  return has_fp8_kernels(head_dim) && fits(q) && fits(k) && fits(v);
+bool supports_quantise_heads(const at::Tensor& x) {
+  return has_fp8_kernels(x.size(3)) && x.is_cuda() && x.scalar_type() == at::kBFloat16 && x.numel() > 0 &&
+         x.stride(3) == 1 && x.stride(1) == x.size(3) && x.stride(0) % 8 == 0 && x.stride(2) % 8 == 0;
 }
 
-Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  RECORD_FUNCTION("wf::quantise_heads", (std::vector<c10::IValue>{q, k, v}));
-  const c10::cuda::CUDAGuard on_device(q.device());
-  const auto rows_of_heads = [](const at::Tensor& x) {
-    return HeadRows{x.const_data_ptr(), x.size(2), x.stride(0), x.stride(2)};
-  };
-  const HeadsIn in{{rows_of_heads(q), rows_of_heads(k), rows_of_heads(v)},
-                   q.size(0),
-                   static_cast<int>(q.size(1)),
-                   static_cast<int>(q.size(3))};
-  const auto in_memory = [](const at::Tensor& x) {
-    return std::vector<std::int64_t>{x.size(0), x.size(2), x.size(1), x.size(3)};
-  };
-  const Fp8HeadsMemory memory(q.options(), in_memory(q), in_memory(k), statistics_blocks(k.size(2)));
-  quantise_heads(in, memory.statistics(), memory.head_scales(), memory.out(), c10::cuda::getCurrentCUDAStream());
+Fp8Heads quantise_keys(const at::Tensor& k, const at::Tensor& v) {
+  RECORD_FUNCTION("wf::quantise_keys", (std::vector<c10::IValue>{k, v}));
+  const c10::cuda::CUDAGuard on_device(k.device());
+  const Fp8HeadsMemory memory(k.options(), sizes_in_memory(k, 0), sizes_in_memory(k, k.size(2)),
+                              statistics_blocks(k.size(2)));
+  quantise_keys(heads_in({}, rows_of_heads(k), rows_of_heads(v), k), memory.statistics(), memory.head_scales(),
+                memory.out(), c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
-  return memory.heads();
+  Fp8Heads keys = memory.heads();
+  keys.q.reset();
+  keys.q_scale.reset();
+  return keys;
+}
+
+Fp8Heads with_queries(Fp8Heads keys, const at::Tensor& q) {
+  RECORD_FUNCTION("wf::quantise_queries", std::vector<c10::IValue>{q});
+  const c10::cuda::CUDAGuard on_device(q.device());
+  const Fp8HeadsMemory memory(q.options(), sizes_in_memory(q, q.size(2)), sizes_in_memory(q, 0), /*of_blocks=*/0);
+  quantise_queries(heads_in(rows_of_heads(q), {}, {}, q), memory.statistics(), memory.head_scales(), memory.out(),
+                   c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
+  keys.q = memory.heads().q;
+  keys.q_scale = memory.heads().q_scale;
+  return keys;
 }
 
 bool supports_quantise_projection(const at::Tensor& z, std::int64_t head_dim) {

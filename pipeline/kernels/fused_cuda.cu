@@ -55,19 +55,23 @@ __global__ void layer_norm_kernel(const T* x, std::int64_t x_stride, Addend adde
     const Values gains = load(weights.gain.data + row.sample * weights.gain.stride + column);
     const Values shifts = load(weights.shift.data + row.sample * weights.shift.stride + column);
 #pragma unroll
-    for (int j = 0; j < kVector; ++j) {
-      const float normed = (values[i].at[j] - mean) * factor;
-      const float kept = rounds ? rounded(normed) : normed;
-      values[i].at[j] = kept * (base + gains.at[j]) + shifts.at[j];
-    }
+    for (int j = 0; j < kVector; ++j) values[i].at[j] = (values[i].at[j] - mean) * factor;
+    if (rounds) values[i] = widened(rounded(values[i]));
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) values[i].at[j] = values[i].at[j] * (base + gains.at[j]) + shifts.at[j];
   }
   write_row(values, out, row);
 }
 
-/// GELU in the tanh approximation: x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))).
+/// GELU in the tanh approximation: x / (1 + 2^(c (x + 0.044715 x^3))), c = -2 sqrt(2/pi) log2(e). Two instructions of
+/// the special function unit and six others: more would take longer than memory does. Errors are those of f32; that of
+/// tanh.approx, 2^-11 of 1, would be large beside the small results for negative x. Subnormal results may become 0.
 __device__ float gelu(float x) {
-  constexpr float twice_root = 1.5957691216057308f;  // 2 sqrt(2 / pi)
-  return __fdividef(x, 1 + __expf(-twice_root * (x + 0.044715f * x * x * x)));
+  constexpr float c = -2.3022081982f;
+  float power, inverse;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(x * fmaf(c * 0.044715f, x * x, c)));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(inverse) : "f"(1 + power));
+  return x * inverse;
 }
 
 template <int vectors, bool through_gelu>
@@ -88,7 +92,7 @@ __global__ void quantise_rows_kernel(const __nv_bfloat16* x, RowsOf<__nv_fp8_e4m
   quantise_row<kVectors, through_gelu>(x, out, shape);
 }
 
-constexpr int kFewVectors = 2, kManyThreads = 1024;
+constexpr int kFewVectors = 2, kManyThreads = 896;
 #if defined(__CUDA_ARCH__) && (__CUDA_ARCH__ == 860 || __CUDA_ARCH__ == 890)
 constexpr int kLongRowBlocks = 1;  ///< blocks of that size on a multiprocessor, which has 1536 threads on Ada
 #else
@@ -106,12 +110,15 @@ __global__ __launch_bounds__(kManyThreads, kLongRowBlocks) void quantise_long_ro
 __global__ void rms_norm_kernel(const __nv_bfloat16* z, std::int64_t z_stride, const __nv_bfloat16* weight, float eps,
                                 __nv_bfloat16* out, Shape shape) {
   const Row row(shape);
-  Values values[kVectors];
+  Pairs values[kVectors];
   load_row(values, z + row.index * z_stride, row);
-  rms_norm_row(values, weight, eps, row);
+  const float factor = rms_factor(values, eps, row);
 #pragma unroll
-  for (int i = 0; i < kVectors; ++i)
-    if (row.has(i)) store(out + row.index * row.columns + row.column(i), values[i]);
+  for (int i = 0; i < kVectors; ++i) {
+    if (!row.has(i)) continue;
+    const int column = row.column(i);
+    store(out + row.index * row.columns + column, rms_normed(values[i], factor, weight + column));
+  }
 }
 
 /// Where a head of a row of q, k or v (part 0, 1, 2) goes.
@@ -137,18 +144,23 @@ __global__ __launch_bounds__(kMostThreads) void write_heads_kernel(const __nv_bf
   extern __shared__ __nv_bfloat16* place_of[];  // by head
   const Row row(shape);
   const int part = static_cast<int>(blockIdx.y);
-  Values values[kVectors];
+  Pairs values[kVectors];
   load_row(values, z + (3 * row.index + part) * row.columns, row);
   for (int head = static_cast<int>(threadIdx.x); head < places.heads; head += static_cast<int>(blockDim.x))
     place_of[head] = place(places, part, row.sample, row.in_sample, head);
   __syncthreads();
-  if (part < 2) rms_norm_row(values, part == 0 ? weight_q : weight_k, eps, row);
+  const __nv_bfloat16* const weight = part == 0 ? weight_q : weight_k;
+  const float factor = part < 2 ? rms_factor(values, eps, row) : 1;
   const float* const turns = angles + row.in_sample * places.head_dim;
 #pragma unroll
   for (int i = 0; i < kVectors; ++i) {
     if (!row.has(i)) continue;
     const int head = row.column(i) / places.head_dim, channel = row.column(i) - head * places.head_dim;
-    if (part < 2) rotate(values[i], turns + channel);
+    if (part < 2) {
+      Values turned = widened(rms_normed(values[i], factor, weight + row.column(i)));
+      rotate(turned, load(turns + channel));
+      values[i] = rounded(turned);
+    }
     store(place_of[head] + channel, values[i]);
   }
 }
@@ -176,8 +188,8 @@ void layer_norm_of(Samples x, Addend addend, NormWeights weights, float eps, Row
                    cudaStream_t stream) {
   with_type(rows, [&]<class Out>(RowsOf<Out> out) {
     const auto kernel = addend.y ? layer_norm_kernel<T, true, Out> : layer_norm_kernel<T, false, Out>;
-    kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
-        static_cast<const T*>(x.data), x.stride, addend, weights, eps, out, shape);
+    kernel<<<grid_of(shape), threads_for(shape), 0, stream>>>(static_cast<const T*>(x.data), x.stride, addend, weights,
+                                                              eps, out, shape);
   });
 }
 
@@ -212,8 +224,8 @@ void layer_norm(Samples x, Addend addend, NormWeights weights, float eps, RowsOu
 void quantise_rows(const void* x, bool through_gelu, RowsOut out, Shape shape, cudaStream_t stream) {
   const RowsOf<__nv_fp8_e4m3> rows{static_cast<__nv_fp8_e4m3*>(out.values), out.scales};
   const auto launch = [&](auto* kernel, int threads) {
-    kernel<<<static_cast<unsigned>(shape.rows), static_cast<unsigned>(threads), 0, stream>>>(
-        static_cast<const __nv_bfloat16*>(x), rows, shape);
+    kernel<<<grid_of(shape), static_cast<unsigned>(threads), 0, stream>>>(static_cast<const __nv_bfloat16*>(x), rows,
+                                                                          shape);
   };
   const int threads = threads_for(shape, kFewVectors);
   if (threads > kMostThreads && threads <= kManyThreads)
@@ -224,29 +236,28 @@ void quantise_rows(const void* x, bool through_gelu, RowsOut out, Shape shape, c
 
 void rms_norm(const void* z, std::int64_t z_stride, const void* weight, float eps, void* out, Shape shape,
               cudaStream_t stream) {
-  rms_norm_kernel<<<static_cast<unsigned>(shape.rows), threads_for(shape), 0, stream>>>(
-      static_cast<const __nv_bfloat16*>(z), z_stride, static_cast<const __nv_bfloat16*>(weight), eps,
-      static_cast<__nv_bfloat16*>(out), shape);
+  rms_norm_kernel<<<grid_of(shape), threads_for(shape), 0, stream>>>(static_cast<const __nv_bfloat16*>(z), z_stride,
+                                                                     static_cast<const __nv_bfloat16*>(weight), eps,
+                                                                     static_cast<__nv_bfloat16*>(out), shape);
 }
 
 void write_heads(const void* z, const void* weight_q, const void* weight_k, const float* angles, float eps,
                  HeadPlaces places, Shape shape, cudaStream_t stream) {
-  const dim3 blocks(static_cast<unsigned>(shape.rows), 3);
   const std::size_t table = sizeof(void*) * static_cast<std::size_t>(places.heads);
-  write_heads_kernel<<<blocks, threads_for(shape), table, stream>>>(
+  write_heads_kernel<<<grid_of(shape, 3), threads_for(shape), table, stream>>>(
       static_cast<const __nv_bfloat16*>(z), static_cast<const __nv_bfloat16*>(weight_q),
       static_cast<const __nv_bfloat16*>(weight_k), angles, eps, places, shape);
 }
 
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,
                cudaStream_t stream) {
-  const auto blocks = static_cast<unsigned>(shape.rows);
   const auto* const added = static_cast<const __nv_bfloat16*>(y);
   if (x_type == Element::f32)
-    add_gated_kernel<<<blocks, threads_for(shape), 0, stream>>>(static_cast<const float*>(x), added, gate, out, shape);
+    add_gated_kernel<<<grid_of(shape), threads_for(shape), 0, stream>>>(static_cast<const float*>(x), added, gate, out,
+                                                                        shape);
   else
-    add_gated_kernel<<<blocks, threads_for(shape), 0, stream>>>(static_cast<const __nv_bfloat16*>(x), added, gate, out,
-                                                                shape);
+    add_gated_kernel<<<grid_of(shape), threads_for(shape), 0, stream>>>(static_cast<const __nv_bfloat16*>(x), added,
+                                                                        gate, out, shape);
 }
 
 void widen(const void* weight, Float8 type, const float* scale, void* out, std::int64_t rows, std::int64_t columns,

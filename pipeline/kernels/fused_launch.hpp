@@ -96,11 +96,11 @@ struct HeadsIn {
   std::int64_t batch;
   int heads, head_dim;  ///< head_dim is 64, 128 or 256
 };
-/// What quantise_heads() needs on the way.
+/// What is found on the way to heads in 8 bits.
 struct HeadStatistics {
   unsigned* most;       ///< [3, batch, heads], zero before
-  float* sums;          ///< [batch, blocks, heads * head_dim]
-  std::int64_t blocks;  ///< statistics_blocks() of the keys
+  float* sums;          ///< [batch, blocks, heads * head_dim]: of sampled keys (fp8_format.hpp)
+  std::int64_t blocks;  ///< statistics_blocks() of the keys, or projection_blocks() of the rows
 };
 struct HeadScales {
   float* scales;  ///< [3, batch, heads]
@@ -111,9 +111,11 @@ struct HeadsOut {
   void* parts[3];
 };
 std::int64_t statistics_blocks(std::int64_t keys);
-/// heads_fp8.hpp has the formulas of this and the next.
-void quantise_heads(const HeadsIn& heads, const HeadStatistics& statistics, const HeadScales& scales,
-                    const HeadsOut& out, cudaStream_t stream);
+/// k and v, or q alone; heads_fp8.hpp has the formulas. What belongs to the other parts is left as it is.
+void quantise_keys(const HeadsIn& heads, const HeadStatistics& statistics, const HeadScales& scales,
+                   const HeadsOut& out, cudaStream_t stream);
+void quantise_queries(const HeadsIn& heads, const HeadStatistics& statistics, const HeadScales& scales,
+                      const HeadsOut& out, cudaStream_t stream);
 
 /// A joined projection as write_heads() takes it.
 struct Projection {

@@ -20,8 +20,9 @@ at::Tensor rms_norm(const at::Tensor&, const at::Tensor&, double) { never(); }
 void write_heads(const at::Tensor&, const HeadNorms&, const at::Tensor&, const HeadBlocks&, std::int64_t) { never(); }
 bool supports_quantise(const at::Tensor&) { return false; }
 Operand quantise_rows(const at::Tensor&, bool) { never(); }
-bool supports_quantise_heads(const at::Tensor&, const at::Tensor&, const at::Tensor&) { return false; }
-Fp8Heads quantise_heads(const at::Tensor&, const at::Tensor&, const at::Tensor&) { never(); }
+bool supports_quantise_heads(const at::Tensor&) { return false; }
+Fp8Heads quantise_keys(const at::Tensor&, const at::Tensor&) { never(); }
+Fp8Heads with_queries(Fp8Heads, const at::Tensor&) { never(); }
 bool supports_quantise_projection(const at::Tensor&, std::int64_t) { return false; }
 Fp8Heads quantise_projection(const at::Tensor&, const HeadNorms&, const at::Tensor&, std::int64_t) { never(); }
 bool supports_widen(const at::Tensor&, at::ScalarType) { return false; }

@@ -5,9 +5,8 @@
 
 namespace wf::fused {
 
-/// Rotates the channel pairs (2j, 2j+1) by their angles, given as cosine and sine of each pair.
-__device__ inline void rotate(Values& values, const float* angles) {
-  const Values turns = load(angles);  // cosines and sines of 4 pairs
+/// Rotates the channel pairs (2j, 2j+1) by their angles: turns holds cosine and sine of each pair.
+__device__ inline void rotate(Values& values, const Values& turns) {
 #pragma unroll
   for (int j = 0; j < kVector; j += 2) {
     const float re = values.at[j], im = values.at[j + 1], cosine = turns.at[j], sine = turns.at[j + 1];
@@ -16,21 +15,31 @@ __device__ inline void rotate(Values& values, const float* angles) {
   }
 }
 
-/// Replaces values by bf16(bf16(values * rsqrt(mean(row^2) + eps)) * weight).
-__device__ inline void rms_norm_row(Values (&values)[kVectors], const __nv_bfloat16* weight, float eps,
-                                    const Row& row) {
+// RMSNorm of a row goes in two steps, between which the row is in registers as it was in memory: widened values take
+// twice as many, and with fewer registers more rows are under way.
+
+/// rsqrt(mean(z^2) + eps) of a row. All threads of the block call it.
+__device__ inline float rms_factor(const Pairs (&z)[kVectors], float eps, const Row& row) {
   float squares = 0;
 #pragma unroll
-  for (int i = 0; i < kVectors; ++i)
-    for (int j = 0; j < kVector; ++j) squares += values[i].at[j] * values[i].at[j];
-  const float factor = rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
-#pragma unroll
   for (int i = 0; i < kVectors; ++i) {
-    if (!row.has(i)) continue;
-    const Values weights = load(weight + row.column(i));
+    const Values values = widened(z[i]);
 #pragma unroll
-    for (int j = 0; j < kVector; ++j) values[i].at[j] = rounded(rounded(values[i].at[j] * factor) * weights.at[j]);
+    for (int j = 0; j < kVector; ++j) squares += values.at[j] * values.at[j];
   }
+  return rsqrtf(block_sum(squares) / static_cast<float>(row.columns) + eps);
+}
+
+/// bf16(bf16(z * factor) * weight), with the weights of these values.
+__device__ inline Pairs rms_normed(const Pairs& z, float factor, const __nv_bfloat16* weight) {
+  Values scaled = widened(z);
+#pragma unroll
+  for (int j = 0; j < kVector; ++j) scaled.at[j] *= factor;
+  const Pairs weights = load_pairs(weight);
+  Pairs normed = rounded(scaled);
+#pragma unroll
+  for (int j = 0; j < kVector / 2; ++j) normed.at[j] = __hmul2_rn(normed.at[j], weights.at[j]);  // rounds once
+  return normed;
 }
 
 }  // namespace wf::fused

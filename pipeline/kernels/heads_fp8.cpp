@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include <cmath>
+#include <utility>
 
 #include "pipeline/kernels/fp8_format.hpp"
 #include "pipeline/kernels/fused.hpp"
@@ -32,12 +33,21 @@ at::Tensor rounded(const at::Tensor& x, const at::Tensor& scale) {
   return scaled.clamp_(-largest_e4m3, largest_e4m3).to(at::kFloat8_e4m3fn);
 }
 
+/// The mean of the sampled ones of the keys k [batch, heads, keys, head_dim].
+at::Tensor sample_mean(const at::Tensor& k) {
+  const std::int64_t keys = k.size(2);
+  if (sample_size(keys) == keys) return k.mean(/*dim=*/2);
+  const at::Tensor sample = at::empty({sample_size(keys)}, at::kLong);
+  for (std::int64_t i = 0; i < sample.numel(); ++i) sample.data_ptr<std::int64_t>()[i] = sampled_row(i, keys);
+  return k.index_select(2, sample.to(k.device())).mean(/*dim=*/2);
+}
+
 /// The largest norm of a row of each head.
 at::Tensor largest_norm(const at::Tensor& x) { return at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}).amax(-1); }
 
-/// k_mean and the scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
-void round_to(Fp8Heads& heads, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  heads.q = rounded(rotate_heads(q), heads.q_scale);
+// k_mean and the scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
+void round_queries(Fp8Heads& heads, const at::Tensor& q) { heads.q = rounded(rotate_heads(q), heads.q_scale); }
+void round_keys(Fp8Heads& heads, const at::Tensor& k, const at::Tensor& v) {
   heads.k = rounded(rotate_heads(k - heads.k_mean.unsqueeze(2)), heads.k_scale);
   heads.v = rounded(v, heads.v_scale);
 }
@@ -59,17 +69,61 @@ at::Tensor rotate_heads(const at::Tensor& x) {
   return at::matmul(parts, hadamard(n).to(x.device())).flatten(-2);
 }
 
-Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-  if (fused::supports_quantise_heads(q, k, v)) return fused::quantise_heads(q, k, v);
-  const at::Tensor wide_q = q.to(at::kFloat), wide_k = k.to(at::kFloat), wide_v = v.to(at::kFloat);
+Fp8Heads quantise_keys(const at::Tensor& k, const at::Tensor& v) {
+  if (fused::supports_quantise_heads(k) && fused::supports_quantise_heads(v)) return fused::quantise_keys(k, v);
+  const at::Tensor wide_k = k.to(at::kFloat), wide_v = v.to(at::kFloat);
   Fp8Heads heads;
-  heads.k_mean = wide_k.mean(/*dim=*/2);
-  // Subtracting the mean makes a row at most as much longer as the longest row is.
-  heads.q_scale = power_of_2(largest_norm(wide_q));
+  heads.k_mean = sample_mean(wide_k);
+  // Subtracting a mean of rows makes a row at most as much longer as the longest row is.
   heads.k_scale = power_of_2(2 * largest_norm(wide_k));
   heads.v_scale = power_of_2(largest_magnitude(wide_v));
-  round_to(heads, wide_q, wide_k, wide_v);
+  round_keys(heads, wide_k, wide_v);
   return heads;
+}
+
+Fp8Heads with_queries(Fp8Heads keys, const at::Tensor& q) {
+  if (fused::supports_quantise_heads(q)) return fused::with_queries(std::move(keys), q);
+  const at::Tensor wide = q.to(at::kFloat);
+  keys.q_scale = power_of_2(largest_norm(wide));
+  round_queries(keys, wide);
+  return keys;
+}
+
+Fp8Heads quantise_heads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  return with_queries(quantise_keys(k, v), q);
+}
+
+std::int64_t packed_numel(at::IntArrayRef sizes) {
+  constexpr std::int64_t f32 = 4;
+  if (c10::multiply_integers(sizes) == 0) return 0;
+  const std::int64_t heads = sizes[1] * sizes[3];
+  return c10::multiply_integers(sizes) + f32 * heads * (2 + sizes[4]);  // both scales, and the mean
+}
+
+at::Tensor pack_keys(const at::Tensor& kv) {
+  const at::TensorOptions bytes = kv.options().dtype(at::kByte);
+  if (kv.numel() == 0) return at::empty({0}, bytes);
+  const Fp8Heads keys = quantise_keys(kv[0].transpose(1, 2), kv[1].transpose(1, 2));
+  const auto rows_first = [](const at::Tensor& x) { return x.view(at::kByte).transpose(1, 2).reshape(-1); };
+  const auto flat = [](const at::Tensor& x) { return x.contiguous().view(at::kByte).view(-1); };
+  return at::cat({rows_first(keys.k), rows_first(keys.v), flat(keys.k_scale), flat(keys.v_scale), flat(keys.k_mean)});
+}
+
+Fp8Heads unpack_keys(const at::Tensor& packed, at::IntArrayRef sizes) {
+  const std::int64_t batch = sizes[1], heads = sizes[3], head_dim = sizes[4];
+  std::int64_t at = 0;
+  const auto next = [&](std::int64_t bytes) { return packed.narrow(0, std::exchange(at, at + bytes), bytes); };
+  const auto values = [&] {
+    return next(batch * sizes[2] * heads * head_dim).view(at::kFloat8_e4m3fn).view(sizes.slice(1)).transpose(1, 2);
+  };
+  const auto floats = [&](std::int64_t count) { return next(4 * count).view(at::kFloat); };
+  Fp8Heads keys;
+  keys.k = values();
+  keys.v = values();
+  keys.k_scale = floats(batch * heads).view({batch, heads});
+  keys.v_scale = floats(batch * heads).view({batch, heads});
+  keys.k_mean = floats(batch * heads * head_dim).view({batch, heads, head_dim});
+  return keys;
 }
 
 Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles,
@@ -81,11 +135,12 @@ Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const 
   const at::Tensor k = rotate(by_head(rms_norm(parts[1], norms.k, norms.eps)), angles).transpose(1, 2);
   const at::Tensor v = by_head(parts[2]).transpose(1, 2);
   Fp8Heads heads;
-  heads.k_mean = k.mean(/*dim=*/2);
+  heads.k_mean = sample_mean(k);
   heads.q_scale = scale_of_norms(norms.q, head_dim, 1).expand({z.size(0), -1});
   heads.k_scale = scale_of_norms(norms.k, head_dim, 2).expand({z.size(0), -1});
   heads.v_scale = power_of_2(largest_magnitude(v));
-  round_to(heads, q, k, v);
+  round_queries(heads, q);
+  round_keys(heads, k, v);
   return heads;
 }
 

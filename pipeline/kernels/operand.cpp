@@ -66,7 +66,11 @@ at::Tensor scaled_product(const Operand& x, const at::Tensor& weight, const at::
 }
 
 std::string why_not_fp8_products(at::Device device) {
-  if (device.is_cpu() || compute_capability(device) >= 89) return "";
+  return device.is_cpu() ? "" : why_not_fp8_products(compute_capability(device));
+}
+
+std::string why_not_fp8_products(int capability) {
+  if (capability >= 89) return "";
   return "products of 8-bit numbers need an NVIDIA GPU of compute capability 8.9 or more (Ada, Hopper, Blackwell)";
 }
 

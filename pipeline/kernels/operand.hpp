@@ -35,5 +35,7 @@ at::Tensor scaled_product(const Operand& x, const at::Tensor& weight, const at::
 
 /// Why a device cannot compute products of 8-bit numbers; empty when it can, or is a CPU.
 std::string why_not_fp8_products(at::Device device);
+/// The same of a GPU of this compute capability times ten.
+std::string why_not_fp8_products(int capability);
 
 }  // namespace wf

@@ -24,31 +24,47 @@ __device__ inline Values load(const float* from) {
   return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
 }
 
-__device__ inline Values load(const __nv_bfloat16* from) {
+/// As many values in bf16.
+struct alignas(16) Pairs {
+  __nv_bfloat162 at[kVector / 2];
+};
+
+__device__ inline Pairs load_pairs(const __nv_bfloat16* from) {
   const uint4 raw = *reinterpret_cast<const uint4*>(from);
-  const auto* const pairs = reinterpret_cast<const __nv_bfloat162*>(&raw);
+  return *reinterpret_cast<const Pairs*>(&raw);
+}
+
+__device__ inline Values widened(const Pairs& pairs) {
   Values values;
 #pragma unroll
   for (int i = 0; i < kVector / 2; ++i) {
-    const float2 pair = __bfloat1622float2(pairs[i]);
+    const float2 pair = __bfloat1622float2(pairs.at[i]);
     values.at[2 * i] = pair.x;
     values.at[2 * i + 1] = pair.y;
   }
   return values;
 }
 
+/// Rounds two values by one instruction, which is faster than that which converts one.
+__device__ inline Pairs rounded(const Values& values) {
+  Pairs pairs;
+#pragma unroll
+  for (int i = 0; i < kVector / 2; ++i) pairs.at[i] = __floats2bfloat162_rn(values.at[2 * i], values.at[2 * i + 1]);
+  return pairs;
+}
+
+__device__ inline Values load(const __nv_bfloat16* from) { return widened(load_pairs(from)); }
+
 __device__ inline void store(float* to, const Values& values) {
   reinterpret_cast<float4*>(to)[0] = make_float4(values.at[0], values.at[1], values.at[2], values.at[3]);
   reinterpret_cast<float4*>(to)[1] = make_float4(values.at[4], values.at[5], values.at[6], values.at[7]);
 }
 
-__device__ inline void store(__nv_bfloat16* to, const Values& values) {
-  uint4 raw;
-  auto* const pairs = reinterpret_cast<__nv_bfloat162*>(&raw);
-#pragma unroll
-  for (int i = 0; i < kVector / 2; ++i) pairs[i] = __floats2bfloat162_rn(values.at[2 * i], values.at[2 * i + 1]);
-  *reinterpret_cast<uint4*>(to) = raw;
+__device__ inline void store(__nv_bfloat16* to, const Pairs& pairs) {
+  *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(&pairs);
 }
+
+__device__ inline void store(__nv_bfloat16* to, const Values& values) { store(to, rounded(values)); }
 
 /// Stores values * factor, to nearest even and at most 448. NaN stays NaN.
 __device__ inline void store(__nv_fp8_e4m3* to, const Values& values, float factor) {
@@ -77,8 +93,6 @@ __device__ inline float largest_of(const Values& values) {
 /// The scale of a row whose largest magnitude is `most` (operand.hpp).
 __device__ inline float fp8_scale(float most) { return larger(most, least_magnitude) / largest_e4m3; }
 
-__device__ inline float rounded(float x) { return __bfloat162float(__float2bfloat16_rn(x)); }
-
 /// The sum over all threads of the block, returned to every thread. The order of additions is fixed, so two runs give
 /// the same bits.
 __device__ inline float block_sum(float value) {
@@ -105,14 +119,14 @@ __device__ inline float block_largest(float value) {
   return most;
 }
 
-/// The row of a thread block. Vector i of this thread begins at column(i).
+/// The row of a thread block of grid_of(). Vector i of this thread begins at column(i).
 struct Row {
   std::int64_t index, sample, in_sample;
   int columns;
   __device__ explicit Row(const Shape& shape)
-      : index(blockIdx.x),
-        sample(index / shape.rows_per_sample),
-        in_sample(index - sample * shape.rows_per_sample),
+      : index(blockIdx.z * shape.rows_per_sample + blockIdx.x),
+        sample(blockIdx.z),
+        in_sample(blockIdx.x),
         columns(shape.columns) {}
   __device__ int column(int i) const {
     return (i * static_cast<int>(blockDim.x) + static_cast<int>(threadIdx.x)) * kVector;
@@ -125,6 +139,12 @@ template <class T, int vectors>
 __device__ void load_row(Values (&values)[vectors], const T* row_start, const Row& row) {
 #pragma unroll
   for (int i = 0; i < vectors; ++i) values[i] = row.has(i) ? load(row_start + row.column(i)) : Values{};
+}
+
+template <int vectors>
+__device__ void load_row(Pairs (&pairs)[vectors], const __nv_bfloat16* row_start, const Row& row) {
+#pragma unroll
+  for (int i = 0; i < vectors; ++i) pairs[i] = row.has(i) ? load_pairs(row_start + row.column(i)) : Pairs{};
 }
 
 /// Dense rows that a kernel writes, and where T is F8_E4M3, the scale of each.
@@ -167,6 +187,12 @@ void with_type(RowsOut out, Launch&& launch) {
 inline int threads_for(const Shape& shape, int vectors = kVectors) {
   const int threads = (shape.columns / kVector + vectors - 1) / vectors;
   return (threads + kWarp - 1) / kWarp * kWarp;
+}
+
+/// A thread block for each of `parts` parts of each row. That a sample is a plane of it saves threads a division.
+inline dim3 grid_of(const Shape& shape, unsigned parts = 1) {
+  return {static_cast<unsigned>(shape.rows_per_sample), parts,
+          static_cast<unsigned>(shape.rows / shape.rows_per_sample)};
 }
 
 }  // namespace wf::fused

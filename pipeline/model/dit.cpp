@@ -67,6 +67,14 @@ void project_in_chunks(const DitWeights& weights, const DitBlock& block, Residua
   stream.pending = {};
 }
 
+/// How many times longer it takes to make q, k and v of a row than to send them, rounded: by the published sizes on
+/// H200s of one machine, where products of 8-bit numbers are twice as fast.
+int chunk_ratio(bool projects_in_fp8) { return projects_in_fp8 ? 2 : 3; }
+
+SequenceAttention over_sequence(const Attention& local, std::int64_t tokens, const SequenceGroup* ranks, int ratio) {
+  return ranks ? SequenceAttention(*ranks, tokens, local, ratio) : SequenceAttention(local);
+}
+
 /// The projection of all rows, its heads in 8 bits.
 Fp8Heads project_to_fp8(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
                         const at::Tensor& rope) {
@@ -76,12 +84,21 @@ Fp8Heads project_to_fp8(const DitWeights& weights, const DitBlock& block, Residu
   return quantise_projection(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope, weights.head_dim());
 }
 
-/// Cosines, then sines, of t w_i with w_i = 10000^(-i/half), computed in double: [B, freq_dim] f32.
+/// Cosines, then sines, of t w_i with w_i = 10000^(-i/half), computed in double: [B, freq_dim] f32. In plain loops,
+/// because LibTorch's functions of doubles wake threads, which keeps a GPU waiting for up to ten milliseconds a step.
 at::Tensor sinusoid(const std::vector<double>& timesteps, std::int64_t freq_dim, at::Device device) {
   const std::int64_t half = freq_dim / 2;
-  const at::Tensor exponent = at::arange(half, at::kDouble) / static_cast<double>(-half);
-  const at::Tensor angles = at::outer(at::tensor(timesteps, at::kDouble), at::pow(10000.0, exponent));
-  return at::cat({angles.cos(), angles.sin()}, 1).to(at::kFloat).to(device);
+  const at::Tensor waves = at::empty({std::ssize(timesteps), 2 * half}, at::kFloat);
+  float* to = waves.mutable_data_ptr<float>();
+  for (const double timestep : timesteps) {
+    for (std::int64_t i = 0; i < half; ++i) {
+      const double angle = timestep * std::pow(10000.0, static_cast<double>(i) / static_cast<double>(-half));
+      to[i] = static_cast<float>(std::cos(angle));
+      to[half + i] = static_cast<float>(std::sin(angle));
+    }
+    to += 2 * half;
+  }
+  return waves.to(device);
 }
 
 /// The texts of a batch, padded to one number of keys.
@@ -170,19 +187,22 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
 
 at::Tensor ResidualStream::sum() const { return pending.y.defined() ? add_gated(x, pending.y, pending.gate) : x; }
 
-BlockAttention::BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks)
-    : of_rows(ranks ? SequenceAttention(*ranks, tokens, attention.of_rows) : SequenceAttention(attention.of_rows)) {
+BlockAttention::BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks,
+                               bool projects_in_fp8)
+    : of_rows(over_sequence(attention.of_rows, tokens, ranks, chunk_ratio(projects_in_fp8))),
+      exact(over_sequence(attention.exactly().of_rows, tokens, ranks, chunk_ratio(false))) {
   if (!ranks || ranks->size() == 1) of_fp8_heads = attention.of_fp8_heads;
 }
 
 at::Tensor self_attention(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
                           const at::Tensor& rope, BlockAttention& attention) {
   at::Tensor mixed;  // [B, rows, heads, head_dim]
-  if (attention.of_fp8_heads) {
+  if (attention.of_fp8_heads && !block.is_exact) {
     mixed = attention.of_fp8_heads(project_to_fp8(weights, block, stream, m, rope)).transpose(1, 2);
   } else {
-    project_in_chunks(weights, block, stream, m, rope, attention.of_rows);
-    mixed = attention.of_rows.mix();
+    SequenceAttention& of_rows = block.is_exact ? attention.exact : attention.of_rows;
+    project_in_chunks(weights, block, stream, m, rope, of_rows);
+    mixed = of_rows.mix();
   }
   return apply(block.out, as_operand(mixed.flatten(2), input_dtype(block.out)));
 }
@@ -221,22 +241,35 @@ at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Te
 
 // ---- The whole ----
 
-at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
-                       const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
-                       const SequenceGroup* ranks) {
-  const TokenGrid grid = token_grid(x);
-  const Range rows = ranks ? ranks->own_rows(grid.tokens()) : Range{0, grid.tokens()};
-  BlockAttention block_attention(attention, grid.tokens(), ranks);
+at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
+                        const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
+                        const SequenceGroup* ranks) {
+  const std::int64_t tokens = token_grid(x).tokens();
+  const Range rows = ranks ? ranks->own_rows(tokens) : Range{0, tokens};
+  const bool projects_in_fp8 =
+      std::ranges::any_of(weights.blocks, [](const DitBlock& block) { return block.qkv.multiplies_in_fp8; });
+  BlockAttention block_attention(attention, tokens, ranks, projects_in_fp8);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
   ResidualStream stream{embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size))};
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
     run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
     mark_progress();  // on a CPU a step may take minutes
   }
-  const at::Tensor tokens = run_head(weights, stream.sum(), time.e);
-  const at::Tensor velocity = unpatchify(ranks ? ranks->gather(tokens, grid.tokens()) : tokens, grid);
-  // Autocast computes the official code's last operation, an einsum, in bf16.
-  return weights.precision != Precision::reference ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity;
+  return run_head(weights, stream.sum(), time.e);
+}
+
+at::Tensor join_rows(const at::Tensor& rows, const TokenGrid& grid, Precision precision, const SequenceGroup* ranks) {
+  const at::Tensor velocity = unpatchify(ranks ? ranks->gather(rows, grid.tokens()) : rows, grid);
+  // Autocast computes the official code's last operation, an einsum, in bf16. Without it a copy is made, because the
+  // next replay of a recorded forward writes to the same rows, and a clip of one token is a view of them.
+  return precision != Precision::reference ? velocity.to(at::kBFloat16).to(at::kFloat) : velocity.clone();
+}
+
+at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
+                       const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
+                       const SequenceGroup* ranks) {
+  const at::Tensor rows = forward_rows(weights, x, time, text, rope, attention, ranks);
+  return join_rows(rows, token_grid(x), weights.precision, ranks);
 }
 
 }  // namespace wf

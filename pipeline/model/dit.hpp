@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "parallel/sequence_parallel.hpp"
+#include "pipeline/exact_blocks.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/kernels/norm.hpp"
 #include "pipeline/model/rope.hpp"
@@ -43,6 +44,7 @@ struct DitBlock {
   Linear cross_q, cross_kv, cross_out;            ///< cross_kv: [2d, d]
   at::Tensor cross_norm_q, cross_norm_k;          ///< [d]
   Linear ffn_up, ffn_down;                        ///< [ffn_dim, d], [d, ffn_dim]
+  bool is_exact = false;  ///< Has no products of 8-bit numbers in any precision: neither here nor in self-attention.
 };
 
 /// All weights of an expert.
@@ -68,10 +70,11 @@ struct DitWeights {
 WeightForm kept_form(Precision precision, WeightForm form);
 
 /// Loads an expert onto `device`; on the device `meta` it has shapes but no data. kept_form() says which matrices of
-/// the blocks stay in 8 bits. Throws environment naming file
-/// and tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
+/// the blocks stay in 8 bits. Those of the exact blocks, which the expert must have, are never rounded: they are as in
+/// `exact`, and in 8 bits only where their file has them so and WeightForm::as_stored keeps it. Throws environment
+/// naming file and tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
-                    WeightForm form = WeightForm::as_computed);
+                    WeightForm form = WeightForm::as_computed, const BlockNumbers& exact_blocks = {});
 
 /// The same expert with products of 8-bit numbers replaced by exact ones, for steps that are not to be rounded. Shares
 /// all tensors: matrices in 8 bits are widened for each product.
@@ -116,6 +119,17 @@ at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const Tim
                        const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
                        const SequenceGroup* ranks = nullptr);
 
+// The two parts of dit_forward(): the work of a rank, which can be recorded and replayed, and what ranks share after
+// it.
+
+/// The velocity as this rank's rows of tokens, [B, own L, 4 * out_dim] f32.
+at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
+                        const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
+                        const SequenceGroup* ranks = nullptr);
+/// The velocity of which every rank passes its rows.
+at::Tensor join_rows(const at::Tensor& rows, const TokenGrid& grid, Precision precision,
+                     const SequenceGroup* ranks = nullptr);
+
 /// The token grid of latents [..., t, h, w]: t x h/2 x w/2.
 TokenGrid token_grid(const at::Tensor& x);
 
@@ -145,11 +159,13 @@ struct ResidualStream {
 
 /// The self-attention of all blocks of a forward.
 struct BlockAttention {
-  SequenceAttention of_rows;
+  SequenceAttention of_rows, exact;  ///< of most blocks, and of those that are exact
   HeadsAttention of_fp8_heads = {};  ///< is set on a rank that has all rows, where they are attended to in 8 bits
 
-  /// For a rank that has all `tokens` rows, or some with `ranks`.
-  BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks = nullptr);
+  /// For a rank that has all `tokens` rows, or some with `ranks`. projects_in_fp8: whether most blocks make q, k and v
+  /// by products of 8-bit numbers.
+  BlockAttention(const SelfAttention& attention, std::int64_t tokens, const SequenceGroup* ranks = nullptr,
+                 bool projects_in_fp8 = false);
 };
 
 /// Self-attention. Where ranks share the sequence, collective over them; `rope` has the rows of x.
@@ -167,14 +183,19 @@ void run_block(const DitWeights& weights, const DitBlock& block, ResidualStream&
 /// The head: the residual stream [B, L, d] to tokens [B, L, 4 * out_dim] f32. e is TimeEmbedding::e.
 at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Tensor& e);
 
-/// Bytes of an expert's weights. WeightForm::as_stored counts as as_computed: what it takes on a device once widened.
+/// Bytes of the weights of an expert with so many exact blocks. WeightForm::as_stored counts as as_computed: what it
+/// takes on a device once widened.
 std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision,
-                               WeightForm form = WeightForm::as_computed);
+                               WeightForm form = WeightForm::as_computed, std::size_t exact_blocks = 0);
 
 /// Bytes that denoising a clip of `tokens` tokens on one rank takes in addition to the weights: the tensors alive at
 /// the widest point of a forward of this batch (the residual stream, q, k, v and the output of attention), keys and
 /// values of both texts, the rotary table, the solver's state, and the largest matrix widened from 8 bits.
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,
                              WeightForm form = WeightForm::as_computed);
+
+/// Bytes that it takes in addition to record the `forwards` of a step over `tokens` tokens, of which a rank has `rows`:
+/// inputs and results that a replay finds in their place, and the workspaces of libraries for recorded work.
+std::uint64_t recording_bytes(const DitConfig& config, std::int64_t tokens, std::int64_t rows, std::int64_t forwards);
 
 }  // namespace wf

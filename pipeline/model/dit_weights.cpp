@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "parallel/device.hpp"
 #include "pipeline/kernels/widen.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/model/weight_reader.hpp"
@@ -21,6 +22,12 @@ bool multiplies_in_fp8(Precision precision, Layer layer) {
                              : layer == Layer::stream && precision >= Precision::fp8_linear;
 }
 
+/// How the layers of a block are multiplied, and how their matrices are kept.
+struct LayerForm {
+  Precision precision;
+  WeightForm form;
+};
+
 /// Loads tensors in the GEMMs' dtype. The `wide` ones, which the official code uses in f32, are first rounded to that
 /// dtype, as published, and then converted to f32.
 class DitReader {
@@ -29,8 +36,8 @@ class DitReader {
             WeightForm form)
       : reader_(files, number_type(precision), device),
         config_(config),
-        precision_(precision),
-        form_(kept_form(precision, form)),
+        device_(device),
+        form_{precision, kept_form(precision, form)},
         rounds_by_choice_(form == WeightForm::fp8 && kept_form(precision, WeightForm::as_computed) != form) {}
 
   Linear linear(const std::string& name, std::int64_t out, std::int64_t in) {
@@ -48,21 +55,23 @@ class DitReader {
     const at::Tensor kernel = reader_.take("patch_embedding.weight", {config_.dim, config_.in_dim, 1, 2, 2});
     return {kernel.flatten(1), reader_.take("patch_embedding.bias", {config_.dim})};
   }
-  DitBlock block(const std::string& prefix);
+  DitBlock block(const std::string& prefix, bool exact);
   WeightReader& rest() { return reader_; }
   bool has_rounded() const { return has_rounded_; }
 
  private:
+  LayerForm form_of_block(bool exact) const;
   /// A layer of a block. Several projections of one input are joined into one matrix, so that one GEMM computes all of
   /// them.
-  Linear joined(Layer layer, const std::vector<std::string>& parts, std::int64_t out, std::int64_t in);
+  Linear joined(const LayerForm& of_block, Layer layer, const std::vector<std::string>& parts, std::int64_t out,
+                std::int64_t in);
   Linear joined_in_fp8(const std::vector<std::string>& parts, std::int64_t out, std::int64_t in, bool multiplies);
   bool all_kept(const std::vector<std::string>& parts) const;
 
   WeightReader reader_;
   const DitConfig& config_;
-  Precision precision_;
-  WeightForm form_;
+  at::Device device_;
+  LayerForm form_;         ///< of blocks that are not exact
   bool rounds_by_choice_;  ///< the form, not the precision, asks for matrices in 8 bits
   bool has_rounded_ = false;
 };
@@ -75,9 +84,17 @@ bool DitReader::all_kept(const std::vector<std::string>& parts) const {
   });
 }
 
-Linear DitReader::joined(Layer layer, const std::vector<std::string>& parts, std::int64_t out, std::int64_t in) {
-  const bool multiplies = multiplies_in_fp8(precision_, layer);
-  if (multiplies || form_ == WeightForm::fp8 || (form_ == WeightForm::as_stored && all_kept(parts)))
+LayerForm DitReader::form_of_block(bool exact) const {
+  if (!exact) return form_;
+  return {multiplies_in_fp8(form_.precision) ? Precision::exact : form_.precision,
+          form_.form == WeightForm::fp8 ? WeightForm::as_computed : form_.form};
+}
+
+Linear DitReader::joined(const LayerForm& of_block, Layer layer, const std::vector<std::string>& parts,
+                         std::int64_t out, std::int64_t in) {
+  const bool multiplies = multiplies_in_fp8(of_block.precision, layer);
+  const WeightForm form = of_block.form;
+  if (multiplies || form == WeightForm::fp8 || (form == WeightForm::as_stored && all_kept(parts)))
     return joined_in_fp8(parts, out, in, multiplies);
   std::vector<at::Tensor> weights, biases;
   for (const std::string& part : parts) {
@@ -92,37 +109,43 @@ Linear DitReader::joined_in_fp8(const std::vector<std::string>& parts, std::int6
                                 bool multiplies) {
   const bool as_stored = !multiplies && all_kept(parts);
   const at::ScalarType f8 = as_stored ? reader_.stored_dtype(parts.front() + ".weight") : at::kFloat8_e4m3fn;
-  std::vector<at::Tensor> weights, biases, scales;
+  // A matrix gets memory of its own, not some that was left when another one was rounded: the rest of that would be too
+  // small for the next, and lost.
+  if (device_.is_cuda()) release_cached_memory(device_);
+  const at::Tensor weight = at::empty({std::ssize(parts) * out, in}, at::device(device_).dtype(at::kByte));
+  std::vector<at::Tensor> biases, scales;
   for (const std::string& part : parts) {
     const std::string name = part + ".weight";
     has_rounded_ |=
         rounds_by_choice_ && !multiplies && (!reader_.is_kept_in_fp8(name) || reader_.stored_dtype(name) != f8);
     const ScaledMatrix matrix = reader_.take_scaled(name, f8, {out, in});
-    weights.push_back(matrix.weight.view(at::kByte));  // cat() does not know 8-bit floats on every device
+    weight.narrow(0, std::ssize(biases) * out, out).copy_(matrix.weight.view(at::kByte));
     scales.push_back(matrix.scale);
     biases.push_back(reader_.take(part + ".bias", {out}));
   }
-  return {at::cat(weights).view(f8), at::cat(biases), at::cat(scales), multiplies};
+  return {weight.view(f8), at::cat(biases), at::cat(scales), multiplies};
 }
 
-DitBlock DitReader::block(const std::string& prefix) {
+DitBlock DitReader::block(const std::string& prefix, bool exact) {
   const std::int64_t d = config_.dim, f = config_.ffn_dim;
+  const LayerForm form = form_of_block(exact);
   const std::string self = prefix + "self_attn.", cross = prefix + "cross_attn.";
   DitBlock block;
+  block.is_exact = exact;
   block.modulation = modulation(prefix + "modulation", 6);
-  block.qkv = joined(Layer::stream, {self + "q", self + "k", self + "v"}, d, d);
-  block.out = joined(Layer::stream, {self + "o"}, d, d);
+  block.qkv = joined(form, Layer::stream, {self + "q", self + "k", self + "v"}, d, d);
+  block.out = joined(form, Layer::stream, {self + "o"}, d, d);
   block.norm_q = vector(self + "norm_q.weight");
   block.norm_k = vector(self + "norm_k.weight");
   block.cross_norm_weight = vector(prefix + "norm3.weight").to(at::kFloat);
   block.cross_norm_bias = vector(prefix + "norm3.bias").to(at::kFloat);
-  block.cross_q = joined(Layer::stream, {cross + "q"}, d, d);
-  block.cross_kv = joined(Layer::text, {cross + "k", cross + "v"}, d, d);
-  block.cross_out = joined(Layer::stream, {cross + "o"}, d, d);
+  block.cross_q = joined(form, Layer::stream, {cross + "q"}, d, d);
+  block.cross_kv = joined(form, Layer::text, {cross + "k", cross + "v"}, d, d);
+  block.cross_out = joined(form, Layer::stream, {cross + "o"}, d, d);
   block.cross_norm_q = vector(cross + "norm_q.weight");
   block.cross_norm_k = vector(cross + "norm_k.weight");
-  block.ffn_up = joined(Layer::ffn, {prefix + "ffn.0"}, f, d);
-  block.ffn_down = joined(Layer::ffn, {prefix + "ffn.2"}, d, f);
+  block.ffn_up = joined(form, Layer::ffn, {prefix + "ffn.0"}, f, d);
+  block.ffn_down = joined(form, Layer::ffn, {prefix + "ffn.2"}, d, f);
   return block;
 }
 
@@ -143,6 +166,13 @@ void for_each_part(DitWeights& weights, const std::function<void(Linear&)>& visi
   }
 }
 
+/// Bytes of a block's weights without those that are always in f32. item: bytes of a number that is not in 8 bits.
+std::int64_t block_bytes(const DitConfig& config, std::int64_t item, bool all_in_fp8, bool ffn_in_fp8) {
+  const std::int64_t d = config.dim, f = config.ffn_dim;
+  return (13 * d + f) * item + 8 * d * d * (all_in_fp8 ? 1 : item) + (all_in_fp8 ? 8 * d * 4 : 0) +
+         2 * d * f * (ffn_in_fp8 ? 1 : item) + (ffn_in_fp8 ? (d + f) * 4 : 0);
+}
+
 }  // namespace
 
 WeightForm kept_form(Precision precision, WeightForm form) {
@@ -150,7 +180,7 @@ WeightForm kept_form(Precision precision, WeightForm form) {
 }
 
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
-                    WeightForm form) {
+                    WeightForm form, const BlockNumbers& exact_blocks) {
   DitReader reader(files, config, precision, device, form);
   const std::int64_t d = config.dim;
   DitWeights weights;
@@ -164,7 +194,7 @@ DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precis
   weights.time_out = reader.wide_linear("time_embedding.2", d, d);
   weights.time_projection = reader.wide_linear("time_projection.1", 6 * d, d);
   for (std::int64_t i = 0; i < config.num_layers; ++i)
-    weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + "."));
+    weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + ".", exact_blocks.contains(i)));
   weights.head_modulation = reader.modulation("head.modulation", 2);
   weights.head = reader.wide_linear("head.head", 4 * config.out_dim, d);
   weights.is_rounded_to_fp8 = reader.has_rounded();
@@ -203,18 +233,17 @@ DitWeights with_exact_products(DitWeights weights) {
   return weights;
 }
 
-std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form) {
-  const std::int64_t d = config.dim, f = config.ffn_dim;
-  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8,
-             ffn_in_fp8 = all_in_fp8 || multiplies_in_fp8(precision);
-  const std::int64_t item = number_bytes(precision);
-  const std::int64_t in_blocks = (13 * d + f) * item + 8 * d * d * (all_in_fp8 ? 1 : item) +
-                                 (all_in_fp8 ? 8 * d * 4 : 0) + 2 * d * f * (ffn_in_fp8 ? 1 : item) +
-                                 (ffn_in_fp8 ? (d + f) * 4 : 0);
+std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form,
+                               std::size_t exact_blocks) {
+  const std::int64_t d = config.dim, item = number_bytes(precision);
+  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8;
+  const auto exact = static_cast<std::int64_t>(exact_blocks);
+  const std::int64_t in_blocks =
+      block_bytes(config, item, all_in_fp8, all_in_fp8 || multiplies_in_fp8(precision)) * (config.num_layers - exact) +
+      block_bytes(config, item, /*all_in_fp8=*/false, /*ffn_in_fp8=*/false) * exact;
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
-  return static_cast<std::uint64_t>(in_blocks * config.num_layers + outside * item +
-                                    (wide + 8 * d * config.num_layers) * 4);
+  return static_cast<std::uint64_t>(in_blocks + outside * item + (wide + 8 * d * config.num_layers) * 4);
 }
 
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,
@@ -230,6 +259,13 @@ std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::
   const std::int64_t matrix =
       kept_form(precision, form) == WeightForm::fp8 ? d * std::max(3 * d, config.ffn_dim) * item : 0;
   return static_cast<std::uint64_t>(batch * tokens * std::max(in_attention, in_ffn) + texts + table + samples + matrix);
+}
+
+std::uint64_t recording_bytes(const DitConfig& config, std::int64_t tokens, std::int64_t rows, std::int64_t forwards) {
+  constexpr std::int64_t features = 4 * 4;  // f32, and a token is a patch of 2 x 2
+  constexpr std::int64_t workspaces = 64 << 20;
+  return static_cast<std::uint64_t>(features * (tokens * config.in_dim + forwards * rows * config.out_dim) +
+                                    workspaces);
 }
 
 }  // namespace wf

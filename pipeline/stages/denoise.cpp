@@ -2,68 +2,54 @@
 
 #include <ATen/ATen.h>
 
+#include <utility>
+
 #include "base/error.hpp"
-#include "pipeline/model/rope.hpp"
 
 namespace wf {
 namespace {
 
-/// Whether each rank of the group computes one guidance branch instead of both.
-bool splits_guidance(const Execution& execution) { return execution.ranks && execution.ranks->branches() == 2; }
+/// The velocity fields of a clip's steps, one after another: with products of 8-bit numbers, or exact ones.
+class VelocityFields {
+ public:
+  VelocityFields(Conditions conditions, const DitWeights& expert, const Execution& execution)
+      : conditions_(std::move(conditions)), expert_(expert), execution_(execution) {}
 
-/// The expert and the choices for steps that are computed without products of 8-bit numbers.
-struct ExactSteps {
-  DitWeights expert;
-  Execution execution;
-
-  ExactSteps(const DitWeights& of, const Execution& with) : expert(with_exact_products(of)), execution(exactly(with)) {
-    execution.attention = with.attention.exactly();
+  /// The field of a step of a clip of `steps` steps. Replaces a field of other products, so that the memory of one at
+  /// most is in use.
+  VelocityField& of(std::int64_t step, std::int64_t steps) {
+    const bool exact = computes_in_8_bits(execution_) && is_exact_step(execution_, step, steps);
+    if (field_ && exact == is_exact_) return *field_;
+    field_.reset();
+    is_exact_ = exact;
+    return exact ? make_exact() : field_.emplace(conditions_, expert_, execution_);
   }
+
+ private:
+  VelocityField& make_exact() {
+    Execution execution = exactly(execution_);
+    execution.attention = execution_.attention.exactly();
+    return field_.emplace(conditions_, with_exact_products(expert_), std::move(execution));
+  }
+
+  Conditions conditions_;
+  const DitWeights& expert_;
+  const Execution& execution_;
+  std::optional<VelocityField> field_;
+  bool is_exact_ = false;
 };
 
 }  // namespace
-
-Conditions make_conditions(const at::Tensor& x, const TextPair& text, std::optional<double> guidance,
-                           const DitWeights& expert, const Execution& execution) {
-  const at::Tensor rope = rope_table(token_grid(x), expert.head_dim(), expert.device());
-  const at::Tensor prompt = text.prompt.text.to(expert.device());
-  if (!guidance) return {{embed_text(expert, {prompt})}, rope, guidance};
-  const at::Tensor negative = text.negative.text.to(expert.device());
-  if (splits_guidance(execution))
-    return {{embed_text(expert, {execution.ranks->branch() == 0 ? prompt : negative})}, rope, guidance};
-  if (execution.guidance == GuidanceMode::batched) return {{embed_text(expert, {prompt, negative})}, rope, guidance};
-  return {{embed_text(expert, {prompt}), embed_text(expert, {negative})}, rope, guidance};
-}
-
-at::Tensor velocity_at(const at::Tensor& x, double timestep, const Conditions& conditions, const DitWeights& expert,
-                       const Execution& execution) {
-  const TimeEmbedding time = embed_time(expert, {timestep});
-  const SequenceGroup* const ranks = execution.ranks ? &execution.ranks->sequence() : nullptr;
-  std::vector<at::Tensor> velocities;
-  for (const TextContext& context : conditions.contexts) {
-    const std::int64_t batch = context.blocks.front().k.size(0);
-    const at::Tensor samples = x.unsqueeze(0).expand({batch, -1, -1, -1, -1});
-    const at::Tensor batched = dit_forward(expert, samples, time, context, conditions.rope, execution.attention, ranks);
-    for (const at::Tensor& velocity : batched.unbind(0)) velocities.push_back(velocity);
-  }
-  if (!conditions.guidance) return velocities.front();
-  if (splits_guidance(execution)) velocities = execution.ranks->share(velocities.front());
-  const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
-  return at::add(unconditional, conditional - unconditional, *conditions.guidance);
-}
 
 Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text,
                   std::optional<double> guidance, const DitWeights& expert, const Execution& execution,
                   const StepGate& gate) {
   if (state.step >= until) return state;
-  const Conditions conditions = make_conditions(state.x, text, guidance, expert, execution);
-  const ExactSteps exact(expert, execution);
+  VelocityFields fields(make_conditions(state.x, text, guidance, expert, execution), expert, execution);
   while (state.step < until && (!gate || gate(state))) {
     const double timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
-    const bool is_exact = is_exact_step(execution, state.step, schedule.steps());
-    const at::Tensor velocity = velocity_at(state.x, timestep, conditions, is_exact ? exact.expert : expert,
-                                            is_exact ? exact.execution : execution);
-    state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
+    VelocityField& field = fields.of(state.step, schedule.steps());
+    state.x = solver_step(schedule, state.step, state.x, field.at(state.x, timestep), state.solver);
     ++state.step;
   }
   return state;

@@ -50,17 +50,19 @@ WeightForm form_in_files(const Execution& execution) {
 
 /// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
 /// cases: they hold the shapes and dtypes.
-DitWeights load_expert(const ExpertFiles& files, Expert which, const Execution& execution, NodeReader* together,
+DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, NodeReader* together,
                        const WeightPeer* peer) {
+  const ExpertFiles& files = which == Expert::high ? parts.files.high : parts.files.low;
+  const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
   const DitConfig config = config_of(files, weights);
   if (peer) {
-    const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights);
+    const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights, exact);
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
   return timed_load(weights, weights.files().bytes(), execution.device, [&] {
-    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution));
+    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact);
   });
 }
 
@@ -72,8 +74,7 @@ Models::Models(ModelParts parts, Execution execution)
       experts_(
           execution_.residency, execution_.device,
           [this](Expert which, NodeReader* together, const WeightPeer* peer) {
-            const ExpertFiles& files = which == Expert::high ? parts_.files.high : parts_.files.low;
-            return load_expert(files, which, execution_, together, peer);
+            return load_expert(parts_, which, execution_, together, peer);
           },
           std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights)) {
   use_tf32(execution_.tf32);

@@ -32,13 +32,13 @@ enum class Part { text_encoder, high_expert, low_expert, vae };
 /// (advance() makes an Error of it). A part that failed to load is loaded again at its next use.
 class Models {
  public:
-  /// `parts` must have been read with execution.precision and execution.weights. No weights are loaded yet. Turns TF32
+  /// `parts` must have been read for `execution`. No weights are loaded yet. Turns TF32
   /// on or off in the whole process, and throws environment when the attention backend that was asked for cannot be
   /// used here.
   Models(ModelParts parts, Execution execution);
   /// Reads the headers of the model's files first, with the errors of read_model().
   Models(const ModelSource& source, const Execution& execution)
-      : Models(read_model(source, execution.precision, execution.weights), execution) {}
+      : Models(read_model(source, execution), execution) {}
 
   const std::string& id() const noexcept { return parts_.id; }  ///< identifies the weights, in fingerprints
   const ModelParts& parts() const noexcept { return parts_; }

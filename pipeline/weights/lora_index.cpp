@@ -31,6 +31,11 @@ bool is_for(const LoraName& name, Expert expert) {
   return name.owner == LoraOwner::any || name.owner == own;
 }
 
+bool is_of_pair(const Names& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [](const auto& name) { return name.second.owner == LoraOwner::transformer_2; });
+}
+
 std::string LoraChange::*place_of(LoraPart part) {
   switch (part) {
     case LoraPart::down:
@@ -117,13 +122,23 @@ void check_changes(LoraIndex& index, const TensorIndex& tensors, const std::stri
 LoraIndex read_lora_index(const TensorIndex& tensors, Expert expert, const std::string& where) {
   LoraIndex index;
   const Names names = parse_names(tensors, index.unused);
-  index.is_of_pair = std::any_of(names.begin(), names.end(),
-                                 [](const auto& name) { return name.second.owner == LoraOwner::transformer_2; });
+  index.is_of_pair = is_of_pair(names);
   for (const auto& [stored, name] : names)
     if (!index.is_of_pair || is_for(name, expert)) place(index, stored, name, where);
   check_changes(index, tensors, where);
   if (index.changes.empty()) refuse_without_changes(tensors, index.is_of_pair, expert, where);
   return index;
+}
+
+std::vector<Expert> experts_of_lora(const TensorIndex& tensors) {
+  std::vector<std::string> unused;
+  const Names names = parse_names(tensors, unused);
+  std::vector<Expert> experts{Expert::high, Expert::low};
+  if (!is_of_pair(names)) return experts;
+  std::erase_if(experts, [&](Expert expert) {
+    return std::none_of(names.begin(), names.end(), [&](const auto& name) { return is_for(name.second, expert); });
+  });
+  return experts;
 }
 
 std::string matrix_of(const std::string& bias) {

@@ -34,6 +34,10 @@ struct LoraIndex {
 /// of too few dimensions, two tensors for one place, a method that is not merged, nothing for this expert.
 LoraIndex read_lora_index(const TensorIndex& tensors, Expert expert, const std::string& where);
 
+/// The experts that read_lora_index() is to be asked for, the high-noise one first: both, but for a file whose names
+/// are all those of one expert of a pair.
+std::vector<Expert> experts_of_lora(const TensorIndex& tensors);
+
 /// The matrix X.weight of the layer whose bias is X.bias.
 std::string matrix_of(const std::string& bias);
 

@@ -21,9 +21,10 @@ TEST(Shard, PartsBeyondTheTotalAreEmpty) {
 }
 
 TEST(Shard, ShrinkingChunksMakeTheWhole) {
-  EXPECT_EQ(sizes(shrinking(1300)), (std::vector<std::int64_t>{900, 300, 100}));
+  EXPECT_EQ(sizes(shrinking(1300, 3)), (std::vector<std::int64_t>{900, 300, 100}));
+  EXPECT_EQ(sizes(shrinking(700, 2)), (std::vector<std::int64_t>{400, 200, 100}));
   for (std::int64_t total = 0; total <= 200; ++total) {
-    const std::vector<Range> chunks = shrinking(total);
+    const std::vector<Range> chunks = shrinking(total, 3);
     EXPECT_EQ(chunks[0].begin, 0);
     EXPECT_EQ(chunks[1].begin, chunks[0].end());
     EXPECT_EQ(chunks[2].begin, chunks[1].end());

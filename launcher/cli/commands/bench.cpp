@@ -35,20 +35,28 @@ Report measure(BenchKind what, const Bench& bench) {
 /// The planner's figures are for the device's default precision, and forwards are measured at the length of 720p clips.
 void set_for_calibration(RunOptions& run, JobSettings& job) {
   run.precision.reset();
+  run.exact_blocks = {};
   run.weights = WeightForm::as_computed;
   run.guidance_mode = GuidanceMode::two;
   if (!job.size) job.size = parse_size("1280x720");
 }
 
-/// Errors are measured along an exact clip, with one expert at a time on the device, where it needs room in f32 as
-/// well.
+/// Errors are measured along an exact clip.
 void set_for_errors(RunOptions& run) {
   run.precision = Precision::exact;
+  run.exact_blocks = {};
   run.attention = AttentionBackend::automatic;
+  run.cuda_graphs = CudaGraphs::off;
   run.weights = WeightForm::as_computed;
-  run.tf32 = false;
   run.guidance_mode = GuidanceMode::two;
   run.planning.choices.mode = PlacementMode::swap;
+}
+
+/// Errors are measured with nothing but one expert on the device, where it needs room in f32 as well. Each is used
+/// once, so none is kept.
+Execution execution_of(BenchKind what, Execution planned) {
+  if (what == BenchKind::fp8) planned.residency = Residency::one, planned.keep_text_encoder = false;
+  return planned;
 }
 
 /// Loads the model for this measurement only, and releases it afterwards.
@@ -59,15 +67,18 @@ Result run_mode(BenchOptions options, BenchMode mode) {
   const Job job = make_job(official_prompt, options.job);
   const Execution execution = chosen_execution(run);
   const ModelSource model = ready_model(chosen_model(run.model, {}));
-  const ModelParts parts = read_model(model, execution.precision, execution.weights);
+  const ModelParts parts = read_model(model, execution);
   for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
   Result result;
   {
     // Kernels are measured without the model's weights, so there is nothing to plan: they may even not fit.
     const bool loads = options.what != BenchKind::kernels;
-    Models models(parts, loads ? plan_alone(parts, {job}, execution, run.planning, run.gpu_memory) : execution);
+    const Execution planned = loads ? plan_alone(parts, {job}, execution, run.planning, run.gpu_memory) : execution;
+    Models models(parts, execution_of(options.what, planned));
     in_memory(std::string("bench ") + to_string(options.what), models.execution().device, [&] {
-      const Report report = measure(options.what, {models, job, options.runs, run});
+      const Report report =
+          measure(options.what,
+                  {models, job, options.runs, run, {options.expert, options.run.exact_blocks, options.skips_layers}});
       result = result_of(mode, report, settings_of(models, job));
     });
   }
@@ -106,6 +117,10 @@ void check(const BenchOptions& options, int ranks) {
     refuse("bench " + what + " measures one process; --ranks is for comm, forward and list");
   if (ranks < 2 && comm) refuse("bench comm measures communication between ranks; it needs --ranks 2 or more");
   if (options.modes.front() != BenchMode::flags && (list || comm)) refuse("--mode: bench " + what + " has no modes");
+  if (options.expert && options.what != BenchKind::fp8)
+    refuse("--expert: bench " + what + " takes none, bench fp8 does");
+  if (options.skips_layers && options.what != BenchKind::fp8)
+    refuse("--no-layers: bench " + what + " measures no errors, bench fp8 does");
   if (ranks > 1) check_together(options, ranks);
 }
 
@@ -124,21 +139,50 @@ int bench(const BenchOptions& options) {
 }
 
 /// The flags of job_flags() and run_flags() that bench takes.
-constexpr std::array shared{"--weights",     "--output",      "--size",          "--heartbeat-timeout",
-                            "--frames",      "--steps",       "--shift",         "--device",
-                            "--precision",   "--attention",   "--tf32",          "--placement",
-                            "--gpu-memory",  "--ranks",       "--cfg-parallel",  "--ulysses",
-                            "--ring",        "--text-device", "--high-ranks",    "--low-ranks",
-                            "--calibration", "--noise",       "--guidance-mode", "--threads",
-                            "--codec",       "--trace",       "--json",          "--collective-timeout",
-                            "--quiet",       "-v,--verbose",  "--log-level",     "--guidance",
-                            "--solver",      "--preset"};
+constexpr std::array shared{"--fp8-exact-steps",
+                            "--fp8-exact-blocks",
+                            "--weights",
+                            "--output",
+                            "--size",
+                            "--heartbeat-timeout",
+                            "--frames",
+                            "--steps",
+                            "--shift",
+                            "--device",
+                            "--precision",
+                            "--attention",
+                            "--cuda-graphs",
+                            "--tf32",
+                            "--placement",
+                            "--gpu-memory",
+                            "--ranks",
+                            "--cfg-parallel",
+                            "--ulysses",
+                            "--ring",
+                            "--text-device",
+                            "--high-ranks",
+                            "--low-ranks",
+                            "--calibration",
+                            "--noise",
+                            "--guidance-mode",
+                            "--threads",
+                            "--codec",
+                            "--trace",
+                            "--json",
+                            "--collective-timeout",
+                            "--quiet",
+                            "-v,--verbose",
+                            "--log-level",
+                            "--guidance",
+                            "--solver",
+                            "--preset"};
 
 /// Adapts the help of shared flags that mean something else in bench.
 void reword(Flag& flag) {
   if (!flag.group.starts_with("Model")) flag.group = "Options";
   if (flag.names == "--output") flag.help = "keep the videos of clip and list in this folder (default: discard them)";
   if (flag.names == "--ranks") flag.help = "comm, forward, list: processes that work together, one per GPU";
+  if (flag.names == "--fp8-exact-blocks") flag.help += "; fp8: the blocks that are exact in place of those it finds";
   if (flag.names == "--trace") flag.help = "list: record what each rank did when (Chrome trace, for ui.perfetto.dev)";
   if (flag.names == "--json") flag.help = "print one JSON object instead of tables";
 }
@@ -151,6 +195,7 @@ std::vector<Flag> flags_of(BenchOptions& options) {
   const Choices<std::vector<BenchMode>> modes{{"baseline", {BenchMode::baseline}},
                                               {"optimized", {BenchMode::optimized}},
                                               {"both", {BenchMode::baseline, BenchMode::optimized}}};
+  const Choices<std::optional<Expert>> experts{{"high", Expert::high}, {"low", Expert::low}, {"both", {}}};
   std::vector<Flag> flags{
       choice_flag("WHAT", kinds,
                   "forward: one expert; kernels: each kernel of its blocks by itself; fp8: errors of products of 8-bit "
@@ -168,6 +213,9 @@ std::vector<Flag> flags_of(BenchOptions& options) {
                   "replaces --attention, --tf32, --placement and --guidance-mode. baseline: as the official code; "
                   "optimized: the fastest; both: one after the other",
                   options.modes),
+      choice_flag("--expert", experts, "fp8: measure this expert alone (both)", options.expert),
+      {"--no-layers", "", "fp8: leave out the errors by kind of layer, which take seven forwards for each step",
+       into(options.skips_layers)},
       {"--runs,--num_runs", "N", "timed repetitions (3)", into(options.runs, 1)},
       {"--save_results", "FILE", "also write the JSON object to this file", into(options.save_results)}};
   std::vector<Flag> taken = only_named(job_flags(options.job), shared);
@@ -189,6 +237,7 @@ Command bench_command() {
               "  wanfarm bench forward --model random:a14b --attention cudnn --runs 5 --json > forward.json\n"
               "  wanfarm bench forward --model random:a14b --ranks 2 --ulysses 2\n"
               "  wanfarm bench fp8 --model models/Wan2.2-T2V-A14B --size 1280x720 --steps 40\n"
+              "  wanfarm bench fp8 --model random:a14b --size 1280x720 --steps 6 --expert low --tf32\n"
               "  wanfarm bench kernels --model random:a14b --size 1280x720 --precision fp8\n"
               "  wanfarm bench comm --ranks 8\n"
               "  wanfarm bench list prompts.yaml --ranks 2 --placement pipeline\n"

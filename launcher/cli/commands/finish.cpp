@@ -28,9 +28,21 @@ struct FinishOptions {
 };
 
 /// Flags of a run that say how its clips are computed and written: `finish` takes them over from the drafts' run.
-constexpr const char* taken_over[] = {
-    "--precision", "--fp8-exact-steps", "--weights", "--guidance-mode", "--attention", "--tf32", "--noise", "--codec",
-    "--crf",       "--encoder-preset",  "--color",   "--save-latents",  "--png"};
+constexpr const char* taken_over[] = {"--precision",
+                                      "--fp8-exact-steps",
+                                      "--fp8-exact-blocks",
+                                      "--weights",
+                                      "--guidance-mode",
+                                      "--attention",
+                                      "--cuda-graphs",
+                                      "--tf32",
+                                      "--noise",
+                                      "--codec",
+                                      "--crf",
+                                      "--encoder-preset",
+                                      "--color",
+                                      "--save-latents",
+                                      "--png"};
 
 void set(std::vector<Flag>& flags, const std::string& name, const std::string& value) {
   std::ranges::find(flags, name, &Flag::names)->set(value);

@@ -55,7 +55,6 @@ constexpr std::array noted{
     Noted{"--t5_fsdp", "", "", "one process holds the whole text encoder"},
     Noted{"--dit_fsdp", "", "", "one process holds the whole model"},
     Noted{"--compile", "", "", "this program is compiled already"},
-    Noted{"--compile_mode", "MODE", "default,reduce-overhead,max-autotune", "this program is compiled already"},
     Noted{"--prompt_extend_method", "METHOD", "dashscope,local_qwen", "prompts are never rewritten"},
     Noted{"--prompt_extend_model", "NAME", "", "prompts are never rewritten"},
     Noted{"--prompt_extend_target_lang", "zh|en", "zh,en", "prompts are never rewritten"},
@@ -128,7 +127,15 @@ std::vector<Flag> mapped_flags(GenerateOptions& options) {
   const auto offload = [&run](const std::string& text) {
     run.planning.choices.mode = is_true(text) ? PlacementMode::swap : PlacementMode::resident;
   };
+  const std::vector<std::string> compile_modes{"default", "reduce-overhead", "max-autotune"};
+  const auto compile_mode = [&run, compile_modes](const std::string& text) {
+    check_choice(text, compile_modes);
+    if (text == "reduce-overhead") run.cuda_graphs = CudaGraphs::on;
+  };
   return {
+      {"--compile_mode", "MODE",
+       "reduce-overhead is the same as --cuda-graphs on; the others have no effect, this program is compiled already",
+       compile_mode, compile_modes},
       {"--convert_model_dtype", "", "same as --precision exact",
        [&run](const std::string&) { run.precision = Precision::exact; }},
       {"--use_batched_cfg", "", "same as --guidance-mode batched", guidance(GuidanceMode::batched)},

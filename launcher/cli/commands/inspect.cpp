@@ -2,6 +2,7 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -52,10 +53,15 @@ void print_tensor(const std::string& name, const TensorEntry& entry, Totals& tot
 
 /// Says what a LoRA does; of a file for a pair, to each expert.
 void print_lora(const Checkpoint& checkpoint) {
-  const LoraIndex high = read_lora_index(checkpoint.index(), Expert::high, checkpoint.path().string());
-  std::cout << (high.is_of_pair ? "high " : "") << lora_text(checkpoint, Expert::high) << '\n';
-  if (high.is_of_pair) std::cout << "low  " << lora_text(checkpoint, Expert::low) << '\n';
-  for (const std::string& name : high.unused) std::cout << "not used: " << name << '\n';
+  const std::vector<Expert> experts = experts_of_lora(checkpoint.index());
+  const LoraIndex first = read_lora_index(checkpoint.index(), experts.front(), checkpoint.path().string());
+  if (first.is_of_pair) {
+    for (const Expert which : experts)
+      std::cout << (which == Expert::high ? "high " : "low  ") << lora_text(checkpoint, which) << '\n';
+  } else {
+    std::cout << lora_text(checkpoint, Expert::high) << '\n';
+  }
+  for (const std::string& name : first.unused) std::cout << "not used: " << name << '\n';
 }
 
 /// Shows the tensors of a file, or of a folder of shards, and what they are together.

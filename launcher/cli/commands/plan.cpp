@@ -77,14 +77,27 @@ ClusterResources chosen_ranks(const PlanOptions& options) {
   return ranks;
 }
 
+/// Throws what a run would on a GPU of this kind, or on this node's, when it cannot compute so.
+void check_on_gpu(const std::string& device_name, const PlanOptions& options, const Execution& execution) {
+  const std::string kind = kind_of_device(device_name);
+  const bool is_here = options.gpus == 0 && options.gpu.empty();
+  check_precision(execution, is_here ? device_name : "GPU " + kind,
+                  is_here ? cuda_view().gpus.front().capability : gpu_figures(kind).capability);
+}
+
 /// How a run on these ranks would compute.
-Execution execution_on(const ClusterResources& ranks, const RunOptions& run) {
+Execution execution_on(const ClusterResources& ranks, const PlanOptions& options) {
+  const RunOptions& run = options.run;
   Execution execution;
   if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
   execution.precision = run.precision.value_or(default_precision(execution.device));
+  execution.fp8_exact_steps = run.fp8_exact_steps;
+  execution.exact_blocks = run.exact_blocks;
   execution.weights = run.weights;
+  execution.backend = run.attention;
   execution.guidance = run.guidance_mode;
   execution.tf32 = run.tf32;
+  execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks.device_name, options, execution);
   return execution;
 }
 
@@ -92,10 +105,11 @@ int plan(const PlanOptions& options) {
   const JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) std::cerr << "note: " << warning << '\n';
   const ClusterResources ranks = chosen_ranks(options);
-  const Execution execution = execution_on(ranks, options.run);
+  const Execution execution = execution_on(ranks, options);
   const ModelSource model = ready_model(chosen_model(options.run.model, list.model));
-  const ModelParts parts = read_model(model, execution.precision, execution.weights);
+  const ModelParts parts = read_model(model, execution);
   for (const std::string& warning : parts.warnings) std::cerr << "note: " << warning << '\n';
+  if (execution.device.is_cpu()) choose_attention(execution, parts.head_dim());  // refuses what a run would refuse
   const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
   const PlanRequest request = request_for(parts, jobs, execution, options.run.planning, ranks);
   const PlanResult result = make_plan(request);
@@ -104,7 +118,8 @@ int plan(const PlanOptions& options) {
 }
 
 /// The flags of run_flags() that plan takes in addition to those of the placement.
-constexpr std::array shared{"--guidance-mode", "--tf32", "--precision", "--weights", "--threads"};
+constexpr std::array shared{"--guidance-mode",    "--tf32",    "--precision", "--fp8-exact-steps",
+                            "--fp8-exact-blocks", "--weights", "--attention", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{

@@ -119,7 +119,10 @@ TEST_F(BenchVerb, AKernelsTrafficIsCountedByHand) {
   EXPECT_DOUBLE_EQ(bytes(rounded, "add_affine_norm_fp8"), 4 + 2 + 4 + 1);
   EXPECT_DOUBLE_EQ(bytes(rounded, "write_heads"), 3 * (2 + 2));
   EXPECT_DOUBLE_EQ(bytes(rounded, "quantise_heads"), 3 * (2 + 2 + 1)) << "q, k and v are read twice";
-  EXPECT_DOUBLE_EQ(bytes(rounded, "quantise_projection"), 3 * (2 + 1) + 2 * 2) << "k and v are read twice";
+  EXPECT_DOUBLE_EQ(bytes(rounded, "quantise_projection"), 3 * (2 + 1) + 2 * 2) << "k of few rows and v are read twice";
+  EXPECT_DOUBLE_EQ(bytes(rounded, "linear"), 2 * (1 + 3 * channels / tokens + 3)) << "rows, matrix, result";
+  EXPECT_DOUBLE_EQ(bytes(rounded, "scaled_product"), 1 + 3 * channels / tokens + 2 * 3);
+  EXPECT_DOUBLE_EQ(bytes(rounded, "self_attention math-fp8"), 3 + 2) << "q, k and v in 8 bits";
   EXPECT_DOUBLE_EQ(bytes(wide, "add_modulated_norm"), 4 * 4);
   EXPECT_DOUBLE_EQ(bytes(wide, "gelu"), 2 * (4 + 4)) << "the feed-forward network is twice as wide";
 }
@@ -133,7 +136,7 @@ TEST_F(BenchVerb, AKernelIsComparedWithTheRateOfItsOwnKind) {
   };
   for (const Json& line : report.at("kernels")) {
     EXPECT_GT(line.at("median_ms").get<double>(), 0) << line;
-    EXPECT_NE(line.at("gb").is_null(), line.at("tflop").is_null()) << "either traffic or arithmetic: " << line;
+    EXPECT_GT(line.at("copy_percent").get<double>(), 0) << line;
   }
   const auto compared = [&](const char* kernel, std::size_t ceiling) {
     const Json& line = line_of(report, kernel);
@@ -159,12 +162,15 @@ TEST_F(BenchVerb, ProductsAreTheFourOfABlock) {
 /// Along an exact clip of both experts: each precision against f32, each kind of layer, each block.
 TEST_F(BenchVerb, ErrorsOf8BitNumbersAreStatedByStepLayerAndBlock) {
   const Json errors = result({"fp8", "--steps", "6", "--shift", "5"});
+  EXPECT_EQ(errors.at("rule").at(0).at("flags"), "--fp8-exact-blocks none --fp8-exact-steps auto")
+      << "two blocks: none is more than twice their mean";
   std::set<std::string> experts;
   for (const Json& line : errors.at("forwards")) {
     experts.insert(line.at("expert"));
     EXPECT_GT(line.at("exact").get<double>(), 0);
     for (const char* precision : {"fp8_ffn", "fp8_linear", "fp8"})
       EXPECT_GT(line.at(precision).get<double>(), line.at("exact").get<double>()) << precision << line;
+    EXPECT_EQ(line.at("fp8_rule"), line.at("fp8")) << "no block is exact";
   }
   EXPECT_EQ(experts, (std::set<std::string>{"high", "low"}));
   EXPECT_EQ(errors.at("layers").size(), 7u) << "six matrices and self-attention";
@@ -172,6 +178,62 @@ TEST_F(BenchVerb, ErrorsOf8BitNumbersAreStatedByStepLayerAndBlock) {
   for (const char* table : {"layers", "blocks"})
     for (const Json& line : errors.at(table))
       for (const char* expert : {"high", "low"}) EXPECT_GT(line.at(expert).get<double>(), 0) << line;
+}
+
+TEST_F(BenchVerb, ErrorsWithAGivenRuleLieBetweenThoseOfExactAndOfFp8) {
+  const std::vector<std::string> short_clip{"fp8", "--steps", "6", "--shift", "5", "--fp8-exact-blocks"};
+  const auto forwards = [&](const std::string& blocks) {
+    std::vector<std::string> arguments = short_clip;
+    arguments.push_back(blocks);
+    return result(arguments).at("forwards");
+  };
+  for (const Json& line : forwards("0,1"))
+    EXPECT_EQ(line.at("fp8_rule"), line.at("exact")) << "all blocks of the model are exact: " << line;
+  for (const Json& line : forwards("low:1")) {
+    const double exact = line.at("exact"), fp8 = line.at("fp8"), rule = line.at("fp8_rule");
+    if (line.at("expert") == "high")
+      EXPECT_EQ(rule, fp8) << line;
+    else
+      EXPECT_TRUE(exact < rule && rule < fp8) << line;
+  }
+}
+
+/// Two processes can measure an expert each: what they state is what one states of both.
+TEST_F(BenchVerb, ErrorsOfOneExpertAreThoseOfBoth) {
+  const std::vector<std::string> short_clip{"fp8", "--steps", "6", "--shift", "5"};
+  const Json both = result(short_clip);
+  Json forwards = Json::array();
+  for (const std::string expert : {"high", "low"}) {
+    std::vector<std::string> arguments = short_clip;
+    arguments.insert(arguments.end(), {"--expert", expert});
+    const Json one = result(arguments);
+    for (const Json& line : one.at("forwards")) forwards.push_back(line);
+    for (const char* table : {"layers", "blocks"})
+      for (std::size_t i = 0; i < both.at(table).size(); ++i) {
+        EXPECT_EQ(one.at(table).at(i).size(), 2u) << "no column of the other expert";
+        EXPECT_EQ(one.at(table).at(i).at(expert), both.at(table).at(i).at(expert));
+      }
+  }
+  EXPECT_EQ(forwards, both.at("forwards"));
+  EXPECT_EQ(both.at("forwards").size(), 6u);
+}
+
+TEST_F(BenchVerb, AnExpertWithoutStepsOrOfAnotherMeasurementIsRefused) {
+  const ProgramResult no_steps = bench({"fp8", "--steps", "1", "--expert", "low"}),
+                      other = bench({"vae", "--expert", "low"});
+  for (const ProgramResult& outcome : {no_steps, other}) EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_NE(no_steps.err.find("--expert low: a clip of 1 step has none"), std::string::npos) << no_steps.err;
+  EXPECT_NE(other.err.find("bench vae takes none"), std::string::npos) << other.err;
+}
+
+TEST_F(BenchVerb, TheF32ReferenceMayBeInTf32AndSaysSo) {
+  const auto note = [&](std::vector<std::string> flags) {
+    std::vector<std::string> arguments{"fp8", "--steps", "2", "--shift", "5"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    return bench(arguments).out;
+  };
+  EXPECT_NE(note({"--tf32"}).find("against f32, whose products alone are in TF32 (--tf32)"), std::string::npos);
+  EXPECT_EQ(note({}).find("TF32"), std::string::npos);
 }
 
 TEST_F(BenchVerb, DecodingReportsFramesASecond) {

@@ -63,6 +63,7 @@ TEST(CommandLine, InvalidCommandsExitWith2AndAHelpfulMessage) {
       {{"render", "a.yaml", "--codec", "av1"}, "--codec: must be one of auto, h264, hevc, ffv1, y4m"},
       {{"render", "a.yaml", "--color", "bt2020"}, "--color: must be one of bt709, bt601"},
       {{"render", "a.yaml", "--verify", "all"}, "--verify: must be one of size, hash, decode"},
+      {{"render", "a.yaml", "--fp8-exact-blocks", "3-1"}, "--fp8-exact-blocks: blocks such as 0,1,38-39 are needed"},
       {{"render", "missing.yaml"}, "missing.yaml"},
       {{"completion", "tcsh"}, "bash"},
       {{"tokenize"}, "--model"},
@@ -74,6 +75,57 @@ TEST(CommandLine, InvalidCommandsExitWith2AndAHelpfulMessage) {
     EXPECT_TRUE(contains(outcome.err, command.message)) << "'" << command.message << "' is not in: " << outcome.err;
   }
   EXPECT_TRUE(files_below(folder.path()).empty()) << "an invalid command wrote something";
+}
+
+/// Blocks that are well written, but that cannot be exact: in every verb that takes the flag.
+TEST(CommandLine, ExactBlocksThatMeanNothingExitWith2) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const std::vector<std::vector<std::string>> verbs{{"render", "list.yaml"},
+                                                    {"render", "list.yaml", "--dry-run"},
+                                                    {"generate", "--prompt", "a star", "--dry-run"},
+                                                    {"plan", "list.yaml", "--gpu", "cpu"},
+                                                    {"bench", "forward", "--device", "cpu"}};
+  for (std::vector<std::string> arguments : verbs) {
+    const auto said = [&](const std::string& blocks, const std::string& precision) {
+      std::vector<std::string> all = arguments;
+      for (const std::string& more : {std::string("--model"), golden_model_folder().string(),
+                                      std::string("--fp8-exact-blocks"), blocks, std::string("--precision"), precision})
+        all.push_back(more);
+      const ProgramResult outcome = run(folder.path(), all);
+      EXPECT_EQ(outcome.code, 2) << arguments.front() << ": " << outcome.err;
+      return outcome.err;
+    };
+    for (const auto& [text, part] :
+         {std::pair(said("high:2", "fp8"), "--fp8-exact-blocks high:2: an expert of this model has the blocks 0 to 1"),
+          std::pair(said("0", "exact"), "--fp8-exact-blocks 0: with --precision exact nothing is computed from 8-bit")})
+      EXPECT_TRUE(contains(text, part)) << arguments.front() << ": " << text;
+  }
+  EXPECT_EQ(files_below(folder.path()).size(), 1u) << "only the list is there";
+}
+
+TEST(CommandLine, APlanForAGpuThatCannotComputeSoExitsWith3) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const auto planned = [&](std::vector<std::string> flags) {
+    std::vector<std::string> all{"plan", "list.yaml", "--model", golden_model_folder(), "--gpus", "1"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    return run(folder.path(), all);
+  };
+  const InvalidCommand refused[] = {
+      {{"--gpu", "a100", "--precision", "fp8-linear"}, "--precision fp8-linear: products of 8-bit numbers need"},
+      {{"--gpu", "l40s", "--precision", "fp8"}, "and GPU l40s has 8.9"},
+      {{"--gpu", "rtx4090", "--attention", "fa3-fp8", "--precision", "exact"},
+       "--attention fa3-fp8: it needs a Hopper"},
+      {{"--gpu", "cpu", "--attention", "fa3"}, "--attention fa3: it needs a Hopper"}};
+  for (const InvalidCommand& command : refused) {
+    const ProgramResult outcome = planned(command.arguments);
+    EXPECT_EQ(outcome.code, 3) << outcome.err << outcome.out;
+    EXPECT_TRUE(contains(outcome.err, command.message)) << outcome.err;
+  }
+  const ProgramResult possible = planned({"--gpu", "h100", "--precision", "fp8", "--fp8-exact-blocks", "high:0,1"});
+  EXPECT_EQ(possible.code, 0) << possible.err;
+  EXPECT_TRUE(contains(possible.out, "fp8, blocks high:0,1 exact")) << possible.out;
 }
 
 TEST(CommandLine, ProcessesThatDoNotShareAnMpiWorldAreRefused) {

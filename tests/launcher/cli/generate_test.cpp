@@ -169,6 +169,9 @@ TEST(Generate, OfficialFlagsAboutMemoryAndTf32AreMapped) {
       {{}, "tf32", false},
       {{"--tf32"}, "tf32", true},
       {{"--tf32", "--no-tf32"}, "tf32", false},
+      {{}, "cuda_graphs", "auto"},
+      {{"--cuda-graphs", "off"}, "cuda_graphs", "off"},
+      {{"--compile_mode", "default"}, "cuda_graphs", "auto"},
   };
   for (const Mapped& mapped : all) {
     const Resolved r = resolve(folder, mapped.flags);
@@ -187,12 +190,24 @@ TEST(Generate, AttentionAndNoiseAreShownAsAskedFor) {
   EXPECT_EQ(asked.run.at("attention"), "math");
 }
 
+/// On a CPU it is refused, and the refusal shows that it has been mapped.
+TEST(Generate, CompileModeReduceOverheadAsksForCudaGraphs) {
+  const TempFolder folder;
+  for (const std::vector<std::string>& flags :
+       {std::vector<std::string>{"--compile_mode", "reduce-overhead"}, {"--cuda-graphs", "on"}}) {
+    std::vector<std::string> all = flags;
+    all.insert(all.end(), {"--device", "cpu"});
+    const ProgramResult outcome = run(folder.path(), generate(all));
+    EXPECT_EQ(outcome.code, 3) << outcome.err;
+    EXPECT_NE(outcome.err.find("--cuda-graphs on: this run computes on a CPU"), std::string::npos) << outcome.err;
+  }
+}
+
 TEST(Generate, EachFlagWithoutEffectIsNotedInOneLine) {
   const TempFolder folder;
   const std::vector<std::vector<std::string>> noted{{"--t5_fsdp"},
                                                     {"--dit_fsdp"},
                                                     {"--compile"},
-                                                    {"--compile_mode", "reduce-overhead"},
                                                     {"--prompt_extend_method", "local_qwen"}};
   std::vector<std::string> all;
   for (const auto& flags : noted) all.insert(all.end(), flags.begin(), flags.end());

@@ -244,6 +244,19 @@ TEST(Inspect, SaysWhatALoraChanges) {
                                       "low  LoRA: 20 matrices by rank 4, no alpha"}));
 }
 
+TEST(Inspect, SaysWhatALoraForTheLowNoiseExpertAloneChanges) {
+  const TempFolder folder;
+  const Path file = folder / "low_alone.safetensors";
+  write_safetensors(file, {{"transformer_2.blocks.0.attn1.to_q.diff_b", at::zeros({96})},
+                           {"transformer_2.blocks.0.attn1.to_q.lora_A.weight", at::zeros({4, 96})},
+                           {"transformer_2.blocks.0.attn1.to_q.lora_B.weight", at::zeros({96, 4})},
+                           {"text_encoder.x", at::zeros({1})}});
+  const std::vector<std::string> lines = lines_of(inspected({file}));
+  ASSERT_GE(lines.size(), 2u);
+  EXPECT_EQ(lines[lines.size() - 2], "low  LoRA: 1 matrix by rank 4, no alpha; 1 tensor by differences");
+  EXPECT_EQ(lines.back(), "not used: text_encoder.x");
+}
+
 TEST(Inspect, ShowsAModelOfPartsWithItsLoras) {
   const std::string lora = variants / "lora/comfy_high.safetensors", expert = variants / "single/high_fp16.safetensors";
   const std::vector<std::string> by_flags{"--model", golden_model_folder(), "--high-model",

@@ -254,6 +254,76 @@ TEST(RecipeOf, RecordsWhatIsComputedFrom8BitNumbers) {
   EXPECT_EQ(recipe_of("id", asked, false), (Recipe{.model_id = "id", .precision = "fp8", .fp8_exact_steps = 3}));
   asked.precision = Precision::fp8_linear, asked.fp8_exact_steps.reset();
   EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "fp8-linear"}));
+  asked.exact_blocks = parse_exact_blocks("high:1,0");
+  EXPECT_EQ(recipe_of("id", asked, false).fp8_exact_blocks, "high:0,1");
+}
+
+TEST(ChosenExecution, RefusesExactBlocksWhereNothingIsComputedFrom8BitNumbers) {
+  RunOptions options;
+  options.device = DeviceChoice::cpu, options.exact_blocks = parse_exact_blocks("0,39");
+  const std::string text = refusal([&] { chosen_execution(options); }, Error::input);
+  EXPECT_TRUE(text.starts_with("--fp8-exact-blocks 0,39: with --precision reference ")) << text;
+  for (const Precision precision : {Precision::fp8_ffn, Precision::fp8_linear, Precision::fp8}) {
+    options.precision = precision;
+    EXPECT_EQ(chosen_execution(options).exact_blocks, options.exact_blocks);
+  }
+  options.precision = Precision::exact, options.attention = AttentionBackend::fa3_fp8;
+  EXPECT_EQ(chosen_execution(options).exact_blocks, options.exact_blocks) << "self-attention is in 8 bits";
+}
+
+TEST(ReadModel, RefusesExactBlocksThatTheExpertsDoNotHave) {
+  const auto read = [](const std::string& blocks) {
+    return read_model({golden_model_folder()}, Precision::fp8, WeightForm::as_computed, parse_exact_blocks(blocks));
+  };
+  EXPECT_EQ(read("0,1").exact_blocks, (ExactBlocks{{0, 1}, {0, 1}}));
+  const std::string text = refusal([&] { read("low:1,2"); }, Error::input);
+  EXPECT_EQ(text, "--fp8-exact-blocks low:1,2: an expert of this model has the blocks 0 to 1");
+}
+
+/// What a plan for a kind of GPU says of a run there; "" where it is possible.
+std::string said_of_gpu(const std::string& kind, Precision precision,
+                        AttentionBackend backend = AttentionBackend::automatic) {
+  Execution asked = on_a_gpu();
+  asked.precision = precision, asked.backend = backend;
+  try {
+    check_precision(asked, "GPU " + kind, gpu_figures(kind).capability);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::environment) << error.what();
+    return error.what();
+  }
+}
+
+TEST(PrecisionOfAGpuElsewhere, TakesItsComputeCapability) {
+  const auto begins = [](const std::string& text, const std::string& with) { return text.starts_with(with); };
+  const auto names = [](const std::string& text, const std::string& gpu) { return text.find(gpu) != text.npos; };
+  for (const Precision precision : {Precision::fp8_ffn, Precision::fp8_linear, Precision::fp8}) {
+    const std::string text = said_of_gpu("a100", precision);
+    EXPECT_TRUE(begins(text, std::string("--precision ") + to_string(precision) + ": products of 8-bit numbers need"));
+    EXPECT_TRUE(names(text, ", and GPU a100 has 8.0")) << text;
+    for (const char* const kind : {"h200", "h100", "generic"}) EXPECT_EQ(said_of_gpu(kind, precision), "") << kind;
+  }
+  for (const char* const kind : {"l40s", "rtx4090"}) {
+    EXPECT_EQ(said_of_gpu(kind, Precision::fp8_linear), "");
+    const std::string text = said_of_gpu(kind, Precision::fp8);
+    EXPECT_TRUE(
+        begins(text, "--precision fp8: self-attention in 8 bits takes FlashAttention-3: it needs a Hopper GPU"));
+    EXPECT_TRUE(names(text, std::string(", and GPU ") + kind + " has 8.9")) << text;
+    EXPECT_EQ(said_of_gpu(kind, Precision::fp8, AttentionBackend::math), "");
+  }
+}
+
+TEST(PrecisionOfAGpuElsewhere, HasFlashAttention3OnHopperAlone) {
+  for (const AttentionBackend backend : {AttentionBackend::fa3, AttentionBackend::fa3_fp8}) {
+    for (const char* const kind : {"h200", "h100", "generic"})
+      EXPECT_EQ(said_of_gpu(kind, Precision::exact, backend), "") << kind;
+    for (const char* const kind : {"a100", "l40s", "rtx4090"}) {
+      const std::string text = said_of_gpu(kind, Precision::exact, backend);
+      EXPECT_TRUE(text.starts_with(std::string("--attention ") + to_string(backend) + ": it needs a Hopper GPU"))
+          << text;
+    }
+  }
+  EXPECT_EQ(said_of_gpu("a100", Precision::exact), "");
 }
 
 TEST(AttentionIn8Bits, IsRoundedOnACpuAndRefusedWhereTheBackendCannot) {

@@ -152,6 +152,45 @@ TEST(TimeModel, StepsWithout8BitNumbersTakeTheTimeOfExactOnes) {
   EXPECT_DOUBLE_EQ(stage_seconds(one, model, {}, shape, execution).low, 2 * 14 * fp8);
 }
 
+TEST(TimeModel, ExactBlocksTakeTheTimeOfExactOnes) {
+  const Hardware one = h200s(1, 1);
+  ModelParts model = published_model();
+  model.precision = Precision::fp8;
+  model.exact_blocks = parse_exact_blocks("high:0-9");
+  const PlannedShape shape = shapes_of({job_720p()}).front();
+  const double fp8 = forward_seconds(one, model, {}, shape.tokens).total();
+  const double exact = forward_seconds(one, model, {}, shape.tokens, Precision::exact).total();
+  const StageSeconds seconds = stage_seconds(one, model, {}, shape, on_gpus());
+  EXPECT_NEAR(seconds.high, 2 * (25 * (0.75 * fp8 + 0.25 * exact) + exact), 1e-9 * seconds.high);
+  EXPECT_NEAR(seconds.low, 2 * (13 * fp8 + exact), 1e-9 * seconds.low);
+}
+
+TEST(TimeModel, SelfAttentionIn8BitsByNameTakesItsTime) {
+  const Hardware one = h200s(1, 1);
+  const ModelParts model = published_model();
+  ASSERT_EQ(model.precision, Precision::exact);
+  const PlannedShape shape = shapes_of({job_720p()}).front();
+  Execution execution = on_gpus();
+  execution.fp8_exact_steps = 0;
+  const double exact = stage_seconds(one, model, {}, shape, execution).high;
+  execution.backend = AttentionBackend::fa3_fp8;
+  const double pairs = one.gpu.pair_seconds * 75600 * 75600;  // of a forward in exact
+  EXPECT_NEAR(stage_seconds(one, model, {}, shape, execution).high, exact - 2 * 26 * 0.24 * pairs, 0.01 * exact);
+}
+
+/// Ten blocks of forty in bf16 instead of 8 bits: a quarter of the matrices, half of whose bytes come back.
+TEST(MemoryModel, ExactBlocksCountInBf16) {
+  ModelParts model = published_model();
+  const std::uint64_t bf16 = expert_bytes(model);
+  model.precision = Precision::fp8;
+  const std::uint64_t fp8 = expert_bytes(model);
+  model.exact_blocks = parse_exact_blocks("low:0-9");
+  EXPECT_EQ(expert_bytes(model, Expert::high), fp8);
+  EXPECT_EQ(expert_bytes(model, Expert::low), fp8 + (bf16 - fp8) / 4);
+  EXPECT_EQ(expert_bytes(model), expert_bytes(model, Expert::low)) << "the larger one";
+  EXPECT_EQ(both_experts_bytes(model), 2 * fp8 + (bf16 - fp8) / 4);
+}
+
 TEST(TimeModel, FiguresAreThoseOfThePublishedModel) {
   const RelativeWork work = relative_work(published_model());
   for (const double share : {work.token, work.pair, work.pixel, work.text}) EXPECT_NEAR(share, 1, 0.01);

@@ -108,6 +108,20 @@ TEST(Drafts, AreFinishedWithTheirModelsPartsAndLoras) {
   EXPECT_EQ(record.at("loras").at(1).at("strength"), (Json{{"low", 0.5}}));
 }
 
+TEST(Drafts, AreFinishedInTheNumberFormatsOfTheirRun) {
+  const Flags formats{"--device",           "cpu",          "--precision",       "fp8",
+                      "--fp8-exact-blocks", "high:1,low:0", "--fp8-exact-steps", "2"};
+  const TempFolder folder, at_once;
+  for (const TempFolder* const each : {&folder, &at_once}) write_file(*each / "list.yaml", small_list(1, steps));
+  ASSERT_EQ(draft(folder, formats).code, 0);
+  const ProgramResult finished = wanfarm(folder, {"finish", "out"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  ASSERT_EQ(wanfarm(at_once, formats).code, 0);
+  EXPECT_EQ(of_sidecars(folder.path(), "frames_sha256"), of_sidecars(at_once.path(), "frames_sha256"));
+  EXPECT_EQ(of_sidecars(folder.path(), "fingerprint"), of_sidecars(at_once.path(), "fingerprint"));
+  EXPECT_EQ(of_sidecars(folder.path(), "how").begin()->second.at("exact_blocks"), "high:1,low:0");
+}
+
 TEST(Drafts, ThatExistAreKeptAndLostOnesAreMadeFromTheirStates) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(2, steps));

@@ -218,6 +218,28 @@ TEST(Render, QuietSaysNothingAndLinesHaveNoCarriageReturn) {
   EXPECT_TRUE(render(folder, {"--quiet", "--force"}).err.empty());
 }
 
+/// What is left of fp8 when all blocks are exact is nothing, and the sidecar tells which ones were.
+TEST(Render, WithAllBlocksExactFp8GivesTheFramesOfExact) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const auto rendered = [&](const std::string& output, const std::vector<std::string>& flags) {
+    std::vector<std::string> all{"--output", output, "--device", "cpu", "--fp8-exact-steps", "0"};
+    all.insert(all.end(), flags.begin(), flags.end());
+    const ProgramResult outcome = render(folder, all);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return Json::parse(read_file(folder / output / "clip-1.json"));
+  };
+  const Json exact = rendered("exact", {"--precision", "exact"});
+  const Json both = rendered("both", {"--precision", "fp8", "--fp8-exact-blocks", "0-1"});
+  const Json low = rendered("low", {"--precision", "fp8", "--fp8-exact-blocks", "low:0,1"});
+  EXPECT_EQ(both.at("frames_sha256"), exact.at("frames_sha256"));
+  EXPECT_NE(low.at("frames_sha256"), exact.at("frames_sha256")) << "both steps are the high-noise expert's";
+  EXPECT_EQ(both.at("recipe").at("fp8_exact_blocks"), "0,1");
+  EXPECT_EQ(both.at("how").at("exact_blocks"), "0,1");
+  EXPECT_EQ(low.at("how").at("exact_blocks"), "low:0,1");
+  EXPECT_FALSE(exact.at("recipe").contains("fp8_exact_blocks"));
+}
+
 TEST(Generate, WritesTheFileThatWasNamed) {
   const TempFolder folder;
   const std::string file = "here/kite." + file_ending(default_codec());

@@ -1,5 +1,6 @@
 // tests/pipeline/model/dit_fp8_test.cpp: an expert whose matrices are kept in 8 bits computes what the same numbers do
-// in the dtype of the products, bit for bit.
+// in the dtype of the products, bit for bit; one that multiplies in 8 bits does so in the layers and blocks that it is
+// to.
 #include <c10/core/InferenceMode.h>
 
 #include "pipeline/kernels/widen.hpp"
@@ -11,10 +12,10 @@ namespace {
 const Path single = golden_folder() / "variants" / "single";
 
 /// The high-noise expert out of a file with matrices in 8 bits.
-DitWeights fp8_dit(const std::string& form, Precision precision, WeightForm kept) {
+DitWeights fp8_dit(const std::string& form, Precision precision, WeightForm kept, const BlockNumbers& exact = {}) {
   const Path config = golden_model() / "high_noise_model" / "config.json";
   return load_dit({Network::expert, single / ("high_" + form + ".safetensors")}, read_dit_config(config), precision,
-                  test::device(), kept);
+                  test::device(), kept, exact);
 }
 
 std::vector<at::Tensor> tensors_of(DitWeights weights) {
@@ -106,9 +107,10 @@ TEST(Widen, IsTheNumberTimesTheScaleRoundedOnce) {
 
 // ---- Products of 8-bit numbers ----
 
-DitWeights exact_file(Precision precision) {
+DitWeights exact_file(Precision precision, const BlockNumbers& exact = {}, at::Device device = test::device()) {
   const Path folder = golden_model() / "high_noise_model";
-  return load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), precision, test::device());
+  return load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"), precision, device,
+                  WeightForm::as_computed, exact);
 }
 
 /// Which layers of a block multiply in 8 bits, by name.
@@ -176,6 +178,99 @@ TEST(PrecisionsWith8Bits, TakeTheBytesThatAreCounted) {
     for (const at::Tensor& tensor : tensors_of(weights)) bytes += tensor.nbytes();
     EXPECT_EQ(bytes, dit_weight_bytes(weights.config, weights.text_dim, precision)) << to_string(precision);
   }
+}
+
+// ---- Exact blocks ----
+
+constexpr Precision in_8_bits[] = {Precision::fp8_ffn, Precision::fp8_linear, Precision::fp8};
+
+void expect_same_matrices(const DitBlock& ours, const DitBlock& wanted) {
+  for (Linear DitBlock::*layer : {&DitBlock::qkv, &DitBlock::out, &DitBlock::cross_q, &DitBlock::cross_kv,
+                                  &DitBlock::cross_out, &DitBlock::ffn_up, &DitBlock::ffn_down}) {
+    EXPECT_EQ((ours.*layer).weight.scalar_type(), (wanted.*layer).weight.scalar_type());
+    EXPECT_TRUE(at::equal((ours.*layer).weight, (wanted.*layer).weight));
+    EXPECT_FALSE((ours.*layer).scale.defined());
+  }
+}
+
+TEST(ExactBlocks, AreKeptAsInExactAndCountedSo) {
+  const c10::InferenceMode guard;
+  const DitWeights exact = exact_file(Precision::exact);
+  for (const Precision precision : in_8_bits) {
+    const DitWeights weights = exact_file(precision, {1});
+    EXPECT_NE(layers_in_fp8(weights.blocks[0]), "");
+    EXPECT_EQ(layers_in_fp8(weights.blocks[1]), "");
+    expect_same_matrices(weights.blocks[1], exact.blocks[1]);
+    std::uint64_t bytes = 0;
+    for (const at::Tensor& tensor : tensors_of(weights)) bytes += tensor.nbytes();
+    EXPECT_EQ(bytes, dit_weight_bytes(weights.config, weights.text_dim, precision, WeightForm::as_computed, 1));
+  }
+}
+
+/// A rank that copies the expert of another one goes by what the headers of the files say of its tensors.
+TEST(ExactBlocks, AreKnownFromTheHeadersAlone) {
+  const c10::InferenceMode guard;
+  for (const Precision precision : in_8_bits) {
+    const DitWeights weights = exact_file(precision, {1}), like = exact_file(precision, {1}, at::kMeta);
+    EXPECT_TRUE(like.blocks[1].is_exact && !like.blocks[0].is_exact);
+    const std::vector<at::Tensor> ours = tensors_of(like), wanted = tensors_of(weights);
+    ASSERT_EQ(ours.size(), wanted.size());
+    for (std::size_t i = 0; i < ours.size(); ++i) {
+      EXPECT_EQ(ours[i].sizes(), wanted[i].sizes());
+      EXPECT_EQ(ours[i].scalar_type(), wanted[i].scalar_type());
+    }
+  }
+}
+
+TEST(ExactBlocks, OfWeightsRoundedByChoiceAreNotRounded) {
+  const c10::InferenceMode guard;
+  const Path folder = golden_model() / "high_noise_model";
+  const DitWeights weights = load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"),
+                                      Precision::fp8_ffn, test::device(), WeightForm::fp8, {1});
+  expect_same_matrices(weights.blocks[1], exact_file(Precision::exact).blocks[1]);
+  EXPECT_EQ(weights.blocks[0].qkv.weight.element_size(), 1u);
+}
+
+TEST_P(FormOf8Bits, ExactBlocksAreWidenedAtLoadOrOnTheirWayToTheDevice) {
+  const c10::InferenceMode guard;
+  const DitWeights wanted = fp8_dit(GetParam(), Precision::exact, WeightForm::as_computed);
+  expect_same_matrices(fp8_dit(GetParam(), Precision::fp8, WeightForm::as_computed, {1}).blocks[1], wanted.blocks[1]);
+  const DitWeights kept = fp8_dit(GetParam(), Precision::fp8_ffn, WeightForm::as_stored, {1});
+  EXPECT_EQ(kept.blocks[1].qkv.weight.element_size(), 1u) << "the copy in host memory";
+  EXPECT_EQ(layers_in_fp8(kept.blocks[1]), "");
+  expect_same_matrices(widened(kept, [](const at::Tensor& tensor) { return tensor; }).blocks[1], wanted.blocks[1]);
+}
+
+TEST(ExactBlocks, AllOfThemAreTheExactExpertBitForBit) {
+  const c10::InferenceMode guard;
+  const at::Tensor wanted = golden_forward(exact_file(Precision::exact));
+  for (const Precision precision : in_8_bits)
+    EXPECT_TRUE(at::equal(golden_forward(exact_file(precision, {0, 1}), rounded_attention(math_attention())), wanted))
+        << to_string(precision);
+}
+
+/// Block 0 out of one expert and block 1 out of the other, each with its own attention, and the rest, which is alike.
+TEST(ExactBlocks, HaveTheirOwnProductsAndAttentionAndOthersKeepTheirs) {
+  const c10::InferenceMode guard;
+  const DitWeights fp8 = exact_file(Precision::fp8), exact = exact_file(Precision::exact);
+  const SelfAttention rounded = rounded_attention(math_attention());
+  const at::Tensor x = Golden("dit.safetensors").input("x").unsqueeze(0);
+  const at::Tensor text = Golden("text.safetensors").input("0.f32");
+  const TokenGrid grid = token_grid(x);
+  const at::Tensor rope = rope_table(grid, exact.head_dim(), exact.device());
+  const TimeEmbedding time = embed_time(exact, {876});
+  ResidualStream stream{embed_patches(exact, patchify(x))};
+  const auto run = [&](const DitWeights& weights, std::size_t i, const SelfAttention& attention) {
+    BlockAttention of_block(attention, grid.tokens());
+    const TextContext context = embed_text(weights, {text});
+    run_block(weights, weights.blocks[i], stream, time.e0, context.blocks[i], context.bias, rope, of_block);
+  };
+  run(fp8, 0, rounded);
+  run(exact, 1, math_attention());
+  const at::Tensor by_hand =
+      unpatchify(run_head(exact, stream.sum(), time.e), grid)[0].to(at::kBFloat16).to(at::kFloat);
+  EXPECT_TRUE(at::equal(golden_forward(exact_file(Precision::fp8, {1}), rounded), by_hand));
+  EXPECT_FALSE(at::equal(golden_forward(fp8, rounded), by_hand));
 }
 
 }  // namespace

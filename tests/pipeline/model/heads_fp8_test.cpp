@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "pipeline/kernels/attention.hpp"
+#include "pipeline/kernels/fp8_format.hpp"
 #include "tests/device.hpp"
 #include "tests/pipeline/model/e4m3.hpp"
 
@@ -31,6 +33,16 @@ Heads joined_heads(std::int64_t batch, std::int64_t heads, std::int64_t rows, st
 
 at::Tensor wide(const at::Tensor& x) { return x.to(at::kCPU).to(at::kDouble); }
 
+/// The mean of those of the keys k [batch, heads, keys, head_dim] that are in the sample, which is written out here:
+/// all of fewer than 1024, else one of each whole 16.
+at::Tensor mean_of_sample(const at::Tensor& k) {
+  const std::int64_t keys = k.size(2);
+  if (keys < 1024) return k.mean(2);
+  std::vector<at::Tensor> sample;
+  for (std::int64_t i = 0; i < keys / 16; ++i) sample.push_back(k.select(2, 16 * i + (11 * i + i / 16) % 16));
+  return at::stack(sample).mean(0);
+}
+
 /// A scale for each head, as it broadcasts over rows and channels.
 at::Tensor by_head(const at::Tensor& scale) { return scale.unsqueeze(-1).unsqueeze(-1); }
 
@@ -46,10 +58,10 @@ INSTANTIATE_TEST_SUITE_P(HeadDim, HeadsIn8Bits, testing::Values(16, 40, 64, 128,
                          [](const auto& size) { return std::to_string(size.param); });
 
 TEST_P(HeadsIn8Bits, AreNearestAfterTheTransformations) {
-  for (const std::int64_t rows : {1, 37, 600}) {
+  for (const std::int64_t rows : {1, 37, 600, 1023, 1024, 1041}) {
     const Heads in = joined_heads(2, 3, rows, GetParam());
     const Fp8Heads out = quantise_heads(in.q, in.k, in.v);
-    const at::Tensor mean = wide(in.k).mean(2);
+    const at::Tensor mean = mean_of_sample(wide(in.k));
     const std::string of = " of " + std::to_string(rows) + " rows";
     EXPECT_TRUE(at::allclose(wide(out.k_mean), mean, 1e-4, 1e-5)) << of;
     test::expect_nearest("q" + of, out.q, by_head(out.q_scale), rotate_heads(wide(in.q)));
@@ -57,6 +69,23 @@ TEST_P(HeadsIn8Bits, AreNearestAfterTheTransformations) {
                          rotate_heads(wide(in.k) - wide(out.k_mean).unsqueeze(2)));
     test::expect_nearest("v" + of, out.v, by_head(out.v_scale), wide(in.v));
   }
+}
+
+TEST_P(HeadsIn8Bits, AreTheSameAfterTheyWerePacked) {
+  for (const std::int64_t keys : {1, 33}) {
+    const at::Tensor kv = at::randn({2, 2, keys, 3, GetParam()}, at::kFloat).to(test::device(), at::kBFloat16);
+    const Fp8Heads made = quantise_keys(kv[0].transpose(1, 2), kv[1].transpose(1, 2));
+    const at::Tensor packed = pack_keys(kv);
+    EXPECT_EQ(packed.numel(), packed_numel(kv.sizes()));
+    EXPECT_EQ(packed.numel(), kv.numel() + 4 * 2 * 3 * (2 + GetParam()))
+        << "a byte for each number, and scales and means";
+    const Fp8Heads out = unpack_keys(packed, kv.sizes());
+    EXPECT_TRUE(at::equal(out.k.view(at::kByte), made.k.view(at::kByte)));
+    EXPECT_TRUE(at::equal(out.v.view(at::kByte), made.v.view(at::kByte)));
+    EXPECT_TRUE(at::equal(out.k_scale, made.k_scale) && at::equal(out.v_scale, made.v_scale));
+    EXPECT_TRUE(at::equal(out.k_mean, made.k_mean));
+  }
+  EXPECT_EQ(pack_keys(at::empty({2, 1, 0, 3, 16}, at::kFloat)).numel(), 0);
 }
 
 TEST_P(HeadsIn8Bits, ScalesArePowersOf2) {
@@ -87,12 +116,58 @@ TEST_P(HeadsIn8Bits, WithInfinityOrNanBecomeNan) {
   }
 }
 
+TEST_P(HeadsIn8Bits, OfZerosStayZeros) {
+  const Heads in = joined_heads(1, 2, 1025, GetParam());
+  const Fp8Heads out = quantise_heads(in.q.zero_(), in.k.zero_(), in.v.zero_());
+  for (const at::Tensor& part : {out.q, out.k, out.v}) EXPECT_EQ(wide(part).abs().max().item<double>(), 0);
+  for (const at::Tensor& scale : {out.q_scale, out.k_scale, out.v_scale})
+    EXPECT_TRUE(at::isfinite(scale).all().item<bool>());
+}
+
+/// A joined projection z [1, rows, 3d] of two heads, whose norms have weights of 1.
+struct Projection {
+  at::Tensor z, weight, angles;
+  std::int64_t head_dim;
+  Projection(std::int64_t rows, std::int64_t of_head)
+      : z(at::randn({1, rows, 6 * of_head}, at::kDouble).to(test::device(), at::kBFloat16)),
+        weight(at::ones({2 * of_head}, z.options())),
+        angles(at::ones({rows, of_head / 2}, z.options().dtype(at::kComplexFloat))),
+        head_dim(of_head) {}
+  /// The row of q, k or v (0, 1, 2) of all heads.
+  at::Tensor row(std::int64_t part, std::int64_t index) const { return z.chunk(3, -1)[part][0][index]; }
+  Fp8Heads quantised() const { return quantise_projection(z, {weight, weight, 1e-6}, angles, head_dim); }
+};
+
+/// Also of a key that the mean does not see: of each 16 rows it sees one.
+TEST_P(HeadsIn8Bits, OfAProjectedRowOfInfinitiesAreNan) {
+  for (const std::int64_t index : {0, 1, 1024}) {
+    const Projection projection(1025, GetParam());
+    projection.row(1, index).fill_(std::numeric_limits<double>::infinity());
+    const Fp8Heads out = projection.quantised();
+    EXPECT_TRUE(at::isnan(wide(out.k).select(2, index)).all().item<bool>()) << index;
+    EXPECT_TRUE(at::isfinite(wide(out.q)).all().item<bool>()) << index;
+    EXPECT_TRUE(at::isfinite(wide(out.v)).all().item<bool>()) << index;
+    const at::Tensor v = projection.row(2, index);
+    v[0] = std::numeric_limits<double>::infinity();
+    const at::Tensor scale = wide(projection.quantised().v_scale)[0];
+    EXPECT_FALSE(std::isfinite(scale[0].item<double>())) << index;
+    EXPECT_TRUE(std::isfinite(scale[1].item<double>())) << index;
+  }
+}
+
+TEST_P(HeadsIn8Bits, OfAProjectionOfZerosStayZeros) {
+  const Projection projection(1025, GetParam());
+  projection.z.zero_();
+  const Fp8Heads out = projection.quantised();
+  for (const at::Tensor& part : {out.q, out.k, out.v}) EXPECT_EQ(wide(part).abs().max().item<double>(), 0);
+}
+
 /// Scales come from the norms' weights; everything else is as if the projection's heads had been written in f32.
 TEST_P(HeadsIn8Bits, OfAProjectionAreNearestToWhatItsHeadsAre) {
   constexpr std::int64_t batch = 2, heads = 3;
   constexpr double eps = 1e-6, bf16_flip = 1.0 / 128;  // RMSNorm's two roundings to bf16 may fall either way
   const std::int64_t head_dim = GetParam(), d = heads * head_dim;
-  for (const std::int64_t rows : {1, 37, 300}) {
+  for (const std::int64_t rows : {1, 37, 300, 1041}) {
     const auto draw = [](at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); };
     const at::Tensor z = (draw({batch, rows, 3 * d}) * 2 + 1).to(test::device(), at::kBFloat16);
     const at::Tensor norm_q = (draw({d}) + 1).to(test::device(), at::kBFloat16);
@@ -110,7 +185,7 @@ TEST_P(HeadsIn8Bits, OfAProjectionAreNearestToWhatItsHeadsAre) {
     };
     const at::Tensor k = turned(parts[1], norm_k), mean = wide(out.k_mean).unsqueeze(2);
     const std::string of = " of " + std::to_string(rows) + " projected rows";
-    EXPECT_TRUE(at::allclose(mean, k.mean(2, true), 1e-2, 1e-2)) << of;
+    EXPECT_TRUE(at::allclose(mean.squeeze(2), mean_of_sample(k), 1e-2, 1e-2)) << of;
     test::expect_nearest("q" + of, out.q, by_head(out.q_scale), rotate_heads(turned(parts[0], norm_q)), bf16_flip);
     test::expect_nearest("k" + of, out.k, by_head(out.k_scale), rotate_heads(k - mean), bf16_flip);
     test::expect_nearest("v" + of, out.v, by_head(out.v_scale), split(parts[2]));
@@ -148,6 +223,30 @@ TEST(UnevenHeads, LoseLittleAfterTheTransformations) {
               transformed, v_by_head, v_by_channel);
   EXPECT_LT(2 * transformed, as_they_are);
   EXPECT_LT(v_by_head, 1.25 * v_by_channel);
+}
+
+/// The two ways in which code finds the sample agree, and it holds one row of each whole 16, or all of few.
+TEST(SampleOfKeys, IsOneRowOfEachWhole16) {
+  for (const std::int64_t rows : {1, 2, 1023, 1024, 1039, 1040, 32760}) {
+    std::vector<std::int64_t> sample, among;
+    for (std::int64_t i = 0; i < sample_size(rows); ++i) sample.push_back(sampled_row(i, rows));
+    for (std::int64_t row = 0; row < rows; ++row)
+      if (is_sampled(row, rows)) among.push_back(row);
+    EXPECT_EQ(sample, among) << rows;
+    EXPECT_EQ(std::ssize(sample), rows < 1024 ? rows : rows / 16) << rows;
+    for (std::size_t i = 0; rows >= 1024 && i < sample.size(); ++i)
+      EXPECT_EQ(sample[i] / 16, static_cast<std::int64_t>(i)) << rows;
+  }
+}
+
+/// Keys are rotated by their place in the picture, so a sample of few columns would have another mean.
+TEST(SampleOfKeys, SeesAllColumnsOfAPicture) {
+  constexpr std::int64_t rows = 32760;  // of 81 frames of 832x480
+  for (std::int64_t columns = 4; columns <= 160; ++columns) {
+    std::set<std::int64_t> seen;
+    for (std::int64_t i = 0; i < sample_size(rows); ++i) seen.insert(sampled_row(i, rows) % columns);
+    EXPECT_EQ(std::ssize(seen), columns);
+  }
 }
 
 TEST(Hadamard, IsOrthogonalAndSpreadsOneChannelOverAll) {

@@ -35,7 +35,8 @@ struct Size {
   }
 };
 
-/// Rows of 100 values are not rounded by a kernel of our own on any device.
+/// Rows of 100 values are not rounded by a kernel of our own on any device. Of thousands of rows a thread block takes
+/// several through GELU, here of two samples, or fewer at the end.
 class Rounded : public testing::TestWithParam<Size> {
  protected:
   void SetUp() override { at::manual_seed(29); }
@@ -49,7 +50,7 @@ class Rounded : public testing::TestWithParam<Size> {
 };
 INSTANTIATE_TEST_SUITE_P(Sizes, Rounded,
                          testing::Values(Size{1, 1, 16}, Size{2, 7, 100}, Size{2, 129, 160}, Size{1, 33, 5120},
-                                         Size{2, 5, 13824}, Size{1, 300, 13824}),
+                                         Size{2, 5, 13824}, Size{1, 300, 13824}, Size{3, 1367, 48}, Size{1, 16387, 16}),
                          [](const auto& size) { return size.param.name(); });
 
 void expect_nearest_rows(const std::string& what, const Operand& operand, const at::Tensor& wanted) {
@@ -121,10 +122,24 @@ TEST_P(Rounded, ProductsAreThoseOfTheValuesThatTheFactorsStandFor) {
 TEST(RoundedRows, OfZerosStayZeros) {
   const c10::InferenceMode guard;
   const Layer layer(32, 64, at::kBFloat16);
-  const Operand rows = as_operand(at::zeros({1, 3, 64}, layer.bias.options()), f8);
-  EXPECT_TRUE(at::isfinite(rows.scale).all().item<bool>());
-  const at::Tensor product = scaled_product(rows, layer.weight, layer.scale, layer.bias);
-  EXPECT_TRUE(at::equal(product, layer.bias.expand_as(product)));
+  const at::Tensor zeros = at::zeros({1, 3, 64}, layer.bias.options());
+  for (const Operand& rows : {as_operand(zeros, f8), gelu(zeros.clone(), f8)}) {
+    EXPECT_TRUE(at::isfinite(rows.scale).all().item<bool>());
+    const at::Tensor product = scaled_product(rows, layer.weight, layer.scale, layer.bias);
+    EXPECT_TRUE(at::equal(product, layer.bias.expand_as(product)));
+  }
+}
+
+/// Powers on the way to the GELU of such values overflow.
+TEST(RoundedRows, OfTheGeluOfHugeValuesAreTheseOrZero) {
+  const c10::InferenceMode guard;
+  for (const double huge : {50.0, 1e6, 1e30, 3e38}) {
+    const at::Tensor x = at::full({1, 2, 64}, huge).to(test::device(), at::kBFloat16);
+    x.select(2, 5).neg_();
+    x[0][1].copy_(-x[0][0].abs());  // negative ones alone
+    const at::Tensor out = meant(gelu(x.clone(), f8)), wanted = wide(x).clamp_min(0);
+    EXPECT_TRUE(at::allclose(out, wanted, 1e-6, 1e-25)) << huge;
+  }
 }
 
 TEST(RoundedRows, WithInfinityOrNanMakeProductsOfNan) {

@@ -3,6 +3,7 @@
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
 #include "pipeline/stages/store.hpp"
+#include "pipeline/weights/random_draw.hpp"
 #include "tests/parallel/degrees.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
 #include "tests/pipeline/stages/golden_clip.hpp"
@@ -35,6 +36,44 @@ TEST(Ranks, AForwardOverACutSequenceEqualsTheOfficialOne) {
         expect_close(test::describe(degrees) + ", " + name, velocity, golden[name], test::network_tolerance);
       }
     }
+  }
+}
+
+TEST(Ranks, ExactBlocksOverACutSequenceAreThoseOfTheExactExpert) {
+  const c10::InferenceMode no_autograd;
+  const Path folder = golden_model() / "high_noise_model";
+  const at::Tensor text = Golden("text.safetensors").input("0.f32"), x = Golden("dit.safetensors").input("x");
+  const DitWeights exact = tiny_dit("high", Precision::exact);
+  const DitWeights fp8 = load_dit({Network::expert, folder}, exact.config, Precision::fp8, test::device(),
+                                  WeightForm::as_computed, /*exact_blocks=*/{0, 1});
+  for (const Degrees& degrees : test::sequence_degrees(world_size())) {
+    const auto group = group_of(degrees);
+    const auto velocity = [&](const DitWeights& weights, const SelfAttention& attention) {
+      return forward(weights, x, 876, text, attention, &group->sequence());
+    };
+    EXPECT_TRUE(at::equal(velocity(fp8, rounded_attention(math_attention())), velocity(exact, math_attention())))
+        << test::describe(degrees);
+  }
+}
+
+/// Keys that a rank rounds to 8 bits and sends around the ring are those that the others would have made of bf16.
+TEST(Ranks, KeysIn8BitsGoAroundTheRing) {
+  const c10::InferenceMode no_autograd;
+  const auto world = mpi_communicator(MPI_COMM_WORLD);
+  const Attention packed = rounded_attention(math_attention()).of_rows;
+  ASSERT_NE(packed.packing(), nullptr);
+  const Attention plain = [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool with_lse) {
+    return packed(q, k, v, with_lse);
+  };
+  for (const std::int64_t tokens : {1, 7, 40}) {  // some ranks have no rows of 1
+    const std::vector<Range> rows = split(tokens, world->size());
+    const Range& own = rows[static_cast<std::size_t>(world->rank())];
+    const at::Tensor all = at::randn({3, 2, tokens, 3, 16}, seeded_generator(at::kCPU, 1), at::kFloat);
+    const at::Tensor mine = all.narrow(2, own.begin, own.size).to(at::kBFloat16).contiguous();
+    const auto around = [&](const Attention& attention) {
+      return ring_attention(*world, rows, attention, mine[0], mine.narrow(0, 1, 2));
+    };
+    EXPECT_TRUE(at::equal(around(packed), around(plain))) << tokens;
   }
 }
 
@@ -123,6 +162,17 @@ TEST(Ranks, WithoutGuidanceEveryRankHasTheLatentsOfOneRank) {
     const at::Tensor alone = denoised(job, golden_execution());
     for (const auto& [name, execution] : all_sharings(golden_execution()))
       expect_close("guidance " + to_string(guidance) + ", " + name, denoised(job, execution), alone, run_tolerance);
+  }
+}
+
+/// On GPUs; a CPU records nothing. Every clip records anew, in memory that the one before has left.
+TEST(Ranks, RecordedForwardsGiveTheSameBits) {
+  for (const auto& [name, execution] : all_sharings(exact_execution())) {
+    Execution plain = execution, recorded = execution;
+    plain.cuda_graphs = CudaGraphs::off;
+    recorded.cuda_graphs = CudaGraphs::on;
+    const at::Tensor wanted = denoised("unipc", plain);
+    for (int clip = 0; clip < 3; ++clip) EXPECT_TRUE(at::equal(denoised("unipc", recorded), wanted)) << name;
   }
 }
 

@@ -276,6 +276,16 @@ TEST(LoraIndex, AFileOfTransformerAloneServesBothExperts) {
     EXPECT_EQ(read_lora_index(file, expert, "x").changes.begin()->first, "blocks.0.self_attn.q.bias");
 }
 
+TEST(LoraIndex, KnowsWhichExpertsAFileIsFor) {
+  const NamedShape of_both{"transformer.blocks.0.attn1.to_q.diff_b", {8}},
+      of_low{"transformer_2.blocks.0.attn1.to_k.diff_b", {8}};
+  const auto of = [](const std::vector<NamedShape>& tensors) { return experts_of_lora(file_of(tensors)); };
+  EXPECT_EQ(of({of_both}), (std::vector{Expert::high, Expert::low}));
+  EXPECT_EQ(of({of_both, of_low}), (std::vector{Expert::high, Expert::low}));
+  EXPECT_EQ(of({of_low}), (std::vector{Expert::low}));
+  EXPECT_EQ(of({{"text_encoder.x", {1}}, of_low}), (std::vector{Expert::low}));
+}
+
 TEST(LoraIndex, AFileForTheOtherExpertAloneIsRefused) {
   EXPECT_EQ(error_of_file({{"transformer_2.blocks.0.attn1.to_q.diff_b", {8}}}),
             "x.safetensors: changes only the low-noise expert: its names begin with transformer_2.; give it for that "
