@@ -52,8 +52,9 @@ using Fp8Attention = std::function<AttentionResult(const Fp8Heads& heads, at::Sc
 /// The self-attention that rounds rows to 8 bits and attends to them with `of_heads`; `exact` as in SelfAttention.
 SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact);
 
-/// FlashAttention-3 of q, k and v in 8 bits (heads_fp8.hpp), which also rounds the weights of the softmax to 8 bits, and
-/// attends to more than 16,384 keys in parts; the result is bf16. For heads of 64, 128 or 256. Otherwise as fa3_attention(). `exact` is left empty.
+/// FlashAttention-3 of q, k and v in 8 bits (heads_fp8.hpp), which also rounds the weights of the softmax to 8 bits,
+/// and attends to more than 16,384 keys in parts; the result is bf16. For heads of 64, 128 or 256. Otherwise as
+/// fa3_attention(). `exact` is left empty.
 SelfAttention fa3_fp8_attention();
 
 /// `inner`, which is not to be a backend in 8 bits, of what 8 bits keep of q, k and v: the reference of

@@ -205,10 +205,8 @@ TEST(Generate, CompileModeReduceOverheadAsksForCudaGraphs) {
 
 TEST(Generate, EachFlagWithoutEffectIsNotedInOneLine) {
   const TempFolder folder;
-  const std::vector<std::vector<std::string>> noted{{"--t5_fsdp"},
-                                                    {"--dit_fsdp"},
-                                                    {"--compile"},
-                                                    {"--prompt_extend_method", "local_qwen"}};
+  const std::vector<std::vector<std::string>> noted{
+      {"--t5_fsdp"}, {"--dit_fsdp"}, {"--compile"}, {"--prompt_extend_method", "local_qwen"}};
   std::vector<std::string> all;
   for (const auto& flags : noted) all.insert(all.end(), flags.begin(), flags.end());
   const Resolved r = resolve(folder, all);
