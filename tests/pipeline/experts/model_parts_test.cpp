@@ -2,6 +2,7 @@
 // each stage adds. No weights are loaded and no GPU is needed.
 #include "pipeline/experts/model_parts.hpp"
 
+#include "parallel/device_graph.hpp"
 #include "pipeline/model/dit.hpp"
 #include "tests/golden.hpp"
 
@@ -16,6 +17,7 @@ const ModelParts& parts() {
 Execution on_one_gpu() {
   Execution execution;
   execution.device = execution.text_device = at::Device(at::kCUDA, 0);
+  execution.cuda_graphs = CudaGraphs::off;
   return execution;
 }
 
@@ -99,6 +101,16 @@ TEST(BytesNeeded, AnExpertThatIsNotGuidedIsNotBatched) {
   job.guidance = {4.0, {}};
   EXPECT_GT(needed(batched, Stage::high, job), needed(two, Stage::high, job));
   EXPECT_EQ(needed(batched, Stage::low, job), needed(two, Stage::low, job));
+}
+
+TEST(BytesNeeded, IncludeWhatIsRecorded) {
+  Execution recording = on_one_gpu();
+  recording.cuda_graphs = CudaGraphs::on;
+  const Job job;
+  const std::uint64_t more = needed(recording, Stage::high, job) - needed(on_one_gpu(), Stage::high, job);
+  EXPECT_EQ(more, graph_bytes(parts(), recording, Stage::high, job));
+  const std::int64_t tokens = token_count(job);  // a build without CUDA records nothing
+  EXPECT_EQ(more, can_record(recording.device) ? recording_bytes(parts().expert, tokens, tokens, 2) : 0);
 }
 
 TEST(BytesNeeded, AreFewerInBf16) {
