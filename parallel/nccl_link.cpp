@@ -138,7 +138,9 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
   ready.block(common_->stream);
   const c10::cuda::CUDAStreamGuard on_stream(common_->stream);
   const DeviceSpan span(common_->gpu, "GPU transfers", "communication", call);
-  if (!is_recording(common_->gpu)) operation->begin.record(common_->stream);
+  // Events of recorded work cannot be asked for. Its replays are watched through the operations that follow them.
+  const bool is_watched = !is_recording(common_->gpu);
+  if (is_watched) operation->begin.record(common_->stream);
   if (!operation->peers.empty()) {
     {
       const std::lock_guard lock(mutex_);
@@ -151,8 +153,7 @@ std::shared_ptr<NcclOperation> NcclLink::start(const char* call, std::set<int> p
   const std::lock_guard lock(mutex_);
   throw_if_broken();
   operation->end.record(common_->stream);
-  // Events of recorded work cannot be asked for. Its replays are watched through the operations that follow them.
-  if (!is_recording(common_->gpu)) operations_.push_back(operation);
+  if (is_watched) operations_.push_back(operation);
   return operation;
 }
 

@@ -10,8 +10,6 @@ namespace wf {
 
 namespace {
 
-constexpr int hopper = 90;
-
 /// Throws input for a backend that does not compute in 8 bits where the precision says so.
 void check_backend(const Execution& execution) {
   const AttentionBackend backend = execution.backend;
@@ -101,8 +99,9 @@ void check_precision(const Execution& execution, const std::string& gpu, int cap
   const std::string its_own = ", and " + gpu + " has " + version_text(capability);
   const std::string reason = why_not_fp8_products(capability);
   check_products(execution.precision, reason.empty() ? "" : reason + its_own);
-  if (capability == hopper) return;
-  const std::string no_fa3 = "it needs a Hopper GPU (compute capability 9.0)" + its_own;
+  std::string no_fa3 = why_not_fa3(capability);
+  if (no_fa3.empty()) return;
+  no_fa3 += its_own;
   if (attends_in_fp8(execution) && execution.backend != AttentionBackend::math)
     refuse_attention_in_8_bits(execution.backend, no_fa3);
   if (execution.backend == AttentionBackend::fa3) throw Error(Error::environment, "--attention fa3: " + no_fa3);

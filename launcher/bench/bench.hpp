@@ -13,6 +13,7 @@
 #include "launcher/bench/profile.hpp"
 #include "launcher/options/run_options.hpp"
 #include "pipeline/stages/models.hpp"
+#include "pipeline/stages/velocity.hpp"
 
 namespace wf {
 
@@ -20,7 +21,8 @@ namespace wf {
 struct LatentSize {
   std::int64_t frames, height, width;
   /// Tokens of the DiT: a patch is 1 x 2 x 2 latents.
-  std::int64_t tokens() const { return frames * (height / 2) * (width / 2); }
+  TokenGrid grid() const { return {frames, height / 2, width / 2}; }
+  std::int64_t tokens() const { return grid().tokens(); }
   /// Pixels of all decoded frames.
   std::int64_t pixels() const { return (4 * frames - 3) * 8 * height * 8 * width; }
 };
@@ -43,8 +45,6 @@ struct Bench {
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
   LatentSize latents() const { return {latent_frames(), job.height / 8, job.width / 8}; }
-  /// Whether forwards have products of 8-bit numbers.
-  bool has_fp8_products() const;
   /// What products of this dtype are computed in: "bf16", "f32", or "TF32" where a GPU may round f32 to it.
   std::string arithmetic(at::ScalarType dtype, at::Device on) const;
 };
@@ -107,6 +107,10 @@ double median(std::vector<double> values);
 /// Calls `work`. When the device runs out of memory in it, throws Error(resource) that says what takes less; `what`
 /// starts its text: "bench forward".
 void in_memory(const std::string& what, at::Device device, const std::function<void()>& work);
+
+/// Computes one velocity again at each call; its forwards are replayed from the third on if `graphs` allows it.
+std::function<at::Tensor()> repeated_velocity(const at::Tensor& x, double timestep, const Conditions& conditions,
+                                              const DitWeights& expert, Execution execution, CudaGraphs graphs);
 
 inline constexpr double tera = 1e12, giga = 1e9, gibi = static_cast<double>(1ull << 30);
 

@@ -6,7 +6,6 @@
 #include "launcher/bench/profile.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/model/cost.hpp"
-#include "pipeline/stages/velocity.hpp"
 
 namespace wf {
 namespace {
@@ -29,13 +28,9 @@ Inputs make_inputs(const Bench& bench, const DitWeights& expert, const LatentSiz
   return {x, {{texts}, rope_table(grid, expert.head_dim(), expert.device()), {}}, grid.tokens(), batch};
 }
 
-/// Computes the forward, which is replayed from the third call on if `graphs` allows it.
 std::function<void()> forward_of(const Bench& bench, const DitWeights& expert, const Inputs& inputs,
                                  CudaGraphs graphs) {
-  Execution execution = bench.models.execution();
-  execution.cuda_graphs = graphs;
-  const auto field = std::make_shared<VelocityField>(inputs.conditions, expert, std::move(execution));
-  return [field, x = inputs.x] { field->at(x, /*timestep=*/900); };
+  return repeated_velocity(inputs.x, /*timestep=*/900, inputs.conditions, expert, bench.models.execution(), graphs);
 }
 
 Table arithmetic(const DitFlops& flops, std::int64_t batch) {
@@ -100,7 +95,7 @@ Report bench_forward(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   const ModelParts& parts = bench.models.parts();
   const at::ScalarType dtype = number_type(parts.precision);
-  const Ceilings ceilings = measure_ceilings(bench.device(), dtype, bench.has_fp8_products());
+  const Ceilings ceilings = measure_ceilings(bench.device(), dtype, computes_in_8_bits(bench.models.execution()));
 
   const DitWeights& expert = bench.models.expert(Expert::high);
   const Inputs inputs = make_inputs(bench, expert, bench.latents());

@@ -113,7 +113,7 @@ std::vector<double> layer_errors(const Format& exact, const Format& fp8, const P
 
 /// Measures everything that is compared with `exact`, and what is to be compared with f32.
 std::vector<Velocities> compare_with_exact(const Formats& formats, const std::vector<Probe>& probes,
-                                           const BlockNumbers* given, bool with_layers_alone, ExpertErrors& errors) {
+                                           const Fp8Choices& choices, ExpertErrors& errors) {
   const Format exact = formats.exact(), fp8 = formats.load(Precision::fp8);
   const Format ffn = with_layers(exact, fp8, {&DitBlock::ffn_up, &DitBlock::ffn_down});
   const Format linear{fp8.weights, fp8.text, fp8.rope, exact.attention};
@@ -121,12 +121,14 @@ std::vector<Velocities> compare_with_exact(const Formats& formats, const std::ve
   for (const Probe& probe : probes) {
     const auto velocity = [&](const Format& format) { return format.forward(probe.x, probe.timestep); };
     const at::Tensor wanted = velocity(exact), rounded = velocity(fp8);
-    if (with_layers_alone) keep_largest(errors.by_layer, layer_errors(exact, fp8, probe, wanted));
+    if (!choices.skips_layers) keep_largest(errors.by_layer, layer_errors(exact, fp8, probe, wanted));
     keep_largest(errors.by_block, block_errors(exact, fp8, probe));
     errors.by_step[probe.step] = distance(rounded, wanted);
-    velocities.push_back({wanted.cpu(), velocity(ffn).cpu(), velocity(linear).cpu(), rounded.cpu(), rounded.cpu()});
+    const at::Tensor kept = rounded.cpu();
+    velocities.push_back({wanted.cpu(), velocity(ffn).cpu(), velocity(linear).cpu(), kept, kept});
   }
-  errors.exact_blocks = given ? *given : conspicuous_blocks(errors.by_block);
+  errors.exact_blocks =
+      choices.exact_blocks.any() ? blocks_of(choices.exact_blocks, errors.which) : conspicuous_blocks(errors.by_block);
   if (errors.exact_blocks.empty()) return velocities;
   const Format ruled = with_exact_blocks(fp8, exact, errors.exact_blocks);
   for (std::size_t i = 0; i < probes.size(); ++i)
@@ -152,13 +154,8 @@ void compare_with_f32(const Formats& formats, const std::vector<Probe>& probes,
 /// 29 GB in bf16, beside the work of one forward.
 ExpertErrors measure(const Bench& bench, Expert which, const std::vector<Probe>& probes) {
   const Formats formats(bench, which);
-  const ExactBlocks& given = bench.fp8.exact_blocks;
   ExpertErrors errors{which};
-  const std::vector<Velocities> velocities = compare_with_exact(formats, probes,
-                                                                !given.any()            ? nullptr
-                                                                : which == Expert::high ? &given.high
-                                                                                        : &given.low,
-                                                                !bench.fp8.skips_layers, errors);
+  const std::vector<Velocities> velocities = compare_with_exact(formats, probes, bench.fp8, errors);
   release_cached_memory(bench.device());
   {
     const Tf32 allowed(bench.models.execution().tf32);

@@ -17,8 +17,6 @@ SelfAttention attention_in(const Bench& bench, Precision precision) {
   return choose_attention(execution, bench.models.parts().head_dim()).attention;
 }
 
-TokenGrid grid_of(const LatentSize& size) { return {size.frames, size.height / 2, size.width / 2}; }
-
 }  // namespace
 
 at::Tensor Format::forward(const at::Tensor& x, double timestep) const {
@@ -37,7 +35,7 @@ Formats::Formats(const Bench& bench, Expert which)
 
 Format Formats::load(Precision precision) const {
   const ModelParts& parts = bench_.models.parts();
-  const ExpertFiles& source = which_ == Expert::high ? parts.files.high : parts.files.low;
+  const ExpertFiles& source = parts.files.expert(which_);
   const NetworkWeights files(source, which_);
   return with_inputs(load_dit(files, config_of(source, files), precision, bench_.device()), precision);
 }
@@ -46,7 +44,7 @@ Format Formats::exact() const { return with_inputs(bench_.models.expert(which_),
 
 Format Formats::with_inputs(const DitWeights& weights, Precision precision) const {
   return {weights, embed_text(weights, {prompt_}),
-          rope_table(grid_of(bench_.latents()), weights.head_dim(), weights.device()), attention_in(bench_, precision)};
+          rope_table(bench_.latents().grid(), weights.head_dim(), weights.device()), attention_in(bench_, precision)};
 }
 
 Format with_layers(Format exact, const Format& fp8, const std::vector<Linear DitBlock::*>& chosen) {

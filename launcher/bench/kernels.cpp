@@ -61,14 +61,13 @@ Table empty_table() {
 Report bench_kernels(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   const ModelParts& parts = bench.models.parts();
-  const LatentSize size = bench.latents();
   const std::int64_t batch = batch_of(bench.models.execution(), Stage::high, bench.job);
   const at::ScalarType dtype = number_type(parts.precision);
-  const Ceilings ceilings = measure_ceilings(bench.device(), dtype, bench.has_fp8_products());
+  const Ceilings ceilings = measure_ceilings(bench.device(), dtype, computes_in_8_bits(bench.models.execution()));
 
   Table table = empty_table();
   double sum = 0;
-  const KernelSizes sizes{parts.expert, {size.frames, size.height / 2, size.width / 2}, batch};
+  const KernelSizes sizes{parts.expert, bench.latents().grid(), batch};
   for (const KernelCase& kernel : kernel_cases(sizes, bench.models.execution())) {
     const double seconds = seconds_of(bench, kernel.prepare());
     release_cached_memory(bench.device());  // the next kernel's tensors have other sizes

@@ -2,6 +2,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/error.hpp"
@@ -20,11 +21,6 @@ constexpr double least_share = 0.002;
 std::string Bench::arithmetic(at::ScalarType dtype, at::Device on) const {
   if (dtype != at::kFloat) return "bf16";
   return models.execution().tf32 && !on.is_cpu() ? "TF32" : "f32";
-}
-
-bool Bench::has_fp8_products() const {
-  const Execution& execution = models.execution();
-  return multiplies_in_fp8(execution.precision) || attends_in_fp8(execution);
 }
 
 double median(std::vector<double> values) {
@@ -50,6 +46,13 @@ void in_memory(const std::string& what, at::Device device, const std::function<v
     throw Error(Error::resource,
                 what + ": " + device_name(device) + " is out of memory; a smaller --size or fewer --frames take less");
   }
+}
+
+std::function<at::Tensor()> repeated_velocity(const at::Tensor& x, double timestep, const Conditions& conditions,
+                                              const DitWeights& expert, Execution execution, CudaGraphs graphs) {
+  execution.cuda_graphs = graphs;
+  const auto field = std::make_shared<VelocityField>(conditions, expert, std::move(execution));
+  return [field, x, timestep] { return field->at(x, timestep); };
 }
 
 Ceilings measure_ceilings(at::Device device, at::ScalarType dtype, bool with_fp8) {

@@ -39,10 +39,7 @@ Measured measure(Team& team, const Bench& bench, const Execution& execution, boo
   const TextPair texts{draw_text(expert, rows, 1), draw_text(expert, rows, 2)};
   const Conditions conditions = make_conditions(x, texts, bench.job.guidance.high, expert, execution);
   const auto velocity = [&](CudaGraphs graphs) {
-    Execution with = execution;
-    with.cuda_graphs = graphs;
-    const auto field = std::make_shared<VelocityField>(conditions, expert, std::move(with));
-    return [field, x] { return field->at(x, timestep); };
+    return repeated_velocity(x, timestep, conditions, expert, execution, graphs);
   };
   const auto timed = velocity(execution.cuda_graphs);
   Measured measured{.forwards = velocity(CudaGraphs::off), .timing = {}, .peak = 0, .velocity = {}};

@@ -66,9 +66,9 @@ ModelSource ready_model(ModelSource model) {
 
 Precision default_precision(at::Device device) { return device.is_cpu() ? Precision::reference : Precision::exact; }
 
-Execution chosen_execution(const RunOptions& options) {
+Execution execution_on(at::Device device, const RunOptions& options) {
   Execution execution;
-  execution.device = chosen_device(options.device);
+  execution.device = device;
   execution.precision = options.precision.value_or(default_precision(execution.device));
   execution.fp8_exact_steps = options.fp8_exact_steps;
   execution.exact_blocks = options.exact_blocks;
@@ -77,9 +77,14 @@ Execution chosen_execution(const RunOptions& options) {
   execution.noise = options.noise;
   execution.backend = options.attention;
   execution.cuda_graphs = options.cuda_graphs;
+  execution.tf32 = options.tf32;
+  return execution;
+}
+
+Execution chosen_execution(const RunOptions& options) {
+  const Execution execution = execution_on(chosen_device(options.device), options);
   if (execution.cuda_graphs == CudaGraphs::on && !can_record(execution.device))
     throw Error(Error::environment, "--cuda-graphs on: this run computes on a CPU; a GPU can record its forwards");
-  execution.tf32 = options.tf32;
   check_precision(execution);
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;

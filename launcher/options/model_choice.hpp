@@ -22,6 +22,9 @@ ModelSource ready_model(ModelSource model);
 /// What --precision auto stands for on a device: reference on a CPU, exact on a GPU.
 Precision default_precision(at::Device device);
 
+/// An Execution on a device with everything that flags say of it. Nothing is checked.
+Execution execution_on(at::Device device, const RunOptions& options);
+
 /// Everything in an Execution that no plan decides (launcher/planner/run_plan.hpp), from flags, or where they say
 /// `auto` from what this build and node have. Also sets the number of LibTorch's threads. Throws environment when a GPU
 /// is asked for and none can be used.

@@ -331,7 +331,7 @@ std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
                                          {"host", this_node().host},
                                          {"steps_resumed", std::to_string(clip.steps_resumed)}};
   if (!clip.job.guidance.any()) how.erase("guidance_mode");
-  if (multiplies_in_fp8(execution.precision) || attends_in_fp8(execution))
+  if (computes_in_8_bits(execution))
     how["exact_steps_at_each_end"] = std::to_string(exact_steps_at_each_end(execution, clip.job.steps));
   if (execution.exact_blocks.any()) how["exact_blocks"] = to_string(execution.exact_blocks);
   if (drafts()) how["draft"] = fmt::format("after {} of {} steps", clip.state.step, clip.job.steps);

@@ -28,7 +28,7 @@ void warn_of_unused(const Lora& lora, std::vector<std::string>& warnings) {
 }
 
 void read_expert(ModelParts& parts, Expert which) {
-  const ExpertFiles& files = which == Expert::high ? parts.files.high : parts.files.low;
+  const ExpertFiles& files = parts.files.expert(which);
   const NetworkWeights weights(files, which);
   const DitConfig config = config_of(files, weights);
   check_exact_blocks(parts.exact_blocks, config.num_layers);

@@ -16,6 +16,11 @@
 
 namespace wf {
 
+/// The blocks of one expert.
+inline const BlockNumbers& blocks_of(const ExactBlocks& blocks, Expert which) {
+  return which == Expert::high ? blocks.high : blocks.low;
+}
+
 /// A model without its data: the weights have shapes and dtypes only (device meta).
 struct ModelParts {
   ModelFiles files;
@@ -34,9 +39,7 @@ struct ModelParts {
   std::int64_t text_len = 0;  ///< most tokens of a text that both experts accept
 
   std::int64_t head_dim() const { return expert.dim / expert.num_heads; }
-  const BlockNumbers& exact_blocks_of(Expert which) const {
-    return which == Expert::high ? exact_blocks.high : exact_blocks.low;
-  }
+  const BlockNumbers& exact_blocks_of(Expert which) const { return blocks_of(exact_blocks, which); }
 };
 
 /// Reads the headers of all parts, and no weights. A tensor that is missing, truncated or of the wrong shape, or parts

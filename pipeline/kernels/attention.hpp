@@ -66,6 +66,8 @@ std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t 
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
 std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
 
+/// Why no GPU of this compute capability, times ten, has FlashAttention-3; empty when it may.
+std::string why_not_fa3(int capability);
 /// softmax(q k^T / sqrt(head_dim) + bias) v, for cross-attention to few keys. q: [batch, heads, rows, head_dim]; k, v:
 /// [batch, heads, keys, head_dim]; bias: [batch, 1, 1, keys] f32, or undefined for none. Returns the shape and dtype of
 /// q.

@@ -99,6 +99,10 @@ AttentionResult attend_in_8_bits(const c10::OperatorHandle& op, const Fp8Heads& 
   std::vector<at::Tensor> outs, lses;
   for (const Range& group : split(all, static_cast<int>(std::min(parts, all)))) {
     const AttentionResult result = attend_in_parts(op, heads, group, parts);
+std::string why_not_fa3(int capability) {
+  return capability == 90 ? "" : "it needs a Hopper GPU (compute capability 9.0)";
+}
+
     outs.push_back(result.out.transpose(1, 2));
     lses.push_back(result.lse);
   }
@@ -127,7 +131,7 @@ std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_
 }
 
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {
-  if (compute_capability(device) != 90) return "it needs a Hopper GPU (compute capability 9.0)";
+  if (const std::string reason = why_not_fa3(compute_capability(device)); !reason.empty()) return reason;
   if (dtype != at::kBFloat16) return "it computes in bf16 (--precision exact)";
   if (head_dim % 8 != 0 || head_dim > 256)
     return "it takes heads of a multiple of 8 up to 256, not of " + std::to_string(head_dim);

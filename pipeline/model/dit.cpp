@@ -79,8 +79,8 @@ SequenceAttention over_sequence(const Attention& local, std::int64_t tokens, con
 Fp8Heads project_to_fp8(const DitWeights& weights, const DitBlock& block, ResidualStream& stream, const at::Tensor& m,
                         const at::Tensor& rope) {
   const double eps = weights.config.eps;
-  const Range all{0, stream.x.size(1)};
-  const Operand normed = modulated_norm_of(stream, all, row(m, 0), row(m, 1), eps, input_dtype(block.qkv));
+  const Operand normed =
+      modulated_norm(stream.x, std::exchange(stream.pending, {}), row(m, 0), row(m, 1), eps, input_dtype(block.qkv));
   return quantise_projection(apply(block.qkv, normed), {block.norm_q, block.norm_k, eps}, rope, weights.head_dim());
 }
 

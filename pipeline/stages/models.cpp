@@ -52,7 +52,7 @@ WeightForm form_in_files(const Execution& execution) {
 /// cases: they hold the shapes and dtypes.
 DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, NodeReader* together,
                        const WeightPeer* peer) {
-  const ExpertFiles& files = which == Expert::high ? parts.files.high : parts.files.low;
+  const ExpertFiles& files = parts.files.expert(which);
   const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
   const DitConfig config = config_of(files, weights);

@@ -58,7 +58,6 @@ struct VelocityField::Recording {
 VelocityField::VelocityField(Conditions conditions, DitWeights expert, Execution execution)
     : conditions_(std::move(conditions)), expert_(std::move(expert)), execution_(std::move(execution)) {}
 VelocityField::~VelocityField() = default;
-VelocityField::VelocityField(VelocityField&&) noexcept = default;
 
 const SequenceGroup* VelocityField::ranks() const { return execution_.ranks ? &execution_.ranks->sequence() : nullptr; }
 

@@ -39,8 +39,6 @@ class VelocityField {
  public:
   VelocityField(Conditions conditions, DitWeights expert, Execution execution);
   ~VelocityField();
-  VelocityField(VelocityField&&) noexcept;
-  VelocityField& operator=(VelocityField&&) = delete;
 
   /// v_cond, and under classifier-free guidance v_uncond + guidance (v_cond - v_uncond). x is [16, t, h, w] f32, the
   /// same shape in all calls, and so is the result. Every rank passes the same arguments. All get the same result, but

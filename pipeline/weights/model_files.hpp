@@ -33,6 +33,8 @@ struct ModelFiles {
   ExpertFiles high, low;
   Path text_encoder, vae;
   Path tokenizer;  ///< A tokenizer.json or a spiece.model; or the text encoder's file, where that holds a spiece.model.
+
+  const ExpertFiles& expert(Expert which) const { return which == Expert::high ? high : low; }
 };
 
 /// Finds the parts without reading weights. `source.from` is a folder in the layout of Wan-AI/Wan2.2-T2V-A14B

@@ -87,16 +87,8 @@ void check_on_gpu(const std::string& device_name, const PlanOptions& options, co
 
 /// How a run on these ranks would compute.
 Execution execution_on(const ClusterResources& ranks, const PlanOptions& options) {
-  const RunOptions& run = options.run;
-  Execution execution;
-  if (ranks.device_name != "cpu") execution.device = at::Device(at::kCUDA, 0);
-  execution.precision = run.precision.value_or(default_precision(execution.device));
-  execution.fp8_exact_steps = run.fp8_exact_steps;
-  execution.exact_blocks = run.exact_blocks;
-  execution.weights = run.weights;
-  execution.backend = run.attention;
-  execution.guidance = run.guidance_mode;
-  execution.tf32 = run.tf32;
+  const at::Device device = ranks.device_name == "cpu" ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+  const Execution execution = execution_on(device, options.run);
   execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks.device_name, options, execution);
   return execution;
 }
