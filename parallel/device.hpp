@@ -27,6 +27,12 @@ std::uint64_t memory_limit(at::Device device);
 /// device has less.
 void limit_memory(at::Device device, std::uint64_t bytes);
 
+/// From now on a tensor can have memory that was freed in several places, at the cost that other processes cannot open
+/// the memory of tensors (peer_tensors.hpp): for a process alone. Without it a few small tensors that stay can keep
+/// gigabytes from a large one. Does nothing for a CPU, or where the user configures LibTorch's allocator
+/// (PYTORCH_CUDA_ALLOC_CONF).
+void avoid_fragmentation(at::Device device);
+
 /// Returns cached memory to the device.
 void release_cached_memory(at::Device device);
 

@@ -1,8 +1,11 @@
 // parallel/device_cuda.cpp: the part of device.hpp that needs the CUDA runtime.
 #include <ATen/cuda/CUDAContextLight.h>
+#include <c10/cuda/CUDAAllocatorConfig.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <spdlog/fmt/fmt.h>
+
+#include <cstdlib>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -26,6 +29,12 @@ void limit_memory(at::Device device, std::uint64_t bytes) {
   c10::cuda::CUDACachingAllocator::init(c10::cuda::device_count());
   c10::cuda::CUDACachingAllocator::setMemoryFraction(static_cast<double>(bytes) / static_cast<double>(total),
                                                      device.index());
+}
+
+void avoid_fragmentation(at::Device device) {
+  const auto is_set = [](const char* name) { return std::getenv(name) != nullptr; };
+  if (device.is_cpu() || is_set("PYTORCH_CUDA_ALLOC_CONF") || is_set("PYTORCH_ALLOC_CONF")) return;
+  c10::CachingAllocator::setAllocatorSettings("expandable_segments:True");
 }
 
 int compute_capability(at::Device device) {

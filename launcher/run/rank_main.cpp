@@ -12,6 +12,7 @@
 #include "launcher/run/loading.hpp"
 #include "launcher/run/pipeline_work.hpp"
 #include "launcher/run/worker.hpp"
+#include "parallel/device.hpp"
 #include "parallel/device_span.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
@@ -72,6 +73,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
   Execution execution = execution_for(plan, rank.base);
   const Waiting waiting{.deadline = rank.options.collective_timeout};
   execution.ranks = make_group(ranks, plan.degrees, execution.device, rank.world, waiting);
+  if (!rank.world) avoid_fragmentation(execution.device);
   Models models(joined.parts, execution);
   RankAgent& agent = rank.agent;
   const bool leads = ranks.front() == agent.rank();

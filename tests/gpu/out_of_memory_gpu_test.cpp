@@ -108,5 +108,25 @@ TEST_F(OutOfMemory, ForATextEncoderThatDoesNotFitTheErrorSuggestsTheCpu) {
   expect_names(refusal(clip, Stage::text, models), "text", "--text-device cpu");
 }
 
+/// Small tensors stay, one in each 128 MiB of almost all memory; between them is room for half of it. The last
+/// test of this program, because it changes the allocator for good.
+TEST_F(OutOfMemory, MemoryBetweenTensorsThatStayTakesALargeOne) {
+  avoid_fragmentation(test::device());
+  release_cached_memory(test::device());
+  constexpr std::int64_t small = 24 << 20, large = 128 << 20;
+  const auto allocated = [](std::int64_t bytes) {
+    return at::empty({bytes}, at::device(test::device()).dtype(at::kByte));
+  };
+  std::vector<at::Tensor> stay, freed;
+  for (int i = 0; i < 14; ++i) freed.push_back(allocated(large));
+  freed.clear();  // Each tensor below gets a part of the memory of one of these, which is now cached.
+  for (int i = 0; i < 14; ++i) {
+    stay.push_back(allocated(small));
+    freed.push_back(allocated(large - small));
+  }
+  freed.clear();
+  EXPECT_NO_THROW(allocated(limit / 2));
+}
+
 }  // namespace
 }  // namespace wf

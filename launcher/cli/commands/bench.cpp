@@ -66,6 +66,7 @@ Result run_mode(BenchOptions options, BenchMode mode) {
   if (options.what == BenchKind::fp8) set_for_errors(run);
   const Job job = make_job(official_prompt, options.job);
   const Execution execution = chosen_execution(run);
+  avoid_fragmentation(execution.device);
   const ModelSource model = ready_model(chosen_model(run.model, {}));
   const ModelParts parts = read_model(model, execution);
   for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
