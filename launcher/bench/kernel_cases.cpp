@@ -184,6 +184,13 @@ KernelCase quantise_projection_case(const Inputs& in) {
           }};
 }
 
+KernelCase add_mean_case(const Inputs& in) {
+  return {"add_mean", in.traffic("add_mean", {in.shape_of_rows(in.dim())}), false, [in]() -> Call {
+            const at::Tensor mean = at::zeros({in.batch, in.dim() / in.head_dim(), in.head_dim()}, in.device);
+            return [x = in.split_rows(in.grid.tokens()), mean] { add_mean(x, mean); };
+          }};
+}
+
 // ---- Matrix products and attention ----
 
 /// The operations of op_cost(name, inputs), and the traffic of reading these inputs and writing `result`.
@@ -272,7 +279,7 @@ std::vector<KernelCase> kernel_cases(const KernelSizes& sizes, const Execution& 
   std::vector<KernelCase> cases;
   add_elementwise(cases, in);
   if (rounds) add_roundings(cases, in);
-  if (attends) cases.insert(cases.end(), {quantise_heads_case(in), quantise_projection_case(in)});
+  if (attends) cases.insert(cases.end(), {quantise_heads_case(in), quantise_projection_case(in), add_mean_case(in)});
   add_products(cases, in, linear);
   if (rounds) add_products(cases, in, product_in_fp8);
   const ChosenAttention chosen = choose_attention(execution, in.head_dim());

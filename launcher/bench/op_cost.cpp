@@ -42,10 +42,10 @@ OpCost attention(const Shapes& in, std::size_t rows_at) {
   return {text(in[0]) + ", " + std::to_string(keys) + " keys", 4 * in[0].elements() * keys, 0};
 }
 
-/// The joined projection x [batch, rows, 3d] is read once, its v once more, and so are sampled rows of its k.
+/// The joined projection x [batch, rows, 3d] is read once, its v once more, and so are sampled rows of its k and v.
 std::int64_t bytes_of_projection(const TensorShape& x) {
   const std::int64_t rows = x.sizes[1], part = x.bytes() / 3;
-  return 4 * part + part / rows * sample_size(rows) + x.elements();
+  return 4 * part + 2 * part / rows * sample_size(rows) + x.elements();
 }
 
 /// Kernels of pipeline/kernels. x is f32 or `number`, the dtype of the products; what they write and the other inputs
@@ -67,6 +67,7 @@ OpCost fused_kernel(std::string_view name, const Shapes& in, const Shapes& out) 
   if (name.starts_with("wf::add_") &&
       name.find("_norm") != std::string_view::npos)  // x and the branch in, sum and norm out
     bytes = x.bytes() + x.elements() * (number + f32 + (name.ends_with("fp8") ? f8 : number));
+  if (name == "wf::add_mean") bytes = 2 * x.bytes();
   if (name == "wf::add_gated") bytes = x.bytes() + x.elements() * (number + f32);
   return {text(x), 0, bytes};
 }

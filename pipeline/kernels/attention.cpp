@@ -59,7 +59,12 @@ Attention cudnn_attention() {
   };
 }
 
-SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact) {
+SelfAttention attention_in_8_bits(Fp8Attention to_heads, Attention exact) {
+  const auto of_heads = [to_heads](const Fp8Heads& heads, at::ScalarType dtype, bool with_lse) {
+    const AttentionResult result = to_heads(heads, dtype, with_lse);
+    add_mean(result.out, heads.v_mean);
+    return result;
+  };
   const auto to = [of_heads](const Fp8Heads& keys) {
     return [of_heads, keys](const at::Tensor& q, bool with_lse) {
       AttentionResult result = of_heads(with_queries(keys, q), q.scalar_type(), with_lse);

@@ -46,15 +46,17 @@ Attention cudnn_attention();
 /// library cannot be loaded.
 Attention fa3_attention();
 
-/// Attention to heads in 8 bits, its result in `dtype` if it can be chosen. The lse is that of these heads.
+/// Attention to heads in 8 bits, without their v_mean, its result in `dtype` if it can be chosen. The lse is that of
+/// these heads.
 using Fp8Attention = std::function<AttentionResult(const Fp8Heads& heads, at::ScalarType dtype, bool with_lse)>;
 
-/// The self-attention that rounds rows to 8 bits and attends to them with `of_heads`; `exact` as in SelfAttention.
-SelfAttention attention_in_8_bits(Fp8Attention of_heads, Attention exact);
+/// The self-attention that rounds rows to 8 bits and attends to them with `to_heads`; `exact` as in SelfAttention.
+SelfAttention attention_in_8_bits(Fp8Attention to_heads, Attention exact);
 
 /// FlashAttention-3 of q, k and v in 8 bits (heads_fp8.hpp), which also rounds the weights of the softmax to 8 bits,
-/// and attends to more than 16,384 keys in parts; the result is bf16. For heads of 64, 128 or 256. Otherwise as
-/// fa3_attention(). `exact` is left empty.
+/// and whose result is bf16. For heads of 64, 128 or 256. Tensor cores keep 13 bits of a sum of products of 8-bit
+/// numbers and cut off the rest every 32 keys, so over 75,600 keys a tenth of a sum is lost: of what values do not have
+/// in common, which is small where many keys count. Otherwise as fa3_attention(). `exact` is left empty.
 SelfAttention fa3_fp8_attention();
 
 /// `inner`, which is not to be a backend in 8 bits, of what 8 bits keep of q, k and v: the reference of
@@ -64,10 +66,10 @@ SelfAttention rounded_attention(Attention inner);
 /// Why a backend cannot be used on this device, with this dtype and head size; empty when it can.
 std::string why_not_cudnn(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
-std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
-
 /// Why no GPU of this compute capability, times ten, has FlashAttention-3; empty when it may.
 std::string why_not_fa3(int capability);
+std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_t head_dim);
+
 /// softmax(q k^T / sqrt(head_dim) + bias) v, for cross-attention to few keys. q: [batch, heads, rows, head_dim]; k, v:
 /// [batch, heads, keys, head_dim]; bias: [batch, 1, 1, keys] f32, or undefined for none. Returns the shape and dtype of
 /// q.

@@ -4,14 +4,12 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 
 #include "base/error.hpp"
 #include "parallel/device.hpp"
-#include "parallel/shard.hpp"
 #include "pipeline/kernels/attention.hpp"
 #include "pipeline/kernels/fp8_format.hpp"
 #include "pipeline/kernels/heads_fp8.hpp"
@@ -75,38 +73,9 @@ AttentionResult call(const c10::OperatorHandle& op, const at::Tensor& q, const a
   return {stack[0].toTensor().transpose(1, 2), stack[1].toTensor()};
 }
 
-/// Tensor cores keep 13 bits of a sum of products of 8-bit numbers, and cut off the rest at each step of 32 keys. What
-/// is lost grows with their number: simulated, 1.3 % of the result over 8,192 keys, 12 % over 75,600. So many keys at
-/// most are summed up like this; the operator adds the sums in f32.
-constexpr std::int64_t most_keys = 16'384;
-
-/// Attention to some of the heads, in so many parts of their keys.
-AttentionResult attend_in_parts(const c10::OperatorHandle& op, const Fp8Heads& heads, const Range& some,
-                                std::int64_t parts) {
-  const auto of = [&](const at::Tensor& x) { return x.narrow(1, some.begin, some.size); };
-  return call(op, of(heads.q), of(heads.k), of(heads.v),
-              {{"q_descale", of(heads.q_scale)},
-               {"k_descale", of(heads.k_scale)},
-               {"v_descale", of(heads.v_scale)},
-               {"num_splits", parts}});
-}
-
-/// The operator holds the sums of all parts in f32, so heads are taken in as many groups as there are parts: together
-/// they then need what one part of all heads would.
 AttentionResult attend_in_8_bits(const c10::OperatorHandle& op, const Fp8Heads& heads) {
-  const std::int64_t parts = (heads.k.size(2) + most_keys - 1) / most_keys, all = heads.q.size(1);
-  if (parts <= 1) return attend_in_parts(op, heads, {0, all}, 1);
-  std::vector<at::Tensor> outs, lses;
-  for (const Range& group : split(all, static_cast<int>(std::min(parts, all)))) {
-    const AttentionResult result = attend_in_parts(op, heads, group, parts);
-std::string why_not_fa3(int capability) {
-  return capability == 90 ? "" : "it needs a Hopper GPU (compute capability 9.0)";
-}
-
-    outs.push_back(result.out.transpose(1, 2));
-    lses.push_back(result.lse);
-  }
-  return {at::cat(outs, 2).transpose(1, 2), at::cat(lses, 1)};
+  return call(op, heads.q, heads.k, heads.v,
+              {{"q_descale", heads.q_scale}, {"k_descale", heads.k_scale}, {"v_descale", heads.v_scale}});
 }
 
 }  // namespace
@@ -128,6 +97,10 @@ std::string why_not_fa3_fp8(at::Device device, at::ScalarType dtype, std::int64_
   const std::string reason = why_not_fa3(device, dtype, head_dim);
   if (!reason.empty() || has_fp8_kernels(head_dim)) return reason;
   return "in 8 bits it takes heads of 64, 128 or 256, not of " + std::to_string(head_dim);
+}
+
+std::string why_not_fa3(int capability) {
+  return capability == 90 ? "" : "it needs a Hopper GPU (compute capability 9.0)";
 }
 
 std::string why_not_fa3(at::Device device, at::ScalarType dtype, std::int64_t head_dim) {

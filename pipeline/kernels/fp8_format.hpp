@@ -17,7 +17,8 @@ constexpr float least_magnitude = 1e-30f;
 /// Whether there are GPU kernels that round heads of this size: a warp holds whole rows of them.
 constexpr bool has_fp8_kernels(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128 || head_dim == 256; }
 
-// The rows of a sequence from which its mean key is computed (Fp8Heads::k_mean): all of a short one, else one of every
+// The rows of a sequence from which its mean key and value are computed (Fp8Heads): all of a short one, else one of
+// every
 // 16. Its place among the 16 changes from each 16 to the next. At a fixed place the sample of a picture 48 tokens wide
 // would see 3 of its columns, and keys are rotated by their column.
 

@@ -37,6 +37,10 @@ Fp8Heads with_queries(Fp8Heads keys, const at::Tensor& q);
 bool supports_quantise_projection(const at::Tensor& z, std::int64_t head_dim);
 Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const at::Tensor& angles,
                              std::int64_t head_dim);
+/// Whether add_mean() can compute: x is bf16 on a GPU, not empty, dense in the memory order [batch, rows, heads,
+/// head_dim], and supports() its rows.
+bool supports_add_mean(const at::Tensor& x);
+void add_mean(const at::Tensor& x, const at::Tensor& mean);
 /// Whether widen() below can compute: the matrix is on a GPU and not empty, its rows are multiples of 16 values, and
 /// the result is bf16.
 bool supports_widen(const at::Tensor& weight, at::ScalarType result);

@@ -79,7 +79,7 @@ void check_weight(const at::Tensor& weight) {
 
 /// Memory for heads in 8 bits, [batch, rows, heads, head_dim] in this order, and for what is found on the way to them.
 struct Fp8HeadsMemory {
-  at::Tensor q, k, v, most, sums, scales, k_mean;
+  at::Tensor q, k, v, most, sums, scales, means;
   std::int64_t blocks;
 
   Fp8HeadsMemory(const at::TensorOptions& like, at::IntArrayRef q_sizes, at::IntArrayRef k_sizes,
@@ -91,17 +91,18 @@ struct Fp8HeadsMemory {
     const std::int64_t batch = q_sizes[0], heads = q_sizes[2], head_dim = q_sizes[3];
     const at::TensorOptions f32 = like.dtype(at::kFloat);
     most = at::zeros({3, batch, heads}, like.dtype(at::kInt));
-    sums = at::empty({batch, blocks, heads * head_dim}, f32);
+    sums = at::empty({2, batch, blocks, heads * head_dim}, f32);
     scales = at::empty({3, batch, heads}, f32);
-    k_mean = at::empty({batch, heads, head_dim}, f32);
+    means = at::empty({2, batch, heads, head_dim}, f32);
   }
   HeadStatistics statistics() const {
     return {reinterpret_cast<unsigned*>(most.data_ptr<int>()), sums.data_ptr<float>(), blocks};
   }
-  HeadScales head_scales() const { return {scales.data_ptr<float>(), k_mean.data_ptr<float>()}; }
+  HeadScales head_scales() const { return {scales.data_ptr<float>(), means.data_ptr<float>()}; }
   HeadsOut out() const { return {{q.data_ptr(), k.data_ptr(), v.data_ptr()}}; }
   Fp8Heads heads() const {
-    return {q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scales[0], scales[1], scales[2], k_mean};
+    return {q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scales[0],
+            scales[1],         scales[2],         means[0],          means[1]};
   }
 };
 
@@ -266,6 +267,21 @@ Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const 
                       c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
   return memory.heads();
+}
+
+bool supports_add_mean(const at::Tensor& x) {
+  const at::Tensor rows = x.transpose(1, 2);
+  return x.is_cuda() && x.scalar_type() == at::kBFloat16 && rows.is_contiguous() &&
+         supports(rows.flatten(2), at::kBFloat16);
+}
+
+void add_mean(const at::Tensor& x, const at::Tensor& mean) {
+  const at::Tensor rows = x.transpose(1, 2).flatten(2);
+  RECORD_FUNCTION("wf::add_mean", std::vector<c10::IValue>{rows});
+  WF_CHECK(mean.is_contiguous() && mean.scalar_type() == at::kFloat && mean.numel() == x.size(0) * rows.size(2));
+  const c10::cuda::CUDAGuard on_device(x.device());
+  add_mean(rows.data_ptr(), mean.const_data_ptr<float>(), shape_of(rows), c10::cuda::getCurrentCUDAStream());
+  C10_CUDA_KERNEL_LAUNCH_CHECK();
 }
 
 bool supports_widen(const at::Tensor& weight, at::ScalarType result) {

@@ -99,12 +99,12 @@ struct HeadsIn {
 /// What is found on the way to heads in 8 bits.
 struct HeadStatistics {
   unsigned* most;       ///< [3, batch, heads], zero before
-  float* sums;          ///< [batch, blocks, heads * head_dim]: of sampled keys (fp8_format.hpp)
+  float* sums;          ///< [2, batch, blocks, heads * head_dim]: of sampled k, then v (fp8_format.hpp)
   std::int64_t blocks;  ///< statistics_blocks() of the keys, or projection_blocks() of the rows
 };
 struct HeadScales {
   float* scales;  ///< [3, batch, heads]
-  float* k_mean;  ///< [batch, heads * head_dim]
+  float* means;   ///< [2, batch, heads * head_dim]: of k, then v
 };
 /// q, k and v in F8_E4M3 with dense rows.
 struct HeadsOut {
@@ -130,6 +130,9 @@ struct Projection {
 std::int64_t projection_blocks(std::int64_t rows);
 void quantise_projection(const Projection& projection, const HeadStatistics& statistics, const HeadScales& scales,
                          const HeadsOut& out, cudaStream_t stream);
+
+/// x (bf16, dense rows) += mean [samples, columns].
+void add_mean(void* x, const float* mean, Shape shape, cudaStream_t stream);
 
 /// out (f32, may be x) = x + y * gate, with y bf16. A null gate.data stands for 1.
 void add_gated(const void* x, Element x_type, const void* y, PerColumn gate, float* out, Shape shape,

@@ -25,6 +25,8 @@ Fp8Heads quantise_keys(const at::Tensor&, const at::Tensor&) { never(); }
 Fp8Heads with_queries(Fp8Heads, const at::Tensor&) { never(); }
 bool supports_quantise_projection(const at::Tensor&, std::int64_t) { return false; }
 Fp8Heads quantise_projection(const at::Tensor&, const HeadNorms&, const at::Tensor&, std::int64_t) { never(); }
+bool supports_add_mean(const at::Tensor&) { return false; }
+void add_mean(const at::Tensor&, const at::Tensor&) { never(); }
 bool supports_widen(const at::Tensor&, at::ScalarType) { return false; }
 at::Tensor widen(const at::Tensor&, const at::Tensor&) { never(); }
 at::Tensor add_gated(const at::Tensor&, const at::Tensor&, const at::Tensor&) { never(); }

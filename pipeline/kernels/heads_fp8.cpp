@@ -33,23 +33,23 @@ at::Tensor rounded(const at::Tensor& x, const at::Tensor& scale) {
   return scaled.clamp_(-largest_e4m3, largest_e4m3).to(at::kFloat8_e4m3fn);
 }
 
-/// The mean of the sampled ones of the keys k [batch, heads, keys, head_dim].
-at::Tensor sample_mean(const at::Tensor& k) {
-  const std::int64_t keys = k.size(2);
-  if (sample_size(keys) == keys) return k.mean(/*dim=*/2);
+/// The mean of the sampled ones of the rows x [batch, heads, keys, head_dim] of k or v.
+at::Tensor sample_mean(const at::Tensor& x) {
+  const std::int64_t keys = x.size(2);
+  if (sample_size(keys) == keys) return x.mean(/*dim=*/2);
   const at::Tensor sample = at::empty({sample_size(keys)}, at::kLong);
   for (std::int64_t i = 0; i < sample.numel(); ++i) sample.data_ptr<std::int64_t>()[i] = sampled_row(i, keys);
-  return k.index_select(2, sample.to(k.device())).mean(/*dim=*/2);
+  return x.index_select(2, sample.to(x.device())).mean(/*dim=*/2);
 }
 
 /// The largest norm of a row of each head.
 at::Tensor largest_norm(const at::Tensor& x) { return at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}).amax(-1); }
 
-// k_mean and the scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
+// The means and scales are set; what they are applied to is f32 [batch, heads, rows, head_dim].
 void round_queries(Fp8Heads& heads, const at::Tensor& q) { heads.q = rounded(rotate_heads(q), heads.q_scale); }
 void round_keys(Fp8Heads& heads, const at::Tensor& k, const at::Tensor& v) {
   heads.k = rounded(rotate_heads(k - heads.k_mean.unsqueeze(2)), heads.k_scale);
-  heads.v = rounded(v, heads.v_scale);
+  heads.v = rounded(v - heads.v_mean.unsqueeze(2), heads.v_scale);
 }
 
 at::Tensor largest_magnitude(const at::Tensor& v) { return v.abs().amax(at::IntArrayRef{2, 3}); }
@@ -74,9 +74,11 @@ Fp8Heads quantise_keys(const at::Tensor& k, const at::Tensor& v) {
   const at::Tensor wide_k = k.to(at::kFloat), wide_v = v.to(at::kFloat);
   Fp8Heads heads;
   heads.k_mean = sample_mean(wide_k);
-  // Subtracting a mean of rows makes a row at most as much longer as the longest row is.
+  heads.v_mean = sample_mean(wide_v);
+  // Subtracting a mean of rows makes no row more than twice as long as the longest, and no number more than twice as
+  // large as the largest.
   heads.k_scale = power_of_2(2 * largest_norm(wide_k));
-  heads.v_scale = power_of_2(largest_magnitude(wide_v));
+  heads.v_scale = power_of_2(2 * largest_magnitude(wide_v));
   round_keys(heads, wide_k, wide_v);
   return heads;
 }
@@ -97,7 +99,7 @@ std::int64_t packed_numel(at::IntArrayRef sizes) {
   constexpr std::int64_t f32 = 4;
   if (c10::multiply_integers(sizes) == 0) return 0;
   const std::int64_t heads = sizes[1] * sizes[3];
-  return c10::multiply_integers(sizes) + f32 * heads * (2 + sizes[4]);  // both scales, and the mean
+  return c10::multiply_integers(sizes) + f32 * heads * (2 + 2 * sizes[4]);  // scales and means
 }
 
 at::Tensor pack_keys(const at::Tensor& kv) {
@@ -106,7 +108,8 @@ at::Tensor pack_keys(const at::Tensor& kv) {
   const Fp8Heads keys = quantise_keys(kv[0].transpose(1, 2), kv[1].transpose(1, 2));
   const auto rows_first = [](const at::Tensor& x) { return x.view(at::kByte).transpose(1, 2).reshape(-1); };
   const auto flat = [](const at::Tensor& x) { return x.contiguous().view(at::kByte).view(-1); };
-  return at::cat({rows_first(keys.k), rows_first(keys.v), flat(keys.k_scale), flat(keys.v_scale), flat(keys.k_mean)});
+  return at::cat({rows_first(keys.k), rows_first(keys.v), flat(keys.k_scale), flat(keys.v_scale), flat(keys.k_mean),
+                  flat(keys.v_mean)});
 }
 
 Fp8Heads unpack_keys(const at::Tensor& packed, at::IntArrayRef sizes) {
@@ -116,13 +119,16 @@ Fp8Heads unpack_keys(const at::Tensor& packed, at::IntArrayRef sizes) {
   const auto values = [&] {
     return next(batch * sizes[2] * heads * head_dim).view(at::kFloat8_e4m3fn).view(sizes.slice(1)).transpose(1, 2);
   };
-  const auto floats = [&](std::int64_t count) { return next(4 * count).view(at::kFloat); };
+  const auto floats = [&](at::IntArrayRef of) {
+    return next(4 * c10::multiply_integers(of)).view(at::kFloat).view(of);
+  };
   Fp8Heads keys;
   keys.k = values();
   keys.v = values();
-  keys.k_scale = floats(batch * heads).view({batch, heads});
-  keys.v_scale = floats(batch * heads).view({batch, heads});
-  keys.k_mean = floats(batch * heads * head_dim).view({batch, heads, head_dim});
+  keys.k_scale = floats({batch, heads});
+  keys.v_scale = floats({batch, heads});
+  keys.k_mean = floats({batch, heads, head_dim});
+  keys.v_mean = floats({batch, heads, head_dim});
   return keys;
 }
 
@@ -136,12 +142,18 @@ Fp8Heads quantise_projection(const at::Tensor& z, const HeadNorms& norms, const 
   const at::Tensor v = by_head(parts[2]).transpose(1, 2);
   Fp8Heads heads;
   heads.k_mean = sample_mean(k);
+  heads.v_mean = sample_mean(v);
   heads.q_scale = scale_of_norms(norms.q, head_dim, 1).expand({z.size(0), -1});
   heads.k_scale = scale_of_norms(norms.k, head_dim, 2).expand({z.size(0), -1});
-  heads.v_scale = power_of_2(largest_magnitude(v));
+  heads.v_scale = power_of_2(2 * largest_magnitude(v));
   round_queries(heads, q);
   round_keys(heads, k, v);
   return heads;
+}
+
+void add_mean(const at::Tensor& x, const at::Tensor& mean) {
+  if (fused::supports_add_mean(x)) return fused::add_mean(x, mean);
+  x.add_(mean.unsqueeze(2));
 }
 
 at::Tensor subtracted_score(const at::Tensor& q, const Fp8Heads& heads) {

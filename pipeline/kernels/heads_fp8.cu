@@ -86,6 +86,11 @@ __device__ float largest_of_head(float value) {
   return value;
 }
 
+/// The index of a sample's k or v among those of all samples.
+__device__ std::int64_t plane(int part, std::int64_t sample, std::int64_t batch) {
+  return (part - part_k) * batch + sample;
+}
+
 __device__ float square_sum(const Values& values) {
   float squares = 0;
 #pragma unroll
@@ -94,7 +99,7 @@ __device__ float square_sum(const Values& values) {
 }
 
 /// For each head of the parts from `first_part` on, the largest squared norm of a row of q and k, and the largest
-/// magnitude of v; and sums of k by channel over those rows of each block that are in the sample.
+/// magnitude of v; and sums of k and v by channel over those rows of each block that are in the sample.
 template <int head_dim>
 __global__ void statistics_kernel(HeadsIn heads, int first_part, HeadStatistics statistics) {
   using Slice = HeadSlice<head_dim>;
@@ -104,15 +109,16 @@ __global__ void statistics_kernel(HeadsIn heads, int first_part, HeadStatistics 
   Values sums{};
   slice.for_rows([&](std::int64_t row, const Values& values) {
     most = larger(most, slice.part == part_v ? largest_of(values) : sum_of_head<Slice::lanes>(square_sum(values)));
-    if (slice.part != part_k || !is_sampled(slice.first_row + row, slice.in.rows)) return;
+    if (slice.part == part_q || !is_sampled(slice.first_row + row, slice.in.rows)) return;
 #pragma unroll
     for (int j = 0; j < kVector; ++j) sums.at[j] += values.at[j];
   });
   if (slice.part == part_v) most = largest_of_head<Slice::lanes>(most);
   const std::int64_t heads_before = (slice.part * heads.batch + slice.sample) * heads.heads;
   if (slice.leads()) atomicMax(statistics.most + heads_before + slice.head, __float_as_uint(most));
-  const std::int64_t block = slice.sample * statistics.blocks + blockIdx.x, columns = heads.heads * head_dim;
-  if (slice.part == part_k && slice.active) store(statistics.sums + block * columns + slice.column, sums);
+  if (slice.part == part_q || !slice.active) return;
+  const std::int64_t block = plane(slice.part, slice.sample, heads.batch) * statistics.blocks + blockIdx.x;
+  store(statistics.sums + block * heads.heads * head_dim + slice.column, sums);
 }
 
 /// The least power of 2 by which magnitudes up to `most` are divided to be below 448.
@@ -126,34 +132,29 @@ __device__ float power_of_2(float most) {
 /// A block of threads for kWarp channels: the threads of a channel, kMeanThreads of them, share the sums of all blocks.
 constexpr int kMeanThreads = 32;
 
-/// The mean of the thread's channel in the sampled ones of `keys` rows of k, returned to threads whose threadIdx.y is
-/// 0. The order of additions is fixed.
-__device__ float mean_of(const HeadStatistics& statistics, std::int64_t sample, int columns, int column,
-                         std::int64_t keys) {
+/// The mean of each channel in the sampled ones of `keys` rows. The order of additions is fixed. blockIdx: (channels,
+/// plane()).
+__global__ void mean_kernel(HeadStatistics statistics, int columns, std::int64_t keys, float* means) {
   __shared__ float partial[kMeanThreads][kWarp];
+  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   float sum = 0;
   for (std::int64_t block = threadIdx.y; block < statistics.blocks && column < columns; block += kMeanThreads)
-    sum += statistics.sums[(sample * statistics.blocks + block) * columns + column];
+    sum += statistics.sums[(blockIdx.y * statistics.blocks + block) * columns + column];
   partial[threadIdx.y][threadIdx.x] = sum;
   __syncthreads();
-  if (threadIdx.y > 0) return 0;
+  if (threadIdx.y > 0 || column >= columns) return;
   for (int i = 1; i < kMeanThreads; ++i) sum += partial[i][threadIdx.x];
-  return sum / static_cast<float>(sample_size(keys));
+  means[static_cast<std::int64_t>(blockIdx.y) * columns + column] = sum / static_cast<float>(sample_size(keys));
 }
 
-/// The mean of k for each channel, and for the first channel of each head the scales of k and v.
-__global__ void finish_keys_kernel(HeadsIn heads, HeadStatistics statistics, HeadScales scales) {
-  const int columns = heads.heads * heads.head_dim;
-  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  const auto sample = static_cast<std::int64_t>(blockIdx.y);
-  const float mean = mean_of(statistics, sample, columns, column, heads.parts[part_k].rows);
-  if (column >= columns || threadIdx.y > 0) return;
-  scales.k_mean[sample * columns + column] = mean;
-  if (column % heads.head_dim != 0) return;
-  const std::int64_t head = sample * heads.heads + column / heads.head_dim, all = heads.batch * heads.heads;
-  const auto most = [&](int part) { return __uint_as_float(statistics.most[part * all + head]); };
-  scales.scales[part_k * all + head] = power_of_2(2 * sqrtf(most(part_k)));
-  scales.scales[part_v * all + head] = power_of_2(most(part_v));
+/// The scales of k and v, a head of a sample for each thread. Subtracting a mean of rows makes no row more than twice
+/// as long as the longest, and no number more than twice as large as the largest.
+__global__ void finish_keys_kernel(HeadStatistics statistics, HeadScales scales, std::int64_t heads) {
+  const std::int64_t head = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (head >= heads) return;
+  const auto most = [&](int part) { return __uint_as_float(statistics.most[part * heads + head]); };
+  scales.scales[part_k * heads + head] = power_of_2(2 * sqrtf(most(part_k)));
+  scales.scales[part_v * heads + head] = power_of_2(2 * most(part_v));
 }
 
 /// The scales of q, a head of a sample for each thread.
@@ -199,13 +200,12 @@ __global__ void round_heads_kernel(HeadsIn heads, int first_part, HeadScales sca
   const float scale = slice.active ? scales.scales[head] : 1;
   const float factor = (slice.part == part_v ? 1 : rsqrtf(static_cast<float>(head_dim))) / scale;
   Values mean{};
-  if (slice.part == part_k && slice.active) mean = load(scales.k_mean + slice.sample * columns + slice.column);
+  if (slice.part != part_q && slice.active)
+    mean = load(scales.means + plane(slice.part, slice.sample, heads.batch) * columns + slice.column);
   auto* const to = static_cast<__nv_fp8_e4m3*>(chosen(out.parts, slice.part));
   slice.for_rows([&](std::int64_t row, Values values) {
-    if (slice.part != part_v) {
-      subtract(values, mean);
-      rotate_head<Slice::lanes>(values);
-    }
+    subtract(values, mean);
+    if (slice.part != part_v) rotate_head<Slice::lanes>(values);
     const std::int64_t row_of_all = slice.sample * slice.in.rows + slice.first_row + row;
     if (slice.active) store(to + row_of_all * columns + slice.column, values, factor);
   });
@@ -233,9 +233,11 @@ __device__ Values normed_and_turned(const Pairs& z, float factor, const __nv_bfl
   return values;
 }
 
-/// Sums by channel over some of the sampled rows of k, normed and rotated. blockIdx: (block of them, 0, sample).
+/// Sums by channel over some of the sampled rows of k, normed and turned, or of v. blockIdx: (block of them, k or v,
+/// sample).
 template <int head_dim>
 __global__ __launch_bounds__(kMostThreads) void sum_keys_kernel(Projection projection, HeadStatistics statistics) {
+  const int part = part_k + static_cast<int>(blockIdx.y);
   const Row row(projection.shape);  // for the columns
   const std::int64_t rows = projection.shape.rows_per_sample, samples = sample_size(rows);
   const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kProjectedRows;
@@ -244,18 +246,20 @@ __global__ __launch_bounds__(kMostThreads) void sum_keys_kernel(Projection proje
   for (std::int64_t i = first; i < min(first + kProjectedRows, samples); ++i) {
     const std::int64_t key = sampled_row(i, rows);
     Pairs z[kVectors];
-    load_row(z, projected(projection, part_k, row.sample * rows + key), row);
+    load_row(z, projected(projection, part, row.sample * rows + key), row);
     const Values turns = load(projection.angles + key * head_dim + channel_of<head_dim>(row));
-    const float factor = rms_factor(z, projection.eps, row);
+    const float factor = part == part_v ? 1 : rms_factor(z, projection.eps, row);
 #pragma unroll
     for (int n = 0; n < kVectors; ++n) {
       if (!row.has(n)) continue;
-      const Values values = normed_and_turned(z[n], factor, weight + row.column(n), turns);
+      const Values values =
+          part == part_v ? widened(z[n]) : normed_and_turned(z[n], factor, weight + row.column(n), turns);
 #pragma unroll
       for (int j = 0; j < kVector; ++j) sums[n].at[j] += values.at[j];
     }
   }
-  float* const to = statistics.sums + (row.sample * statistics.blocks + blockIdx.x) * row.columns;
+  const std::int64_t block = plane(part, row.sample, projection.batch) * statistics.blocks + blockIdx.x;
+  float* const to = statistics.sums + block * row.columns;
 #pragma unroll
   for (int n = 0; n < kVectors; ++n)
     if (row.has(n)) store(to + row.column(n), sums[n]);
@@ -270,19 +274,15 @@ __device__ float norm_bound(const void* weight, int column, const Projection& pr
   return most * sqrtf(static_cast<float>(projection.shape.columns));
 }
 
+/// The scales of all parts, a head of a sample for each thread.
 __global__ void finish_projection_kernel(Projection projection, HeadStatistics statistics, HeadScales scales) {
-  const int columns = projection.shape.columns;
-  const int column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-  const auto sample = static_cast<std::int64_t>(blockIdx.y);
-  const float mean = mean_of(statistics, sample, columns, column, projection.shape.rows_per_sample);
-  if (column >= columns || threadIdx.y > 0) return;
-  scales.k_mean[sample * columns + column] = mean;
-  if (column % projection.head_dim != 0) return;
-  const std::int64_t head = sample * projection.heads + column / projection.head_dim;
+  const std::int64_t head = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const std::int64_t all = projection.batch * projection.heads;
+  if (head >= all) return;
+  const int column = static_cast<int>(head % projection.heads) * projection.head_dim;
   scales.scales[part_q * all + head] = power_of_2(norm_bound(projection.weight_q, column, projection));
   scales.scales[part_k * all + head] = power_of_2(2 * norm_bound(projection.weight_k, column, projection));
-  scales.scales[part_v * all + head] = power_of_2(__uint_as_float(statistics.most[part_v * all + head]));
+  scales.scales[part_v * all + head] = power_of_2(2 * __uint_as_float(statistics.most[part_v * all + head]));
 }
 
 /// A thread block for each row of q, of k and of v. Registers are held to what lets half of Hopper's warps be under
@@ -298,7 +298,8 @@ __global__ __launch_bounds__(kMostThreads, 2) void round_projection_kernel(Proje
       static_cast<const __nv_bfloat16*>(part == part_q ? projection.weight_q : projection.weight_k);
   const Values turns = load(projection.angles + row.in_sample * head_dim + channel_of<head_dim>(row));
   const float factor = part == part_v ? 1 : rms_factor(z, projection.eps, row);
-  const float* const mean = scales.k_mean + row.sample * row.columns;
+  const float* const mean =
+      part == part_q ? nullptr : scales.means + plane(part, row.sample, projection.batch) * row.columns;
   const float* const scale = scales.scales + (part * projection.batch + row.sample) * projection.heads;
   auto* const to = static_cast<__nv_fp8_e4m3*>(chosen(out.parts, part)) + row.index * row.columns;
   const float norm = part == part_v ? 1 : rsqrtf(static_cast<float>(head_dim));
@@ -308,9 +309,9 @@ __global__ __launch_bounds__(kMostThreads, 2) void round_projection_kernel(Proje
     Values values = widened(z[n]);
     if (part != part_v) {
       if (row.has(n)) values = normed_and_turned(z[n], factor, weight + column, turns);
-      if (row.has(n) && part == part_k) subtract(values, load(mean + column));
-      rotate_head<head_dim / kVector>(values);  // by all lanes of the warp
     }
+    if (row.has(n) && mean) subtract(values, load(mean + column));
+    if (part != part_v) rotate_head<head_dim / kVector>(values);  // by all lanes of the warp
     if (row.has(n)) store(to + column, values, __fdividef(norm, scale[column / head_dim]));
   }
 }
@@ -341,6 +342,12 @@ HeadsIn heads_in(const Projection& projection) {
   return {{part(part_q), part(part_k), part(part_v)}, projection.batch, projection.heads, projection.head_dim};
 }
 
+void find_means(const HeadStatistics& statistics, const HeadScales& scales, std::int64_t batch, int columns,
+                std::int64_t keys, cudaStream_t stream) {
+  const dim3 channels(parts_of(columns, kWarp), static_cast<unsigned>(2 * batch));
+  mean_kernel<<<channels, dim3(kWarp, kMeanThreads), 0, stream>>>(statistics, columns, keys, scales.means);
+}
+
 void find_statistics(const HeadsIn& heads, PartRange parts, const HeadStatistics& statistics, cudaStream_t stream) {
   with_head_dim(heads.head_dim, [&]<int head_dim> {
     statistics_kernel<head_dim>
@@ -356,7 +363,26 @@ void round_heads(const HeadsIn& heads, PartRange parts, const HeadScales& scales
   });
 }
 
+__global__ void add_mean_kernel(__nv_bfloat16* x, const float* mean, Shape shape) {
+  const Row row(shape);
+  __nv_bfloat16* const start = x + row.index * row.columns;
+#pragma unroll
+  for (int n = 0; n < kVectors; ++n) {
+    if (!row.has(n)) continue;
+    const int column = row.column(n);
+    Values sum = load(start + column);
+    const Values added = load(mean + row.sample * row.columns + column);
+#pragma unroll
+    for (int j = 0; j < kVector; ++j) sum.at[j] += added.at[j];
+    store(start + column, sum);
+  }
+}
+
 }  // namespace
+
+void add_mean(void* x, const float* mean, Shape shape, cudaStream_t stream) {
+  add_mean_kernel<<<grid_of(shape), threads_for(shape), 0, stream>>>(static_cast<__nv_bfloat16*>(x), mean, shape);
+}
 
 std::int64_t projection_blocks(std::int64_t rows) { return parts_of(sample_size(rows), kProjectedRows); }
 
@@ -364,12 +390,13 @@ void quantise_projection(const Projection& projection, const HeadStatistics& sta
                          const HeadsOut& out, cudaStream_t stream) {
   const int threads = threads_for(projection.shape);
   find_statistics(heads_in(projection), values, statistics, stream);
-  const auto samples = static_cast<unsigned>(projection.batch);
-  const dim3 sums(static_cast<unsigned>(statistics.blocks), 1, samples);
-  const dim3 channels(parts_of(projection.shape.columns, kWarp), samples);
+  const dim3 sums(static_cast<unsigned>(statistics.blocks), 2, static_cast<unsigned>(projection.batch));
+  const unsigned heads = parts_of(projection.batch * projection.heads, kThreads);
   with_head_dim(projection.head_dim, [&]<int head_dim> {
     sum_keys_kernel<head_dim><<<sums, threads, 0, stream>>>(projection, statistics);
-    finish_projection_kernel<<<channels, dim3(kWarp, kMeanThreads), 0, stream>>>(projection, statistics, scales);
+    find_means(statistics, scales, projection.batch, projection.shape.columns, projection.shape.rows_per_sample,
+               stream);
+    finish_projection_kernel<<<heads, kThreads, 0, stream>>>(projection, statistics, scales);
     round_projection_kernel<head_dim><<<grid_of(projection.shape, 3), threads, 0, stream>>>(projection, scales, out);
   });
 }
@@ -379,8 +406,9 @@ std::int64_t statistics_blocks(std::int64_t keys) { return parts_of(keys, kStati
 void quantise_keys(const HeadsIn& heads, const HeadStatistics& statistics, const HeadScales& scales,
                    const HeadsOut& out, cudaStream_t stream) {
   find_statistics(heads, keys, statistics, stream);
-  const dim3 channels(parts_of(heads.heads * heads.head_dim, kWarp), static_cast<unsigned>(heads.batch));
-  finish_keys_kernel<<<channels, dim3(kWarp, kMeanThreads), 0, stream>>>(heads, statistics, scales);
+  find_means(statistics, scales, heads.batch, heads.heads * heads.head_dim, heads.parts[part_k].rows, stream);
+  const std::int64_t all = heads.batch * heads.heads;
+  finish_keys_kernel<<<parts_of(all, kThreads), kThreads, 0, stream>>>(statistics, scales, all);
   round_heads(heads, keys, scales, out, stream);
 }
 

@@ -102,12 +102,14 @@ TEST(OpCost, OfFusedKernelsIsTheBytesThatTheyReadAndWrite) {
   EXPECT_EQ(op_cost("wf::add_gated", {stream}, {}).bytes, 80 * (4 + 2 + 4));
   EXPECT_EQ(op_cost("wf::modulated_norm", {stream}, {}).bytes, 80 * (4 + 2));
   EXPECT_EQ(op_cost("wf::widen", {TensorShape{{10, 16}, 1}}, {}).bytes, 160 * (1 + 2));
+  EXPECT_EQ(op_cost("wf::add_mean", {narrow}, {}).bytes, 80 * (2 + 2));
   EXPECT_EQ(op_cost("wf::write_heads", {narrow}, {}).bytes, 80 * (2 + 2));
   EXPECT_EQ(op_cost("wf::add_gated", {stream}, {stream}).bytes, 80 * (4 + 4 + 4)) << "where products are f32";
   const TensorShape few{{2, 10, 24}, 2}, many{{2, 1040, 24}, 2};  // three parts of 8 channels
-  EXPECT_EQ(op_cost("wf::quantise_projection", {few}, {}).bytes, 2 * 10 * 8 * (3 * (2 + 1) + 2 * 2)) << "k and v twice";
-  EXPECT_EQ(op_cost("wf::quantise_projection", {many}, {}).bytes, 2 * 1040 * 8 * (3 * (2 + 1) + 2) + 2 * 65 * 8 * 2)
-      << "of k one row in 16 twice";
+  EXPECT_EQ(op_cost("wf::quantise_projection", {few}, {}).bytes, 2 * 10 * 8 * (3 * (2 + 1) + 3 * 2))
+      << "k twice, v three times";
+  EXPECT_EQ(op_cost("wf::quantise_projection", {many}, {}).bytes, 2 * 1040 * 8 * (3 * (2 + 1) + 2) + 2 * 65 * 8 * 4)
+      << "v twice, and one row in 16 of k and v once more";
 }
 
 TEST(Cost, OfAForwardIsTheSumOfItsOperations) {
