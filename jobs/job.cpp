@@ -16,6 +16,29 @@ std::string to_string(const Guidance& guidance) {
   return "high " + scale_text(guidance.high) + ", low " + scale_text(guidance.low);
 }
 
+std::string to_string(const StepCache& cache) {
+  if (!cache.file.empty()) return cache.file;
+  const StepCacheRule& rule = cache.rule;
+  return "magcache:" + shortest(rule.error) + "," + std::to_string(rule.most) + "," + shortest(rule.kept);
+}
+
+std::string to_string(const GuidanceInterval& interval) {
+  const auto text = [&](double end) {
+    const std::string number = shortest(end);
+    const bool is_whole = number.find_first_of(".e") == std::string::npos;
+    return interval.by_sigma && is_whole ? number + ".0" : number;
+  };
+  return text(interval.from) + "," + text(interval.to);
+}
+
+std::string saved_text(const Job& job) {
+  if (!job.saved.any()) return "";
+  const auto& [conditional, unconditional, unguided] = job.saved;
+  const std::string saved = std::to_string(conditional.size() + unconditional.size() + unguided.size());
+  if (job.guidance.high.has_value() != job.guidance.low.has_value()) return saved + " forwards saved";
+  return saved + " of " + std::to_string(job.guidance.any() ? 2 * job.steps : job.steps) + " forwards saved";
+}
+
 std::vector<std::string> texts_of(const Job& job) {
   if (!job.guidance.any()) return {job.prompt};
   return {job.prompt, job.negative_prompt};

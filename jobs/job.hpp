@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -34,6 +35,55 @@ constexpr std::string_view to_string(SolverKind kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
+/// How a step cache decides which forwards to save (jobs/schedule/step_cache.hpp has the rule): E, K and R of MagCache.
+struct StepCacheRule {
+  double error = 0.06;  ///< E: the accumulated error stays below it
+  int most = 2;         ///< K: most forwards saved in a row
+  double kept = 0.4;    ///< R: the share of each expert's steps, from its first, in which none is saved
+  bool operator==(const StepCacheRule&) const = default;
+};
+
+/// Of a model, a schedule and a number of steps: how the mean length of the residual, which is what all blocks together
+/// add to a token, changes from the step before, by step and guidance branch. The first ratio is 1.
+struct StepCacheTable {
+  std::vector<double> conditional, unconditional;
+  /// How many of the steps are the high-noise expert's; empty: as many as in a schedule of this length with the solver
+  /// and the shift of the clip.
+  std::optional<int> high_noise_steps = {};
+  bool operator==(const StepCacheTable&) const = default;
+};
+
+/// A step cache as asked for. Without a table that of the model is taken.
+struct StepCache {
+  StepCacheRule rule = {};
+  std::string file = {};  ///< absolute path of the file that rule and table come from; empty where there is none
+  std::optional<StepCacheTable> table = {};
+  bool operator==(const StepCache&) const = default;
+};
+
+/// "magcache:0.06,2,0.4", or the path of the file: what lists and flags take.
+std::string to_string(const StepCache& cache);
+
+/// The steps that are guided, as asked for: by number, 1 for the first, or by sigma; both ends included.
+struct GuidanceInterval {
+  double from = 0, to = 0;
+  bool by_sigma = false;
+  bool operator==(const GuidanceInterval&) const = default;
+};
+
+/// "3,30" of steps, "0.3,0.95" of sigmas, which all have a decimal point or an exponent: what lists and flags take.
+std::string to_string(const GuidanceInterval& interval);
+
+/// The forwards of a clip that are not computed, by step, 0 for the first, in ascending order. They follow from
+/// step cache and guidance interval, and decide on the pixels.
+struct SavedForwards {
+  std::vector<int> conditional = {};    ///< v_cond is made with the residual of the last forward of this branch
+  std::vector<int> unconditional = {};  ///< the same of v_uncond
+  std::vector<int> unguided = {};       ///< v is v_cond although the expert is guided
+  auto operator<=>(const SavedForwards&) const = default;
+  bool any() const { return !conditional.empty() || !unconditional.empty() || !unguided.empty(); }
+};
+
 /// The prompt of the official script when it is started without one.
 inline constexpr const char* official_prompt =
     "Two anthropomorphic cats in comfy boxing gear and bright gloves fight intensely on a spotlighted stage.";
@@ -57,8 +107,15 @@ struct Job {
   double shift = 12.0;  ///< Shift of the noise schedule, > 0.
   Guidance guidance;
   SolverKind solver = SolverKind::unipc;
-  int priority = 0;  ///< Clips with higher values are rendered first. Not part of the fingerprint.
+  std::optional<StepCache> step_cache = {};
+  std::optional<GuidanceInterval> guidance_interval = {};
+  SavedForwards saved = {};  ///< what the two above come to with the model; set before the job is planned
+  int priority = 0;          ///< Clips with higher values are rendered first. Not part of the fingerprint.
 };
+
+/// "28 of 80 forwards saved", or "" where all are computed. Where one expert alone is guided, how many there would be
+/// depends on the schedule as well: "13 forwards saved".
+std::string saved_text(const Job& job);
 
 /// The texts that the job's clip is embedded from: the prompt and, if an expert is guided, the negative prompt.
 std::vector<std::string> texts_of(const Job& job);

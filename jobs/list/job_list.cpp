@@ -80,10 +80,20 @@ class ListReader : TreeReader {
       if (!value) continue;
       if (setting.key == "guidance" && value->kind == TreeNode::map)
         settings.guidance = read_guidance(*value);
+      else if (setting.key == "step_cache")
+        settings.step_cache = read_step_cache(*value, setting.must_be);
       else if (const std::string* written = text(*value, setting.key, setting.must_be))
         report_errors(value->location, [&] { setting.set(settings, *written); });
     }
     return settings;
+  }
+
+  /// A relative path counts from the list's folder, as that of a prompt file does.
+  std::optional<JobSettings::Cache> read_step_cache(const TreeNode& value, std::string_view must_be) {
+    std::optional<JobSettings::Cache> cache;
+    if (const std::string* written = text(value, "step_cache", must_be))
+      report_errors(value.location, [&] { cache = parse_step_cache(*written, name_.parent_path()); });
+    return cache;
   }
 
   Guidance read_guidance(const TreeNode& map) {
@@ -157,10 +167,12 @@ class ListReader : TreeReader {
     const JobSettings all = merged(flags_, settings);
     if (overdoes_guidance(all) && list_.warnings.empty())
       list_.warnings.push_back(to_string(prompt.location) + ": " + std::string(overdone_guidance));
-    Job job = apply(all);
-    job.prompt = prompt.value;
-    job.index = index_;
-    add_samples(job, name, all.samples.value_or(1), prompt.location);
+    report_errors(prompt.location, [&] {
+      Job job = apply(all);
+      job.prompt = prompt.value;
+      job.index = index_;
+      add_samples(job, name, all.samples.value_or(1), prompt.location);
+    });
   }
 
   void add_samples(const Job& job, const TreeNode* name, int samples, Location location) {

@@ -4,10 +4,14 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "jobs/list/utf8.hpp"
+#include "jobs/step_cache_file.hpp"
 
 namespace wf {
 namespace {
@@ -51,6 +55,7 @@ int max_of(const std::string& key) {
   if (key == "steps") return 1000;
   if (key == "fps") return 240;
   if (key == "samples") return 10'000;
+  if (key == "guidance_interval" || key == "K of step_cache") return 1000;  // as many as there are steps at most
   return std::numeric_limits<int>::max();
 }
 
@@ -81,12 +86,37 @@ JobSettings values_of(Preset) {
 /// The values of `over` where given, else those of `under`, whose preset is not looked into.
 JobSettings filled(const JobSettings& over, const JobSettings& under) {
   const auto either = [](const auto& first, const auto& second) { return first ? first : second; };
-  return {either(over.size, under.size),       either(over.frames, under.frames),
-          either(over.fps, under.fps),         either(over.steps, under.steps),
-          either(over.samples, under.samples), either(over.priority, under.priority),
-          either(over.shift, under.shift),     either(over.guidance, under.guidance),
-          either(over.solver, under.solver),   either(over.preset, under.preset),
-          either(over.seed, under.seed),       either(over.negative_prompt, under.negative_prompt)};
+  return {either(over.size, under.size),
+          either(over.frames, under.frames),
+          either(over.fps, under.fps),
+          either(over.steps, under.steps),
+          either(over.samples, under.samples),
+          either(over.priority, under.priority),
+          either(over.shift, under.shift),
+          either(over.guidance, under.guidance),
+          either(over.solver, under.solver),
+          either(over.preset, under.preset),
+          either(over.seed, under.seed),
+          either(over.negative_prompt, under.negative_prompt),
+          either(over.step_cache, under.step_cache),
+          either(over.guidance_interval, under.guidance_interval)};
+}
+
+constexpr std::string_view step_cache_forms = "off, magcache, magcache:E,K,R or the path of a JSON file";
+
+/// What stands on either side of the comma, without blanks before the second.
+std::pair<std::string, std::string> halves(const std::string& text, std::size_t comma) {
+  const std::size_t second = text.find_first_not_of(' ', comma + 1);
+  return {text.substr(0, comma), second == std::string::npos ? "" : text.substr(second)};
+}
+
+/// One end of a guidance interval. by_sigma: as the interval is read, if either end is written so.
+double parse_interval_end(const std::string& text, bool by_sigma) {
+  if (!by_sigma) return parse_count("guidance_interval", text, 1);
+  if (text.find_first_of(".eE") == std::string::npos)
+    refuse("guidance_interval", "two steps, such as 3,30, or two sigmas, such as 0.3,0.9", shown(text),
+           "a sigma has a decimal point");
+  return parse_within("guidance_interval in sigma", "a number from 0 to 1", text, 0, 1);
 }
 
 JobSettings with_preset(const JobSettings& settings) {
@@ -129,9 +159,8 @@ Guidance parse_guidance(const std::string& text) {
     const std::optional<double> both = parse_scale("guidance", text);
     return {both, both};
   }
-  const std::size_t low = text.find_first_not_of(' ', comma + 1);
-  return {parse_scale("guidance high", text.substr(0, comma)),
-          parse_scale("guidance low", low == std::string::npos ? "" : text.substr(low))};
+  const auto [high, low] = halves(text, comma);
+  return {parse_scale("guidance high", high), parse_scale("guidance low", low)};
 }
 
 /// Scales in use are below 20. With much larger ones the arithmetic overflows, after the clip has been computed.
@@ -149,6 +178,41 @@ SolverKind parse_solver(const std::string& text) {
   for (const SolverKind kind : all_solvers)
     if (text == to_string(kind)) return kind;
   refuse("solver", "unipc, dpm++ or euler", in_quotes(text));
+}
+
+JobSettings::Cache parse_step_cache(const std::string& text, const Path& folder) {
+  constexpr std::string_view with_rule = "magcache:";
+  if (text == "off") return {};
+  if (text == "magcache") return {StepCache{}};
+  if (text.starts_with(with_rule)) return {StepCache{.rule = parse_step_cache_rule(text.substr(with_rule.size()))}};
+  const Path file = folder / text;
+  const bool is_path = !text.empty() && text.find('\0') == std::string::npos;
+  std::error_code error;
+  if (!is_path || !std::filesystem::exists(file, error))
+    refuse("step_cache", std::string(step_cache_forms), in_quotes(text),
+           is_path ? "there is no file " + file.string() : "");
+  return {read_step_cache(file)};
+}
+
+StepCacheRule parse_step_cache_rule(const std::string& text) {
+  const std::vector<std::string> parts = split_at_commas(text);
+  if (parts.size() != 3)
+    refuse("step_cache", "magcache:E,K,R, such as magcache:0.06,2,0.4", in_quotes("magcache:" + text));
+  constexpr double least = std::numeric_limits<double>::denorm_min(), most = std::numeric_limits<double>::max();
+  return {.error = parse_within("E of step_cache", "a number above 0", parts[0], least, most),
+          .most = parse_count("K of step_cache", parts[1], 1),
+          .kept = parse_within("R of step_cache", "a number from 0 to 1", parts[2], 0, 1)};
+}
+
+JobSettings::Interval parse_guidance_interval(const std::string& text) {
+  if (text == "off") return {};
+  const std::size_t comma = text.find(',');
+  if (comma == std::string::npos) refuse("guidance_interval", "off or FROM,TO", in_quotes(text));
+  const auto [from, to] = halves(text, comma);
+  const bool by_sigma = text.find_first_of(".eE") != std::string::npos;
+  const GuidanceInterval interval{parse_interval_end(from, by_sigma), parse_interval_end(to, by_sigma), by_sigma};
+  if (interval.from > interval.to) refuse("guidance_interval", "FROM,TO with FROM <= TO", text);
+  return {interval};
 }
 
 Preset parse_preset(const std::string& text) {
@@ -203,8 +267,11 @@ std::span<const Setting> all_settings() {
       {"steps", "a whole number", [](S& s, T& text) { s.steps = parse_count("steps", text, 1); }},
       {"shift", "a number from 0.001 to 1000", [](S& s, T& text) { s.shift = parse_shift(text); }},
       {"guidance", "a number, none or {high: H, low: L}", [](S& s, T& text) { s.guidance = parse_guidance(text); }},
+      {"guidance_interval", "off or FROM,TO",
+       [](S& s, T& text) { s.guidance_interval = parse_guidance_interval(text); }},
       {"solver", "unipc, dpm++ or euler", [](S& s, T& text) { s.solver = parse_solver(text); }},
       {"preset", "lightning", [](S& s, T& text) { s.preset = parse_preset(text); }},
+      {"step_cache", step_cache_forms, [](S& s, T& text) { s.step_cache = parse_step_cache(text); }},
       {"seed", "a whole number >= 0 or random", [](S& s, T& text) { s.seed = parse_seed(text); }},
       {"samples", "a whole number", [](S& s, T& text) { s.samples = parse_count("samples", text, 1); }},
       {"priority", "a whole number", [](S& s, T& text) { s.priority = parse_count("priority", text, any); }},
@@ -220,6 +287,11 @@ JobSettings merged(const JobSettings& over, const JobSettings& under) {
 
 Job apply(const JobSettings& given) {
   const JobSettings settings = with_preset(given);
+  const std::optional<StepCache> step_cache = settings.step_cache.value_or(JobSettings::Cache{}).value;
+  if (step_cache && settings.preset)
+    throw Error(Error::input, "step_cache and preset " + std::string(to_string(*settings.preset)) +
+                                  " cannot go together: a model of few steps changes too much in each to save any (say "
+                                  "step_cache: off)");
   Job job;
   const JobSettings::Size size = settings.size.value_or(JobSettings::Size{job.width, job.height});
   job.width = size.width;
@@ -233,12 +305,14 @@ Job apply(const JobSettings& given) {
   job.seed = settings.seed.value_or(JobSettings::Seed{default_seed}).value;
   job.priority = settings.priority.value_or(job.priority);
   job.negative_prompt = settings.negative_prompt.value_or(job.negative_prompt);
+  job.step_cache = step_cache;
+  job.guidance_interval = settings.guidance_interval.value_or(JobSettings::Interval{}).value;
   return job;
 }
 
 bool overdoes_guidance(const JobSettings& settings) {
   if (settings.preset != Preset::lightning) return false;
-  const Guidance guidance = apply(settings).guidance;
+  const Guidance guidance = with_preset(settings).guidance.value_or(Guidance{});
   return guidance.high.value_or(0) > 1 || guidance.low.value_or(0) > 1;
 }
 

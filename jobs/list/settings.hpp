@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/files.hpp"
 #include "jobs/job.hpp"
 
 namespace wf {
@@ -24,6 +25,12 @@ struct JobSettings {
   struct Seed {
     std::optional<std::int64_t> value;  ///< Empty for `random`.
   };
+  struct Cache {
+    std::optional<StepCache> value;  ///< Empty for `off`.
+  };
+  struct Interval {
+    std::optional<GuidanceInterval> value;  ///< Empty for `off`.
+  };
   std::optional<Size> size;
   std::optional<int> frames, fps, steps, samples, priority;
   std::optional<double> shift;
@@ -32,6 +39,8 @@ struct JobSettings {
   std::optional<Preset> preset;  ///< Its values stand just below the others given here: see merged().
   std::optional<Seed> seed;
   std::optional<std::string> negative_prompt;
+  std::optional<Cache> step_cache;
+  std::optional<Interval> guidance_interval;
 };
 
 // Parsers of one value each, as it is written in a list or on the command line. They throw Error(input) with what is
@@ -47,6 +56,12 @@ std::optional<double> parse_scale(const std::string& key, const std::string& tex
 double parse_shift(const std::string& text);       ///< 0.001 to 1000.
 SolverKind parse_solver(const std::string& text);  ///< unipc, dpm++ or euler.
 Preset parse_preset(const std::string& text);      ///< lightning.
+/// off, magcache, magcache:E,K,R, or the path of a JSON file (jobs/step_cache_file.hpp), which is read; a relative one
+/// starts at `folder`, which is the current one where it is empty.
+JobSettings::Cache parse_step_cache(const std::string& text, const Path& folder = {});
+StepCacheRule parse_step_cache_rule(const std::string& text);  ///< E,K,R: above 0; 1 to 1000; from 0 to 1.
+/// off; FROM,TO in steps, whole numbers from 1; or in sigma, numbers from 0 to 1 with a decimal point.
+JobSettings::Interval parse_guidance_interval(const std::string& text);
 /// A whole number >= min. `key` decides on the upper bound: steps 1000, fps 240, samples 10000.
 int parse_count(const std::string& key, const std::string& text, int min);
 double parse_not_negative(const std::string& key, const std::string& text);  ///< A finite number >= 0.
@@ -69,7 +84,8 @@ std::span<const Setting> all_settings();
 JobSettings merged(const JobSettings& over, const JobSettings& under);
 
 /// A job with these settings, the values of their preset where they are empty, and built-in ones where that has none.
-/// Ignores `samples`.
+/// Ignores `samples`. Throws Error(input) for a step cache with a preset of few steps: a model that was distilled to
+/// them changes too much in each.
 Job apply(const JobSettings& settings);
 
 /// Whether the settings have the preset lightning and yet a guidance above 1, which is worth a warning.

@@ -30,6 +30,27 @@ std::optional<double> scale_from(const Json& json) {
   return json.is_null() ? std::nullopt : std::optional(json.get<double>());
 }
 
+/// The lists that have steps. Clips without saved forwards keep the fingerprints of older versions.
+Json json_of(const SavedForwards& saved) {
+  Json json = Json::object();
+  if (!saved.conditional.empty()) json["conditional"] = saved.conditional;
+  if (!saved.unconditional.empty()) json["unconditional"] = saved.unconditional;
+  if (!saved.unguided.empty()) json["unguided"] = saved.unguided;
+  return json;
+}
+
+SavedForwards saved_from(const Json& json) {
+  const auto steps = [&json](const char* key) { return json.value(key, std::vector<int>()); };
+  return {steps("conditional"), steps("unconditional"), steps("unguided")};
+}
+
+/// What was asked for. A file's rule and table are not told: what they came to is.
+StepCache step_cache_from(const std::string& text) {
+  constexpr std::string_view with_rule = "magcache:";
+  if (!text.starts_with(with_rule)) return {.rule = {}, .file = text};
+  return {.rule = parse_step_cache_rule(text.substr(with_rule.size()))};
+}
+
 /// What decides on the pixels or on the file's timing. Where no expert is guided, nothing reads the negative prompt.
 Json deciding_values(const Job& job) {
   Json json = clip_values(job);
@@ -40,23 +61,27 @@ Json deciding_values(const Job& job) {
 }  // namespace
 
 Json clip_values(const Job& job) {
-  return {{"prompt", job.prompt},
-          {"negative_prompt", job.negative_prompt},
-          {"seed", job.seed ? Json(*job.seed) : Json("random")},
-          {"width", job.width},
-          {"height", job.height},
-          {"frames", job.frames},
-          {"fps", job.fps},
-          {"steps", job.steps},
-          {"shift", job.shift},
-          {"guidance", {{"high", json_of(job.guidance.high)}, {"low", json_of(job.guidance.low)}}},
-          {"solver", to_string(job.solver)}};
+  Json json{{"prompt", job.prompt},
+            {"negative_prompt", job.negative_prompt},
+            {"seed", job.seed ? Json(*job.seed) : Json("random")},
+            {"width", job.width},
+            {"height", job.height},
+            {"frames", job.frames},
+            {"fps", job.fps},
+            {"steps", job.steps},
+            {"shift", job.shift},
+            {"guidance", {{"high", json_of(job.guidance.high)}, {"low", json_of(job.guidance.low)}}},
+            {"solver", to_string(job.solver)}};
+  if (job.saved.any()) json["saved"] = json_of(job.saved);
+  return json;
 }
 
 Json json_of(const Job& job) {
   Json all = {{"name", job.name}, {"index", job.index}};
   all.update(clip_values(job));
   all["priority"] = job.priority;
+  if (job.step_cache) all["step_cache"] = to_string(*job.step_cache);
+  if (job.guidance_interval) all["guidance_interval"] = to_string(*job.guidance_interval);
   return all;
 }
 
@@ -91,6 +116,10 @@ Job job_from(const Json& json) {
   job.guidance = {scale_from(json.at("guidance").at("high")), scale_from(json.at("guidance").at("low"))};
   job.solver = parse_solver(json.at("solver").get<std::string>());
   job.priority = get_int(json, "priority");
+  if (json.contains("step_cache")) job.step_cache = step_cache_from(json["step_cache"].get<std::string>());
+  if (json.contains("guidance_interval"))
+    job.guidance_interval = parse_guidance_interval(json["guidance_interval"].get<std::string>()).value;
+  if (json.contains("saved")) job.saved = saved_from(json["saved"]);
   return job;
 }
 
@@ -118,6 +147,7 @@ std::string seedless_fingerprint(const Job& job) {
   return Sha256().update(json.dump()).hex();
 }
 
-std::string to_json(const Job& job) { return json_of(job).dump(); }
+/// The path of a step cache's file may have any encoding.
+std::string to_json(const Job& job) { return json_of(job).dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace wf

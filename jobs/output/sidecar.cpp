@@ -36,6 +36,22 @@ ModelRecord model_record_from(const Json& json) {
   return model;
 }
 
+/// What was asked for to save forwards, and which were saved: `how` tells it to readers, who need not know that `job`
+/// holds it as well.
+Json how_of(const Job& job) {
+  Json how = Json::object();
+  if (job.step_cache) {
+    how["step_cache"] = to_string(*job.step_cache);
+    how["skipped_conditional"] = job.saved.conditional;
+    how["skipped_unconditional"] = job.saved.unconditional;
+  }
+  if (job.guidance_interval) {
+    how["guidance_interval"] = to_string(*job.guidance_interval);
+    how["unguided"] = job.saved.unguided;
+  }
+  return how;
+}
+
 Sidecar from(const Json& json) {
   const Json& video = json.at("video");
   Sidecar sidecar;
@@ -47,10 +63,11 @@ Sidecar from(const Json& json) {
   if (!video.at("bytes").is_number_unsigned()) throw Error(Error::input, "bytes is not a size");
   sidecar.video_bytes = video.at("bytes").get<std::uint64_t>();
   sidecar.codec = video.at("codec").get<std::string>();
+  const Json told_by_job = how_of(sidecar.job);
   for (const auto& [key, value] : json.at("how").items()) {
     if (key == "model")
       sidecar.model = model_record_from(value);
-    else
+    else if (!told_by_job.contains(key))
       sidecar.how[key] = value.get<std::string>();
   }
   for (const auto& [stage, value] : json.at("seconds").items()) sidecar.seconds[stage] = value.get<double>();
@@ -74,7 +91,7 @@ std::string to_json(const Sidecar& sidecar) {
                {"fingerprint", sidecar.fingerprint},
                {"version", sidecar.version},
                {"video", {{"file", sidecar.video_file}, {"bytes", sidecar.video_bytes}, {"codec", sidecar.codec}}},
-               {"how", Json::object()},
+               {"how", how_of(sidecar.job)},
                {"seconds", Json::object()},
                {"latents_sha256", sidecar.latents_sha256},
                {"frames_sha256", sidecar.frames_sha256}};

@@ -36,12 +36,15 @@ struct Sidecar {
   std::string video_file;  ///< Name without a folder: the video is in the sidecar's folder.
   std::uint64_t video_bytes = 0;
   std::string codec;
-  std::map<std::string, std::string> how;  ///< Device, attention, threads, guidance mode, host name and so on.
-  ModelRecord model;                       ///< `how.model` of the file. Empty in a sidecar that an older version wrote.
-  std::map<std::string, double> seconds;   ///< By stage: text, high, low, decode, write.
-  std::string latents_sha256;              ///< Of the f32 bytes of the latents [16, t, h, w].
-  std::string frames_sha256;               ///< Of the raw rgb24 bytes of the frames, before encoding.
-  std::string file_sha256 = {};            ///< Of the video file. Empty in a sidecar that an older version wrote.
+  /// Device, attention, threads, guidance mode, host name and so on. The file has what saved forwards beside it, which
+  /// `job` tells: step_cache, guidance_interval, and as lists of steps, 0 for the first, skipped_conditional,
+  /// skipped_unconditional and unguided.
+  std::map<std::string, std::string> how;
+  ModelRecord model;                      ///< `how.model` of the file. Empty in a sidecar that an older version wrote.
+  std::map<std::string, double> seconds;  ///< By stage: text, high, low, decode, write.
+  std::string latents_sha256;             ///< Of the f32 bytes of the latents [16, t, h, w].
+  std::string frames_sha256;              ///< Of the raw rgb24 bytes of the frames, before encoding.
+  std::string file_sha256 = {};           ///< Of the video file. Empty in a sidecar that an older version wrote.
 };
 
 /// The sum over all stages.

@@ -79,6 +79,17 @@ std::string yaml_text(const Guidance& guidance) {
   return "{high: " + scale_text(guidance.high) + ", low: " + scale_text(guidance.low) + "}";
 }
 
+/// What the clip's forwards are saved by. A list holds text in UTF-8 only.
+std::string saving_lines(const Job& job) {
+  std::string lines;
+  if (job.step_cache && !is_utf8(job.step_cache->file))
+    lines += "    # The path of the clip's step cache is not UTF-8, as a list has to be: give it as --step-cache.\n";
+  else if (job.step_cache)
+    lines += "    step_cache: " + yaml_text(to_string(*job.step_cache)) + "\n";
+  if (job.guidance_interval) lines += "    guidance_interval: " + to_string(*job.guidance_interval) + "\n";
+  return lines;
+}
+
 std::string values_of(const Job& job) {
   const Job built_in;
   const auto number = [](const char* key, int value, int otherwise) {
@@ -92,7 +103,7 @@ std::string values_of(const Job& job) {
   lines += line_unless_default("shift", job.shift, built_in.shift, shortest(job.shift));
   lines += line_unless_default("guidance", job.guidance, built_in.guidance, yaml_text(job.guidance));
   lines += line_unless_default("solver", job.solver, built_in.solver, std::string(to_string(job.solver)));
-  lines += number("priority", job.priority, built_in.priority);
+  lines += saving_lines(job) + number("priority", job.priority, built_in.priority);
   return lines + line_unless_default("negative_prompt", job.negative_prompt, built_in.negative_prompt,
                                      yaml_text(job.negative_prompt));
 }

@@ -63,17 +63,21 @@ RunInfo info_from(const Json& json) {
   return info;
 }
 
-/// The members of `json` that differ from those of `first`.
+/// The members of `json` that differ from those of `first`; null for those that `first` alone has. A job has no null
+/// among its members.
 Json difference(const Json& json, const Json& first) {
   Json different = Json::object();
   for (const auto& [key, value] : json.items())
-    if (value != first.at(key)) different[key] = value;
+    if (!first.contains(key) || value != first[key]) different[key] = value;
+  for (const auto& [key, value] : first.items())
+    if (!json.contains(key)) different[key] = nullptr;
   return different;
 }
 
 ListedClip clip_from(const Json& line, const Json& first) {
   Json job = first;
-  for (const auto& [key, value] : line.at("job").items()) job[key] = value;
+  for (const auto& [key, value] : line.at("job").items())
+    value.is_null() ? void(job.erase(key)) : void(job[key] = value);
   return {job_from(job), line.at("fingerprint").get<std::string>()};
 }
 

@@ -77,6 +77,37 @@ TEST(List, FlagsWinOverThePromptWhichWinsOverDefaults) {
   EXPECT_EQ(job.width, 832);
 }
 
+TEST(List, StepCacheAndGuidanceIntervalAreKeysOfDefaultsAndOfPrompts) {
+  const std::vector<Job> jobs = jobs_of(
+      "defaults: {step_cache: magcache, guidance_interval: \"3,30\"}\n"
+      "prompts:\n  - a\n"
+      "  - {prompt: b, step_cache: \"magcache:0.03,1,0.2\", guidance_interval: \"0.3,0.9\"}\n"
+      "  - {prompt: c, step_cache: off, guidance_interval: off}\n"
+      "  - prompt: d\n    step_cache: magcache:0.03,1,0.2\n    guidance_interval: 5, 9\n"
+      "  - {prompt: e, step_cache: off, preset: lightning}\n");
+  ASSERT_EQ(jobs.size(), 5u);
+  EXPECT_EQ(jobs[0].step_cache, StepCache{});
+  EXPECT_EQ(jobs[0].guidance_interval, (GuidanceInterval{3, 30, false}));
+  EXPECT_EQ(jobs[1].step_cache->rule, (StepCacheRule{0.03, 1, 0.2}));
+  EXPECT_EQ(jobs[1].guidance_interval, (GuidanceInterval{0.3, 0.9, true}));
+  EXPECT_FALSE(jobs[2].step_cache || jobs[2].guidance_interval);
+  EXPECT_EQ(jobs[3].step_cache->rule, (StepCacheRule{0.03, 1, 0.2}));
+  EXPECT_EQ(jobs[3].guidance_interval, (GuidanceInterval{5, 9, false}));
+  EXPECT_FALSE(jobs[4].step_cache);
+}
+
+TEST(List, AStepCachesFileIsFoundFromTheListsFolder) {
+  const test::TempFolder folder;
+  make_folder(folder / "lists");
+  write_file(folder / "lists/cache.json",
+             R"({"E": 0.05, "K": 3, "R": 0.25, "conditional": [1, 0.9], "unconditional": [1, 0.8]})");
+  write_file(folder / "lists/list.yaml", "prompts: [{prompt: a, step_cache: cache.json}]\n");
+  const Job job = read_job_list(folder / "lists/list.yaml").jobs.at(0);
+  EXPECT_EQ(job.step_cache->file, (folder / "lists/cache.json").string());
+  EXPECT_EQ(job.step_cache->rule, (StepCacheRule{0.05, 3, 0.25}));
+  EXPECT_EQ(job.step_cache->table->unconditional, (std::vector<double>{1, 0.8}));
+}
+
 TEST(List, GuidanceMayBeNone) {
   const std::vector<Job> jobs = jobs_of(R"(
 defaults: {guidance: none, solver: euler}

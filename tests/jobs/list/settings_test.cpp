@@ -150,6 +150,87 @@ TEST(Preset, WithAGuidanceAbove1IsOverdone) {
   EXPECT_FALSE(overdoes_guidance({})) << "the built-in guidance without the preset";
 }
 
+TEST(StepCacheSetting, IsOffOrARule) {
+  EXPECT_FALSE(parse_step_cache("off").value);
+  EXPECT_EQ(parse_step_cache("magcache").value, StepCache{});
+  EXPECT_EQ(parse_step_cache("magcache:0.03,1,0").value->rule, (StepCacheRule{0.03, 1, 0}));
+  EXPECT_EQ(to_string(*parse_step_cache("magcache:0.030,1,.25").value), "magcache:0.03,1,0.25");
+  EXPECT_EQ(to_string(StepCache{}), "magcache:0.06,2,0.4");
+}
+
+TEST(StepCacheSetting, WithAnotherRuleIsRefused) {
+  const std::string whole = "step_cache must be magcache:E,K,R, such as magcache:0.06,2,0.4, got 'magcache:";
+  for (const std::string rule : {"", "0.06", "0.06,2", "0.06,2,0.4,1"})
+    EXPECT_EQ(refusal([&] { parse_step_cache("magcache:" + rule); }), whole + rule + "'");
+  EXPECT_EQ(refusal([] { parse_step_cache("magcache:0,2,0.4"); }), "E of step_cache must be a number above 0, got 0");
+  EXPECT_EQ(refusal([] { parse_step_cache("magcache:nan,2,0.4"); }),
+            "E of step_cache must be a number above 0, got 'nan'");
+  EXPECT_EQ(refusal([] { parse_step_cache("magcache:0.06,0,0.4"); }), "K of step_cache must be 1 to 1000, got 0");
+  EXPECT_EQ(refusal([] { parse_step_cache("magcache:0.06,2.5,0.4"); }),
+            "K of step_cache must be a whole number, got 2.5");
+  EXPECT_EQ(refusal([] { parse_step_cache("magcache:0.06,2,1.1"); }),
+            "R of step_cache must be a number from 0 to 1, got 1.1");
+}
+
+TEST(StepCacheSetting, ThatNamesNoFileSaysWhatMayStandThere) {
+  EXPECT_EQ(refusal([] { parse_step_cache("no-such.json", "/no/such"); }),
+            "step_cache must be off, magcache, magcache:E,K,R or the path of a JSON file, got 'no-such.json' (there is "
+            "no file /no/such/no-such.json)");
+  EXPECT_NE(refusal([] { parse_step_cache(std::string(5000, 'x')); }).find("there is no file"), std::string::npos);
+  EXPECT_NE(refusal([] { parse_step_cache("."); }), "accepted") << "a folder";
+  EXPECT_EQ(refusal([] { parse_step_cache(""); }),
+            "step_cache must be off, magcache, magcache:E,K,R or the path of a JSON file, got ''");
+}
+
+TEST(StepCacheSetting, CannotGoWithAPresetOfFewSteps) {
+  JobSettings settings = with_lightning();
+  settings.step_cache = parse_step_cache("magcache");
+  EXPECT_EQ(refusal([&] { apply(settings); }),
+            "step_cache and preset lightning cannot go together: a model of few steps changes too much in each to save "
+            "any (say step_cache: off)");
+  settings.step_cache = parse_step_cache("off");
+  EXPECT_FALSE(apply(settings).step_cache);
+}
+
+TEST(StepCacheSetting, OffAboveTurnsOffWhatStandsBelow) {
+  JobSettings defaults, prompt;
+  defaults.step_cache = parse_step_cache("magcache");
+  defaults.guidance_interval = parse_guidance_interval("3,30");
+  EXPECT_TRUE(apply(merged(prompt, defaults)).step_cache && apply(merged(prompt, defaults)).guidance_interval);
+  prompt.step_cache = parse_step_cache("off");
+  prompt.guidance_interval = parse_guidance_interval("off");
+  EXPECT_FALSE(apply(merged(prompt, defaults)).step_cache);
+  EXPECT_FALSE(apply(merged(prompt, defaults)).guidance_interval);
+}
+
+TEST(GuidanceIntervalSetting, IsOfStepsOrOfSigmas) {
+  EXPECT_FALSE(parse_guidance_interval("off").value);
+  EXPECT_EQ(parse_guidance_interval("3,30").value, (GuidanceInterval{3, 30, false}));
+  EXPECT_EQ(parse_guidance_interval("7, 7").value, (GuidanceInterval{7, 7, false}));
+  EXPECT_EQ(parse_guidance_interval("0.3,0.95").value, (GuidanceInterval{0.3, 0.95, true}));
+  for (const std::string text : {"3,30", "0.0,1.0", "0.3,1.0", "1e-07,0.5"})
+    EXPECT_EQ(to_string(*parse_guidance_interval(text).value), text) << "a sigma is still one when it is read again";
+}
+
+TEST(GuidanceIntervalSetting, OfAnythingElseIsRefused) {
+  const std::pair<std::string, std::string> refused[] = {
+      {"3", "guidance_interval must be off or FROM,TO, got '3'"},
+      {"3,", "guidance_interval must be a whole number, got ''"},
+      {"3,4,5", "guidance_interval must be a whole number, got '4,5'"},
+      {"0,4", "guidance_interval must be 1 to 1000, got 0"},
+      {"-1,4", "guidance_interval must be 1 to 1000, got -1"},
+      {"30,3", "guidance_interval must be FROM,TO with FROM <= TO, got 30,3"},
+      {"0.9,0.3", "guidance_interval must be FROM,TO with FROM <= TO, got 0.9,0.3"},
+      {"0.3,1",
+       "guidance_interval must be two steps, such as 3,30, or two sigmas, such as 0.3,0.9, got 1 (a sigma has "
+       "a decimal point)"},
+      {"0.3,1.1", "guidance_interval in sigma must be a number from 0 to 1, got 1.1"},
+      {"0.3,nan.", "guidance_interval in sigma must be a number from 0 to 1, got 'nan.'"},
+  };
+  for (const auto& [text, message] : refused)
+    EXPECT_EQ(refusal([&, text = text] { parse_guidance_interval(text); }), message);
+}
+
 TEST(Settings, NumbersArePlainDecimals) {
   EXPECT_EQ(parse_count("steps", "40", 1), 40);
   EXPECT_EQ(parse_count("priority", "-5", std::numeric_limits<int>::min()), -5);

@@ -53,7 +53,19 @@ TEST(Fingerprint, ChangesWithEveryValueThatDecidesOnTheClip) {
                                                  j.guidance = {0, 0};
                                                },
                                                [](Job& j) { j.solver = SolverKind::euler; },
-                                               [](Job& j) { j.solver = SolverKind::dpmpp; }};
+                                               [](Job& j) { j.solver = SolverKind::dpmpp; },
+                                               [](Job& j) {
+                                                 j.saved.conditional = {20, 21};
+                                               },
+                                               [](Job& j) {
+                                                 j.saved.conditional = {20, 22};
+                                               },
+                                               [](Job& j) {
+                                                 j.saved.unconditional = {20, 21};
+                                               },
+                                               [](Job& j) {
+                                                 j.saved.unguided = {20, 21};
+                                               }};
   std::set<std::string> seen{fingerprint(a_job(), recipe)};
   for (const auto& change : changes) {
     Job job = a_job();
@@ -77,6 +89,19 @@ TEST(Fingerprint, DoesNotDependOnNameIndexAndPriority) {
   job.index = 7;
   job.priority = 3;
   EXPECT_EQ(fingerprint(job, recipe), fingerprint(a_job(), recipe));
+}
+
+TEST(Fingerprint, DependsOnTheForwardsThatAreSavedAndNotOnWhatAskedForThem) {
+  Job job = a_job();
+  job.step_cache = StepCache{};
+  job.guidance_interval = GuidanceInterval{1, 40};
+  EXPECT_EQ(fingerprint(job, recipe), fingerprint(a_job(), recipe)) << "nothing is saved";
+  job.saved = {{20, 21}, {20}, {39}};
+  Job other = a_job();
+  other.saved = job.saved;
+  other.step_cache = StepCache{{0.03, 1, 0}, "/cache.json", {}};
+  EXPECT_EQ(fingerprint(job, recipe), fingerprint(other, recipe));
+  EXPECT_NE(seedless_fingerprint(job), seedless_fingerprint(a_job())) << "other clips have other drawn seeds";
 }
 
 TEST(Fingerprint, IsTheSameAsInEarlierVersions) {
@@ -114,6 +139,23 @@ TEST(JobJson, ResolvesEveryValueInAFixedOrder) {
       to_json(job),
       R"({"name":"rain","index":1,"prompt":"Rain \"on\" a window: 雨\n","negative_prompt":"","seed":42,"width":832,"height":480,)"
       R"("frames":81,"fps":16,"steps":40,"shift":12.0,"guidance":{"high":4.0,"low":3.0},"solver":"unipc","priority":0})");
+}
+
+TEST(JobJson, TellsWhatWasAskedForAndWhatIsSavedWhereItIs) {
+  Job job = a_job();
+  job.step_cache = StepCache{{0.03, 1, 0.2}};
+  job.guidance_interval = GuidanceInterval{0.3, 1, true};
+  job.saved = {{20, 21}, {}, {0}};
+  const nlohmann::json json = nlohmann::json::parse(to_json(job));
+  EXPECT_EQ(json.at("step_cache"), "magcache:0.03,1,0.2");
+  EXPECT_EQ(json.at("guidance_interval"), "0.3,1.0");
+  EXPECT_EQ(json.at("saved"), nlohmann::json::parse(R"({"conditional": [20, 21], "unguided": [0]})"));
+}
+
+TEST(JobJson, TakesThePathOfAStepCacheThatIsNotUtf8) {
+  Job job = a_job();
+  job.step_cache = StepCache{{}, "/caf\xe9.json", {}};
+  EXPECT_NE(to_json(job).find("/caf\ufffd.json"), std::string::npos) << to_json(job);
 }
 
 Sidecar a_sidecar() {
@@ -162,6 +204,40 @@ TEST(Sidecar, KeepsWhichFilesTheModelConsistedOf) {
   EXPECT_EQ(sidecar_from(to_json(written)).model, written.model);
   EXPECT_EQ(sidecar_from(to_json(written)).how, written.how);
   EXPECT_EQ(sidecar_from(to_json(a_sidecar())).model, ModelRecord{}) << "an older version's sidecar";
+}
+
+TEST(Sidecar, TellsWhatWasSavedAndWhy) {
+  Sidecar written = a_sidecar();
+  written.job.step_cache = StepCache{{0.03, 1, 0.2}};
+  written.job.guidance_interval = GuidanceInterval{3, 30};
+  written.job.saved = {{20, 21}, {}, {0, 1}};
+  written.fingerprint = fingerprint(written.job, recipe);
+  const nlohmann::json how = nlohmann::json::parse(to_json(written)).at("how");
+  EXPECT_EQ(how.at("step_cache"), "magcache:0.03,1,0.2");
+  EXPECT_EQ(how.at("guidance_interval"), "3,30");
+  EXPECT_EQ(how.at("skipped_conditional"), (nlohmann::json{20, 21}));
+  EXPECT_EQ(how.at("skipped_unconditional"), nlohmann::json::array()) << "of a step cache that saved none";
+  EXPECT_EQ(how.at("unguided"), (nlohmann::json{0, 1}));
+  EXPECT_EQ(how.at("threads"), "2");
+
+  const Sidecar read = sidecar_from(to_json(written));
+  EXPECT_EQ(read.job.saved, written.job.saved);
+  EXPECT_EQ(read.job.step_cache, written.job.step_cache);
+  EXPECT_EQ(read.job.guidance_interval, written.job.guidance_interval);
+  EXPECT_EQ(read.how, written.how);
+  EXPECT_EQ(fingerprint(read.job, read.recipe), written.fingerprint);
+  EXPECT_EQ(to_json(read), to_json(written));
+
+  const nlohmann::json without = nlohmann::json::parse(to_json(a_sidecar())).at("how");
+  for (const char* const key : {"step_cache", "guidance_interval", "skipped_conditional", "unguided"})
+    EXPECT_FALSE(without.contains(key)) << key;
+}
+
+TEST(Sidecar, KeepsTheFileOfAStepCache) {
+  Sidecar written = a_sidecar();
+  written.job.step_cache = StepCache{{}, "/caches/mine.json", StepCacheTable{{1}, {1}, {}}};
+  EXPECT_EQ(nlohmann::json::parse(to_json(written)).at("how").at("step_cache"), "/caches/mine.json");
+  EXPECT_EQ(sidecar_from(to_json(written)).job.step_cache->file, "/caches/mine.json");
 }
 
 TEST(Sidecar, KeepsThatAnExpertIsNotGuided) {

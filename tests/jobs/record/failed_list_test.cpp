@@ -116,6 +116,30 @@ TEST(FailedList, GivesGuidanceOfOneExpertOrNoneBack) {
   }
 }
 
+TEST(FailedList, KeepsWhatClipsAreSavedBy) {
+  const test::TempFolder folder;
+  const Path file = folder / "step \"cache\": 1.json";
+  write_file(file, R"({"E": 0.05, "K": 3, "R": 0.25, "conditional": [1, 0.9], "unconditional": [1, 0.8]})");
+  Job with_rule = a_job("rule"), with_file = a_job("file"), with_odd_file = a_job("odd");
+  with_rule.step_cache = StepCache{{0.1 + 0.2, 1, 0.2}};
+  with_rule.guidance_interval = GuidanceInterval{0.3, 1, true};
+  with_file.step_cache = StepCache{{}, file.string(), {}};
+  with_file.guidance_interval = GuidanceInterval{3, 30};
+  with_odd_file.step_cache = StepCache{{}, "/caf\xe9.json", {}};
+  const std::string text = failed_list_text(
+      {{0, failure(with_rule)}, {1, failure(with_file)}, {2, failure(with_odd_file)}, {3, failure(a_job("plain"))}},
+      {.from = "/m"}, "/o");
+  const std::vector<Job> jobs = parse_job_list(text, "failed.yaml").jobs;
+  ASSERT_EQ(jobs.size(), 4u) << text;
+  EXPECT_EQ(jobs[0].step_cache, with_rule.step_cache);
+  EXPECT_EQ(jobs[0].guidance_interval, with_rule.guidance_interval);
+  EXPECT_EQ(jobs[1].step_cache->file, file.string());
+  EXPECT_EQ(jobs[1].guidance_interval, with_file.guidance_interval);
+  EXPECT_FALSE(jobs[2].step_cache);
+  EXPECT_NE(text.find("give it as --step-cache"), std::string::npos) << text;
+  EXPECT_FALSE(jobs[3].step_cache || jobs[3].guidance_interval);
+}
+
 TEST(FailedList, ReadsLikeAListThatAPersonWrote) {
   Job job = a_job("rain");
   job.steps = 20;

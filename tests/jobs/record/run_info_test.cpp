@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "jobs/record/live_status.hpp"
@@ -105,6 +107,20 @@ TEST_F(RunFiles, TheClipsComeBackWithEveryValue) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     EXPECT_EQ(to_json(clips[i].job), to_json(jobs[i]));
     EXPECT_EQ(clips[i].fingerprint, "f" + std::to_string(i + 1));
+  }
+}
+
+TEST_F(RunFiles, ClipsWithAndWithoutAStepCacheComeBackWhicheverIsFirst) {
+  std::vector<Job> jobs = different_jobs();
+  jobs[1].step_cache = StepCache{};
+  jobs[1].saved = {{20}, {20, 21}, {}};
+  jobs[2].guidance_interval = GuidanceInterval{3, 30};
+  for (int turn = 0; turn < 3; ++turn) {
+    std::rotate(jobs.begin(), jobs.begin() + 1, jobs.end());
+    write_clip_list(folder.path(), jobs, {"f1", "f2", "f3"});
+    const std::vector<ListedClip> clips = read_clip_list(folder.path());
+    ASSERT_EQ(clips.size(), jobs.size());
+    for (std::size_t i = 0; i < jobs.size(); ++i) EXPECT_EQ(to_json(clips[i].job), to_json(jobs[i])) << turn;
   }
 }
 

@@ -65,6 +65,12 @@ TEST(Queue, ClipsThatDifferInWhetherAnExpertIsGuidedAreTwoShapes) {
   EXPECT_EQ(taken_from(queue_of({job(64), other, job(64), other})), (Order{0, 2, 1, 3}));
 }
 
+TEST(Queue, ClipsThatDifferInSavedForwardsAreTwoShapes) {
+  Job other = job(64);
+  other.saved.conditional = {5};
+  EXPECT_EQ(taken_from(queue_of({job(64), other, job(64), other})), (Order{0, 2, 1, 3}));
+}
+
 TEST(Queue, PriorityComesBeforeLength) {
   EXPECT_EQ(taken_from(queue_of({job(128), job(64, 5, 1), job(96, 5, -1), job(64, 5, 1)})), (Order{1, 3, 0, 2}));
 }
