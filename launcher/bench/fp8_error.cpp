@@ -52,7 +52,7 @@ struct Trajectory {
 Trajectory follow(const Bench& bench, const Schedule& schedule, Denoising state, std::int64_t until, Expert which) {
   Trajectory trajectory;
   const std::int64_t from = state.step, middle = (from + until) / 2;
-  const StepGate probe = [&](const Denoising& before) {
+  const StepGate probe = [&](const Denoising& before, const Denoising&) {
     if (before.step == from || before.step == middle || before.step == until - 1)
       trajectory.probes.push_back({before.x, schedule.timesteps[static_cast<std::size_t>(before.step)], before.step});
     return true;
@@ -61,7 +61,7 @@ Trajectory follow(const Bench& bench, const Schedule& schedule, Denoising state,
   const TextPair text{bench.models.embed(bench.job.prompt), bench.models.embed(bench.job.negative_prompt)};
   trajectory.end =
       denoise(std::move(state), schedule, until, text, which == Expert::high ? guidance.high : guidance.low,
-              bench.models.expert(which), bench.models.execution(), probe);
+              /*saved=*/{}, bench.models.expert(which), bench.models.execution(), probe);
   return trajectory;
 }
 

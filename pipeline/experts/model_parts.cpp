@@ -100,8 +100,17 @@ std::int64_t token_count(const Job& job) {
   return ((job.frames - 1) / 4 + 1) * static_cast<std::int64_t>(job.height / 16) * (job.width / 16);
 }
 
-int batch_of(const Execution& execution, Stage stage, const Job& job) {
-  return execution.guidance == GuidanceMode::batched ? forwards_in(stage, job.guidance) : 1;
+int batch_of(GuidanceMode mode, Stage stage, const Job& job) {
+  return mode == GuidanceMode::batched && !job.saved.any() ? forwards_in(stage, job.guidance) : 1;
+}
+
+std::uint64_t residual_bytes(const ModelParts& parts, Stage stage, const Job& job, std::int64_t rows, int branches) {
+  if (stage != Stage::high && stage != Stage::low) return 0;
+  const bool conditional = !job.saved.conditional.empty();
+  const bool unconditional = !job.saved.unconditional.empty() && scale_in(stage, job.guidance);
+  const int residuals = (conditional ? 1 : 0) + (unconditional ? 1 : 0);
+  return static_cast<std::uint64_t>(std::min(residuals, branches == 2 ? 1 : 2) * rows * parts.expert.dim *
+                                    number_bytes(parts.precision));
 }
 
 std::uint64_t graph_bytes(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job, int ranks,
@@ -126,7 +135,7 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
     case Stage::low:
       return kept_bytes(parts, execution) +
              dit_work_bytes(parts.expert, parts.precision, token_count(job), batch_of(execution, stage, job)) +
-             graph_bytes(parts, execution, stage, job);
+             graph_bytes(parts, execution, stage, job) + residual_bytes(parts, stage, job, token_count(job));
     case Stage::decode:
       return kept_bytes(parts, execution) - offloaded_bytes(parts, execution) +
              decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);

@@ -63,9 +63,18 @@ std::uint64_t both_experts_bytes(const ModelParts& parts);
 /// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);
 
-/// Samples in one forward of the stage `high` or `low` of the job's clip, computed by this rank alone: 2 where both
-/// guidance branches are batched.
-int batch_of(const Execution& execution, Stage stage, const Job& job);
+/// Samples in one forward of the stage `high` or `low` of the job's clip by ranks that compute both guidance branches:
+/// 2 where they are batched, which those of a clip with saved forwards never are, for a batch cannot leave out one of
+/// them.
+int batch_of(GuidanceMode mode, Stage stage, const Job& job);
+inline int batch_of(const Execution& execution, Stage stage, const Job& job) {
+  return batch_of(execution.guidance, stage, job);
+}
+
+/// Bytes of the residuals that saved forwards of the job's clip are made with, on a rank that owns `rows` rows of
+/// tokens: one for each guidance branch with saved forwards. Where each of two `branches` has ranks of its own, a rank
+/// has that of one branch. 0 in other stages than `high` and `low`.
+std::uint64_t residual_bytes(const ModelParts& parts, Stage stage, const Job& job, std::int64_t rows, int branches = 1);
 
 /// Bytes that recording the forwards of a stage of the job's clip takes on each of `ranks` ranks that share it, and of
 /// `shares` that divide its rows; 0 where they are not recorded.

@@ -241,21 +241,43 @@ at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Te
 
 // ---- The whole ----
 
+namespace {
+
+Range own_rows(std::int64_t tokens, const SequenceGroup* ranks) {
+  return ranks ? ranks->own_rows(tokens) : Range{0, tokens};
+}
+
+/// The residual stream before the blocks.
+at::Tensor embed_rows(const DitWeights& weights, const at::Tensor& x, const Range& rows) {
+  return embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size));
+}
+
+}  // namespace
+
 at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
                         const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
-                        const SequenceGroup* ranks) {
+                        const SequenceGroup* ranks, at::Tensor* residual) {
   const std::int64_t tokens = token_grid(x).tokens();
-  const Range rows = ranks ? ranks->own_rows(tokens) : Range{0, tokens};
+  const Range rows = own_rows(tokens, ranks);
   const bool projects_in_fp8 =
       std::ranges::any_of(weights.blocks, [](const DitBlock& block) { return block.qkv.multiplies_in_fp8; });
   BlockAttention block_attention(attention, tokens, ranks, projects_in_fp8);
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
-  ResidualStream stream{embed_patches(weights, patchify(x).narrow(1, rows.begin, rows.size))};
+  ResidualStream stream{embed_rows(weights, x, rows)};
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
     run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
     mark_progress();  // on a CPU a step may take minutes
   }
-  return run_head(weights, stream.sum(), time.e);
+  const at::Tensor sum = stream.sum();
+  // Embedded anew, because the blocks may have written over the stream, and a copy would take memory all the while.
+  if (residual) *residual = at::sub(sum, embed_rows(weights, x, rows)).to(weights.dtype());
+  return run_head(weights, sum, time.e);
+}
+
+at::Tensor forward_rows_from(const at::Tensor& residual, const DitWeights& weights, const at::Tensor& x,
+                             const TimeEmbedding& time, const SequenceGroup* ranks) {
+  const Range rows = own_rows(token_grid(x).tokens(), ranks);
+  return run_head(weights, embed_rows(weights, x, rows).to(at::kFloat) + residual, time.e);
 }
 
 at::Tensor join_rows(const at::Tensor& rows, const TokenGrid& grid, Precision precision, const SequenceGroup* ranks) {

@@ -122,10 +122,14 @@ at::Tensor dit_forward(const DitWeights& weights, const at::Tensor& x, const Tim
 // The two parts of dit_forward(): the work of a rank, which can be recorded and replayed, and what ranks share after
 // it.
 
-/// The velocity as this rank's rows of tokens, [B, own L, 4 * out_dim] f32.
+/// The velocity as this rank's rows of tokens, [B, own L, 4 * out_dim] f32. `residual`, where it is not null, becomes
+/// what all blocks together add to the residual stream: [B, own L, d], f32 in the precision reference, else bf16.
 at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const TimeEmbedding& time,
                         const TextContext& text, const at::Tensor& rope, const SelfAttention& attention,
-                        const SequenceGroup* ranks = nullptr);
+                        const SequenceGroup* ranks = nullptr, at::Tensor* residual = nullptr);
+/// The same rows without computing the blocks: `residual`, of the forward of an earlier step, stands for what they add.
+at::Tensor forward_rows_from(const at::Tensor& residual, const DitWeights& weights, const at::Tensor& x,
+                             const TimeEmbedding& time, const SequenceGroup* ranks = nullptr);
 /// The velocity of which every rank passes its rows.
 at::Tensor join_rows(const at::Tensor& rows, const TokenGrid& grid, Precision precision,
                      const SequenceGroup* ranks = nullptr);

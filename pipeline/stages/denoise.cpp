@@ -39,17 +39,30 @@ class VelocityFields {
   bool is_exact_ = false;
 };
 
+/// A forward of both branches at once cannot leave out one of them.
+Execution with_branches_apart(Execution execution) {
+  if (execution.guidance == GuidanceMode::batched) execution.guidance = GuidanceMode::two;
+  return execution;
+}
+
 }  // namespace
 
 Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text,
-                  std::optional<double> guidance, const DitWeights& expert, const Execution& execution,
-                  const StepGate& gate) {
+                  std::optional<double> guidance, const SavedForwards& saved, const DitWeights& expert,
+                  const Execution& how, const StepGate& gate) {
   if (state.step >= until) return state;
+  const Execution execution = saved.any() ? with_branches_apart(how) : how;
   VelocityFields fields(make_conditions(state.x, text, guidance, expert, execution), expert, execution);
-  while (state.step < until && (!gate || gate(state))) {
+  Residuals residuals;
+  Denoising resumable;
+  while (state.step < until) {
+    const StepWork work = work_of_step(saved, guidance.has_value(), state.step);
+    if (!work.reuse_any()) resumable = state;
+    if (gate && !gate(state, resumable)) return resumable;
     const double timestep = schedule.timesteps[static_cast<std::size_t>(state.step)];
     VelocityField& field = fields.of(state.step, schedule.steps());
-    state.x = solver_step(schedule, state.step, state.x, field.at(state.x, timestep), state.solver);
+    const at::Tensor velocity = field.at(state.x, timestep, work, residuals);
+    state.x = solver_step(schedule, state.step, state.x, velocity, state.solver);
     ++state.step;
   }
   return state;

@@ -72,9 +72,9 @@ void share_with_group(Clip& clip, const Execution& execution) {
 /// all ranks of the group, so that they stop at the same step.
 StepGate gate_of(const Clip& clip, Stage stage, const Schedule& schedule, const Execution& execution,
                  const Progress& progress) {
-  return [&, stage](const Denoising& state) {
+  return [&, stage](const Denoising& state, const Denoising& resumable) {
     synchronize(execution.device);  // progress then reports what has happened, and a stop takes effect at once
-    if (clip.before_step && is_leader(execution)) clip.before_step(state);
+    if (clip.before_step && is_leader(execution)) clip.before_step(resumable);
     const bool go_on = !progress || progress(stage, state.step, schedule.steps());
     return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->from_leader(go_on) : go_on;
   };
@@ -93,8 +93,8 @@ void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64
   share_with_group(clip, execution);
   if (clip.state.step >= until) return;  // before an expert without steps is loaded
   const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
-  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, scale_in(stage, clip.job.guidance), expert,
-                       execution, gate_of(clip, stage, schedule, execution, progress));
+  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, scale_in(stage, clip.job.guidance),
+                       clip.job.saved, expert, execution, gate_of(clip, stage, schedule, execution, progress));
   if (clip.state.step >= until) return;
   store(clip);
   throw Interrupted();

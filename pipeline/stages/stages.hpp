@@ -49,8 +49,8 @@ struct Clip {
   bool is_draft = false;    ///< its frames are halved (preview.hpp)
   ClipFiles files;          ///< all empty on ranks that do not lead their group
   std::string fingerprint;  ///< identifies job, model and precision: only a stored state of the same one is continued
-  /// Called before each denoising step on the leader of a group, on the thread that calls advance(), with the complete
-  /// state; its tensors are never changed and may be kept. May be empty.
+  /// Called before each denoising step on the leader of a group, on the thread that calls advance(), with the state
+  /// that the clip can be continued from (StepGate); its tensors are never changed and may be kept. May be empty.
   std::function<void(const Denoising&)> before_step;
 
   // What the stages made.

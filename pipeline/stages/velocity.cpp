@@ -4,8 +4,10 @@
 #include <c10/util/Exception.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "base/check.hpp"
 #include "base/error.hpp"
 #include "parallel/device_graph.hpp"
 #include "parallel/device_span.hpp"
@@ -17,7 +19,24 @@ namespace {
 /// Whether each rank of the group computes one guidance branch instead of both.
 bool splits_guidance(const Execution& execution) { return execution.ranks && execution.ranks->branches() == 2; }
 
+std::int64_t batch_of(const TextContext& context) { return context.blocks.front().k.size(0); }
+
+/// What becomes of the forward of a branch in a step, given the steps that reuse a residual.
+BranchWork work_of_branch(const std::vector<int>& reused, std::int64_t step) {
+  const auto reuses = [&](std::int64_t some) { return std::ranges::binary_search(reused, some); };
+  if (reuses(step)) return BranchWork::reused;
+  return reuses(step + 1) ? BranchWork::kept : BranchWork::computed;
+}
+
 }  // namespace
+
+StepWork work_of_step(const SavedForwards& saved, bool is_guided, std::int64_t step) {
+  StepWork work{work_of_branch(saved.conditional, step)};
+  if (!is_guided) return work;
+  const bool is_unguided_step = std::ranges::binary_search(saved.unguided, step);
+  work.unconditional = is_unguided_step ? BranchWork::none : work_of_branch(saved.unconditional, step);
+  return work;
+}
 
 Conditions make_conditions(const at::Tensor& x, const TextPair& text, std::optional<double> guidance,
                            const DitWeights& expert, const Execution& execution) {
@@ -61,18 +80,45 @@ VelocityField::~VelocityField() = default;
 
 const SequenceGroup* VelocityField::ranks() const { return execution_.ranks ? &execution_.ranks->sequence() : nullptr; }
 
-/// forward_rows() of each context.
+/// Whether a context of batch 1 is that of the prompt.
+bool VelocityField::is_conditional(std::size_t context) const {
+  return conditions_.guidance && splits_guidance(execution_) ? execution_.ranks->branch() == 0 : context == 0;
+}
+
+at::Tensor VelocityField::rows_of(const TextContext& context, const at::Tensor& x, const TimeEmbedding& time,
+                                  at::Tensor* residual) const {
+  const at::Tensor samples = x.unsqueeze(0).expand({batch_of(context), -1, -1, -1, -1});
+  return forward_rows(expert_, samples, time, context, conditions_.rope, execution_.attention, ranks(), residual);
+}
+
+/// The rows of each context.
 std::vector<at::Tensor> VelocityField::rows(const at::Tensor& x, const TimeEmbedding& time) const {
   std::vector<at::Tensor> all;
-  for (const TextContext& context : conditions_.contexts) {
-    const at::Tensor samples = x.unsqueeze(0).expand({context.blocks.front().k.size(0), -1, -1, -1, -1});
-    all.push_back(forward_rows(expert_, samples, time, context, conditions_.rope, execution_.attention, ranks()));
+  for (const TextContext& context : conditions_.contexts) all.push_back(rows_of(context, x, time));
+  return all;
+}
+
+/// The same, undefined where the context's branch has no forward.
+std::vector<at::Tensor> VelocityField::rows(const at::Tensor& x, const TimeEmbedding& time, const StepWork& work,
+                                            Residuals& residuals) const {
+  std::vector<at::Tensor> all;
+  for (std::size_t i = 0; i < conditions_.contexts.size(); ++i) {
+    WF_CHECK(batch_of(conditions_.contexts[i]) == 1);
+    const BranchWork of_branch = is_conditional(i) ? work.conditional : work.unconditional;
+    at::Tensor& residual = is_conditional(i) ? residuals.conditional : residuals.unconditional;
+    WF_CHECK(of_branch != BranchWork::reused || residual.defined());
+    if (of_branch == BranchWork::none)
+      all.emplace_back();
+    else if (of_branch == BranchWork::reused)
+      all.push_back(forward_rows_from(residual, expert_, x.unsqueeze(0), time, ranks()));
+    else
+      all.push_back(rows_of(conditions_.contexts[i], x, time, of_branch == BranchWork::kept ? &residual : nullptr));
   }
   return all;
 }
 
 bool VelocityField::shall_record(const at::Tensor& x) const {
-  const std::int64_t batch = conditions_.contexts.front().blocks.front().k.size(0);
+  const std::int64_t batch = batch_of(conditions_.contexts.front());
   const int size = execution_.ranks ? execution_.ranks->size() : 1;
   if (!has_run_ || !records_forwards(execution_, batch * token_grid(x).tokens(), size)) return false;
   if (ranks() && !ranks()->can_be_recorded()) return false;
@@ -93,18 +139,36 @@ void VelocityField::record(const at::Tensor& x, const TimeEmbedding& time) {
   }
 }
 
+/// The velocities of all branches, in order. That of a branch without a forward is undefined, or any.
+std::vector<at::Tensor> VelocityField::velocities(const std::vector<at::Tensor>& rows, const at::Tensor& x) const {
+  std::vector<at::Tensor> own;
+  for (const at::Tensor& of_context : rows) {
+    if (of_context.defined())
+      for (const at::Tensor& velocity : join_rows(of_context, token_grid(x), expert_.precision, ranks()).unbind(0))
+        own.push_back(velocity);
+    else
+      own.emplace_back();
+  }
+  if (!conditions_.guidance || !splits_guidance(execution_)) return own;
+  return execution_.ranks->share(own.front().defined() ? own.front() : at::zeros_like(x));
+}
+
 at::Tensor VelocityField::at(const at::Tensor& x, double timestep) {
+  Residuals none;
+  return at(x, timestep, {}, none);
+}
+
+at::Tensor VelocityField::at(const at::Tensor& x, double timestep, const StepWork& work, Residuals& residuals) {
   const TimeEmbedding time = embed_time(expert_, {timestep});
-  if (!recording_ && shall_record(x)) record(x, time);
-  const std::vector<at::Tensor> own = recording_ ? recording_->replay(x, time) : rows(x, time);
+  const bool all_computed = work == StepWork{};
+  if (all_computed && !recording_ && shall_record(x)) record(x, time);
+  const std::vector<at::Tensor> own = !all_computed ? rows(x, time, work, residuals)
+                                      : recording_  ? recording_->replay(x, time)
+                                                    : rows(x, time);
   has_run_ = true;
-  std::vector<at::Tensor> velocities;
-  for (const at::Tensor& rows_of_context : own)
-    for (const at::Tensor& velocity : join_rows(rows_of_context, token_grid(x), expert_.precision, ranks()).unbind(0))
-      velocities.push_back(velocity);
-  if (!conditions_.guidance) return velocities.front();
-  if (splits_guidance(execution_)) velocities = execution_.ranks->share(velocities.front());
-  const at::Tensor &conditional = velocities[0], &unconditional = velocities[1];
+  const std::vector<at::Tensor> branches = velocities(own, x);
+  if (!conditions_.guidance || work.unconditional == BranchWork::none) return branches.front();
+  const at::Tensor &conditional = branches[0], &unconditional = branches[1];
   return at::add(unconditional, conditional - unconditional, *conditions_.guidance);
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "jobs/job.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/types.hpp"
@@ -31,6 +32,27 @@ struct Conditions {
 Conditions make_conditions(const at::Tensor& x, const TextPair& text, std::optional<double> guidance,
                            const DitWeights& expert, const Execution& execution);
 
+/// What becomes of the forward of a guidance branch in a step.
+enum class BranchWork {
+  computed,
+  kept,    ///< computed, and its residual is kept for later steps
+  reused,  ///< made with the residual that an earlier step kept
+  none     ///< The step is not guided.
+};
+struct StepWork {
+  BranchWork conditional = BranchWork::computed, unconditional = BranchWork::computed;
+  bool operator==(const StepWork&) const = default;
+  bool reuse_any() const { return conditional == BranchWork::reused || unconditional == BranchWork::reused; }
+};
+/// Those of step `step` of a clip, by an expert that is guided or not.
+StepWork work_of_step(const SavedForwards& saved, bool is_guided, std::int64_t step);
+
+/// What all blocks together added to the residual stream in the last forward of each branch whose residual was kept
+/// (forward_rows()): this rank's rows.
+struct Residuals {
+  at::Tensor conditional, unconditional;
+};
+
 /// The velocity of a clip as a function of sample and timestep, computed by one expert. Where records_forwards() says
 /// so its forwards are recorded at the second call and replayed from then on; the first call lets libraries and
 /// exchanges between ranks set up what they need. A replay gives the same bits. Collective over execution.ranks. For
@@ -45,12 +67,21 @@ class VelocityField {
   /// that without guidance two branches which cut the sequence differently compute the same velocity twice, each with
   /// its own last bits. Throws environment when forwards cannot be recorded that have to be.
   at::Tensor at(const at::Tensor& x, double timestep);
+  /// The same with forwards that are left out, of branches that are not batched. `residuals` is read and written as
+  /// they say.
+  at::Tensor at(const at::Tensor& x, double timestep, const StepWork& work, Residuals& residuals);
 
  private:
   struct Recording;
 
   const SequenceGroup* ranks() const;
+  bool is_conditional(std::size_t context) const;
+  at::Tensor rows_of(const TextContext& context, const at::Tensor& x, const TimeEmbedding& time,
+                     at::Tensor* residual = nullptr) const;
   std::vector<at::Tensor> rows(const at::Tensor& x, const TimeEmbedding& time) const;
+  std::vector<at::Tensor> rows(const at::Tensor& x, const TimeEmbedding& time, const StepWork& work,
+                               Residuals& residuals) const;
+  std::vector<at::Tensor> velocities(const std::vector<at::Tensor>& rows, const at::Tensor& x) const;
   bool shall_record(const at::Tensor& x) const;
   void record(const at::Tensor& x, const TimeEmbedding& time);
 

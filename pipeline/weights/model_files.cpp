@@ -87,13 +87,20 @@ class Search {
            "  huggingface-cli download Wan-AI/Wan2.2-T2V-A14B --local-dir " + where;
   }
 
+  /// A folder in the repository that a file comes from: the model's, if it is in there, else the file's own.
+  Path repository_of(const Path& file) const {
+    const Path within = file.lexically_normal().lexically_relative(source_.from.lexically_normal());
+    if (!source_.from.empty() && !within.empty() && *within.begin() != "..") return source_.from;
+    return file.has_parent_path() ? file.parent_path() : Path(".");
+  }
+
   void refuse_lfs_pointers() const {
     std::string pointers;
-    Path folder = source_.from;
+    Path folder;
     for (const Path& file : found_) {
       const MappedFile map(file);
       if (!is_lfs_pointer(map.text())) continue;
-      if (folder.empty()) folder = file.has_parent_path() ? file.parent_path() : Path(".");
+      if (pointers.empty()) folder = repository_of(file);
       pointers += "\n  " + file.string();
     }
     if (pointers.empty()) return;

@@ -103,6 +103,38 @@ TEST(BytesNeeded, AnExpertThatIsNotGuidedIsNotBatched) {
   EXPECT_EQ(needed(batched, Stage::low, job), needed(two, Stage::low, job));
 }
 
+TEST(BytesNeeded, IncludeTheResidualsOfSavedForwards) {
+  const Execution execution = on_one_gpu();
+  const auto residual = static_cast<std::uint64_t>(token_count(small) * parts().expert.dim * 4);  // in f32
+  const auto more = [&](Stage stage, const SavedForwards& saved, const Guidance& guidance = {}) {
+    Job job = small;
+    job.guidance = guidance;
+    const std::uint64_t none = needed(execution, stage, job);
+    job.saved = saved;
+    return needed(execution, stage, job) - none;
+  };
+  for (const Stage stage : {Stage::high, Stage::low}) {
+    EXPECT_EQ(more(stage, {.conditional = {5}, .unconditional = {5}}), 2 * residual) << to_string(stage);
+    EXPECT_EQ(more(stage, {.conditional = {5}}), residual) << to_string(stage);
+    EXPECT_EQ(more(stage, {.unguided = {5}}), 0u) << to_string(stage);
+  }
+  EXPECT_EQ(more(Stage::low, {.conditional = {5}, .unconditional = {5}}, {4.0, {}}), residual) << "is not guided";
+  for (const Stage stage : {Stage::text, Stage::decode}) EXPECT_EQ(more(stage, {.conditional = {5}}), 0u);
+}
+
+TEST(BytesNeeded, AClipWithSavedForwardsIsNotBatched) {
+  Execution batched = on_one_gpu();
+  batched.guidance = GuidanceMode::batched;
+  for (const SavedForwards& saved :
+       {SavedForwards{.conditional = {5}}, SavedForwards{.unconditional = {5}}, SavedForwards{.unguided = {5}}}) {
+    Job job = small;
+    EXPECT_EQ(batch_of(batched, Stage::high, job), 2);
+    job.saved = saved;
+    EXPECT_EQ(batch_of(batched, Stage::high, job), 1);
+    EXPECT_EQ(needed(batched, Stage::high, job), needed(on_one_gpu(), Stage::high, job));
+  }
+}
+
 TEST(BytesNeeded, IncludeWhatIsRecorded) {
   Execution recording = on_one_gpu();
   recording.cuda_graphs = CudaGraphs::on;

@@ -24,8 +24,8 @@ using test::TempFolder;
 class ShortClip {
  public:
   explicit ShortClip(SolverKind solver, GuidanceMode mode = GuidanceMode::two, const Guidance& guidance = {},
-                     int steps = 6)
-      : schedule_(make_schedule(solver, steps, 5.0)), guidance_(guidance) {
+                     int steps = 6, SavedForwards saved = {})
+      : schedule_(make_schedule(solver, steps, 5.0)), guidance_(guidance), saved_(std::move(saved)) {
     for (const char* name : {"high", "low"}) {
       const Path folder = golden_model() / (std::string(name) + "_noise_model");
       experts_.push_back(load_dit({Network::expert, folder}, read_dit_config(folder / "config.json"),
@@ -50,11 +50,16 @@ class ShortClip {
     return std::exchange(*samples_, 0) / static_cast<std::int64_t>(experts_[0].blocks.size());
   }
 
-  Denoising go_on(Denoising state, std::int64_t until) const {
-    const std::int64_t boundary = high_noise_steps(schedule_);
+  Denoising go_on(Denoising state, std::int64_t until, const StepGate& gate = {}) const {
+    const std::int64_t boundary = high_noise_steps(schedule_), until_high = std::min(until, boundary);
     state =
-        denoise(std::move(state), schedule_, std::min(until, boundary), text_, guidance_.high, experts_[0], execution_);
-    return denoise(std::move(state), schedule_, until, text_, guidance_.low, experts_[1], execution_);
+        denoise(std::move(state), schedule_, until_high, text_, guidance_.high, saved_, experts_[0], execution_, gate);
+    if (state.step < until_high) return state;
+    return denoise(std::move(state), schedule_, until, text_, guidance_.low, saved_, experts_[1], execution_, gate);
+  }
+  /// What is left of the clip when its gate says no before step `step`.
+  Denoising stopped_before(std::int64_t step) const {
+    return go_on(noise_, steps(), [=](const Denoising& now, const Denoising&) { return now.step < step; });
   }
 
  private:
@@ -68,6 +73,7 @@ class ShortClip {
 
   Schedule schedule_;
   Guidance guidance_;
+  SavedForwards saved_;
   std::shared_ptr<std::int64_t> samples_ = std::make_shared<std::int64_t>(0);
   std::vector<DitWeights> experts_;
   TextPair text_;
@@ -104,7 +110,8 @@ TEST(Denoise, AGateStopsBetweenSteps) {
   const TextPair text{{texts.input("0.f32")}, {texts.input("4.f32")}};
   const Execution execution{.attention = math_attention()};
   const Schedule schedule = make_schedule(SolverKind::unipc, 5, 3.0);
-  state = denoise(state, schedule, 5, text, 3.0, expert, execution, [](const Denoising& now) { return now.step < 2; });
+  state = denoise(state, schedule, 5, text, 3.0, {}, expert, execution,
+                  [](const Denoising& now, const Denoising&) { return now.step < 2; });
   EXPECT_EQ(state.step, 2);
 }
 
@@ -126,6 +133,38 @@ TEST(Denoise, AnExpertThatIsNotGuidedDoesOneForwardAStep) {
           << to_string(mode) << ", " << to_string(guidance);
     }
   }
+}
+
+/// Of 12 steps, 5 or 6 of the high-noise expert: the branches save different forwards, and one step is not guided.
+const SavedForwards some_saved{.conditional = {2, 3, 7, 11}, .unconditional = {3, 8, 10}, .unguided = {1}};
+
+TEST(Denoise, SavedForwardsAreNotComputed) {
+  const c10::InferenceMode guard;
+  for (const GuidanceMode mode : {GuidanceMode::two, GuidanceMode::batched}) {
+    const ShortClip clip(SolverKind::unipc, mode, {}, 12, some_saved);
+    clip.go_on(clip.noise(), clip.steps());
+    EXPECT_EQ(clip.samples(), 24 - 4 - 3 - 1) << to_string(mode);
+  }
+}
+
+TEST_P(EverySolver, WithSavedForwardsStoppedAtAnyStepAndContinuedGivesTheSameBits) {
+  const c10::InferenceMode guard;
+  const ShortClip clip(GetParam(), GuidanceMode::two, {}, 12, some_saved);
+  const at::Tensor whole = clip.go_on(clip.noise(), clip.steps()).x;
+  for (std::int64_t step = 0; step < clip.steps(); ++step) {
+    const Denoising stopped = clip.stopped_before(step);
+    const bool reuses = work_of_step(some_saved, /*is_guided=*/true, step).reuse_any();
+    EXPECT_EQ(stopped.step < step, reuses) << "a state has no residuals: step " << step;
+    EXPECT_TRUE(at::equal(clip.go_on(stopped, clip.steps()).x, whole)) << "stopped before step " << step;
+  }
+}
+
+TEST(Denoise, AStepThatIsNotGuidedHasTheConditionalVelocity) {
+  const c10::InferenceMode guard;
+  const std::vector<int> every_step{0, 1, 2, 3, 4, 5};
+  const ShortClip guided(SolverKind::euler, GuidanceMode::two, {4, 3}, 6, {.unguided = every_step}),
+      unguided(SolverKind::euler, GuidanceMode::two, {{}, {}});
+  EXPECT_TRUE(at::equal(guided.go_on(guided.noise(), 6).x, unguided.go_on(unguided.noise(), 6).x));
 }
 
 TEST(Denoise, WithoutGuidanceTheVelocityIsTheConditionalOne) {
@@ -156,7 +195,7 @@ TEST(Denoise, ExactStepsAtBothEndsAreThoseOfExactProducts) {
     execution.attention = rounded_attention(math_attention());
     if (&expert == &exact) execution.attention = math_attention();
     EXPECT_EQ(state.step, from);
-    return denoise(std::move(state), schedule, until, text, {}, expert, execution);
+    return denoise(std::move(state), schedule, until, text, {}, {}, expert, execution);
   };
   const Denoising all_exact = run(exact, 0, 0, 6, noise), all_fp8 = run(fp8, 0, 0, 6, noise);
   EXPECT_FALSE(at::equal(all_exact.x, all_fp8.x));

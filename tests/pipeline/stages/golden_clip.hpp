@@ -36,11 +36,13 @@ inline nlohmann::json golden_run(const std::string& name) { return golden_entry(
 inline nlohmann::json golden_variant(const std::string& name) {
   const nlohmann::json variant = golden_entry("variants/variants.json", name);
   nlohmann::json run = golden_run(variant.at("job"));
-  for (const char* key : {"name", "solver", "steps", "shift"})
+  for (const char* key : {"name", "solver", "steps", "shift", "skipped_conditional", "skipped_unconditional"})
     if (variant.contains(key)) run[key] = variant[key];
-  const nlohmann::json& guidance = variant.at("guidance");
-  run["guidance_high"] = guidance.is_null() ? guidance : guidance.at("high");
-  run["guidance_low"] = guidance.is_null() ? guidance : guidance.at("low");
+  if (variant.contains("guidance")) {
+    const nlohmann::json& guidance = variant["guidance"];
+    run["guidance_high"] = guidance.is_null() ? guidance : guidance.at("high");
+    run["guidance_low"] = guidance.is_null() ? guidance : guidance.at("low");
+  }
   return run;
 }
 
@@ -61,6 +63,8 @@ inline Job job_of(const nlohmann::json& run) {
       *std::ranges::find(all_solvers, run.at("solver").get<std::string>(), [](SolverKind s) { return to_string(s); });
   job.guidance = {scale_of(run.at("guidance_high")), scale_of(run.at("guidance_low"))};
   job.seed = run.at("seed");
+  const std::vector<int> none;
+  job.saved = {run.value("skipped_conditional", none), run.value("skipped_unconditional", none), {}};
   return job;
 }
 

@@ -153,6 +153,18 @@ TEST(Ranks, EulerGivesTheLatentsThatWereComputedElsewhere) {
     expect_close("euler8, " + name, denoised(job_of(golden_variant("euler8")), execution), golden, run_tolerance);
 }
 
+/// Also where the branches save different forwards, and some steps are not guided.
+TEST(Ranks, WithSavedForwardsLatentsAreThoseThatWereComputedElsewhere) {
+  for (const auto& [name, execution] : all_sharings(golden_execution()))
+    expect_close("magcache, " + name, denoised(job_of(golden_variant("magcache")), execution),
+                 Golden("variants/variants.safetensors")["magcache.latent"], run_tolerance);
+  Job job = job_of(golden_run("unipc"));
+  job.saved = {.conditional = {1, 5}, .unconditional = {2, 6}, .unguided = {0, 4}};
+  const at::Tensor alone = denoised(job, golden_execution());
+  for (const auto& [name, execution] : all_sharings(golden_execution()))
+    expect_close("different forwards, " + name, denoised(job, execution), alone, run_tolerance);
+}
+
 /// A group with two guidance branches computes the conditional one in both, and each branch cuts the sequence in its
 /// own way.
 TEST(Ranks, WithoutGuidanceEveryRankHasTheLatentsOfOneRank) {

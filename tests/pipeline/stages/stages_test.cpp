@@ -92,6 +92,18 @@ TEST(Stages, EulerGivesTheLatentsThatWereComputedElsewhere) {
                run_tolerance);
 }
 
+TEST(Stages, WithSavedForwardsLatentsAreThoseThatWereComputedElsewhere) {
+  Models models = golden_models();
+  for (const std::string name : {"magcache", "magcache_k1"}) {
+    const TempFolder folder;
+    Clip clip = clip_in(folder, job_of(golden_variant(name)));
+    ASSERT_TRUE(clip.job.saved.any());
+    render(clip, models);
+    expect_close(name + " latents", clip.latents.x, Golden("variants/variants.safetensors")[name + ".latent"],
+                 run_tolerance);
+  }
+}
+
 /// The clip of the golden run "unipc" as a model of few steps would render it.
 Job lightning_job() {
   Job job = job_of(golden_variant("lightning"));

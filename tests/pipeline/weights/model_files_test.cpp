@@ -106,6 +106,14 @@ TEST(ModelFiles, PointersOfGitLfsAreListedAtOnceWithTheCure) {
   EXPECT_CONTAINS(input_error([&] { find_model({copy.root}); }), index + ": is a Git LFS pointer");
 }
 
+TEST(ModelFiles, APointerOfGitLfsIsFetchedInTheRepositoryThatItIsIn) {
+  const TinyCopy copy;
+  const TempFolder elsewhere;
+  write_file(elsewhere / "vae.pth", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n");
+  const std::string message = input_error([&] { find_model({.from = copy.root, .vae = elsewhere / "vae.pth"}); });
+  EXPECT_CONTAINS(message, "git -C " + elsewhere.path().string() + " lfs pull");
+}
+
 TEST(ModelFiles, APointerOfGitLfsIsNoBrokenConfig) {
   const TinyCopy copy;
   const Path config = copy.root / "high_noise_model/config.json";
