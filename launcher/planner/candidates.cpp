@@ -14,18 +14,18 @@ constexpr int most_stashed = 16;  ///< Most clips that a group of `phased` stash
 
 bool allowed(int forced, int degree) { return forced == 0 || forced == degree; }
 
-/// Whether any step of the list has two forwards, which two guidance branches could share.
-bool any_step_is_guided(const PlanRequest& request) {
+/// Whether any step of the list computes two forwards, which two guidance branches could share.
+bool any_step_has_two_forwards(const PlanRequest& request) {
+  const auto has_two = [](const StepForwards& step) { return step.count() == 2; };
   return std::ranges::any_of(shapes_of(request.jobs), [&](const PlannedShape& shape) {
-    const bool has_low = shape.low_steps > 0 && !request.choices.draft;
-    return (shape.high_steps > 0 && shape.job.guidance.high) || (has_low && shape.job.guidance.low);
+    return std::ranges::any_of(request.choices.draft ? shape.forwards_of(Expert::high) : shape.forwards, has_two);
   });
 }
 
 /// Degrees of groups that use all GPUs, as far as the flags allow them.
 std::vector<Degrees> all_degrees(const PlanRequest& request) {
   const PlacementChoices& choices = request.choices;
-  const int gpus = request.hardware.gpus(), branches = any_step_is_guided(request) ? 2 : 1;
+  const int gpus = request.hardware.gpus(), branches = any_step_has_two_forwards(request) ? 2 : 1;
   std::vector<Degrees> all;
   for (int size = 1; size <= gpus; ++size) {
     if (gpus % size != 0) continue;
@@ -43,7 +43,7 @@ std::vector<Degrees> all_degrees(const PlanRequest& request) {
   return all;
 }
 
-/// The share of a list's forwards that the high-noise expert does.
+/// The share of a list's forwards that the high-noise expert does. Those that are saved do not count.
 double high_share(const std::vector<Job>& jobs) {
   double high = 0, all = 0;
   for (const PlannedShape& shape : shapes_of(jobs)) {
@@ -131,13 +131,24 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
                           gpus / least, all));
 }
 
+/// The guidance modes of a placement, the preferred one first. Where forwards of all clips are saved none is batched.
+std::vector<GuidanceMode> guidance_modes_of(const PlacementPlan& plan, const PlanRequest& request) {
+  const bool any_can_batch = std::ranges::any_of(request.jobs, [](const Job& job) { return !job.saved.any(); });
+  const GuidanceMode asked = request.execution.guidance;
+  if (asked == GuidanceMode::automatic && !any_can_batch) return {GuidanceMode::two};
+  return guidance_modes(asked, plan.degrees, !request.execution.device.is_cpu());
+}
+
 }  // namespace
 
 void check_guidance_degree(const PlanRequest& request) {
-  if (request.choices.guidance != 2 || any_step_is_guided(request)) return;
-  throw Error(Error::input,
-              "--cfg-parallel 2: no clip of the list is guided, so that a step has one forward, which cannot be split "
-              "by guidance (--ulysses splits it)");
+  if (request.choices.guidance != 2 || any_step_has_two_forwards(request)) return;
+  const bool is_saved = std::ranges::any_of(request.jobs, [](const Job& job) { return job.saved.any(); });
+  const char* const why = is_saved ? "of both forwards of a step, one is always saved (step cache, guidance interval)"
+                                   : "no clip of the list is guided";
+  throw Error(Error::input, fmt::format("--cfg-parallel 2: {}, so that a step has one forward, which cannot be split "
+                                        "by guidance (--ulysses splits it)",
+                                        why));
 }
 
 std::vector<PlacementPlan> candidates(const PlanRequest& request) {
@@ -160,7 +171,7 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
     if (cpu ? text == TextPlace::cpu : text == TextPlace::resident && exchanges) continue;
     for (const bool offload : {false, true}) {
       if (offload && (cpu || (plan.mode == PlacementMode::resident && !plan.draft))) continue;
-      for (const GuidanceMode guidance : guidance_modes(request.execution.guidance, plan.degrees, !cpu)) {
+      for (const GuidanceMode guidance : guidance_modes_of(plan, request)) {
         variants.push_back(plan);
         variants.back().text = text;
         variants.back().offload_expert_for_decode = offload;

@@ -14,12 +14,6 @@ std::uint64_t rows_of(const PlacementPlan& plan, std::int64_t tokens) {
   return (static_cast<std::uint64_t>(tokens) + ranks - 1) / ranks;
 }
 
-/// Samples in one forward: 2 when both guidance branches are batched.
-int batch_of(const PlacementPlan& plan, Stage stage, const Job& job) {
-  const bool batched = plan.guidance == GuidanceMode::batched && plan.degrees.guidance == 1;
-  return batched ? forwards_in(stage, job.guidance) : 1;
-}
-
 /// Bytes that denoising takes on each rank of a group. Rows of the DiT are sharded, but the solver works on the whole
 /// clip.
 std::uint64_t work_bytes(const ModelParts& parts, const PlacementPlan& plan, std::int64_t tokens, int batch) {
@@ -63,15 +57,18 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
   const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
   const std::int64_t tokens = token_count(job);
   const bool denoises = stage == Stage::high || stage == Stage::low;
-  const int batch = batch_of(plan, stage, job);
+  const bool splits_guidance = plan.degrees.guidance == 2;
+  const int batch = batch_of(splits_guidance ? GuidanceMode::two : plan.guidance, stage, job);
   const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
   const std::uint64_t graphs = graph_bytes(parts, execution, stage, job, plan.group_size(), plan.sequence());
+  const auto rows = static_cast<std::int64_t>(rows_of(plan, tokens));
   return {experts_in(parts, plan, execution, stage),
           {"VAE", has(Stage::decode) ? vae : 0},
           {"text encoder", has(Stage::text) && plan.text == TextPlace::resident ? text : 0},
           {"work of denoising", denoises ? work_bytes(parts, plan, tokens, batch) : 0},
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens, batch) : 0},
           {"CUDA graphs", denoises ? graphs : 0},
+          {"residuals of step cache", residual_bytes(parts, stage, job, rows, plan.degrees.guidance)},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::resident ? text_work : 0}};
 }

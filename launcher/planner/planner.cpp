@@ -156,7 +156,13 @@ std::string parts_text(const RankMemory& memory) {
                           gibibytes(nearest.host_shortage), gibibytes(hardware.host_bytes)));
 }
 
-[[noreturn]] void throw_nothing_fits(const Considered& nearest, const Hardware& hardware) {
+/// Whether experts could take half the memory.
+bool could_be_in_8_bits(const PlanRequest& request) {
+  return request.model.weights != WeightForm::fp8 && !multiplies_in_fp8(request.model.precision);
+}
+
+[[noreturn]] void throw_nothing_fits(const Considered& nearest, const PlanRequest& request) {
+  const Hardware& hardware = request.hardware;
   if (nearest.shortage == 0) throw_host_memory_short(nearest, hardware);
   const std::uint64_t available = hardware.memory_bytes;
   const RankMemory& rank = nearest.fullest();
@@ -167,11 +173,12 @@ std::string parts_text(const RankMemory& memory) {
                                                   : "or a smaller --size, or degrees that cut the clip finer";
   throw Error(
       Error::environment,
-      fmt::format("nothing fits GPUs of {}: the nearest, {}, needs {} for {} on a rank of pool {}, {} more than "
-                  "there is ({}); what would fit: GPUs of {} (--gpu-memory {}), {}",
-                  gibibytes(available), describe(nearest.plan), gibibytes(rank.total()), to_string(rank.stage),
-                  rank.pool, gibibytes(nearest.shortage), parts_text(rank), gibibytes(rank.total()),
-                  (rank.total() >> 30) + 1, smaller));
+      fmt::format(
+          "nothing fits GPUs of {}: the nearest, {}, needs {} for {} on a rank of pool {}, {} more than "
+          "there is ({}); what would fit: GPUs of {} (--gpu-memory {}), {}{}",
+          gibibytes(available), describe(nearest.plan), gibibytes(rank.total()), to_string(rank.stage), rank.pool,
+          gibibytes(nearest.shortage), parts_text(rank), gibibytes(rank.total()), (rank.total() >> 30) + 1,
+          could_be_in_8_bits(request) ? "experts in 8 bits (--weights fp8 or --precision fp8-linear), " : "", smaller));
 }
 
 /// Stashed clips that exist twice: a group of a pool prefetches its next clip while it computes, and the holder keeps
@@ -195,7 +202,7 @@ PlanResult make_plan(const PlanRequest& request) {
   for (const std::vector<PlacementPlan>& splits : by_degrees(candidates(request)))
     all.push_back(best_split(request, shapes, splits));
   std::ranges::stable_sort(all, better);
-  if (!all.front().fits() && !request.execution.device.is_cpu()) throw_nothing_fits(all.front(), request.hardware);
+  if (!all.front().fits() && !request.execution.device.is_cpu()) throw_nothing_fits(all.front(), request);
   choose(all);
   std::string reason = reason_for(all);
   return {std::move(all), std::move(reason)};

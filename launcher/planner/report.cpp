@@ -6,6 +6,7 @@
 
 #include "base/table.hpp"
 #include "base/text.hpp"
+#include "launcher/planner/time_model.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -33,11 +34,36 @@ std::string arithmetic_text(const ModelParts& model) {
                      model.weights == WeightForm::fp8 ? ", experts in fp8" : "");
 }
 
+/// Forwards of all clips of a list: computed by each expert, and saved. Those of drafts end with the high-noise expert.
+struct ListForwards {
+  std::int64_t high = 0, low = 0, saved = 0;
+};
+ListForwards forwards_of(const PlanRequest& request) {
+  ListForwards sum;
+  for (const PlannedShape& shape : shapes_of(request.jobs)) {
+    const Guidance& guidance = shape.job.guidance;
+    sum.high += shape.clips * shape.high_forwards();
+    sum.saved += shape.clips * (shape.high_steps * forwards_in(Stage::high, guidance) - shape.high_forwards());
+    if (request.choices.draft) continue;
+    sum.low += shape.clips * shape.low_forwards();
+    sum.saved += shape.clips * (shape.low_steps * forwards_in(Stage::low, guidance) - shape.low_forwards());
+  }
+  return sum;
+}
+
+/// ", forwards 52 of 80 (high 30, low 22)"; empty where none is saved.
+std::string forwards_text(const PlanRequest& request) {
+  const auto [high, low, saved] = forwards_of(request);
+  if (saved == 0) return "";
+  return fmt::format(", forwards {} of {} (high {}, low {})", high + low, high + low + saved, high, low);
+}
+
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{}, {} each; figures: {}\n{} {}, {}\n", hardware_text(hardware), gibibytes(hardware.memory_bytes),
-                     hardware.gpu.source, request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips",
-                     arithmetic_text(request.model));
+  return fmt::format("{}, {} each; figures: {}\n{} {}, {}{}\n", hardware_text(hardware),
+                     gibibytes(hardware.memory_bytes), hardware.gpu.source, request.jobs.size(),
+                     request.jobs.size() == 1 ? "clip" : "clips", arithmetic_text(request.model),
+                     forwards_text(request));
 }
 
 std::string use_text(const std::vector<PoolUse>& use) {
@@ -144,6 +170,7 @@ std::string to_text(const PlanRequest& request, const PlanResult& result) {
 
 Json to_json(const PlanRequest& request, const PlanResult& result) {
   const Hardware& hardware = request.hardware;
+  const ListForwards forwards = forwards_of(request);
   Json considered = Json::array();
   for (const Considered& each : result.considered) considered.push_back(json_of(each));
   return {{"hardware",
@@ -157,6 +184,7 @@ Json to_json(const PlanRequest& request, const PlanResult& result) {
           {"model", request.model.id},
           {"weights", to_string(request.model.weights)},
           {"clips", request.jobs.size()},
+          {"forwards", {{"high", forwards.high}, {"low", forwards.low}, {"saved", forwards.saved}}},
           {"reason", result.reason},
           {"winner", json_of(result.winner())},
           {"considered", considered}};

@@ -63,18 +63,18 @@ PrecisionFactors factors_of(Precision precision, const GpuFigures& gpu) {
   return {1, 1};
 }
 
-/// The mean of an expert's forwards in a clip of this shape. The first and the last steps may be exact where the others
-/// are not, of which each expert has those of one end; in all others exact blocks are.
-PrecisionFactors mean_factors(const Hardware& hardware, const ModelParts& parts, const Execution& execution,
-                              const PlannedShape& shape, Expert which) {
+/// Whether clips have products of 8-bit numbers. Those of linear layers are as the model was read for.
+bool has_8_bit_products(const ModelParts& parts, const Execution& execution) {
+  return multiplies_in_fp8(parts.precision) || attends_in_fp8(execution);
+}
+
+/// An expert's forwards in most steps. In exact blocks they have no products of 8-bit numbers.
+PrecisionFactors usual_factors(const Hardware& hardware, const ModelParts& parts, const Execution& execution,
+                               Expert which) {
   PrecisionFactors factors = factors_of(parts.precision, hardware.gpu);
   if (attends_in_fp8(execution) && !hardware.gpu.is_cpu()) factors.pair = factors_of(Precision::fp8, hardware.gpu).pair;
-  if (!multiplies_in_fp8(parts.precision) && !attends_in_fp8(execution)) return factors;
-  const std::int64_t steps = which == Expert::high ? shape.high_steps : shape.low_steps;
-  const std::int64_t exact_steps =
-      std::min(exact_steps_at_each_end(execution, shape.high_steps + shape.low_steps), steps);
-  const double in_8_bits =
-      (1 - ratio(exact_steps, steps)) * (1 - ratio(std::ssize(parts.exact_blocks_of(which)), parts.expert.num_layers));
+  if (!has_8_bit_products(parts, execution)) return factors;
+  const double in_8_bits = 1 - ratio(std::ssize(parts.exact_blocks_of(which)), parts.expert.num_layers);
   return {1 + (factors.token - 1) * in_8_bits, 1 + (factors.pair - 1) * in_8_bits};
 }
 
@@ -102,31 +102,79 @@ double communication_seconds(const Hardware& hardware, const ModelParts& parts, 
   return layer * static_cast<double>(config.num_layers);
 }
 
-/// Seconds of one step of `forwards` forwards (1 or 2): then the ranks that shared them gather the velocity. Where two
-/// branches have but one forward to do, both do the same.
-double step_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens,
-                    int forwards, const PrecisionFactors& factors) {
-  const double forward = forward_seconds(hardware, parts, degrees, tokens, factors).total();
-  const int branches = std::min(degrees.guidance, forwards);
-  const int ranks = branches * degrees.ulysses * degrees.ring;
+/// Seconds in which the ranks that shared the forwards of a step, `forwards` (1 or 2) before any was saved, gather the
+/// velocity. They do so in every step.
+double gathering_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees, std::int64_t tokens,
+                         int forwards) {
+  const int ranks = std::min(degrees.guidance, forwards) * degrees.ulysses * degrees.ring;
   const double velocity = static_cast<double>(tokens * 4 * parts.expert.out_dim * 4);
-  const double gathering = ranks > 1 ? velocity / link_rate(hardware, ranks) + hardware.gpu.message_seconds : 0;
-  return forward * forwards / branches + gathering;
+  return ranks > 1 ? velocity / link_rate(hardware, ranks) + hardware.gpu.message_seconds : 0;
+}
+
+/// Forwards of an expert that follow one another: in steps without products of 8-bit numbers, and in all others.
+struct ForwardsInARow {
+  int exact = 0, usual = 0;
+};
+ForwardsInARow forwards_in_a_row(const PlannedShape& shape, Expert which, const ModelParts& parts,
+                                 const Execution& execution, int branches) {
+  const bool any_in_8_bits = has_8_bit_products(parts, execution);
+  ForwardsInARow sum;
+  std::int64_t step = which == Expert::high ? 0 : shape.high_steps;
+  for (const StepForwards& forwards : shape.forwards_of(which)) {
+    const bool is_exact = any_in_8_bits && is_exact_step(execution, step, std::ssize(shape.forwards));
+    (is_exact ? sum.exact : sum.usual) += forwards.in_a_row(branches);
+    ++step;
+  }
+  return sum;
+}
+
+/// Seconds of all steps of an expert. A saved forward (the patch embedding, a sum, the head) counts as none.
+double denoising_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+                         const PlannedShape& shape, const Execution& execution, Expert which) {
+  const auto seconds = [&](const PrecisionFactors& factors) {
+    return forward_seconds(hardware, parts, degrees, shape.tokens, factors).total();
+  };
+  const ForwardsInARow forwards = forwards_in_a_row(shape, which, parts, execution, degrees.guidance);
+  const Stage stage = which == Expert::high ? Stage::high : Stage::low;
+  const double gathering =
+      gathering_seconds(hardware, parts, degrees, shape.tokens, forwards_in(stage, shape.job.guidance));
+  return forwards.usual * seconds(usual_factors(hardware, parts, execution, which)) + forwards.exact * seconds({1, 1}) +
+         static_cast<double>(shape.forwards_of(which).size()) * gathering;
+}
+
+PlannedShape planned(const Job& job) {
+  const std::int64_t high = high_noise_steps(job);
+  return {job, token_count(job), high, job.steps - high, 1, forwards_by_step(job, high)};
+}
+
+std::int64_t count(std::span<const StepForwards> steps) {
+  std::int64_t forwards = 0;
+  for (const StepForwards& step : steps) forwards += step.count();
+  return forwards;
 }
 
 }  // namespace
 
+std::span<const StepForwards> PlannedShape::forwards_of(Expert which) const {
+  const std::span<const StepForwards> all = forwards;
+  const auto high = static_cast<std::size_t>(high_steps);
+  return which == Expert::high ? all.first(high) : all.subspan(high);
+}
+
+std::int64_t PlannedShape::high_forwards() const { return count(forwards_of(Expert::high)); }
+std::int64_t PlannedShape::low_forwards() const { return count(forwards_of(Expert::low)); }
+
 std::vector<PlannedShape> shapes_of(const std::vector<Job>& jobs) {
+  const std::vector<std::size_t> first_of_shape = shape_groups(jobs);
   std::vector<PlannedShape> shapes;
-  for (const Job& job : jobs) {
-    const auto found =
-        std::ranges::find(shapes, shape_of(job), [](const PlannedShape& shape) { return shape_of(shape.job); });
-    if (found != shapes.end()) {
-      ++found->clips;
+  std::vector<std::size_t> number(jobs.size());  // of the shape whose first clip this is
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (first_of_shape[i] != i) {
+      ++shapes[number[first_of_shape[i]]].clips;
       continue;
     }
-    const std::int64_t high = high_noise_steps(job);
-    shapes.push_back({job, token_count(job), high, job.steps - high, 1});
+    number[i] = shapes.size();
+    shapes.push_back(planned(jobs[i]));
   }
   return shapes;
 }
@@ -164,18 +212,16 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
-  const auto steps = [&](Stage stage, Expert which, std::int64_t count) {
-    return static_cast<double>(count) * step_seconds(hardware, parts, plan.degrees, shape.tokens,
-                                                     forwards_in(stage, shape.job.guidance),
-                                                     mean_factors(hardware, parts, execution, shape, which));
+  const auto steps = [&](Expert which) {
+    return denoising_seconds(hardware, parts, plan.degrees, shape, execution, which);
   };
   const RelativeWork work = relative_work(parts);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
   seconds.text =
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
-  seconds.high = steps(Stage::high, Expert::high, shape.high_steps);
-  seconds.low = plan.draft ? 0 : steps(Stage::low, Expert::low, shape.low_steps);
+  seconds.high = steps(Expert::high);
+  seconds.low = plan.draft ? 0 : steps(Expert::low);
   seconds.exchange = static_cast<double>(expert_bytes(parts)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);

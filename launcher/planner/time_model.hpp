@@ -3,9 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "jobs/job.hpp"
+#include "jobs/schedule/step_forwards.hpp"
 #include "launcher/planner/hardware.hpp"
 #include "launcher/planner/placement.hpp"
 #include "pipeline/experts/model_parts.hpp"
@@ -16,9 +18,13 @@ namespace wf {
 struct PlannedShape {
   Job job;  ///< one of them
   std::int64_t tokens = 0, high_steps = 0, low_steps = 0, clips = 0;
-  /// Forwards of all steps of an expert: two a step where it is guided, else one.
-  std::int64_t high_forwards() const { return high_steps * forwards_in(Stage::high, job.guidance); }
-  std::int64_t low_forwards() const { return low_steps * forwards_in(Stage::low, job.guidance); }
+  std::vector<StepForwards> forwards = {};  ///< of each step; the first high_steps are the high-noise expert's
+
+  /// The part of `forwards` that is an expert's.
+  std::span<const StepForwards> forwards_of(Expert which) const;
+  /// Forwards that all steps of an expert compute: two a step where it is guided, else one, but those that are saved.
+  std::int64_t high_forwards() const;
+  std::int64_t low_forwards() const;
 };
 
 /// The shapes of a list, in the order of their first clips.
@@ -56,7 +62,7 @@ struct StageSeconds {
   double exchange = 0;  ///< Loading an expert from host memory, or from files in the page cache.
   double pin = 0;       ///< Pinning host memory for an expert before it is first copied there; 0 on CPUs.
 };
-/// Only tf32, backend, precision and fp8_exact_steps of `execution` are read.
+/// Saved forwards take no time. Only tf32, backend, precision and fp8_exact_steps of `execution` are read.
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution);
 

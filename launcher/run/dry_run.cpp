@@ -6,6 +6,7 @@
 #include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -13,6 +14,7 @@
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/run_plan.hpp"
+#include "launcher/planner/saved_forwards.hpp"
 #include "launcher/run/earlier_runs.hpp"
 #include "pipeline/weights/model_files.hpp"
 
@@ -26,16 +28,18 @@ struct KnownModel {
   std::string id;  ///< Empty when the model cannot be read, or is not there yet: nothing can be done already then.
   bool is_rounded_to_fp8 = false;
   std::vector<std::string> warnings = {};
+  std::optional<ModelParts> parts = {};  ///< where its headers had to be read
 };
 
-KnownModel look_at(const ModelSource& model, const Execution& execution) {
+/// saves: whether clips save forwards, which ones the model's headers decide.
+KnownModel look_at(const ModelSource& model, const Execution& execution, bool saves) {
   try {
-    if (execution.weights == WeightForm::as_computed && !execution.exact_blocks.any()) {
+    if (!saves && execution.weights == WeightForm::as_computed && !execution.exact_blocks.any()) {
       const ModelFiles files = find_model(model);
       return {.id = identity(files), .warnings = doubts(files)};
     }
     const ModelParts parts = read_model(model, execution);
-    return {parts.id, parts.is_rounded_to_fp8, parts.warnings};
+    return {parts.id, parts.is_rounded_to_fp8, parts.warnings, parts};
   } catch (const Error& error) {
     if (error.kind() == Error::input) throw;
     const bool is_to_come = !model.from.empty() && !std::filesystem::exists(model.from);
@@ -132,6 +136,14 @@ void print_counts(const Json& run, const std::vector<Fate>& fates, bool json) {
   std::cout << fmt::format(", {} to render\n", count("waiting"));
 }
 
+/// The values of a clip as people read them.
+Json readable(const Job& job) {
+  Json values = Json::parse(to_json(job));
+  values["guidance"] = to_string(job.guidance);
+  if (const std::string text = saved_text(job); !text.empty()) values["saved"] = text;
+  return values;
+}
+
 Json line_of(const Job& job, const Fate& fate) {
   Json line{{"name", job.name}, {"status", fate.status}};
   if (!fate.of.empty() && fate.of != job.name) line["of"] = fate.of;
@@ -141,10 +153,13 @@ Json line_of(const Job& job, const Fate& fate) {
 
 }  // namespace
 
-int dry_run(const RunRequest& request, const RunOptions& options, const Execution& execution) {
-  const auto& [jobs, model, output] = request;
-  const KnownModel known = look_at(model, execution);
+int dry_run(RunRequest request, const RunOptions& options, const Execution& execution) {
+  const auto& [jobs, model, output, keeps_saved] = request;
+  const bool saves = !keeps_saved && saves_forwards(jobs);
+  const KnownModel known = look_at(model, execution, saves);
   for (const std::string& warning : known.warnings) spdlog::warn("{}", warning);
+  if (saves && known.parts)
+    for (const std::string& note : find_saved_forwards(request.jobs, *known.parts)) spdlog::info("{}", note);
   const Recipe recipe = recipe_of(known.id, execution, known.is_rounded_to_fp8);
   const Json shown_model = options.json ? json_of(model) : Json(describe(model));
   const Json run = run_values(shown_model, output, options, execution, recipe);
@@ -156,9 +171,7 @@ int dry_run(const RunRequest& request, const RunOptions& options, const Executio
       continue;
     }
     std::cout << '\n' << jobs[i].name << (fates[i].text.empty() ? "" : "  (" + fates[i].text + ")") << '\n';
-    Json values = Json::parse(to_json(jobs[i]));
-    values["guidance"] = to_string(jobs[i].guidance);
-    print_values(values, "  ");
+    print_values(readable(jobs[i]), "  ");
   }
   print_counts(run, fates, options.json);
   return 0;

@@ -8,6 +8,6 @@
 namespace wf {
 
 /// Prints text for people, or with --json one object a clip and one for the run. Returns the exit code 0.
-int dry_run(const RunRequest& request, const RunOptions& options, const Execution& execution);
+int dry_run(RunRequest request, const RunOptions& options, const Execution& execution);
 
 }  // namespace wf

@@ -11,6 +11,7 @@
 #include "base/watched_work.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/shared_settings.hpp"
+#include "launcher/planner/saved_forwards.hpp"
 #include "launcher/run/rank_process.hpp"
 #include "pipeline/video/video_writer.hpp"
 
@@ -105,11 +106,14 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   // model stays as it is, and each node makes the model for itself.
   const ModelSource model = absolute(request.model);
   led.parts = read_parts(model, base);
+  std::vector<Job> jobs = request.jobs;
+  std::vector<std::string> notes;
+  if (!request.keeps_saved_forwards) notes = find_saved_forwards(jobs, led.parts);
   const Path output = absolute_folder(request.output);
   led.folder = std::make_unique<RunFolder>(request.output);
   open_log_file(output, 0);
   warn_of(model, led.parts);
-  std::vector<Job> jobs = request.jobs;
+  for (const std::string& note : notes) spdlog::info("{}", note);
   led.folder->draw_seeds(jobs);
   led.ranks = resources;
   const ClusterResources ranks = cluster_resources(resources);

@@ -27,12 +27,12 @@
 namespace wf {
 namespace {
 
-/// How long work may stand still: eight times as long as the planner predicts for it, which is a step of a stage that
-/// has steps, but never less than `least`.
+/// How long work may stand still: eight times as long as the planner predicts for it, which is the longest step of a
+/// stage that has steps, but never less than `least`.
 class PredictedPatience {
  public:
-  PredictedPatience(const std::vector<Job>& jobs, const Predicted& predicted, std::chrono::seconds least)
-      : jobs_(jobs), predicted_(jobs, predicted), least_(static_cast<double>(least.count())) {
+  PredictedPatience(const std::vector<Job>& jobs, const Predicted& predicted, int branches, std::chrono::seconds least)
+      : predicted_(jobs, predicted, branches), least_(static_cast<double>(least.count())) {
     for (std::size_t i = 0; i < jobs.size(); ++i) clip_of_name_[jobs[i].name] = i;
   }
 
@@ -40,12 +40,10 @@ class PredictedPatience {
     const auto clip = clip_of_name_.find(work.clip);
     const auto stage = std::ranges::find(all_stages, work.part, [](Stage each) { return to_string(each); });
     if (clip == clip_of_name_.end() || stage == std::end(all_stages)) return least_;
-    const Activity activity{.clip = work.clip, .stage = *stage, .steps = jobs_[clip->second].steps};
-    return std::max(least_, 8 * predicted_.unit(clip->second, activity));
+    return std::max(least_, 8 * predicted_.longest_unit(clip->second, *stage));
   }
 
  private:
-  const std::vector<Job>& jobs_;
   PredictedWork predicted_;
   double least_;
   std::map<std::string, std::size_t> clip_of_name_;
@@ -141,13 +139,15 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   const std::vector<Job>& jobs = led.run.jobs;
   const Groups groups = make_groups(rank.hosts, led.run.plan.group_size());
   const Predicted predicted = predicted_by(led.request, led.run.plan);
+  const int branches = led.run.plan.degrees.guidance;
   RunRecords records({.jobs = jobs,
                       .folder = *led.folder,
                       .copies = led.earlier.copies,
                       .options = rank.options,
                       .groups = groups,
                       .nodes = rank.hosts,
-                      .model = led.run.model},
+                      .model = led.run.model,
+                      .branches = branches},
                      predicted);
   const EarlierStarts earlier = read_earlier_starts(led.run.output);
   RunJournal journal({.output = led.run.output,
@@ -162,7 +162,8 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   rank.agent.tell_of_fatal_losses([&journal](int lost, const std::string& why) { journal.lost_for_good(lost, why); });
   Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted, dispatch_options(led.request, led.run.plan));
   take_up_earlier_runs(led, earlier, records, journal, dispatch);
-  const auto patience = std::make_shared<const PredictedPatience>(jobs, predicted, rank.options.stall_timeout);
+  const auto patience =
+      std::make_shared<const PredictedPatience>(jobs, predicted, branches, rank.options.stall_timeout);
   rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
   RunControl control(led.run.output, jobs);
   Coordinator coordinator(dispatch, groups, rank.agent, journal, [&control] { return control.take(); });

@@ -322,9 +322,10 @@ void PipelineWork::publish_sheet(const Clip& clip) const {
 /// How the clip was rendered, for its sidecar. None of this changes what was asked for.
 std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
   const Execution& execution = setting_.models.execution();
+  const GuidanceMode guidance = clip.job.saved.any() ? GuidanceMode::two : execution.guidance;
   std::map<std::string, std::string> how{{"device", execution.device.str()},
                                          {"attention", setting_.models.attention_name()},
-                                         {"guidance_mode", to_string(execution.guidance)},
+                                         {"guidance_mode", to_string(guidance)},
                                          {"placement", setting_.placement},
                                          {"weights", to_string(execution.weights)},
                                          {"threads", std::to_string(at::get_num_threads())},

@@ -72,9 +72,9 @@ std::string rank_line(std::size_t rank, const Activity& activity, std::size_t wi
 }
 
 ProgressDisplay::ProgressDisplay(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups, bool bar,
-                                 int rank_lines)
+                                 int rank_lines, int branches)
     : clips_(jobs.size()),
-      time_(jobs, predicted, groups),
+      time_(jobs, predicted, groups, branches),
       bar_(bar),
       rank_lines_(static_cast<std::size_t>(rank_lines)) {
   if (bar_) before_each_line([this] { clear(); });

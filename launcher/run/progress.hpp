@@ -30,9 +30,9 @@ std::string rank_line(std::size_t rank, const Activity& activity, std::size_t wi
 class ProgressDisplay {
  public:
   /// groups: how many clips are computed at the same time. bar: redraw a bar in place, which takes a terminal; else a
-  /// log line is written once a minute. rank_lines: that many ranks get a line each.
+  /// log line is written once a minute. rank_lines: that many ranks get a line each. branches: as of PredictedWork.
   ProgressDisplay(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups, bool bar,
-                  int rank_lines);
+                  int rank_lines, int branches = 1);
   ~ProgressDisplay();
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;

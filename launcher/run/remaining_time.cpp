@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "jobs/schedule/clip_shape.hpp"
+#include "jobs/schedule/step_forwards.hpp"
 #include "pipeline/stages/solver.hpp"
 
 namespace wf {
@@ -25,43 +26,65 @@ double sum(const SecondsByStage& seconds) { return std::accumulate(seconds.begin
 
 double denoising(const SecondsByStage& seconds) { return seconds[index(Stage::high)] + seconds[index(Stage::low)]; }
 
-std::int64_t steps_of(const Activity& activity) { return std::max<std::int64_t>(activity.steps, 1); }
-
 /// Whether `to` is behind `from` in the course of a clip.
 bool is_before(const Activity& to, const Activity& from) {
   if (has_steps(to.stage) && has_steps(from.stage)) return to.step < from.step;
   return to.stage < from.stage;
 }
 
+/// The step at which a clip is that has left `from`, a step, for `to`.
+std::int64_t step_after(const Activity& from, const Activity& to) {
+  return std::max(has_steps(to.stage) ? to.step : from.steps, from.step);
+}
+
 /// The steps or stages that a clip has passed on its way; 0 if that cannot be told.
 double units_between(const Activity& from, const Activity& to) {
   if (!has_steps(from.stage)) return to.stage > from.stage ? 1 : 0;
-  const std::int64_t end = has_steps(to.stage) ? to.step : from.steps;
-  return static_cast<double>(std::max<std::int64_t>(end - from.step, 0));
+  return static_cast<double>(step_after(from, to) - from.step);
 }
 
 }  // namespace
 
-PredictedWork::PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted)
+PredictedWork::PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted, int branches)
     : shapes_(shape_groups(jobs)), seconds_(jobs.size()), forwards_(jobs.size()) {
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (shapes_[i] != i) continue;
-    const Guidance& guidance = jobs[i].guidance;
-    forwards_[i] = {high_noise_steps(jobs[i]), forwards_in(Stage::high, guidance), forwards_in(Stage::low, guidance)};
     for (const Stage stage : all_stages) seconds_[i][index(stage)] = predicted(jobs[i], stage);
+    forwards_[i] = Forwards(jobs[i], seconds_[i], branches);
   }
 }
 
-double PredictedWork::Forwards::before(std::int64_t step) const {
-  const std::int64_t of_high = std::min(step, high_steps);
-  return static_cast<double>(of_high * high + (step - of_high) * low);
+PredictedWork::Forwards::Forwards(const Job& job, const SecondsByStage& seconds, int branches)
+    : high_steps(high_noise_steps(job)) {
+  std::int64_t step = 0;
+  for (const StepForwards& forwards : forwards_by_step(job, high_steps)) {
+    const Stage stage = step++ < high_steps ? Stage::high : Stage::low;
+    before.push_back(before.back() + (seconds[index(stage)] > 0 ? forwards.in_a_row(branches) : 0));
+  }
+}
+
+double PredictedWork::Forwards::until(std::int64_t step) const {
+  return before[std::min(static_cast<std::size_t>(step), before.size() - 1)];
+}
+
+double PredictedWork::Forwards::longest_step(Stage stage) const {
+  double longest = 0;
+  const std::int64_t steps = std::ssize(before) - 1;
+  const std::int64_t first = stage == Stage::high ? 0 : high_steps, end = stage == Stage::high ? high_steps : steps;
+  for (std::int64_t step = first; step < end; ++step) longest = std::max(longest, until(step + 1) - until(step));
+  return longest;
+}
+
+/// Seconds that so many of the clip's forwards take.
+double PredictedWork::seconds_of(std::size_t job, double some) const {
+  const double all = forwards(job).before.back();
+  return all > 0 ? denoising(whole(job)) * some / all : 0;
 }
 
 SecondsByStage PredictedWork::left(std::size_t job, const Activity& activity) const {
   SecondsByStage left = whole(job);
   if (has_steps(activity.stage)) {
-    const Forwards& forwards = forwards_[shapes_[job]];
-    const double steps = denoising(left) * (1 - forwards.before(activity.step) / forwards.before(steps_of(activity)));
+    const double steps = denoising(left) - seconds_of(job, forwards(job).until(activity.step));
     left[index(Stage::low)] = std::min(left[index(Stage::low)], steps);
     left[index(Stage::high)] = steps - left[index(Stage::low)];
   }
@@ -71,11 +94,18 @@ SecondsByStage PredictedWork::left(std::size_t job, const Activity& activity) co
 }
 
 double PredictedWork::unit(std::size_t job, const Activity& activity) const {
-  const SecondsByStage& seconds = whole(job);
-  if (!has_steps(activity.stage)) return seconds[index(activity.stage)];
-  const Forwards& forwards = forwards_[shapes_[job]];
-  const int in_step = activity.stage == Stage::high ? forwards.high : forwards.low;
-  return denoising(seconds) * in_step / forwards.before(steps_of(activity));
+  if (!has_steps(activity.stage)) return whole(job)[index(activity.stage)];
+  return seconds_of(job, forwards(job).until(activity.step + 1) - forwards(job).until(activity.step));
+}
+
+double PredictedWork::between(std::size_t job, const Activity& from, const Activity& to) const {
+  if (!has_steps(from.stage)) return units_between(from, to) * unit(job, from);
+  return seconds_of(job, forwards(job).until(step_after(from, to)) - forwards(job).until(from.step));
+}
+
+double PredictedWork::longest_unit(std::size_t job, Stage stage) const {
+  if (!has_steps(stage)) return whole(job)[index(stage)];
+  return seconds_of(job, forwards(job).longest_step(stage));
 }
 
 void Pace::add(double seconds, double predicted, double units) {
@@ -95,8 +125,8 @@ double Pace::factor(double expected) const {
   return std::exp((expectation_counts_as * std::log(expected) + units_ * mean_) / (expectation_counts_as + units_));
 }
 
-RemainingTime::RemainingTime(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups)
-    : work_(jobs, predicted), groups_(static_cast<double>(groups)), taken_out_(jobs.size()) {
+RemainingTime::RemainingTime(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups, int branches)
+    : work_(jobs, predicted, branches), groups_(static_cast<double>(groups)), taken_out_(jobs.size()) {
   for (std::size_t job = 0; job < jobs.size(); ++job) {
     job_of_name_[jobs[job].name] = job;
     ++untouched_[work_.shape(job)];
@@ -170,7 +200,7 @@ void RemainingTime::leave(const Activity& activity, double now) {
 }
 
 void RemainingTime::measure(std::size_t job, const UnderWay& from, const Activity& to, double now) {
-  const double units = units_between(from.activity, to), predicted = units * work_.unit(job, from.activity);
+  const double units = units_between(from.activity, to), predicted = work_.between(job, from.activity, to);
   if (predicted <= 0 || now <= from.since) return;
   paces_[index(from.activity.stage)].add(now - from.since, predicted, units);
   overall_.add(now - from.since, predicted, units);

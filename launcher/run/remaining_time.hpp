@@ -19,25 +19,39 @@ namespace wf {
 /// The planner's seconds for every clip: the same prediction that orders the queue and balances the pools.
 class PredictedWork {
  public:
-  PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted);
+  /// branches: guidance branches with ranks of their own, 1 or 2, in the groups that compute clips.
+  PredictedWork(const std::vector<Job>& jobs, const Predicted& predicted, int branches = 1);
 
   /// The number of the clip's shape: the first job of that shape.
   std::size_t shape(std::size_t job) const { return shapes_[job]; }
   /// Seconds of each stage of the clip.
   const SecondsByStage& whole(std::size_t job) const { return seconds_[shapes_[job]]; }
-  /// Seconds of each stage that are left when a rank has come this far. All forwards count as equally long.
+  /// Seconds of each stage that are left when a rank has come this far. All forwards count as equally long, and those
+  /// that are saved as taking no time.
   SecondsByStage left(std::size_t job, const Activity& activity) const;
-  /// Seconds of the step that the rank is computing, or of the whole stage if that has no steps.
+  /// Seconds of the step that the rank is computing, 0 where it computes no forward, or of the whole stage if that has
+  /// no steps.
   double unit(std::size_t job, const Activity& activity) const;
+  /// Seconds from one step of a clip to another, or of the stage that a rank has left.
+  double between(std::size_t job, const Activity& from, const Activity& to) const;
+  /// Seconds of the longest step of the stage, or of the whole stage if that has no steps.
+  double longest_unit(std::size_t job, Stage stage) const;
 
  private:
-  /// How many forwards the steps of a clip have.
+  /// How many forwards follow one another in a clip's steps. There are none in a stage without predicted seconds, which
+  /// is the second half of a draft.
   struct Forwards {
     std::int64_t high_steps = 0;
-    int high = 2, low = 2;  ///< In each step of the expert.
-    /// In all steps before this one.
-    double before(std::int64_t step) const;
+    std::vector<double> before = {0};  ///< In all steps before each one; the last number is that of all steps.
+
+    Forwards() = default;
+    Forwards(const Job& job, const SecondsByStage& seconds, int branches);
+    double until(std::int64_t step) const;
+    double longest_step(Stage stage) const;
   };
+  const Forwards& forwards(std::size_t job) const { return forwards_[shapes_[job]]; }
+  double seconds_of(std::size_t job, double forwards) const;
+
   std::vector<std::size_t> shapes_;      ///< Of each job the first job of its shape.
   std::vector<SecondsByStage> seconds_;  ///< By the first job of a shape.
   std::vector<Forwards> forwards_;       ///< By the first job of a shape.
@@ -63,8 +77,8 @@ class Pace {
 /// The time left of one run. Not thread-safe.
 class RemainingTime {
  public:
-  /// groups: how many clips are computed at the same time, at least 1.
-  RemainingTime(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups);
+  /// groups: how many clips are computed at the same time, at least 1. branches: as of PredictedWork.
+  RemainingTime(const std::vector<Job>& jobs, const Predicted& predicted, std::size_t groups, int branches = 1);
 
   // Clips are indices into the jobs.
   /// The clip, which has not begun, is no work: it is there already, or becomes a copy of another.

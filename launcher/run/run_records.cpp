@@ -57,7 +57,7 @@ RunRecords::RunRecords(const Setting& setting, const Predicted& predicted)
       metrics_(setting.folder, setting.nodes),
       progress_(setting.jobs, predicted, static_cast<std::size_t>(setting.groups.count()),
                 terminal_of_stderr() && !setting.options.quiet,
-                setting.options.verbose ? static_cast<int>(setting.nodes.size()) : 0) {
+                setting.options.verbose ? static_cast<int>(setting.nodes.size()) : 0, setting.branches) {
   if (!setting.options.joblog.empty()) joblog_.emplace(setting.options.joblog);
   for (const auto& [original, copy] : setting.copies) progress_.no_work(copy);
   write_summary(setting.folder, summary(0), {});

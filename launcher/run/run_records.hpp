@@ -37,6 +37,7 @@ class RunRecords final : public RunObserver {
     const Groups& groups;
     const std::vector<std::string>& nodes;  ///< of each rank
     ModelSource model = {};
+    int branches = 1;  ///< guidance branches with ranks of their own, 1 or 2
   };
   /// predicted: seconds of each stage, for the progress bar.
   RunRecords(const Setting& setting, const Predicted& predicted);

@@ -14,6 +14,9 @@ struct RunRequest {
   std::vector<Job> jobs;
   ModelSource model;
   Path output;
+  /// Whether the jobs' saved forwards are decided, as those of drafts are, which are finished as they were begun. Else
+  /// the run finds them (launcher/planner/saved_forwards.hpp).
+  bool keeps_saved_forwards = false;
 };
 
 /// Reads the request. Called on rank 0 alone: the other ranks need not see the prompt list.

@@ -82,6 +82,14 @@ TEST(Planner, WhereNothingFitsTheShortageIsNamed) {
   EXPECT_EQ(exit_code(Error::environment), 3);
 }
 
+TEST(Planner, WhereNothingFitsExpertsIn8BitsAreAdvisedUnlessTheyAre) {
+  const std::string advice = "--weights fp8 or --precision fp8-linear";
+  PlanRequest request = request_for(1, 2, 16 * gib, 4);
+  EXPECT_NE(refusal(request, Error::environment).find(advice), std::string::npos);
+  request.model.weights = WeightForm::fp8;
+  EXPECT_EQ(refusal(request, Error::environment).find(advice), std::string::npos);
+}
+
 TEST(Planner, WhatWouldFitDoesFit) {
   PlanRequest request = request_for(1, 2, 24 * gib, 4);
   const std::string text = refusal(request, Error::environment);

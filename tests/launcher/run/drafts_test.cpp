@@ -87,6 +87,20 @@ TEST(Drafts, AreSmallNeedOneExpertAndAreFinishedToTheSameFrames) {
   EXPECT_EQ(wanfarm(folder, {"finish", "out"}).code, 0) << "nothing is left to do";
 }
 
+TEST(Drafts, AreFinishedWithTheForwardsThatTheySaved) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1, steps));
+  write_file(folder / "cache.json", R"({"E": 0.06, "K": 1, "R": 0, "conditional": [1, 1, 1, 1, 1, 1, 1, 1], )"
+                                    R"("unconditional": [1, 1, 1, 1, 1, 1, 1, 1]})");
+  ASSERT_EQ(draft(folder, {"--step-cache", "cache.json"}).code, 0);
+  std::filesystem::remove(folder / "cache.json");
+  const ProgramResult finished = wanfarm(folder, {"finish", "out"});
+  ASSERT_EQ(finished.code, 0) << finished.err;
+  const Json how = of_sidecars(folder.path(), "how").at("clip-1.json");
+  EXPECT_EQ(how.at("skipped_conditional"), (Json{1, 3, 5, 7}));
+  EXPECT_EQ(how.at("steps_resumed"), std::to_string(high_steps)) << "the fingerprint is the draft's";
+}
+
 TEST(Drafts, AreFinishedWithTheirModelsPartsAndLoras) {
   const Path variants = golden_model_folder().parent_path() / "variants";
   const Flags model{"--high-model", variants / "single/high_fp16.safetensors",

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 namespace wf {
@@ -67,6 +68,93 @@ TEST(PredictedWork, AStepOfAnExpertThatIsNotGuidedTakesHalfAsLong) {
   expect_left(Stage::low, 39, 0, 1);
   EXPECT_DOUBLE_EQ(work.unit(0, {"0", Stage::high, 3, 40}), 2);
   EXPECT_DOUBLE_EQ(work.unit(0, {"0", Stage::low, 30, 40}), 1);
+}
+
+/// A second for each forward that follows the one before: of two branches with ranks of their own the longer one
+/// counts.
+struct SecondPerForward {
+  double high = 0, low = 0;
+  double operator()(const Job&, Stage stage) const {
+    return stage == Stage::high ? high : stage == Stage::low ? low : 0;
+  }
+};
+
+/// One clip, of 26 steps at shift 12 by the high-noise expert and 14 by the other.
+std::vector<Job> clip_saving(const SavedForwards& saved) {
+  std::vector<Job> jobs = clips(1);
+  jobs[0].saved = saved;
+  return jobs;
+}
+
+/// What a rank reports of the clip.
+Activity in_step(std::int64_t step) { return {"0", step < 26 ? Stage::high : Stage::low, step, 40}; }
+
+TEST(PredictedWork, ForwardsThatAreSavedTakeNoTime) {
+  const std::vector<Job> jobs = clip_saving({.conditional = {10, 30}, .unconditional = {10}});
+  const PredictedWork work(jobs, SecondPerForward{.high = 2 * 26 - 2, .low = 2 * 14 - 1});
+  const auto denoising_left = [&](std::int64_t step) {
+    const SecondsByStage left = work.left(0, in_step(step));
+    return left[static_cast<std::size_t>(Stage::high)] + left[static_cast<std::size_t>(Stage::low)];
+  };
+  EXPECT_NEAR(denoising_left(10), 50 + 27 - 20, 1e-9);
+  EXPECT_NEAR(denoising_left(11), 50 + 27 - 20, 1e-9) << "step 10 computes nothing";
+  EXPECT_NEAR(denoising_left(12), 50 + 27 - 22, 1e-9);
+  EXPECT_NEAR(denoising_left(31), 2 * 9, 1e-9);
+  EXPECT_NEAR(work.unit(0, in_step(10)), 0, 1e-9);
+  EXPECT_NEAR(work.unit(0, in_step(30)), 1, 1e-9) << "one branch computes";
+  EXPECT_NEAR(work.unit(0, in_step(31)), 2, 1e-9);
+  EXPECT_NEAR(work.between(0, in_step(9), in_step(12)), 4, 1e-9);
+  EXPECT_NEAR(work.between(0, in_step(38), {"0", Stage::decode}), 4, 1e-9);
+}
+
+TEST(PredictedWork, AStepOfTwoBranchesLastsAsLongAsTheLongerOne) {
+  const std::vector<Job> jobs = clip_saving({.conditional = {10}, .unconditional = {10}, .unguided = {11}});
+  const PredictedWork work(jobs, SecondPerForward{.high = 25, .low = 14}, /*branches=*/2);
+  EXPECT_NEAR(work.unit(0, in_step(10)), 0, 1e-9);
+  EXPECT_NEAR(work.unit(0, in_step(11)), 1, 1e-9);
+  EXPECT_NEAR(work.unit(0, in_step(12)), 1, 1e-9) << "as long as the step before, though it has two forwards";
+}
+
+TEST(PredictedWork, TheLongestStepOfAStageIsOneOfItsOwnWithAllItsForwards) {
+  std::vector<Job> jobs = clip_saving({.conditional = {0, 26}, .unconditional = {26}});
+  jobs[0].guidance.high = {};
+  const PredictedWork work(jobs, SecondPerForward{.high = 26 - 1, .low = 2 * 14 - 2});
+  EXPECT_NEAR(work.longest_unit(0, Stage::high), 1, 1e-9) << "the first step is saved";
+  EXPECT_NEAR(work.longest_unit(0, Stage::low), 2, 1e-9) << "so is the first one of this expert";
+  EXPECT_EQ(work.longest_unit(0, Stage::decode), 0);
+}
+
+TEST(PredictedWork, ADraftIsDoneAfterTheHighNoiseSteps) {
+  const PredictedWork work(clip_saving({}), SecondPerForward{.high = 2 * 26, .low = 0});
+  EXPECT_NEAR(work.unit(0, in_step(25)), 2, 1e-9);
+  EXPECT_NEAR(work.left(0, in_step(25))[static_cast<std::size_t>(Stage::high)], 2, 1e-9);
+  EXPECT_NEAR(work.left(0, in_step(26))[static_cast<std::size_t>(Stage::high)], 0, 1e-9);
+}
+
+TEST(RemainingTime, IsExactWhereStepsThatComputeNothingPassAtOnce) {
+  const std::vector<int> saved{10, 11, 13, 14, 30};
+  const double all = 2 * (40 - 5);
+  RemainingTime time(clip_saving({.conditional = saved, .unconditional = saved}),
+                     SecondPerForward{.high = 2 * (26 - 4), .low = 2 * (14 - 1)}, 1);
+  double now = 0;
+  for (std::int64_t step = 0; step < 40; ++step) {
+    time.observe({in_step(step)}, now);
+    EXPECT_NEAR(time.seconds_left(now), all - now, 1e-9) << step;
+    EXPECT_NEAR(time.share(), now / all, 1e-9) << step;
+    now += std::ranges::count(saved, static_cast<int>(step)) > 0 ? 0 : 2;
+  }
+}
+
+TEST(RemainingTime, StepsThatComputeNothingDoNotCountAsSlowOnes) {
+  const std::vector<int> saved{10, 11, 13, 14};
+  RemainingTime time(clip_saving({.conditional = saved, .unconditional = saved}),
+                     SecondPerForward{.high = 2 * 22, .low = 2 * 14}, 1);
+  double now = 0;
+  for (std::int64_t step = 0; step <= 20; ++step) {
+    time.observe({in_step(step)}, now);
+    now += std::ranges::count(saved, static_cast<int>(step)) > 0 ? 0.1 : 2;
+  }
+  EXPECT_NEAR(time.seconds_left(now - 2), 2 * 6 + 2 * 14, 1e-9) << "the others took as long as predicted";
 }
 
 TEST(RemainingTime, BeforeAnythingIsDoneItIsThePrediction) {

@@ -87,10 +87,26 @@ void add_lora(const json& use, Parts& parts) {
                                          fmt::format("{}={}", low.string(), of_low)});
 }
 
+/// A step cache of the variant's rule and ratios, as a file in the list's folder.
+void add_step_cache(Parts& parts) {
+  parts.keys += "defaults: {step_cache: cache.json}\n";
+  parts.flags.insert(parts.flags.end(), {"--step-cache", "cache.json"});
+}
+
+void write_step_cache(const json& variant, const Path& folder) {
+  const json cache{{"E", variant.at("E")},
+                   {"K", variant.at("K")},
+                   {"R", variant.at("R")},
+                   {"conditional", variant.at("ratios_conditional")},
+                   {"unconditional", variant.at("ratios_unconditional")}};
+  write_file(folder / "cache.json", cache.dump());
+}
+
 Parts parts_of(const json& variant) {
   Parts parts{fmt::format("model: {}\n", quoted(golden_model())), {"--model", golden_model()}};
   const std::string name = variant.at("name");
   if (name.starts_with("single_")) add_experts(name.substr(std::string("single_").size()), parts);
+  if (variant.contains("ratios_conditional")) add_step_cache(parts);
   if (variant.contains("use")) parts.keys += "loras:\n";
   for (const json& use : variant.value("use", json::array())) add_lora(use, parts);
   return parts;
@@ -109,10 +125,18 @@ at::Tensor latents_in(const TempFolder& folder, const std::string& name) {
   return load_latents(folder / "out" / (name + ".h5")).x;
 }
 
+/// The sidecar tells the steps that the variant's own rule skipped.
+void expect_skipped(const json& variant, const Path& sidecar) {
+  const json how = json::parse(std::ifstream(sidecar)).at("how");
+  for (const char* const key : {"skipped_conditional", "skipped_unconditional"})
+    EXPECT_EQ(how.at(key), variant.at(key)) << key;
+}
+
 class Variant : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Cases, Variant,
                          testing::Values("lora_comfy", "lora_kohya", "lora_peft", "lora_two", "lightning", "euler8",
-                                         "single_fp16", "single_fp8_scaled", "single_fp8_rows"),
+                                         "single_fp16", "single_fp8_scaled", "single_fp8_rows", "magcache",
+                                         "magcache_k1"),
                          [](const auto& variant) { return variant.param; });
 
 TEST_P(Variant, GivesItsLatentsByListAndByFlags) {
@@ -122,10 +146,14 @@ TEST_P(Variant, GivesItsLatentsByListAndByFlags) {
   const std::string prompts = "prompts:\n- " + prompt_of(run) + "\n";
   const at::Tensor golden = Golden("variants/variants.safetensors")[GetParam() + ".latent"];
   const TempFolder by_list, by_flags;
+  const bool saves = variant.contains("ratios_conditional");
+  for (const TempFolder* const folder : {&by_list, &by_flags})
+    if (saves) write_step_cache(variant, folder->path());
   render(by_list, parts.keys + prompts, {});
   expect_close(GetParam() + " by list", latents_in(by_list, run.at("name")), golden, run_tolerance);
   render(by_flags, prompts, parts.flags);
   EXPECT_TRUE(at::equal(latents_in(by_flags, run.at("name")), latents_in(by_list, run.at("name"))));
+  if (saves) expect_skipped(variant, by_list / ("out/" + run.at("name").get<std::string>() + ".json"));
 }
 
 /// A file with the names of transformers, 8 bits with scalar scales, and the tokenizer inside.
