@@ -72,6 +72,9 @@ Json settings_of(const Models& models, const Job& job) {
                 {"placement", to_string(execution.residency)},
                 {"guidance_mode", to_string(execution.guidance)}};
   if (execution.exact_blocks.any()) settings["exact_blocks"] = to_string(execution.exact_blocks);
+  if (job.step_cache) settings["step_cache"] = to_string(*job.step_cache);
+  if (job.guidance_interval) settings["guidance_interval"] = to_string(*job.guidance_interval);
+  if (job.saved.any()) settings["saved"] = saved_text(job);
   return settings;
 }
 

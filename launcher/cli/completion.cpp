@@ -43,8 +43,8 @@ std::string bash_choices(const Command& command) {
     for (const std::string& name : split_at_commas(flag.names))
       patterns.push_back(is_argument(flag) ? fmt::format("{}:*:{}", command.name, place)
                                            : fmt::format("{}:{}:*", command.name, name));
-    cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen -W " + quoted(join(flag.choices, " ")) +
-             " -- \"$word\")); return ;;\n";
+    cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen " + (takes_file(flag) ? "-f " : "") + "-W " +
+             quoted(join(flag.choices, " ")) + " -- \"$word\")); return ;;\n";
   }
   return cases;
 }
@@ -78,8 +78,10 @@ std::string bash(const std::vector<Command>& commands) {
 /// What may follow a flag in an _arguments spec: nothing, one of its choices, or a file.
 std::string zsh_value(const Flag& flag) {
   if (is_switch(flag)) return "";
-  return fmt::format(":{}:{}", flag.names,
-                     flag.choices.empty() ? "_files" : fmt::format("({})", join(flag.choices, " ")));
+  const std::string choices = fmt::format("({})", join(flag.choices, " "));
+  if (takes_file(flag))
+    return fmt::format(":{0}:_alternative \"values:{0}:{1}\" \"files:file:_files\"", flag.names, choices);
+  return fmt::format(":{}:{}", flag.names, flag.choices.empty() ? "_files" : choices);
 }
 
 /// Escapes brackets and colons, which have a meaning in _arguments.
@@ -133,7 +135,8 @@ std::string fish_flag(const Command& command, const Flag& flag) {
       line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
     line += " -d " + quoted(flag.help);
   }
-  if (!flag.choices.empty()) return line + " -x -a " + quoted(join(flag.choices, " ")) + "\n";
+  if (!flag.choices.empty())
+    return line + (takes_file(flag) ? " -r -a " : " -x -a ") + quoted(join(flag.choices, " ")) + "\n";
   return line + (is_switch(flag) ? "" : " -r") + (is_argument(flag) ? " -F" : "") + "\n";
 }
 

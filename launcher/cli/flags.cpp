@@ -25,6 +25,12 @@ Setter into(std::optional<Guidance>& target) {
 Setter into(std::optional<SolverKind>& target) {
   return [&target](const std::string& text) { target = parse_solver(text); };
 }
+Setter into(std::optional<JobSettings::Cache>& target) {
+  return [&target](const std::string& text) { target = parse_step_cache(text); };
+}
+Setter into(std::optional<JobSettings::Interval>& target) {
+  return [&target](const std::string& text) { target = parse_guidance_interval(text); };
+}
 Setter into_frames(std::optional<int>& target) {
   return [&target](const std::string& text) { target = parse_frames(text); };
 }
@@ -105,8 +111,21 @@ std::vector<Flag> job_flags(JobSettings& s, std::string* encoder_preset) {
       {"--guidance", "G|HIGH,LOW",
        "guidance scale, one for both experts or one each; none: one forward a step, without the negative prompt (4,3)",
        into(s.guidance)},
+      {"--guidance-interval",
+       "off|FROM,TO",
+       "guide these steps alone, both ends included: two whole numbers from 1, or two sigmas, written with a decimal "
+       "point; the others take one forward instead of two (off)",
+       into(s.guidance_interval),
+       {"off"}},
       {"--solver", "unipc|dpm++|euler", "ODE solver (unipc)", into(s.solver), {"unipc", "dpm++", "euler"}},
       preset_flag(s, encoder_preset),
+      {"--step-cache",
+       "off|magcache[:E,K,R]|FILE",
+       "save forwards of steps in which what the blocks add changes little: MagCache, with the accumulated error below "
+       "E, at most K saved in a row, and none in the first share R of each expert's steps (magcache: 0.06,2,0.4); "
+       "FILE: rule and ratios as JSON (off)",
+       into(s.step_cache),
+       {"off", "magcache"}},
       {"--seed", "N|random", "seed of the initial noise (42)", into(s.seed)},
       {"--samples", "N", "videos per prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
       {"--negative-prompt", "TEXT", "what the video should not show (default: the official one)",
@@ -183,7 +202,10 @@ std::vector<Flag> computing_flags(RunOptions& o) {
           o.weights),
       choice_flag("--device", devices, "device to compute on; auto: the GPU if this build can use one", o.device),
       choice_flag("--guidance-mode", guidance,
-                  "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence", o.guidance_mode),
+                  "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence. A clip that "
+                  "saves forwards "
+                  "has two",
+                  o.guidance_mode),
       choice_flag("--attention", backends, "attention backend of the experts; auto: the fastest available",
                   o.attention),
       choice_flag("--cuda-graphs", graphs,

@@ -34,6 +34,8 @@ std::function<void(const std::string&)> into(std::optional<JobSettings::Size>& t
 std::function<void(const std::string&)> into(std::optional<JobSettings::Seed>& target);
 std::function<void(const std::string&)> into(std::optional<Guidance>& target);
 std::function<void(const std::string&)> into(std::optional<SolverKind>& target);
+std::function<void(const std::string&)> into(std::optional<JobSettings::Cache>& target);
+std::function<void(const std::string&)> into(std::optional<JobSettings::Interval>& target);
 std::function<void(const std::string&)> into_frames(std::optional<int>& target);
 std::function<void(const std::string&)> into_count(const std::string& key, std::optional<int>& target, int least);
 /// A setter for a number of bytes, written "48GiB", "48GB", or "48" for GiB.

@@ -137,6 +137,9 @@ std::string facts(const ClipHistory& clip, const std::map<std::string, double>& 
   add("frames a second", std::to_string(job.fps));
   add("solver", fmt::format("{}, shift {}", to_string(job.solver), job.shift));
   add("guidance", to_string(job.guidance));
+  add("step cache", job.step_cache ? to_string(*job.step_cache) : "");
+  add("guidance interval", job.guidance_interval ? to_string(*job.guidance_interval) : "");
+  add("saved", saved_text(job));
   add("negative prompt", !job.guidance.any()                              ? "not used"
                          : job.negative_prompt == default_negative_prompt ? "the official one"
                          : job.negative_prompt.empty()                    ? "none"

@@ -116,6 +116,15 @@ std::string row(const std::string& label, const std::string& text, const Display
   return fmt::format("{:<{}}{}\n", label, label_columns, wrapped(text, display.columns - label_columns, label_columns));
 }
 
+/// "28 of 80 forwards saved: step cache magcache:0.06,2,0.4, guidance interval 3,30"; "" for a clip that asks for none.
+std::string saving(const Job& job) {
+  std::vector<std::string> by;
+  if (job.step_cache) by.push_back("step cache " + to_string(*job.step_cache));
+  if (job.guidance_interval) by.push_back("guidance interval " + to_string(*job.guidance_interval));
+  const std::string saved = saved_text(job);
+  return by.empty() ? "" : (saved.empty() ? "no forward saved" : saved) + ": " + join(by, ", ");
+}
+
 std::string values(const Job& job, const Display& display) {
   constexpr std::size_t most = 210;  // three lines
   std::string text = row("prompt", fitted(job.prompt, most), display);
@@ -123,10 +132,12 @@ std::string values(const Job& job, const Display& display) {
               fmt::format("{}x{}, {} frames at {} per second, {} steps, seed {}", job.width, job.height, job.frames,
                           job.fps, job.steps, job.seed.value_or(-1)),
               display);
-  return text + row("",
-                    fmt::format("guidance {}; {}, shift {}; number {} in its list", to_string(job.guidance),
-                                to_string(job.solver), job.shift, job.index),
-                    display);
+  text += row("",
+              fmt::format("guidance {}; {}, shift {}; number {} in its list", to_string(job.guidance),
+                          to_string(job.solver), job.shift, job.index),
+              display);
+  const std::string saved = saving(job);
+  return saved.empty() ? text : text + row("", saved, display);
 }
 
 std::string times(const ClipHistory& clip, const Display& display) {

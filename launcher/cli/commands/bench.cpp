@@ -18,6 +18,7 @@
 #include "launcher/cli/model_flags.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/run_plan.hpp"
+#include "launcher/planner/saved_forwards.hpp"
 #include "parallel/device.hpp"
 
 namespace wf {
@@ -59,17 +60,25 @@ Execution execution_of(BenchKind what, Execution planned) {
   return planned;
 }
 
+/// The clip that is measured, with the forwards that it saves.
+Job job_of(const BenchOptions& options, const ModelParts& parts) {
+  std::vector<Job> jobs{make_job(official_prompt, options.job)};
+  for (const std::string& note : find_saved_forwards(jobs, parts)) spdlog::info("{}", note);
+  return jobs.front();
+}
+
 /// Loads the model for this measurement only, and releases it afterwards.
 Result run_mode(BenchOptions options, BenchMode mode) {
   RunOptions run = with_mode(options.run, mode);
   if (options.what == BenchKind::calibrate) set_for_calibration(run, options.job);
   if (options.what == BenchKind::fp8) set_for_errors(run);
-  const Job job = make_job(official_prompt, options.job);
+  if (mode == BenchMode::baseline) options.job.step_cache.reset(), options.job.guidance_interval.reset();
   const Execution execution = chosen_execution(run);
   avoid_fragmentation(execution.device);
   const ModelSource model = ready_model(chosen_model(run.model, {}));
   const ModelParts parts = read_model(model, execution);
   for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
+  const Job job = job_of(options, parts);
   Result result;
   {
     // Kernels are measured without the model's weights, so there is nothing to plan: they may even not fit.
@@ -122,6 +131,9 @@ void check(const BenchOptions& options, int ranks) {
     refuse("--expert: bench " + what + " takes none, bench fp8 does");
   if (options.skips_layers && options.what != BenchKind::fp8)
     refuse("--no-layers: bench " + what + " measures no errors, bench fp8 does");
+  const bool clips = list || options.what == BenchKind::clip;
+  if (!clips && (options.job.step_cache || options.job.guidance_interval))
+    refuse("bench " + what + " measures no whole clips, of which --step-cache and --guidance-interval save forwards");
   if (ranks > 1) check_together(options, ranks);
 }
 
@@ -176,7 +188,9 @@ constexpr std::array shared{"--fp8-exact-steps",
                             "--log-level",
                             "--guidance",
                             "--solver",
-                            "--preset"};
+                            "--preset",
+                            "--step-cache",
+                            "--guidance-interval"};
 
 /// Adapts the help of shared flags that mean something else in bench.
 void reword(Flag& flag) {

@@ -114,7 +114,10 @@ RunRequest request_of(const std::vector<Sidecar>& drafts, const FinishOptions& o
                       const ModelSource& made_with) {
   const ModelSource model = chosen_model(run.model, made_with);
   check_recipe(drafts, model, run);
-  return {.jobs = chosen_jobs(drafts, options.only), .model = model, .output = options.folder};
+  return {.jobs = chosen_jobs(drafts, options.only),
+          .model = model,
+          .output = options.folder,
+          .keeps_saved_forwards = true};
 }
 
 int finish(const FinishOptions& options) {

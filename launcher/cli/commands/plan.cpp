@@ -17,6 +17,7 @@
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/report.hpp"
 #include "launcher/planner/run_plan.hpp"
+#include "launcher/planner/saved_forwards.hpp"
 
 namespace wf {
 namespace {
@@ -102,7 +103,8 @@ int plan(const PlanOptions& options) {
   const ModelParts parts = read_model(model, execution);
   for (const std::string& warning : parts.warnings) std::cerr << "note: " << warning << '\n';
   if (execution.device.is_cpu()) choose_attention(execution, parts.head_dim());  // refuses what a run would refuse
-  const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
+  std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
+  for (const std::string& note : find_saved_forwards(jobs, parts)) std::cerr << "note: " << note << '\n';
   const PlanRequest request = request_for(parts, jobs, execution, options.run.planning, ranks);
   const PlanResult result = make_plan(request);
   std::cout << (options.run.json ? to_json(request, result).dump() + '\n' : to_text(request, result));

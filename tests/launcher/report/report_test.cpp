@@ -78,6 +78,22 @@ TEST(Report, HoldsEveryTextAsItWasWritten) {
   EXPECT_EQ(elements(page, "img").size(), 0u);
 }
 
+TEST(Report, TellsOfAClipHowManyForwardsAreSaved) {
+  RunHistory run;
+  run.output = "renders";
+  run.clips = {made_up_clip(1, "a"), made_up_clip(2, "b")};
+  Job& job = run.clips[0].clip.job;
+  job.step_cache = StepCache{};
+  job.guidance_interval = GuidanceInterval{3, 30};
+  job.saved.conditional = {20, 21};
+  const std::string saved = "2 of " + std::to_string(2 * job.steps) + " forwards saved";
+  const std::vector<Element> page = parse_html(report(run));
+  const std::vector<std::size_t> cards = cards_in(page);
+  for (const std::string& text : {std::string("magcache:0.06,2,0.4"), std::string("3,30"), saved})
+    EXPECT_NE(page[cards.at(0)].text.find(text), std::string::npos) << text;
+  EXPECT_EQ(page[cards.at(1)].text.find("forwards saved"), std::string::npos);
+}
+
 TEST(Report, ReplacesBytesThatNoPageMayHave) {
   RunHistory run;
   run.output = "renders";

@@ -65,6 +65,19 @@ TEST_F(Explanation, OfADoneClipTellsWhatItTookAndNothingToDo) {
   EXPECT_FALSE(contains(text, "to do")) << text;
 }
 
+TEST_F(Explanation, TellsHowManyForwardsAreSavedAndBecauseOfWhat) {
+  RunHistory history = told_run();
+  Job& job = history.clips.at(0).clip.job;
+  job.step_cache = StepCache{};
+  job.guidance_interval = GuidanceInterval{3, 30};
+  EXPECT_TRUE(contains(of(0, history), "          no forward saved: step cache magcache:0.06,2,0.4, guidance interval"))
+      << of(0, history);
+  job.saved = {{20, 21}, {20}, {39}};
+  EXPECT_TRUE(contains(of(0, history), "          4 of 80 forwards saved: step cache magcache:0.06,2,0.4, guidance"))
+      << of(0, history);
+  EXPECT_FALSE(contains(of(0), "forward")) << "of a clip that asks for none";
+}
+
 TEST_F(Explanation, OfAClipThatNobodyTouchedSaysSo) {
   EXPECT_TRUE(contains(of(5), "Nothing has happened to it yet.")) << of(5);
   EXPECT_TRUE(contains(of(5), "cause     It has not begun.")) << of(5);
