@@ -6,22 +6,26 @@
 #
 # BUILD: a build folder with wanfarm, shapes_captions and shapes_check. OUT receives the clips and table.txt, which is
 # also printed. Environment: WF_MODEL (models/shapes), WF_LORAS (the folder loras/ of models/shapes), WF_CLIPS (200),
-# WF_SEED (1), WF_SETTINGS, some of these (all):
-#   guided, unguided        20 steps with guidance, and without it
-#   high-alone, low-alone   20 guided steps, all by one expert
+# WF_SEED (1), WF_STEPS (20), WF_SETTINGS, some of these (all but the last two):
+#   guided, unguided        WF_STEPS with guidance, and without it
+#   high-alone, low-alone   guided steps, all by one expert
 #   four-steps, lightning   4 Euler steps without guidance: of the checkpoint as it is, and with the distilled pair
-#   exact, fp8-ffn, fp8-linear, fp8     20 guided steps in this precision. If OUT holds exact's clips, from this call or
-#                           from an earlier one with the same WF_CLIPS and WF_SEED, each fp8 setting of this call is
-#                           compared with them, clip by clip (shapes_check --against)
-#   night                   20 guided steps with the LoRA that makes backgrounds black: only clips whose prompt names
+#   exact, fp8-ffn, fp8-linear, fp8     guided steps in this precision
+#   night                   guided steps with the LoRA that makes backgrounds black: only clips whose prompt names
 #                           another background count, and black is what is right
+#   PRECISION+cache:E,K,R   guided steps in this precision with --step-cache magcache:E,K,R
+#   PRECISION+interval:FROM,TO          guided steps in this precision with --guidance-interval FROM,TO
+#
+# If OUT holds exact's clips, from this call or from an earlier one with the same WF_CLIPS, WF_SEED and WF_STEPS, each
+# fp8, cache and interval setting of this call is compared with them, clip by clip (shapes_check --against).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 (($# >= 2)) || { sed -n '5p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 bin=$(realpath "$1")/bin out=$(realpath -m "$2")
 shift 2
-flags=("$@")
+flags=("$@") steps=()
+[[ -z ${WF_STEPS:-} ]] || steps=(--steps "$WF_STEPS")
 model=$(realpath "${WF_MODEL:-$root/models/shapes}") loras=$(realpath "${WF_LORAS:-$root/models/shapes/loras}")
 read -ra settings <<<"${WF_SETTINGS:-guided unguided high-alone low-alone four-steps lightning exact fp8-ffn fp8-linear fp8 night}"
 mkdir -p "$out"
@@ -35,6 +39,9 @@ measure() {
   echo "$1"
   "$bin/shapes_check" --expect "$out/$2" "$out/$1"
 }
+
+# PRECISION+WHAT FLAG...
+saved() { measure "$1" expect.jsonl "$model" "${steps[@]}" --precision "${1%+*}" "${@:2}"; }
 
 # Makes a checkpoint whose two experts are both the given one, and prints its folder.
 one_expert() {
@@ -50,13 +57,15 @@ measure_settings() {
   local setting
   for setting in "${settings[@]}"; do
     case $setting in
-      guided) measure guided expect.jsonl "$model" ;;
-      unguided) measure unguided expect.jsonl "$model" --guidance 1 ;;
-      high-alone | low-alone) measure "$setting" expect.jsonl "$(one_expert "${setting%-alone}")" ;;
+      guided) measure guided expect.jsonl "$model" "${steps[@]}" ;;
+      unguided) measure unguided expect.jsonl "$model" "${steps[@]}" --guidance 1 ;;
+      high-alone | low-alone) measure "$setting" expect.jsonl "$(one_expert "${setting%-alone}")" "${steps[@]}" ;;
       four-steps) measure four-steps expect.jsonl "$model" --preset lightning ;;
       lightning) measure lightning expect.jsonl "$model" --preset lightning "${pair[@]}" ;;
-      exact | fp8-ffn | fp8-linear | fp8) measure "$setting" expect.jsonl "$model" --precision "$setting" ;;
-      night) measure night expect-night.jsonl "$model" --lora "$loras/night.safetensors" ;;
+      exact | fp8-ffn | fp8-linear | fp8) measure "$setting" expect.jsonl "$model" "${steps[@]}" --precision "$setting" ;;
+      *+cache:*) saved "$setting" --step-cache "magcache:${setting#*:}" ;;
+      *+interval:*) saved "$setting" --guidance-interval "${setting#*:}" ;;
+      night) measure night expect-night.jsonl "$model" "${steps[@]}" --lora "$loras/night.safetensors" ;;
       *) echo "$setting is no setting: see the head of this file" >&2 && exit 2 ;;
     esac
   done
@@ -67,7 +76,7 @@ compare_with_exact() {
   local setting
   [[ -d $out/exact ]] || return 0
   for setting in "${settings[@]}"; do
-    [[ $setting == fp8* ]] || continue
+    [[ $setting == fp8* || $setting == *+* ]] || continue
     echo "$setting against exact"
     "$bin/shapes_check" --expect "$out/expect.jsonl" "$out/$setting" --against "$out/exact"
   done
