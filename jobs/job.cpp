@@ -35,8 +35,8 @@ std::string saved_text(const Job& job) {
   if (!job.saved.any()) return "";
   const auto& [conditional, unconditional, unguided] = job.saved;
   const std::string saved = std::to_string(conditional.size() + unconditional.size() + unguided.size());
-  if (job.guidance.high.has_value() != job.guidance.low.has_value()) return saved + " forwards saved";
-  return saved + " of " + std::to_string(job.guidance.any() ? 2 * job.steps : job.steps) + " forwards saved";
+  if (job.guidance.high.has_value() != job.guidance.low.has_value()) return saved + " forwards";
+  return saved + " of " + std::to_string(job.guidance.any() ? 2 * job.steps : job.steps) + " forwards";
 }
 
 std::vector<std::string> texts_of(const Job& job) {

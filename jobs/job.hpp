@@ -113,8 +113,8 @@ struct Job {
   int priority = 0;          ///< Clips with higher values are rendered first. Not part of the fingerprint.
 };
 
-/// "28 of 80 forwards saved", or "" where all are computed. Where one expert alone is guided, how many there would be
-/// depends on the schedule as well: "13 forwards saved".
+/// "28 of 80 forwards", or "" where all are computed. Where one expert alone is guided, how many there would be
+/// depends on the schedule as well: "13 forwards".
 std::string saved_text(const Job& job);
 
 /// The texts that the job's clip is embedded from: the prompt and, if an expert is guided, the negative prompt.

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "jobs/schedule/step_forwards.hpp"
 #include "launcher/bench/bench.hpp"
 #include "launcher/bench/folder.hpp"
 #include "parallel/device.hpp"
@@ -85,6 +86,21 @@ std::int64_t steps_of(const Job& job, Stage stage) {
   return stage == Stage::low ? schedule.steps() - high_noise_steps(schedule) : 0;
 }
 
+/// The forwards that a stage computes: two a step with guidance, but those that are saved.
+std::int64_t forwards_of(const Job& job, Stage stage) {
+  const std::int64_t high = high_noise_steps(job), begin = stage == Stage::high ? 0 : high;
+  const std::vector<StepForwards> steps = forwards_by_step(job, high);
+  std::int64_t forwards = 0;
+  for (std::int64_t i = begin; i < begin + steps_of(job, stage); ++i)
+    forwards += steps[static_cast<std::size_t>(i)].count();
+  return forwards;
+}
+
+/// Seconds of each of `count` steps or forwards; empty for none.
+Cell share_of(double seconds, std::int64_t count) {
+  return count > 0 ? Cell(seconds / static_cast<double>(count)) : Cell();
+}
+
 std::vector<Cell> memory_cells(std::uint64_t peak, std::uint64_t predicted) {
   return {in_gib(peak), in_gib(predicted),
           difference_percent(static_cast<double>(peak), static_cast<double>(predicted))};
@@ -107,10 +123,11 @@ std::uint64_t predicted_bytes(const Bench& bench, Stage stage) {
 std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& clips, Stage stage) {
   const std::string name(to_string(stage));
   const StageSeconds seconds = seconds_of(clips, name);
-  const std::int64_t steps = steps_of(bench.job, stage);
+  const double latest = seconds.warm.value_or(seconds.cold);
+  const std::int64_t steps = steps_of(bench.job, stage), forwards = steps > 0 ? forwards_of(bench.job, stage) : 0;
   const auto peak = clips.back().device_bytes.find(name);
-  return joined({name, seconds.cold, cell(seconds.warm),
-                 steps > 0 ? Cell(seconds.warm.value_or(seconds.cold) / static_cast<double>(steps)) : Cell()},
+  return joined({name, seconds.cold, cell(seconds.warm), share_of(latest, steps),
+                 steps > 0 ? Cell(static_cast<double>(forwards)) : Cell(), share_of(latest, forwards)},
                 memory_cells(peak == clips.back().device_bytes.end() ? 0 : peak->second,
                              all_is_loaded(bench, clips) ? predicted_bytes(bench, stage) : 0));
 }
@@ -119,7 +136,7 @@ std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& cl
   std::uint64_t peak = 0;
   for (const Measured& clip : clips)
     for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
-  return joined({"whole clip", whole.cold, cell(whole.warm), Cell()},
+  return joined({"whole clip", whole.cold, cell(whole.warm), Cell(), Cell(), Cell()},
                 memory_cells(peak, peak_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job)));
 }
 
@@ -139,13 +156,16 @@ Table stages(const Bench& bench, const std::vector<Measured>& clips) {
                {"first_s", "first s", 3},
                {"next_s", "next s", 3},
                {"s_per_step", "s/step", 4},
+               {"forwards", "forwards", 0},
+               {"s_per_forward", "s/forward", 4},
                {"peak_gib", "peak GiB", 2},
                {"predicted_gib", "predicted GiB", 2},
                {"difference_percent", "difference %", 1}}};
   for (const Stage stage : all_stages) table.rows.push_back(stage_line(bench, clips, stage));
   const StageSeconds whole = whole_seconds(clips);
   table.rows.push_back(whole_line(bench, clips, whole));
-  if (whole.warm) table.rows.push_back({"loading", whole.cold - *whole.warm, Cell(), Cell(), Cell(), Cell(), Cell()});
+  if (whole.warm)
+    table.rows.push_back({"loading", whole.cold - *whole.warm, Cell(), Cell(), Cell(), Cell(), Cell(), Cell(), Cell()});
   return table;
 }
 

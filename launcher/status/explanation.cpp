@@ -122,7 +122,7 @@ std::string saving(const Job& job) {
   if (job.step_cache) by.push_back("step cache " + to_string(*job.step_cache));
   if (job.guidance_interval) by.push_back("guidance interval " + to_string(*job.guidance_interval));
   const std::string saved = saved_text(job);
-  return by.empty() ? "" : (saved.empty() ? "no forward saved" : saved) + ": " + join(by, ", ");
+  return by.empty() ? "" : (saved.empty() ? "no forward" : saved) + " saved: " + join(by, ", ");
 }
 
 std::string values(const Job& job, const Display& display) {

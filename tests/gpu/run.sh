@@ -3,7 +3,9 @@
 # implementation. For two GPUs see tests/gpu/two.sh.
 #
 #   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (default: all of them)
+#   tests/gpu/run.sh [OUT] whole[-SIZE]         a clip of 40 steps from prompt to file, by both implementations: tests/gpu/whole.py
 #
+# SIZE is 832x480 or 1280x720 (default: both).
 # Results go to OUT (default: build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA; default: python3's), WAN_REPOSITORY (a checkout of
 # github.com/Wan-Video/Wan2.2, for the official figures), WANFARM_FA3 (fa3_fwd/_C.abi3.so or its folder).
@@ -23,18 +25,32 @@ logs=$out
 # shellcheck source=tests/gpu/steps.sh
 source "$root/tests/gpu/steps.sh"
 
-official() { # WHAT
+official() { # WHAT...
   [[ -n ${WAN_REPOSITORY:-} ]] || {
     echo 'WAN_REPOSITORY is not set: no official figures'
     return 0
   }
-  PYTHONUNBUFFERED=1 python3 "$root/tests/gpu/official.py" "$WAN_REPOSITORY" "$1" | tee -a "$out/results.jsonl"
+  PYTHONUNBUFFERED=1 python3 "$root/tests/gpu/official.py" "$WAN_REPOSITORY" "$@" | tee -a "$out/results.jsonl"
 }
 
 run_tests() {
   local without='gpu2|lab' # two.sh runs gpu2
   [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
+}
+
+# A clip in all settings. With shift 5 each expert does two of four steps, from which whole.py counts up; clips that
+# save forwards are measured whole.
+whole() { # SIZE
+  local clip=(clip --model random:a14b --size "$1" --frames 81 --codec y4m) few=(--steps 4 --shift 5 --runs 2)
+  local fast=(--precision fp8 --tf32)
+  step "whole-$1-exact" bench "${clip[@]}" "${few[@]}"
+  step "whole-$1-exact-tf32" bench "${clip[@]}" "${few[@]}" --tf32
+  step "whole-$1-fp8" bench "${clip[@]}" "${few[@]}" "${fast[@]}" --fp8-exact-steps 0
+  for kept in 0.4 0.2; do
+    step "whole-$1-fp8-cache-$kept" bench "${clip[@]}" "${fast[@]}" --step-cache "magcache:0.06,2,$kept" --runs 1
+  done
+  step "whole-$1-lightning" bench "${clip[@]}" "${fast[@]}" --preset lightning --runs 2
 }
 
 attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
@@ -67,6 +83,13 @@ for name in "${steps[@]}"; do
       clip=(clip --model random:a14b --size 832x480 --frames 81 --steps 4 --shift 5)
       step clip-resident bench "${clip[@]}" --placement resident --runs 1
       step clip-swap bench "${clip[@]}" --placement swap --gpu-memory 48GiB --runs 2
+      ;;
+    whole | whole-*)
+      step whole-official official text forward vae
+      for size in 832x480 1280x720; do
+        [[ $name == whole-* && $name != "whole-$size" ]] || whole $size
+      done
+      python3 "$root/tests/gpu/whole.py" "$out/results.jsonl" | tee "$out/whole.txt"
       ;;
     load) # two blocks of the published size
       step load-make "$program" make-model "$work/two-blocks" --preset a14b --layers 2 --text-layers 1 --vocabulary 1000

@@ -145,7 +145,7 @@ std::string savings(const StepCacheTable& table, Job job, const ModelParts& part
   std::vector<Job> jobs{job};
   find_saved_forwards(jobs, parts);
   const std::string saved = saved_text(jobs.front());
-  return fmt::format("--step-cache {}: {}", to_string(*job.step_cache), saved.empty() ? "no forward saved" : saved);
+  return fmt::format("--step-cache {}: {} saved", to_string(*job.step_cache), saved.empty() ? "no forward" : saved);
 }
 
 void save(const StepCacheTable& table, const Path& file) {

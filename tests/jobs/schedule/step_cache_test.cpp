@@ -195,14 +195,14 @@ TEST(SavedForwards, AreToldAsAShareOfThoseThatThereWouldBe) {
   Job job = job_with(greedy, {});
   EXPECT_EQ(saved_text(job), "");
   job.saved = {range(0, 14), range(0, 14), {}};
-  EXPECT_EQ(saved_text(job), "28 of 80 forwards saved");
+  EXPECT_EQ(saved_text(job), "28 of 80 forwards");
   job.saved.unguided = {30};
-  EXPECT_EQ(saved_text(job), "29 of 80 forwards saved");
+  EXPECT_EQ(saved_text(job), "29 of 80 forwards");
   job.saved = {range(0, 14), {}, {}};
   job.guidance = {{}, {}};
-  EXPECT_EQ(saved_text(job), "14 of 40 forwards saved");
+  EXPECT_EQ(saved_text(job), "14 of 40 forwards");
   job.guidance = {{}, 3.0};
-  EXPECT_EQ(saved_text(job), "14 forwards saved");
+  EXPECT_EQ(saved_text(job), "14 forwards");
 }
 
 }  // namespace

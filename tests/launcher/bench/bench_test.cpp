@@ -265,6 +265,18 @@ TEST_F(BenchVerb, AClipIsMeasuredByStageAndLeavesNoFile) {
   EXPECT_TRUE(files_below(folder_.path()).empty());
 }
 
+TEST_F(BenchVerb, AClipsForwardsAreThoseThatItComputes) {
+  const std::vector<std::string> clip{"clip", "--steps", "4", "--shift", "5", "--num_runs", "1"};
+  const auto forwards = [](const Json& stages) {
+    return stages.at(1).at("forwards").get<double>() + stages.at(2).at("forwards").get<double>();
+  };
+  EXPECT_EQ(forwards(result(clip).at("stages")), 8);
+  const Json saving = result(joined({clip, {"--guidance-interval", "2,2"}})).at("stages");
+  EXPECT_EQ(forwards(saving), 5) << "of four steps one is guided";
+  EXPECT_DOUBLE_EQ(saving.at(1).at("first_s").get<double>(),
+                   saving.at(1).at("forwards").get<double>() * saving.at(1).at("s_per_forward").get<double>());
+}
+
 TEST_F(BenchVerb, OneClipAloneHasNoWarmTimesAndIsKeptInTheOutputFolder) {
   const Json stages = result({"clip", "--steps", "1", "--output", "clips", "--num_runs", "1"}).at("stages");
   EXPECT_EQ(files_below(folder_ / "clips").size(), 1u);
