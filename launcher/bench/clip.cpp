@@ -5,11 +5,10 @@
 #include <map>
 #include <utility>
 
-#include "jobs/schedule/step_forwards.hpp"
 #include "launcher/bench/bench.hpp"
 #include "launcher/bench/folder.hpp"
+#include "launcher/planner/time_model.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/stages/solver.hpp"
 #include "pipeline/stages/stages.hpp"
 
 namespace wf {
@@ -65,13 +64,13 @@ std::vector<Measured> run_clips(const Bench& bench) {
 }
 
 /// Seconds of a stage: in the first clip, which loads the model, and the median of the others, which do not.
-struct StageSeconds {
+struct MeasuredSeconds {
   double cold = 0;
   std::optional<double> warm;
 };
 
-StageSeconds seconds_of(const std::vector<Measured>& clips, const std::string& stage) {
-  StageSeconds seconds{clips.front().seconds.at(stage), {}};
+MeasuredSeconds seconds_of(const std::vector<Measured>& clips, const std::string& stage) {
+  MeasuredSeconds seconds{clips.front().seconds.at(stage), {}};
   std::vector<double> warm;
   for (std::size_t i = 1; i < clips.size(); ++i) warm.push_back(clips[i].seconds.at(stage));
   if (!warm.empty()) seconds.warm = median(warm);
@@ -80,20 +79,14 @@ StageSeconds seconds_of(const std::vector<Measured>& clips, const std::string& s
 
 Cell cell(const std::optional<double>& value) { return value ? Cell(*value) : Cell(); }
 
-std::int64_t steps_of(const Job& job, Stage stage) {
-  const Schedule schedule = make_schedule(job.solver, job.steps, job.shift);
-  if (stage == Stage::high) return high_noise_steps(schedule);
-  return stage == Stage::low ? schedule.steps() - high_noise_steps(schedule) : 0;
-}
-
-/// The forwards that a stage computes: two a step with guidance, but those that are saved.
-std::int64_t forwards_of(const Job& job, Stage stage) {
-  const std::int64_t high = high_noise_steps(job), begin = stage == Stage::high ? 0 : high;
-  const std::vector<StepForwards> steps = forwards_by_step(job, high);
-  std::int64_t forwards = 0;
-  for (std::int64_t i = begin; i < begin + steps_of(job, stage); ++i)
-    forwards += steps[static_cast<std::size_t>(i)].count();
-  return forwards;
+/// The steps of a stage and the forwards that they compute; 0 where it has none.
+struct StageSteps {
+  std::int64_t steps = 0, forwards = 0;
+};
+StageSteps steps_of(const Job& job, Stage stage) {
+  const PlannedShape shape = shapes_of({job}).front();
+  if (stage == Stage::high) return {shape.high_steps, shape.high_forwards()};
+  return stage == Stage::low ? StageSteps{shape.low_steps, shape.low_forwards()} : StageSteps{};
 }
 
 /// Seconds of each of `count` steps or forwards; empty for none.
@@ -122,9 +115,9 @@ std::uint64_t predicted_bytes(const Bench& bench, Stage stage) {
 
 std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& clips, Stage stage) {
   const std::string name(to_string(stage));
-  const StageSeconds seconds = seconds_of(clips, name);
+  const MeasuredSeconds seconds = seconds_of(clips, name);
   const double latest = seconds.warm.value_or(seconds.cold);
-  const std::int64_t steps = steps_of(bench.job, stage), forwards = steps > 0 ? forwards_of(bench.job, stage) : 0;
+  const auto [steps, forwards] = steps_of(bench.job, stage);
   const auto peak = clips.back().device_bytes.find(name);
   return joined({name, seconds.cold, cell(seconds.warm), share_of(latest, steps),
                  steps > 0 ? Cell(static_cast<double>(forwards)) : Cell(), share_of(latest, forwards)},
@@ -132,7 +125,7 @@ std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& cl
                              all_is_loaded(bench, clips) ? predicted_bytes(bench, stage) : 0));
 }
 
-std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const StageSeconds& whole) {
+std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const MeasuredSeconds& whole) {
   std::uint64_t peak = 0;
   for (const Measured& clip : clips)
     for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
@@ -140,10 +133,10 @@ std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& cl
                 memory_cells(peak, peak_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job)));
 }
 
-StageSeconds whole_seconds(const std::vector<Measured>& clips) {
-  StageSeconds whole{0, clips.size() > 1 ? std::optional(0.0) : std::nullopt};
+MeasuredSeconds whole_seconds(const std::vector<Measured>& clips) {
+  MeasuredSeconds whole{0, clips.size() > 1 ? std::optional(0.0) : std::nullopt};
   for (const Stage stage : all_stages) {
-    const StageSeconds seconds = seconds_of(clips, std::string(to_string(stage)));
+    const MeasuredSeconds seconds = seconds_of(clips, std::string(to_string(stage)));
     whole.cold += seconds.cold;
     if (whole.warm) *whole.warm += *seconds.warm;
   }
@@ -162,7 +155,7 @@ Table stages(const Bench& bench, const std::vector<Measured>& clips) {
                {"predicted_gib", "predicted GiB", 2},
                {"difference_percent", "difference %", 1}}};
   for (const Stage stage : all_stages) table.rows.push_back(stage_line(bench, clips, stage));
-  const StageSeconds whole = whole_seconds(clips);
+  const MeasuredSeconds whole = whole_seconds(clips);
   table.rows.push_back(whole_line(bench, clips, whole));
   if (whole.warm)
     table.rows.push_back({"loading", whole.cold - *whole.warm, Cell(), Cell(), Cell(), Cell(), Cell(), Cell(), Cell()});
@@ -180,7 +173,7 @@ Table exchanges(const Experts::Traffic& traffic) {
 
 Report bench_clip(const Bench& bench) {
   const std::vector<Measured> clips = run_clips(bench);
-  const StageSeconds whole = whole_seconds(clips);
+  const MeasuredSeconds whole = whole_seconds(clips);
   Report report{fmt::format("{} clip{} of {} steps from prompt to {} file; the first one loads the model", clips.size(),
                             clips.size() == 1 ? "" : "s", bench.job.steps, to_string(bench.options.video.codec)),
                 {stages(bench, clips)},

@@ -203,8 +203,7 @@ std::vector<Flag> computing_flags(RunOptions& o) {
       choice_flag("--device", devices, "device to compute on; auto: the GPU if this build can use one", o.device),
       choice_flag("--guidance-mode", guidance,
                   "two forwards a step, or one of batch 2; auto: batched where GPUs share a sequence. A clip that "
-                  "saves forwards "
-                  "has two",
+                  "saves forwards has two",
                   o.guidance_mode),
       choice_flag("--attention", backends, "attention backend of the experts; auto: the fastest available",
                   o.attention),

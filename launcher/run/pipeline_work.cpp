@@ -322,15 +322,15 @@ void PipelineWork::publish_sheet(const Clip& clip) const {
 /// How the clip was rendered, for its sidecar. None of this changes what was asked for.
 std::map<std::string, std::string> PipelineWork::how(const Clip& clip) const {
   const Execution& execution = setting_.models.execution();
-  const GuidanceMode guidance = clip.job.saved.any() ? GuidanceMode::two : execution.guidance;
-  std::map<std::string, std::string> how{{"device", execution.device.str()},
-                                         {"attention", setting_.models.attention_name()},
-                                         {"guidance_mode", to_string(guidance)},
-                                         {"placement", setting_.placement},
-                                         {"weights", to_string(execution.weights)},
-                                         {"threads", std::to_string(at::get_num_threads())},
-                                         {"host", this_node().host},
-                                         {"steps_resumed", std::to_string(clip.steps_resumed)}};
+  std::map<std::string, std::string> how{
+      {"device", execution.device.str()},
+      {"attention", setting_.models.attention_name()},
+      {"guidance_mode", to_string(guidance_mode_of(execution.guidance, clip.job.saved))},
+      {"placement", setting_.placement},
+      {"weights", to_string(execution.weights)},
+      {"threads", std::to_string(at::get_num_threads())},
+      {"host", this_node().host},
+      {"steps_resumed", std::to_string(clip.steps_resumed)}};
   if (!clip.job.guidance.any()) how.erase("guidance_mode");
   if (computes_in_8_bits(execution))
     how["exact_steps_at_each_end"] = std::to_string(exact_steps_at_each_end(execution, clip.job.steps));

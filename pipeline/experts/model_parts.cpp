@@ -101,7 +101,7 @@ std::int64_t token_count(const Job& job) {
 }
 
 int batch_of(GuidanceMode mode, Stage stage, const Job& job) {
-  return mode == GuidanceMode::batched && !job.saved.any() ? forwards_in(stage, job.guidance) : 1;
+  return guidance_mode_of(mode, job.saved) == GuidanceMode::batched ? forwards_in(stage, job.guidance) : 1;
 }
 
 std::uint64_t residual_bytes(const ModelParts& parts, Stage stage, const Job& job, std::int64_t rows, int branches) {

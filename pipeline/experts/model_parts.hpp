@@ -63,9 +63,14 @@ std::uint64_t both_experts_bytes(const ModelParts& parts);
 /// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);
 
+/// How both guidance branches of a clip are computed where `mode` is planned: never batched where forwards are saved,
+/// for a batch cannot leave out one of them.
+inline GuidanceMode guidance_mode_of(GuidanceMode mode, const SavedForwards& saved) {
+  return saved.any() ? GuidanceMode::two : mode;
+}
+
 /// Samples in one forward of the stage `high` or `low` of the job's clip by ranks that compute both guidance branches:
-/// 2 where they are batched, which those of a clip with saved forwards never are, for a batch cannot leave out one of
-/// them.
+/// 2 where guidance_mode_of() the clip is batched and the expert guided.
 int batch_of(GuidanceMode mode, Stage stage, const Job& job);
 inline int batch_of(const Execution& execution, Stage stage, const Job& job) {
   return batch_of(execution.guidance, stage, job);

@@ -18,9 +18,8 @@ constexpr float least_magnitude = 1e-30f;
 constexpr bool has_fp8_kernels(std::int64_t head_dim) { return head_dim == 64 || head_dim == 128 || head_dim == 256; }
 
 // The rows of a sequence from which its mean key and value are computed (Fp8Heads): all of a short one, else one of
-// every
-// 16. Its place among the 16 changes from each 16 to the next. At a fixed place the sample of a picture 48 tokens wide
-// would see 3 of its columns, and keys are rotated by their column.
+// every 16. Its place among the 16 changes from each 16 to the next. At a fixed place the sample of a picture 48 tokens
+// wide would see 3 of its columns, and keys are rotated by their column.
 
 constexpr std::int64_t sample_interval = 16;
 constexpr std::int64_t least_sampled_rows = 1024;  ///< Shorter sequences are taken as a whole.

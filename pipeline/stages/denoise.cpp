@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "pipeline/experts/model_parts.hpp"
 
 namespace wf {
 namespace {
@@ -39,19 +40,14 @@ class VelocityFields {
   bool is_exact_ = false;
 };
 
-/// A forward of both branches at once cannot leave out one of them.
-Execution with_branches_apart(Execution execution) {
-  if (execution.guidance == GuidanceMode::batched) execution.guidance = GuidanceMode::two;
-  return execution;
-}
-
 }  // namespace
 
 Denoising denoise(Denoising state, const Schedule& schedule, std::int64_t until, const TextPair& text,
                   std::optional<double> guidance, const SavedForwards& saved, const DitWeights& expert,
                   const Execution& how, const StepGate& gate) {
   if (state.step >= until) return state;
-  const Execution execution = saved.any() ? with_branches_apart(how) : how;
+  Execution execution = how;
+  execution.guidance = guidance_mode_of(how.guidance, saved);
   VelocityFields fields(make_conditions(state.x, text, guidance, expert, execution), expert, execution);
   Residuals residuals;
   Denoising resumable;

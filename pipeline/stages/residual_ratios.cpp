@@ -38,7 +38,7 @@ Execution with_residuals(Execution execution) {
 StepCacheTable residual_ratios(const Job& job, Models& models, const Progress& progress) {
   const c10::InferenceMode no_autograd;
   const Schedule schedule = make_schedule(job.solver, job.steps, job.shift);
-  const TextPair text{models.embed(job.prompt), job.guidance.any() ? models.embed(job.negative_prompt) : Embeddings{}};
+  const TextPair text = embed_texts(job, models);
   const Execution execution = with_residuals(models.execution());
   Denoising state = start(job, models.parts().expert.in_dim, execution.noise, execution.device);
   StepCacheTable table;

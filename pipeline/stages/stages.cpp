@@ -42,10 +42,6 @@ void start_or_continue(Clip& clip, Models& models) {
   clip.state = start(clip.job, models.parts().expert.in_dim, models.execution().noise, models.execution().device);
 }
 
-TextPair embed_texts(const Job& job, Models& models) {
-  return {models.embed(job.prompt), job.guidance.any() ? models.embed(job.negative_prompt) : Embeddings{}};
-}
-
 /// For a clip that begins with this stage: the earlier ones were done by an earlier run, which stored what they made.
 void continue_at(Clip& clip, std::int64_t least_step, Models& models) {
   if (continue_stored(clip, models) && clip.state.step >= least_step) return;
@@ -186,6 +182,10 @@ void in_stage(Stage stage, const Job& job, const Models& models, at::Device devi
 }
 
 }  // namespace
+
+TextPair embed_texts(const Job& job, Models& models) {
+  return {models.embed(job.prompt), job.guidance.any() ? models.embed(job.negative_prompt) : Embeddings{}};
+}
 
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   const c10::InferenceMode no_autograd;

@@ -89,6 +89,10 @@ struct Interrupted {};
 /// Error(resource), which says how much was asked for, what the stage is expected to take, and which flags help.
 void advance(Clip& clip, Stage stage, Models& models, const Progress& progress = {});
 
+/// The embeddings that the text stage makes of a job: the negative prompt's only where an expert is guided. Throws what
+/// Models::embed() throws.
+TextPair embed_texts(const Job& job, Models& models);
+
 /// Embeds the texts of several clips at once, before the text stage of `job`: Models::embed_ahead() with the errors of
 /// advance(). On the thread that calls advance().
 void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models);
