@@ -2,8 +2,9 @@
 # tests/gpu/official.py: times the official implementation on this GPU, at full size with random weights, so that it can
 # be compared with wanfarm within one run.
 #
-#   python3 tests/gpu/official.py REPOSITORY forward vae text
+#   python3 tests/gpu/official.py REPOSITORY WHAT...
 #
+# WHAT: forward[:SIZE[:ATTENTION]], vae[:SIZE] or text; without SIZE (832x480, 1280x720) and ATTENTION (cudnn, fa3) all.
 # REPOSITORY contains the folder wan/ of github.com/Wan-Video/Wan2.2. Needs torch with CUDA and, for FlashAttention-3, the
 # package fa3-fwd. Prints one JSON line per figure: what, seconds (median of a few runs), peak tensor memory.
 import json
@@ -91,14 +92,15 @@ def make_expert():
     return official, model
 
 
-def forward():
+def forward(*sizes, attentions=("cudnn", "fa3")):
     official, model = make_expert()
     text = torch.randn(60, 4096, device="cuda", dtype=torch.bfloat16)
     time = torch.tensor([900.0], device="cuda")
-    for size, (rows, columns) in SIZES.items():
+    for size in sizes or SIZES:
+        rows, columns = SIZES[size]
         x = torch.randn(16, LATENT_FRAMES, rows, columns, device="cuda")
         tokens = LATENT_FRAMES * rows * columns // 4
-        for name in ("cudnn", "fa3"):
+        for name in attentions:
             official.flash_attention = attention_of(name)
 
             def run():
@@ -112,14 +114,15 @@ def forward():
             torch.cuda.empty_cache()
 
 
-def vae():
+def vae(*sizes):
     import wan.modules.vae2_1 as official
 
     with torch.device("cuda"):
         model = official.WanVAE_(dim=96, z_dim=16, dim_mult=[1, 2, 4, 4], num_res_blocks=2, attn_scales=[],
                                  temperal_downsample=[False, True, True]).eval().requires_grad_(False)
     scale = [torch.zeros(16, device="cuda"), torch.ones(16, device="cuda")]
-    for size, (rows, columns) in SIZES.items():
+    for size in sizes or SIZES:
+        rows, columns = SIZES[size]
         z = torch.randn(1, 16, LATENT_FRAMES, rows, columns, device="cuda")
 
         def run():
@@ -148,8 +151,10 @@ def text():
 
 def main():
     import_official(sys.argv[1])
-    for what in sys.argv[2:]:
-        {"forward": forward, "vae": vae, "text": text}[what]()
+    for argument in sys.argv[2:]:
+        what, *size = argument.split(":")
+        chosen = {"attentions": [size.pop()]} if len(size) == 2 else {}
+        {"forward": forward, "vae": vae, "text": text}[what](*size, **chosen)
         torch.cuda.empty_cache()
 
 

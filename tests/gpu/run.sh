@@ -3,9 +3,9 @@
 # implementation. For two GPUs see tests/gpu/two.sh.
 #
 #   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (default: all of them)
-#   tests/gpu/run.sh [OUT] whole[-SIZE]         a clip of 40 steps from prompt to file, by both implementations: tests/gpu/whole.py
+#   tests/gpu/run.sh [OUT] whole-SIZE[-SETTING]...  a clip of 40 steps from prompt to file, by both: tests/gpu/whole.py
 #
-# SIZE is 832x480 or 1280x720 (default: both).
+# SIZE is 832x480 or 1280x720, SETTING one of those in whole() below (default: all of them).
 # Results go to OUT (default: build/gpu): logs, and the figures of docs/performance.md as JSON lines in results.jsonl.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA; default: python3's), WAN_REPOSITORY (a checkout of
 # github.com/Wan-Video/Wan2.2, for the official figures), WANFARM_FA3 (fa3_fwd/_C.abi3.so or its folder).
@@ -39,18 +39,22 @@ run_tests() {
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
 }
 
-# A clip in all settings. With shift 5 each expert does two of four steps, from which whole.py counts up; clips that
-# save forwards are measured whole.
-whole() { # SIZE
-  local clip=(clip --model random:a14b --size "$1" --frames 81 --codec y4m) few=(--steps 4 --shift 5 --runs 2)
-  local fast=(--precision fp8 --tf32)
-  step "whole-$1-exact" bench "${clip[@]}" "${few[@]}"
-  step "whole-$1-exact-tf32" bench "${clip[@]}" "${few[@]}" --tf32
-  step "whole-$1-fp8" bench "${clip[@]}" "${few[@]}" "${fast[@]}" --fp8-exact-steps 0
-  for kept in 0.4 0.2; do
-    step "whole-$1-fp8-cache-$kept" bench "${clip[@]}" "${fast[@]}" --step-cache "magcache:0.06,2,$kept" --runs 1
-  done
-  step "whole-$1-lightning" bench "${clip[@]}" "${fast[@]}" --preset lightning --runs 2
+# One setting of a clip. In two steps with shift 5 each expert does one, from which whole.py counts up; clips that save
+# forwards, and those of four steps, are measured whole.
+whole() { # SIZE SETTING
+  local clip=(bench clip --model random:a14b --size "$1" --frames 81 --codec y4m --tf32) few=(--steps 2 --shift 5 --runs 2)
+  local attention=cudnn
+  [[ -z ${WANFARM_FA3:-} ]] || attention=fa3
+  case $2 in
+    official) step "whole-$1-$2" official text "forward:$1:$attention" "vae:$1" ;;
+    f32-decoding) step "whole-$1-$2" bench vae --model random:a14b --size "$1" --frames 81 --runs 1 ;;
+    exact) step "whole-$1-$2" "${clip[@]}" "${few[@]}" ;;
+    exact-40) step "whole-$1-$2" "${clip[@]}" --runs 1 ;;
+    fp8) step "whole-$1-$2" "${clip[@]}" "${few[@]}" --precision fp8 ;;
+    fp8-cache-*) step "whole-$1-$2" "${clip[@]}" --precision fp8 --step-cache "magcache:${2#*-cache-}" --runs 1 ;;
+    fp8-lightning) step "whole-$1-$2" "${clip[@]}" --precision fp8 --preset lightning --runs 2 ;;
+    *) echo "unknown setting: $2" >&2 && return 2 ;;
+  esac
 }
 
 attentions() { if [[ -n ${WANFARM_FA3:-} ]]; then echo cudnn fa3; else echo cudnn; fi; }
@@ -84,10 +88,11 @@ for name in "${steps[@]}"; do
       step clip-resident bench "${clip[@]}" --placement resident --runs 1
       step clip-swap bench "${clip[@]}" --placement swap --gpu-memory 48GiB --runs 2
       ;;
-    whole | whole-*)
-      step whole-official official text forward vae
-      for size in 832x480 1280x720; do
-        [[ $name == whole-* && $name != "whole-$size" ]] || whole $size
+    whole-*)
+      IFS=- read -r _ size setting <<<"$name"
+      caches=(fp8-cache-0.06,2,0.4 fp8-cache-0.06,2,0.2 fp8-cache-0.12,4,0.2)
+      for one in ${setting:-official exact f32-decoding exact-40 fp8 "${caches[@]}" fp8-lightning}; do
+        whole "$size" "$one"
       done
       python3 "$root/tests/gpu/whole.py" "$out/results.jsonl" | tee "$out/whole.txt"
       ;;

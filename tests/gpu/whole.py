@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # tests/gpu/whole.py RESULTS: a clip of 40 guided steps from prompt to file, by the official code and by wanfarm, from
-# the results.jsonl of `run.sh OUT whole`. A row says whether it was measured as a whole, or put together from measured
+# the results.jsonl of `run.sh OUT whole-SIZE`. A row says whether it was measured as a whole, or put together from measured
 # parts: the text of both prompts, 80 forwards, decoding, and for wanfarm writing the file. Loading is left out where it
 # can be told apart. Python's standard library only.
 import json
@@ -41,17 +41,24 @@ def per_forward(line):
 
 
 def ours(line, exact):
-    """A row of wanfarm. Clips of other than 40 steps give the time of a forward."""
+    """A row of wanfarm. Clips of two steps give the time of a forward."""
     rows, settings = stages(line), line["results"][0]["settings"]
-    is_whole = settings["steps"] == STEPS or "lightning" in line["step"]
+    is_whole = settings["steps"] != 2
     denoising = seconds(rows["high"]) + seconds(rows["low"])
     if not is_whole:
-        rounds = settings["precision"] not in ("exact", "reference")
-        slow = EXACT_FORWARDS if rounds and exact else 0
+        slow = EXACT_FORWARDS if settings["precision"] == "fp8" and exact else 0
         denoising = (STEPS * BRANCHES - slow) * per_forward(line) + (slow * per_forward(exact) if slow else 0)
     return {"setting": line["step"].split("-", 2)[2], "text": seconds(rows["text"]), "denoising": denoising,
             "decoding": seconds(rows["decode"]), "writing": seconds(rows["write"]),
             "how": "whole" if is_whole else "parts"}
+
+
+def with_f32_decoding(row, lines, size):
+    """The row of exact clips whose decoding is not in TF32 either."""
+    for line in lines:
+        if line.get("step") == f"whole-{size}-f32-decoding" and "results" in line:
+            return {**row, "setting": "exact, f32 decoding", "decoding": line["results"][0]["seconds"], "how": "parts"}
+    return None
 
 
 def table(size, rows):
@@ -70,9 +77,12 @@ def table(size, rows):
 def main():
     lines = read(sys.argv[1])
     for size in ("832x480", "1280x720"):
-        clips = [line for line in lines if line.get("step", "").startswith(f"whole-{size}-") and "results" in line]
-        exact = next((line for line in clips if line["step"].endswith("-exact")), None)
-        rows = [row for row in [official(lines, size), *(ours(line, exact) for line in clips)] if row]
+        clips = [line for line in lines if line.get("step", "").startswith(f"whole-{size}-")
+                 and line.get("bench") == "clip"]
+        exact = next((line for line in clips if line["step"] == f"whole-{size}-exact"), None)
+        rows = [official(lines, size), with_f32_decoding(ours(exact, exact), lines, size) if exact else None,
+                *(ours(line, exact) for line in clips)]
+        rows = [row for row in rows if row]
         for row in rows:
             row["whole"] = sum(row[key] for key in ("text", "denoising", "decoding", "writing"))
         if rows:
