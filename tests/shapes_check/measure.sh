@@ -18,6 +18,7 @@
 #
 # If OUT holds exact's clips, from this call or from an earlier one with the same WF_CLIPS, WF_SEED and WF_STEPS, each
 # fp8, cache and interval setting of this call is compared with them, clip by clip (shapes_check --against).
+# tests/shapes_check/curve.py makes a file of figures and a picture of OUT/table.txt.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -40,8 +41,24 @@ measure() {
   "$bin/shapes_check" --expect "$out/$2" "$out/$1"
 }
 
+# SETTING; by the sidecar of its first clip
+count_saved() {
+  local sidecars=("$out/$1"/*.json)
+  python3 - "${sidecars[0]}" <<'END'
+import json
+import sys
+
+clip = json.load(open(sys.argv[1], encoding="utf-8"))
+saved = sum(len(clip["how"].get(key, [])) for key in ("skipped_conditional", "skipped_unconditional", "unguided"))
+print("forwards saved:", saved, "of", 2 * clip["job"]["steps"])
+END
+}
+
 # PRECISION+WHAT FLAG...
-saved() { measure "$1" expect.jsonl "$model" "${steps[@]}" --precision "${1%+*}" "${@:2}"; }
+saved() {
+  measure "$1" expect.jsonl "$model" "${steps[@]}" --precision "${1%+*}" "${@:2}"
+  count_saved "$1"
+}
 
 # Makes a checkpoint whose two experts are both the given one, and prints its folder.
 one_expert() {
