@@ -34,6 +34,12 @@ struct Fp8Choices {
   bool skips_layers = false;          ///< Leaves out the errors by layer, which take seven forwards for each step.
 };
 
+/// Where the videos of measured clips go, which are numbered from 1: bench-1.mp4, bench-2.mp4 ...
+struct VideoFiles {
+  Path folder;  ///< Exists.
+  std::string name = "bench";
+};
+
 /// One measurement on one rank: the model, the clip, and how often it is repeated.
 struct Bench {
   Models& models;
@@ -41,6 +47,7 @@ struct Bench {
   int runs = 3;    ///< Measured repetitions, after a first one that is not counted.
   RunOptions options = {};
   Fp8Choices fp8 = {};
+  VideoFiles videos = {};  ///< Of bench_clip().
 
   at::Device device() const { return models.execution().device; }
   std::int64_t latent_frames() const { return (job.frames - 1) / 4 + 1; }
@@ -49,12 +56,20 @@ struct Bench {
   std::string arithmetic(at::ScalarType dtype, at::Device on) const;
 };
 
+/// What modes of bench clip are compared by, beside their seconds.
+struct ClipFigures {
+  std::int64_t forwards = 0;     ///< Of the experts, in one clip.
+  std::uint64_t peak_bytes = 0;  ///< Of the device's memory, over all clips and stages; 0 on a CPU.
+  Path video;                    ///< Of the first clip.
+};
+
 /// The outcome of a measurement, for people and for JSON.
 struct Report {
   std::string title;
   std::vector<Table> tables;
-  double seconds = 0;     ///< Time of what was measured; --mode both divides two of them.
-  std::string note = {};  ///< Text below the tables: what their figures mean.
+  double seconds = 0;                    ///< Time of what was measured; --mode both divides two of them.
+  std::string note = {};                 ///< Text below the tables: what their figures mean.
+  std::optional<ClipFigures> clip = {};  ///< Of bench_clip().
 };
 
 /// One forward of the high-noise expert, then one more with the time of each kind of operation.
@@ -81,7 +96,7 @@ Report bench_kernels(const Bench& bench);
 /// input when the file is there and is no calibration, storage when it cannot be written.
 Report bench_calibrate(const Bench& bench);
 
-/// Whole clips from prompt to file, as a run makes them. The first one loads the model.
+/// Whole clips from prompt to file, as a run makes them, into bench.videos. The first one loads the model.
 Report bench_clip(const Bench& bench);
 
 /// Seconds of one forward of the high-noise expert: the least of the runs, so that other work on the node does not

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "launcher/bench/bench.hpp"
-#include "launcher/bench/folder.hpp"
 #include "launcher/planner/time_model.hpp"
 #include "parallel/device.hpp"
 #include "pipeline/stages/stages.hpp"
@@ -24,13 +23,18 @@ struct Measured {
   std::map<std::string, std::uint64_t> device_bytes;  ///< Peak of each stage; empty on a CPU.
 };
 
-Measured run_clip(const Bench& bench, const BenchFolder& folder, int run) {
-  const VideoCodec codec = bench.options.video.codec;
+Path video_file(const Bench& bench, int run) {
+  const auto& [folder, name] = bench.videos;
+  return folder / fmt::format("{}-{}.{}", name, run + 1, file_ending(bench.options.video.codec));
+}
+
+Measured run_clip(const Bench& bench, int run) {
   Clip clip;
   clip.job = bench.job;
   clip.job.prompt = prompt_of(bench.job, run);
-  clip.format = {.width = clip.job.width, .height = clip.job.height, .fps = clip.job.fps, .codec = codec};
-  clip.files.video = folder / fmt::format("bench-{}.{}", run + 1, file_ending(codec));
+  clip.format = {
+      .width = clip.job.width, .height = clip.job.height, .fps = clip.job.fps, .codec = bench.options.video.codec};
+  clip.files.video = video_file(bench, run);
   for (const Stage stage : all_stages) advance(clip, stage, bench.models);
   return {clip.seconds, clip.device_bytes};
 }
@@ -53,10 +57,9 @@ Embedding embed_ahead(const Bench& bench) {
 }
 
 std::vector<Measured> run_clips(const Bench& bench) {
-  const BenchFolder folder(bench.options.output);
   const Embedding embedding = embed_ahead(bench);
   std::vector<Measured> clips;
-  for (int run = 0; run < bench.runs; ++run) clips.push_back(run_clip(bench, folder, run));
+  for (int run = 0; run < bench.runs; ++run) clips.push_back(run_clip(bench, run));
   clips.front().seconds["text"] += embedding.seconds;
   for (Measured& clip : clips)
     if (embedding.device_bytes > 0) clip.device_bytes["text"] = embedding.device_bytes;
@@ -125,12 +128,17 @@ std::vector<Cell> stage_line(const Bench& bench, const std::vector<Measured>& cl
                              all_is_loaded(bench, clips) ? predicted_bytes(bench, stage) : 0));
 }
 
-std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const MeasuredSeconds& whole) {
+std::uint64_t peak_bytes(const std::vector<Measured>& clips) {
   std::uint64_t peak = 0;
   for (const Measured& clip : clips)
     for (const auto& [stage, bytes] : clip.device_bytes) peak = std::max(peak, bytes);
-  return joined({"whole clip", whole.cold, cell(whole.warm), Cell(), Cell(), Cell()},
-                memory_cells(peak, peak_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job)));
+  return peak;
+}
+
+std::vector<Cell> whole_line(const Bench& bench, const std::vector<Measured>& clips, const MeasuredSeconds& whole) {
+  return joined(
+      {"whole clip", whole.cold, cell(whole.warm), Cell(), Cell(), Cell()},
+      memory_cells(peak_bytes(clips), peak_bytes_needed(bench.models.parts(), bench.models.execution(), bench.job)));
 }
 
 MeasuredSeconds whole_seconds(const std::vector<Measured>& clips) {
@@ -178,6 +186,8 @@ Report bench_clip(const Bench& bench) {
                             clips.size() == 1 ? "" : "s", bench.job.steps, to_string(bench.options.video.codec)),
                 {stages(bench, clips)},
                 whole.warm.value_or(whole.cold)};
+  const std::int64_t forwards = steps_of(bench.job, Stage::high).forwards + steps_of(bench.job, Stage::low).forwards;
+  report.clip = {forwards, peak_bytes(clips), video_file(bench, 0)};
   if (bench.models.exchanged().bytes > 0) report.tables.push_back(exchanges(bench.models.exchanged()));
   return report;
 }

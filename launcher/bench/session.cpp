@@ -40,6 +40,11 @@ std::string settings_text(const Json& settings) {
   return join(texts, ", ");
 }
 
+void add_table(Json& json, std::string& text, const Table& table) {
+  json[table.key] = to_json(table);
+  text.append("\n").append(to_text(table));
+}
+
 }  // namespace
 
 RunOptions with_mode(RunOptions run, BenchMode mode) {
@@ -51,6 +56,12 @@ RunOptions with_mode(RunOptions run, BenchMode mode) {
   run.tf32 = !baseline;
   run.planning.choices.mode = baseline ? std::optional(PlacementMode::swap) : std::nullopt;
   return run;
+}
+
+ModeSettings settings_for(const BenchOptions& options, BenchMode mode) {
+  ModeSettings settings{to_string(mode), with_mode(options.run, mode), options.job};
+  if (mode == BenchMode::baseline) settings.job.step_cache.reset(), settings.job.guidance_interval.reset();
+  return settings;
 }
 
 Json settings_of(const Models& models, const Job& job) {
@@ -78,22 +89,19 @@ Json settings_of(const Models& models, const Job& job) {
   return settings;
 }
 
-Result result_of(BenchMode mode, const Report& report, const Json& settings) {
-  Result result{{{"mode", to_string(mode)}}, {}, report.seconds};
+Result result_of(const std::string& mode, const Report& report, const Json& settings) {
+  Result result{mode, {{"mode", mode}}, {}, report.seconds, report.clip};
   result.json["settings"] = settings;
   result.json["measured"] = report.title;
   result.json["seconds"] = report.seconds;
-  result.text = fmt::format("{}{}\n{}\n", mode == BenchMode::flags ? "" : fmt::format("{}: ", to_string(mode)),
-                            report.title, settings_text(settings));
-  for (const Table& table : report.tables) {
-    result.json[table.key] = to_json(table);
-    result.text.append("\n").append(to_text(table));
-  }
+  result.text = fmt::format("{}{}\n{}\n", mode == to_string(BenchMode::flags) ? "" : mode + ": ", report.title,
+                            settings_text(settings));
+  for (const Table& table : report.tables) add_table(result.json, result.text, table);
   if (!report.note.empty()) result.text.append("\n").append(report.note).append("\n");
   return result;
 }
 
-void print(const BenchOptions& options, const std::vector<Result>& results) {
+void print(const BenchOptions& options, const std::vector<Result>& results, const BenchSummary& summary) {
   Json json{{"bench", to_string(options.what)},
             {"command", command_line()},
             {"wanfarm", version},
@@ -103,11 +111,13 @@ void print(const BenchOptions& options, const std::vector<Result>& results) {
     json["results"].push_back(result.json);
     text.append("\n").append(result.text);
   }
-  if (results.size() == 2) {
+  if (options.modes.size() == 2) {
     const double before = results[0].seconds, after = results[1].seconds;
     json["speedup"] = before / after;
     text += fmt::format("\nspeed-up: {:.3f} s / {:.3f} s = {:.2f}\n", before, after, before / after);
   }
+  for (const Table& table : summary.tables) add_table(json, text, table);
+  if (!summary.note.empty()) text.append("\n").append(summary.note).append("\n");
   constexpr auto replace = Json::error_handler_t::replace;  // the command line may hold a path that is not UTF-8
   if (options.save_results) write_file(*options.save_results, json.dump(2, ' ', false, replace) + "\n");
   std::cout << (options.run.json ? json.dump(-1, ' ', false, replace) + "\n" : text) << std::flush;

@@ -20,10 +20,11 @@ constexpr const char* to_string(BenchKind kind) {
 }
 
 /// Which settings are measured. `flags`: those of the command line. `baseline`: what the official code does on one GPU.
-/// `optimized`: the fastest settings that change the result by no more than rounding.
-enum class BenchMode { flags, baseline, optimized };
+/// `optimized`: the fastest settings that change the result by no more than rounding. `each`: several modes, those of
+/// launcher/bench/toggles.hpp.
+enum class BenchMode { flags, baseline, optimized, each };
 constexpr const char* to_string(BenchMode mode) {
-  constexpr const char* names[] = {"flags", "baseline", "optimized"};
+  constexpr const char* names[] = {"flags", "baseline", "optimized", "each"};
   return names[static_cast<int>(mode)];
 }
 
@@ -39,24 +40,49 @@ struct BenchOptions {
   std::optional<Path> save_results;  ///< Where the JSON results are written as well; empty: nowhere.
   Path list;                         ///< The prompt list of bench list.
   int limit = 0;                     ///< How many clips of the list are rendered; 0: all.
+
+  bool measures_each() const { return modes.front() == BenchMode::each; }
 };
 
-/// `run` with the settings of a mode in place of the flags of the same names. Throws what chosen_execution() throws.
+/// `run` with the settings of a mode, which is not `each`, in place of the flags of the same names. Throws what
+/// chosen_execution() throws.
 RunOptions with_mode(RunOptions run, BenchMode mode);
+
+/// All that a measurement is made with in one mode, and the name that its result has.
+struct ModeSettings {
+  std::string mode;
+  RunOptions run;
+  JobSettings job;
+  bool must_save_forwards = false;  ///< A clip that saves none of its forwards is refused.
+};
+
+/// The settings of a mode, which is not `each`. Throws what chosen_execution() throws.
+ModeSettings settings_for(const BenchOptions& options, BenchMode mode);
 
 /// The settings that the measured code ran with, as JSON keys and values.
 nlohmann::ordered_json settings_of(const Models& models, const Job& job);
 
 /// One result of bench: a report in one mode, for JSON and for people.
 struct Result {
+  std::string mode;
   nlohmann::ordered_json json;
   std::string text;
-  double seconds = 0;  ///< Report::seconds
+  double seconds = 0;                    ///< Report::seconds
+  std::optional<ClipFigures> clip = {};  ///< Report::clip
 };
-Result result_of(BenchMode mode, const Report& report, const nlohmann::ordered_json& settings);
+Result result_of(const std::string& mode, const Report& report, const nlohmann::ordered_json& settings);
+inline Result result_of(BenchMode mode, const Report& report, const nlohmann::ordered_json& settings) {
+  return result_of(to_string(mode), report, settings);
+}
 
-/// Prints tables or JSON on stdout and writes the file of --save_results. Two results are those of `baseline` and
-/// `optimized`, whose speed-up is added. Throws storage when the file cannot be written.
-void print(const BenchOptions& options, const std::vector<Result>& results);
+/// What several results come to together.
+struct BenchSummary {
+  std::vector<Table> tables = {};
+  std::string note = {};  ///< Text below the tables: what their figures mean.
+};
+
+/// Prints tables or JSON on stdout and writes the file of --save_results. Two modes are `baseline` and `optimized`,
+/// whose speed-up is added. The summary comes last. Throws storage when the file cannot be written.
+void print(const BenchOptions& options, const std::vector<Result>& results, const BenchSummary& summary = {});
 
 }  // namespace wf

@@ -2,6 +2,8 @@
 // reach.
 #include "launcher/bench/bench.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -10,95 +12,134 @@
 #include "base/log.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/node.hpp"
+#include "launcher/bench/alone.hpp"
+#include "launcher/bench/folder.hpp"
 #include "launcher/bench/list.hpp"
 #include "launcher/bench/multi_rank.hpp"
-#include "launcher/bench/session.hpp"
+#include "launcher/bench/toggles.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/cli/model_flags.hpp"
-#include "launcher/options/model_choice.hpp"
-#include "launcher/planner/run_plan.hpp"
-#include "launcher/planner/saved_forwards.hpp"
-#include "parallel/device.hpp"
+#include "pipeline/video/compare.hpp"
 
 namespace wf {
 namespace {
 
-Report measure(BenchKind what, const Bench& bench) {
-  if (what == BenchKind::forward) return bench_forward(bench);
-  if (what == BenchKind::kernels) return bench_kernels(bench);
-  if (what == BenchKind::fp8) return bench_fp8(bench);
-  if (what == BenchKind::vae) return bench_vae(bench);
-  if (what == BenchKind::calibrate) return bench_calibrate(bench);
-  return what == BenchKind::text ? bench_text(bench) : bench_clip(bench);
-}
+/// Modes of bench clip, measured one after the other. The first video of each is compared with that of the first mode.
+class ClipModes {
+ public:
+  explicit ClipModes(const BenchOptions& options) : options_(options), first_folder_(options.run.output) {}
 
-/// The planner's figures are for the device's default precision, and forwards are measured at the length of 720p clips.
-void set_for_calibration(RunOptions& run, JobSettings& job) {
-  run.precision.reset();
-  run.exact_blocks = {};
-  run.weights = WeightForm::as_computed;
-  run.guidance_mode = GuidanceMode::two;
-  if (!job.size) job.size = parse_size("1280x720");
-}
-
-/// Errors are measured along an exact clip.
-void set_for_errors(RunOptions& run) {
-  run.precision = Precision::exact;
-  run.exact_blocks = {};
-  run.attention = AttentionBackend::automatic;
-  run.cuda_graphs = CudaGraphs::off;
-  run.weights = WeightForm::as_computed;
-  run.guidance_mode = GuidanceMode::two;
-  run.planning.choices.mode = PlacementMode::swap;
-}
-
-/// Errors are measured with nothing but one expert on the device, where it needs room in f32 as well. Each is used
-/// once, so none is kept.
-Execution execution_of(BenchKind what, Execution planned) {
-  if (what == BenchKind::fp8) planned.residency = Residency::one, planned.keep_text_encoder = false;
-  return planned;
-}
-
-/// The clip that is measured, with the forwards that it saves.
-Job job_of(const BenchOptions& options, const ModelParts& parts) {
-  std::vector<Job> jobs{make_job(official_prompt, options.job)};
-  for (const std::string& note : find_saved_forwards(jobs, parts)) spdlog::info("{}", note);
-  return jobs.front();
-}
-
-/// Loads the model for this measurement only, and releases it afterwards.
-Result run_mode(BenchOptions options, BenchMode mode) {
-  RunOptions run = with_mode(options.run, mode);
-  if (options.what == BenchKind::calibrate) set_for_calibration(run, options.job);
-  if (options.what == BenchKind::fp8) set_for_errors(run);
-  if (mode == BenchMode::baseline) options.job.step_cache.reset(), options.job.guidance_interval.reset();
-  const Execution execution = chosen_execution(run);
-  avoid_fragmentation(execution.device);
-  const ModelSource model = ready_model(chosen_model(run.model, {}));
-  const ModelParts parts = read_model(model, execution);
-  for (const std::string& warning : parts.warnings) spdlog::warn("{}", warning);
-  const Job job = job_of(options, parts);
-  Result result;
-  {
-    // Kernels are measured without the model's weights, so there is nothing to plan: they may even not fit.
-    const bool loads = options.what != BenchKind::kernels;
-    const Execution planned = loads ? plan_alone(parts, {job}, execution, run.planning, run.gpu_memory) : execution;
-    Models models(parts, execution_of(options.what, planned));
-    in_memory(std::string("bench ") + to_string(options.what), models.execution().device, [&] {
-      const Report report =
-          measure(options.what,
-                  {models, job, options.runs, run, {options.expert, options.run.exact_blocks, options.skips_layers}});
-      result = result_of(mode, report, settings_of(models, job));
-    });
+  /// Throws what measure_alone() and compare() throw, and then keeps nothing of this mode.
+  void measure(const ModeSettings& settings) {
+    spdlog::info("measuring {}", settings.mode);
+    const BenchFolder folder(options_.run.output);
+    const bool is_first = results_.empty();
+    const Result result =
+        measure_alone(options_, settings, {is_first ? first_folder_.path() : folder.path(), settings.mode});
+    comparison_.rows.push_back(line_of(result, is_first ? result : results_.front()));
+    results_.push_back(result);
   }
-  release_cached_memory(execution.device);
-  return result;
+
+  /// The same for a mode that may be impossible here: what its settings or its measurement throw becomes a line of what
+  /// is left out. Returns whether the mode was measured.
+  bool try_to_measure(const std::string& mode, const std::function<ModeSettings()>& settings) {
+    try {
+      measure(settings());
+      return true;
+    } catch (const std::exception&) {
+      const Error error = current_error();
+      spdlog::info("{} is left out: {}", mode, error.what());
+      left_out_.rows.push_back({mode, error.what()});
+      return false;
+    }
+  }
+
+  void print_all() const {
+    BenchSummary summary{{comparison_}, note()};
+    if (!left_out_.rows.empty()) summary.tables.push_back(left_out_);
+    print(options_, results_, summary);
+  }
+
+ private:
+  std::string note() const {
+    const VideoCodec codec = options_.run.video.codec;
+    const char* const seconds = options_.runs > 1 ? "the median of the clips after the first one, which loads the model"
+                                                  : "with loading the model, which --runs 2 leaves out";
+    const std::string loss =
+        is_lossless(codec) ? "" : fmt::format(" (encoded in {}; --codec ffv1 loses nothing)", to_string(codec));
+    return fmt::format(
+        "s/clip: {}\nMAE, max (of 255), PSNR, SSIM: how far the first video is from the baseline's, not how good it "
+        "is{}",
+        seconds, loss);
+  }
+
+  static std::vector<Cell> line_of(const Result& result, const Result& first) {
+    const ClipFigures& clip = *result.clip;
+    const Comparison difference = compare(first.clip->video, clip.video);
+    return {result.mode,
+            result.seconds,
+            ratio(first.seconds, result.seconds),
+            static_cast<double>(clip.forwards),
+            in_gib(clip.peak_bytes),
+            difference.mae,
+            difference.max,
+            difference.psnr,
+            difference.ssim,
+            difference.max == 0 ? "yes" : "no"};
+  }
+
+  const BenchOptions& options_;
+  const BenchFolder first_folder_;
+  std::vector<Result> results_;
+  Table comparison_{"comparison",
+                    {{"mode", "mode"},
+                     {"seconds", "s/clip", 3},
+                     {"speedup", "speed-up", 2},
+                     {"forwards", "forwards"},
+                     {"peak_gib", "peak GiB", 2},
+                     {"mae", "MAE", 3},
+                     {"max", "max"},
+                     {"psnr", "PSNR dB", 2},
+                     {"ssim", "SSIM", 4},
+                     {"equal", ""}}};
+  Table left_out_{"left_out", {{"mode", "left out"}, {"why", "why", 0, /*left=*/true}}};
+};
+
+void measure_each(const BenchOptions& options, ClipModes& modes) {
+  const ModeSettings baseline = baseline_of_each(options);
+  modes.measure(baseline);
+  std::vector<Toggle> possible;
+  for (const Toggle& toggle : all_toggles(options)) {
+    const auto settings = [&] {
+      ModeSettings with = baseline;
+      with.mode = toggle.name;
+      toggle.turn_on(with);
+      return with;
+    };
+    if (modes.try_to_measure(toggle.name, settings)) possible.push_back(toggle);
+  }
+  modes.try_to_measure("together", [&] { return together(baseline, possible); });
+}
+
+int bench_modes(const BenchOptions& options) {
+  ClipModes modes(options);
+  if (options.measures_each())
+    measure_each(options, modes);
+  else
+    for (const BenchMode mode : options.modes) modes.measure(settings_for(options, mode));
+  modes.print_all();
+  return 0;
 }
 
 int bench_alone(const BenchOptions& options) {
+  const bool clips = options.what == BenchKind::clip;
+  if (clips && (options.modes.size() > 1 || options.measures_each())) return bench_modes(options);
+  std::optional<BenchFolder> folder;
+  if (clips) folder.emplace(options.run.output);
   std::vector<Result> results;
-  for (const BenchMode mode : options.modes) results.push_back(run_mode(options, mode));
+  for (const BenchMode mode : options.modes)
+    results.push_back(measure_alone(options, settings_for(options, mode), {folder ? folder->path() : Path()}));
   print(options, results);
   return 0;
 }
@@ -127,6 +168,8 @@ void check(const BenchOptions& options, int ranks) {
     refuse("bench " + what + " measures one process; --ranks is for comm, forward and list");
   if (ranks < 2 && comm) refuse("bench comm measures communication between ranks; it needs --ranks 2 or more");
   if (options.modes.front() != BenchMode::flags && (list || comm)) refuse("--mode: bench " + what + " has no modes");
+  if (options.measures_each() && options.what != BenchKind::clip)
+    refuse("--mode each: bench " + what + " measures no whole clips; its modes are baseline, optimized and both");
   if (options.expert && options.what != BenchKind::fp8)
     refuse("--expert: bench " + what + " takes none, bench fp8 does");
   if (options.skips_layers && options.what != BenchKind::fp8)
@@ -198,6 +241,7 @@ void reword(Flag& flag) {
   if (flag.names == "--output") flag.help = "keep the videos of clip and list in this folder (default: discard them)";
   if (flag.names == "--ranks") flag.help = "comm, forward, list: processes that work together, one per GPU";
   if (flag.names == "--fp8-exact-blocks") flag.help += "; fp8: the blocks that are exact in place of those it finds";
+  if (flag.names == "--codec") flag.help += "; with ffv1, --mode compares what was decoded without the encoder's loss";
   if (flag.names == "--trace") flag.help = "list: record what each rank did when (Chrome trace, for ui.perfetto.dev)";
   if (flag.names == "--json") flag.help = "print one JSON object instead of tables";
 }
@@ -209,7 +253,8 @@ std::vector<Flag> flags_of(BenchOptions& options) {
     kinds.emplace_back(to_string(kind), kind);
   const Choices<std::vector<BenchMode>> modes{{"baseline", {BenchMode::baseline}},
                                               {"optimized", {BenchMode::optimized}},
-                                              {"both", {BenchMode::baseline, BenchMode::optimized}}};
+                                              {"both", {BenchMode::baseline, BenchMode::optimized}},
+                                              {"each", {BenchMode::each}}};
   const Choices<std::optional<Expert>> experts{{"high", Expert::high}, {"low", Expert::low}, {"both", {}}};
   std::vector<Flag> flags{
       choice_flag("WHAT", kinds,
@@ -226,7 +271,9 @@ std::vector<Flag> flags_of(BenchOptions& options) {
       {"--limit", "N", "list: only the first N clips", into(options.limit, 1)},
       choice_flag("--mode", modes,
                   "replaces --attention, --tf32, --placement and --guidance-mode. baseline: as the official code; "
-                  "optimized: the fastest; both: one after the other",
+                  "optimized: the fastest; both: one after the other; each (clip): the baseline, then every toggle by "
+                  "itself on top of it, then all together. both and each also compare the videos of clip with the "
+                  "baseline's",
                   options.modes),
       choice_flag("--expert", experts, "fp8: measure this expert alone (both)", options.expert),
       {"--no-layers", "", "fp8: leave out the errors by kind of layer, which take seven forwards for each step",
@@ -258,6 +305,7 @@ Command bench_command() {
               "  wanfarm bench list prompts.yaml --ranks 2 --placement pipeline\n"
               "  wanfarm bench clip --steps 4 --shift 5 --placement swap --gpu-memory 48GiB\n"
               "  wanfarm bench clip --mode both --num_runs 2 --save_results results.json\n"
+              "  wanfarm bench clip --mode each --runs 2 --codec ffv1 --output modes\n"
               "  wanfarm bench vae --tf32 --size 1280x720\n"
               "  wanfarm bench text --text-device cpu\n"
               "  wanfarm bench calibrate --model random:a14b\n",
