@@ -68,6 +68,7 @@ bool computes_in_8_bits(const Execution& execution) {
 bool records_forwards(const Execution& execution, std::int64_t rows, int ranks) {
   constexpr std::int64_t most_rows = 10'000;
   if (!can_record(execution.device) || execution.cuda_graphs == CudaGraphs::off) return false;
+  if (execution.streamed_blocks > 0) return false;  // the copies of the blocks are no part of a forward's work
   return execution.cuda_graphs == CudaGraphs::on || (ranks == 1 && rows <= most_rows);
 }
 

@@ -47,6 +47,9 @@ struct Execution {
   Residency residency = Residency::both;
   /// Moves the expert on the device to pinned host memory while a clip is decoded. No effect with Residency::both.
   bool offload_expert_for_decode = false;
+  /// So many blocks of each expert wait in host memory and travel to the device for every forward, spread evenly among
+  /// the others; with Residency::exchanged alone.
+  int streamed_blocks = 0;
   bool keep_text_encoder = true;  ///< false: the text encoder is dropped from its device once texts are encoded
   SelfAttention attention;        ///< self-attention of the experts on one rank; empty: the one of choose_attention()
   /// So many steps at the beginning and at the end of a clip are computed without products of 8-bit numbers. Empty: one
@@ -72,7 +75,7 @@ bool computes_in_8_bits(const Execution& execution);
 
 /// Whether forwards of `rows` rows of tokens, those of all samples, are recorded where `ranks` ranks share a clip. With
 /// CudaGraphs::automatic they are on a GPU alone, and only up to 10,000 rows: replays of them are up to 0.7 % faster on
-/// an H200, those of more rows, and of ranks that share them, not measurably.
+/// an H200, those of more rows, and of ranks that share them, not measurably. Never where blocks are streamed.
 bool records_forwards(const Execution& execution, std::int64_t rows, int ranks);
 
 /// Throws environment when the device cannot multiply as the precision says (a CPU can in every precision, if slowly),

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/error.hpp"
 #include "launcher/planner/time_model.hpp"
@@ -85,9 +86,11 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
   if (request.choices.draft) return plans.push_back(draft_plan(base, groups));
   const auto per_group = static_cast<int>((static_cast<std::int64_t>(request.jobs.size()) + groups - 1) / groups);
   const bool pools_forced = request.choices.high_ranks > 0 || request.choices.low_ranks > 0;
-  for (const PlacementMode mode :
-       {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased, PlacementMode::swap}) {
+  for (const PlacementMode mode : {PlacementMode::resident, PlacementMode::pipeline, PlacementMode::phased,
+                                   PlacementMode::swap, PlacementMode::stream}) {
     if (request.choices.mode.value_or(mode) != mode) continue;
+    if (mode == PlacementMode::stream && request.execution.device.is_cpu() && !request.choices.mode)
+      continue;  // its blocks would travel within one memory
     PlacementPlan plan = base;
     plan.mode = mode;
     if (mode == PlacementMode::phased) plan.stashed = std::min(per_group, most_stashed);
@@ -139,6 +142,17 @@ std::vector<GuidanceMode> guidance_modes_of(const PlacementPlan& plan, const Pla
   return guidance_modes(asked, plan.degrees, !request.execution.device.is_cpu());
 }
 
+/// How many blocks may wait in host memory, the fewest first: what fits on the GPU stays there. On a CPU, where nothing
+/// is gained, half of them do.
+std::vector<int> streamed_counts(const PlacementPlan& plan, const PlanRequest& request) {
+  if (plan.mode != PlacementMode::stream) return {0};
+  const auto blocks = static_cast<int>(request.model.expert.num_layers);
+  if (request.execution.device.is_cpu()) return {(blocks + 1) / 2};
+  std::vector<int> counts(static_cast<std::size_t>(blocks));
+  std::iota(counts.begin(), counts.end(), 1);
+  return counts;
+}
+
 }  // namespace
 
 void check_guidance_degree(const PlanRequest& request) {
@@ -163,7 +177,7 @@ std::vector<PlacementPlan> candidates(const PlanRequest& request) {
 
 std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request) {
   const bool cpu = request.execution.device.is_cpu();
-  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const bool exchanges = exchanges_experts(plan.mode);
   const std::optional<bool> text_on_cpu = cpu ? std::nullopt : request.choices.text_on_cpu;
   std::vector<PlacementPlan> variants;
   for (const TextPlace text : {TextPlace::resident, TextPlace::upfront, TextPlace::cpu}) {
@@ -172,10 +186,13 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
     for (const bool offload : {false, true}) {
       if (offload && (cpu || (plan.mode == PlacementMode::resident && !plan.draft))) continue;
       for (const GuidanceMode guidance : guidance_modes_of(plan, request)) {
-        variants.push_back(plan);
-        variants.back().text = text;
-        variants.back().offload_expert_for_decode = offload;
-        variants.back().guidance = guidance;
+        for (const int streamed : streamed_counts(plan, request)) {
+          variants.push_back(plan);
+          variants.back().text = text;
+          variants.back().offload_expert_for_decode = offload;
+          variants.back().guidance = guidance;
+          variants.back().streamed_blocks = streamed;
+        }
       }
     }
   }

@@ -37,13 +37,14 @@ std::uint64_t buffer_bytes(const ModelParts& parts, const PlacementPlan& plan, s
 /// The experts on the device in a stage. On a CPU an offloaded expert takes the same memory, and one more is being
 /// copied during an exchange.
 MemoryPart experts_in(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, Stage stage) {
-  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const bool exchanges = exchanges_experts(plan.mode);
   if (plan.mode == PlacementMode::resident && !plan.draft) return {"both experts", both_experts_bytes(parts)};
   if (exchanges && execution.device.is_cpu())
     return {"a copy and both experts", expert_bytes(parts) + both_experts_bytes(parts)};
-  if (stage == Stage::decode && plan.offload_expert_for_decode) return {"an expert", 0};
-  if (stage != Stage::high && stage != Stage::low) return {"an expert", expert_bytes(parts)};
-  return {"an expert", expert_bytes(parts, stage == Stage::high ? Expert::high : Expert::low)};
+  const char* const name = plan.streamed_blocks > 0 ? "a part of an expert" : "an expert";
+  if (stage == Stage::decode && plan.offload_expert_for_decode) return {name, 0};
+  if (stage != Stage::high && stage != Stage::low) return {name, device_bytes(parts, plan.streamed_blocks)};
+  return {name, device_bytes(parts, stage == Stage::high ? Expert::high : Expert::low, plan.streamed_blocks)};
 }
 
 /// The parts that stay on the device during the stage, then those that the stage itself needs.
@@ -96,7 +97,7 @@ RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const
 
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks) {
   if (execution.device.is_cpu()) return 0;
-  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
+  const bool exchanges = exchanges_experts(plan.mode);
   const std::uint64_t experts = exchanges                        ? both_experts_bytes(parts)
                                 : plan.offload_expert_for_decode ? expert_bytes(parts)
                                                                  : 0;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.hpp"
+
 namespace wf {
 
 const Pool& PlacementPlan::pool_of(Stage stage) const {
@@ -38,7 +40,10 @@ std::string describe(const PlacementPlan& plan) {
     return fmt::format("{} {}:{}, groups of {}{}", to_string(plan.mode), plan.pools[0].groups, plan.pools[1].groups,
                        plan.group_size(), degrees);
   const int groups = plan.pools[0].groups;
-  return fmt::format("{}, {} {} of {}{}", to_string(plan.mode), groups, groups == 1 ? "group" : "groups",
+  const std::string blocks =
+      plan.streamed_blocks > 0 ? fmt::format(" {}", count_text(static_cast<std::size_t>(plan.streamed_blocks), "block"))
+                               : "";
+  return fmt::format("{}{}, {} {} of {}{}", to_string(plan.mode), blocks, groups, groups == 1 ? "group" : "groups",
                      plan.group_size(), degrees);
 }
 

@@ -14,12 +14,17 @@ namespace wf {
 
 /// Where the experts are. `resident`: every group holds both. `pipeline`: two pools hold one expert each and work on
 /// different clips. `phased`: every group takes several clips through one expert, then exchanges it and takes them
-/// through the other. `swap`: every group exchanges the experts within each clip. In order of preference.
-enum class PlacementMode { resident, pipeline, phased, swap };
+/// through the other. `swap`: every group exchanges the experts within each clip. `stream`: so does this one, and
+/// blocks of the expert that is used wait in host memory, from where they travel to the GPU for every forward. In order
+/// of preference.
+enum class PlacementMode { resident, pipeline, phased, swap, stream };
 constexpr const char* to_string(PlacementMode mode) {
-  constexpr const char* names[] = {"resident", "pipeline", "phased", "swap"};
+  constexpr const char* names[] = {"resident", "pipeline", "phased", "swap", "stream"};
   return names[static_cast<int>(mode)];
 }
+
+/// Whether both experts of a group are in pinned host memory and take turns on its GPU.
+constexpr bool exchanges_experts(PlacementMode mode) { return mode >= PlacementMode::phased; }
 
 /// Where and when texts are embedded. `resident`: by an encoder that stays on the GPU. `upfront`: all texts of the list
 /// before the first clip, after which the encoder is unloaded. `cpu`: on the host.
@@ -46,6 +51,7 @@ struct PlacementPlan {
   TextPlace text = TextPlace::resident;
   GuidanceMode guidance = GuidanceMode::two;
   bool offload_expert_for_decode = false;  ///< Decoding takes the memory of the expert, which waits in pinned memory.
+  int streamed_blocks = 0;                 ///< `stream`: blocks of each expert that wait in host memory.
   int stashed = 1;                         ///< `phased`: clips of a group that wait for the exchange.
   /// Clips stop at the boundary between the experts, so that no group needs the low-noise expert.
   bool draft = false;

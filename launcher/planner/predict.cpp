@@ -100,7 +100,7 @@ SimulationSetup simulation_setup(const PlanRequest& request, const PlacementPlan
                 const PlannedShape shape = shapes_of({job}).front();
                 return stage_seconds(request.hardware, request.model, plan, shape, request.execution);
               },
-          .exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap,
+          .exchanges = exchanges_experts(plan.mode),
           .offload_expert_for_decode = plan.offload_expert_for_decode,
           .low_on_host = low_starts_on_host(request.hardware, plan)};
 }

@@ -135,6 +135,7 @@ Json json_of(const PlacementPlan& plan) {
           {"precision", to_string(plan.precision)},
           {"text", to_string(plan.text)},
           {"expert_leaves_for_decoding", plan.offload_expert_for_decode},
+          {"streamed_blocks", plan.streamed_blocks},
           {"parked", plan.stashed}};
 }
 

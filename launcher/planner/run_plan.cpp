@@ -57,6 +57,7 @@ PlacementChoices without_shared_clips(PlacementChoices choices) {
 std::string memory_text(const PlacementPlan& plan) {
   const char* const experts = plan.mode == PlacementMode::resident   ? "experts resident"
                               : plan.mode == PlacementMode::pipeline ? "an expert each"
+                              : plan.mode == PlacementMode::stream   ? "experts streamed"
                                                                      : "experts exchanged";
   const char* const text = plan.text == TextPlace::cpu        ? "text encoder on the CPU"
                            : plan.text == TextPlace::resident ? "text encoder beside them"
@@ -178,6 +179,7 @@ PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
 Execution execution_for(const PlacementPlan& plan, Execution base) {
   base.residency = residency_of(plan);
   base.guidance = plan.guidance;
+  base.streamed_blocks = plan.streamed_blocks;
   base.offload_expert_for_decode = plan.offload_expert_for_decode;
   base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;
   // An encoder on the host takes no GPU memory, so it stays: loading it again would take long.

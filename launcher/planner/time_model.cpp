@@ -128,11 +128,19 @@ ForwardsInARow forwards_in_a_row(const PlannedShape& shape, Expert which, const 
   return sum;
 }
 
+/// Seconds in which the blocks that wait in host memory travel to the GPU for one forward, beside its computation.
+double streaming_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
+  const std::uint64_t block = dit_streamed_bytes(parts.expert, parts.precision, parts.weights);
+  return static_cast<double>(plan.streamed_blocks) * static_cast<double>(block) / hardware.gpu.host_rate;
+}
+
 /// Seconds of all steps of an expert. A saved forward (the patch embedding, a sum, the head) counts as none.
-double denoising_seconds(const Hardware& hardware, const ModelParts& parts, const Degrees& degrees,
+double denoising_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                          const PlannedShape& shape, const Execution& execution, Expert which) {
+  const Degrees& degrees = plan.degrees;
+  const double streaming = streaming_seconds(hardware, parts, plan);
   const auto seconds = [&](const PrecisionFactors& factors) {
-    return forward_seconds(hardware, parts, degrees, shape.tokens, factors).total();
+    return std::max(forward_seconds(hardware, parts, degrees, shape.tokens, factors).total(), streaming);
   };
   const ForwardsInARow forwards = forwards_in_a_row(shape, which, parts, execution, degrees.guidance);
   const Stage stage = which == Expert::high ? Stage::high : Stage::low;
@@ -212,9 +220,7 @@ ForwardSeconds forward_seconds(const Hardware& hardware, const ModelParts& parts
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution) {
   const GpuFigures& gpu = hardware.gpu;
-  const auto steps = [&](Expert which) {
-    return denoising_seconds(hardware, parts, plan.degrees, shape, execution, which);
-  };
+  const auto steps = [&](Expert which) { return denoising_seconds(hardware, parts, plan, shape, execution, which); };
   const RelativeWork work = relative_work(parts);
   const double pixels = static_cast<double>(shape.job.frames) * shape.job.width * shape.job.height * work.pixel;
   StageSeconds seconds;
@@ -222,7 +228,7 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
       plan.text == TextPlace::cpu ? text_flops(parts.text_encoder) / cpu_flops : gpu.text_seconds * work.text;
   seconds.high = steps(Expert::high);
   seconds.low = plan.draft ? 0 : steps(Expert::low);
-  seconds.exchange = static_cast<double>(expert_bytes(parts)) / gpu.host_rate;
+  seconds.exchange = static_cast<double>(device_bytes(parts, plan.streamed_blocks)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
   seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
   // Sample, corrected sample and two data predictions: to the host on one rank, and from the host on another.
@@ -248,8 +254,7 @@ double seconds_in(const StageSeconds& seconds, Stage stage) {
 }
 
 bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
-  const bool exchanges = plan.mode == PlacementMode::phased || plan.mode == PlacementMode::swap;
-  return exchanges && hardware.most_on_a_node() > 1;
+  return exchanges_experts(plan.mode) && hardware.most_on_a_node() > 1;
 }
 
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {

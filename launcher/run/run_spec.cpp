@@ -11,7 +11,7 @@ using Json = nlohmann::ordered_json;
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Degrees, guidance, ulysses, ring)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance,
-                                   offload_expert_for_decode, stashed, draft)
+                                   offload_expert_for_decode, streamed_blocks, stashed, draft)
 
 std::string packed(const RunSpec& start) {
   Json jobs = Json::array();

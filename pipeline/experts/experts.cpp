@@ -3,36 +3,18 @@
 #include <ATen/ATen.h>
 #include <spdlog/stopwatch.h>
 
+#include <algorithm>
 #include <thread>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "parallel/device.hpp"
+#include "pipeline/experts/pinned_blocks.hpp"
+#include "pipeline/model/block_stream.hpp"
 
 namespace wf {
 namespace {
-
-/// Allocates tensors in large pinned blocks. LibTorch's pinned allocator rounds each request up to a power of two,
-/// which would take nearly twice the size of an expert's weights.
-class PinnedBlocks {
- public:
-  at::Tensor like(const at::Tensor& tensor) {
-    const auto bytes = static_cast<std::int64_t>(tensor.nbytes());
-    if (!block_.defined() || used_ + bytes > block_.numel()) {
-      block_ = at::empty({std::max(bytes, block_bytes)}, at::TensorOptions(at::kByte).pinned_memory(true));
-      used_ = 0;
-    }
-    const at::Tensor part = block_.narrow(0, used_, bytes).view(tensor.scalar_type()).view(tensor.sizes());
-    used_ += (bytes + alignment - 1) / alignment * alignment;
-    return part;
-  }
-
- private:
-  static constexpr std::int64_t block_bytes = 1ll << 30, alignment = 256;
-  at::Tensor block_;
-  std::int64_t used_ = 0;
-};
 
 DitWeights transformed(const DitWeights& weights, const std::function<at::Tensor(const at::Tensor&)>& change) {
   DitWeights changed = weights;
@@ -42,10 +24,13 @@ DitWeights transformed(const DitWeights& weights, const std::function<at::Tensor
 
 DitWeights to_host(const DitWeights& weights) {
   PinnedBlocks blocks;
-  return transformed(weights, [&](const at::Tensor& tensor) {
-    const at::Tensor copy = tensor.is_cuda() ? blocks.like(tensor) : at::empty_like(tensor);
-    return copy.copy_(tensor, /*non_blocking=*/true);
-  });
+  return transformed(weights, [&](const at::Tensor& tensor) { return blocks.copy(tensor); });
+}
+
+/// What is not in host memory yet goes there. Blocks whose loading has settled them are.
+DitWeights rest_to_host(const DitWeights& weights) {
+  PinnedBlocks blocks;
+  return transformed(weights, [&](const at::Tensor& tensor) { return tensor.is_cpu() ? tensor : blocks.copy(tensor); });
 }
 
 bool has_fp8(const DitWeights& weights) {
@@ -78,6 +63,10 @@ const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightP
     if (residency_ == Residency::exchanged) copy_to_host(other);
     if (residency_ == Residency::one) other.host.reset();
     if (residency_ != Residency::both) leave(other);
+    if (!wanted.host && streamed_ > 0) {
+      wanted.host = rest_to_host(load_(which, together, /*peer=*/nullptr));
+      synchronize(device_);
+    }
     if (wanted.host)
       enter(wanted);
     else
@@ -98,6 +87,7 @@ DitWeights Experts::in_form(DitWeights weights, Place& place) {
 }
 
 std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
+  if (streamed_ > 0) return nullptr;  // a peer would find a part of it
   const std::lock_guard lock(mutex_);
   return place(which).device;
 }
@@ -136,15 +126,39 @@ void Experts::leave(Place& leaving) {
   release_cached_memory(device_);
 }
 
+bool Experts::waits(std::size_t number, std::size_t blocks) const {
+  return is_spread(number, std::min(static_cast<std::size_t>(streamed_), blocks), blocks);
+}
+
+/// The weights without the tensors of the blocks that stay in host memory.
+DitWeights Experts::without_waiting(DitWeights weights) const {
+  for (std::size_t i = 0; i < weights.blocks.size(); ++i)
+    if (waits(i, weights.blocks.size())) weights.blocks[i] = {};
+  return weights;
+}
+
+/// Adds the blocks that stay in host memory, and what brings them to the device.
+void Experts::begin_stream(DitWeights& weights, const DitWeights& host) const {
+  std::vector<bool> waiting;
+  for (std::size_t i = 0; i < host.blocks.size(); ++i) {
+    waiting.push_back(waits(i, host.blocks.size()));
+    if (waiting.back()) weights.blocks[i] = host.blocks[i];
+  }
+  weights.stream = std::make_shared<BlockStream>(device_, host.blocks, std::move(waiting));
+}
+
 void Experts::enter(Place& entering) {
   std::uint64_t bytes = 0;
   const spdlog::stopwatch watch;
   const auto upload = [&](const at::Tensor& tensor) {
+    if (!tensor.defined()) return tensor;
     bytes += tensor.nbytes();
     return tensor.to(device_, /*non_blocking=*/true);
   };
-  DitWeights weights = form_ == WeightForm::fp8 ? transformed(*entering.host, upload) : widened(*entering.host, upload);
+  DitWeights weights = without_waiting(*entering.host);
+  weights = form_ == WeightForm::fp8 ? transformed(weights, upload) : widened(std::move(weights), upload);
   synchronize(device_);
+  if (streamed_ > 0) begin_stream(weights, *entering.host);
   put(entering, std::move(weights));
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   traffic_.bytes += bytes;

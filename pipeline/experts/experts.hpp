@@ -20,6 +20,9 @@ struct WeightPeer;
 /// pinned host memory is copied there once and later uploaded from that copy. An expert that is leased to a peer leaves
 /// the device once the lease has been returned.
 ///
+/// With streamed blocks, so many blocks of each expert stay in host memory also while it is used, and travel to the
+/// device for every forward (BlockStream); the expert is loaded to host memory and was never on the device as a whole.
+///
 /// An expert that was loaded with matrices in 8 bits (WeightForm::as_stored) is kept so in host memory, and widened
 /// when it enters the device: half the bytes to keep and to upload.
 ///
@@ -28,15 +31,21 @@ class Experts {
  public:
   /// Loads an expert onto the device. together: ranks of the node that load the same files at the same time; null:
   /// none. peer: a rank of the node that may have the expert on its GPU and is asked for a copy first; null: nobody is
-  /// asked. What comes from files may be in the form to be kept in host memory.
+  /// asked. What comes from files may be in the form to be kept in host memory, and blocks may be there already.
   using Load = std::function<DitWeights(Expert, NodeReader* together, const WeightPeer* peer)>;
 
   /// patience: how long an expert that has to leave the device waits for its leases to be returned. After that its
   /// memory stays taken until they are, and a warning is logged. form: how the weights are on the device, as_computed
-  /// or fp8.
+  /// or fp8. streamed: blocks of each expert that stay in host memory, where experts are exchanged.
   Experts(Residency residency, at::Device device, Load load,
-          std::chrono::milliseconds patience = std::chrono::seconds(5), WeightForm form = WeightForm::as_computed)
-      : residency_(residency), device_(device), load_(std::move(load)), patience_(patience), form_(form) {}
+          std::chrono::milliseconds patience = std::chrono::seconds(5), WeightForm form = WeightForm::as_computed,
+          int streamed = 0)
+      : residency_(residency),
+        device_(device),
+        load_(std::move(load)),
+        patience_(patience),
+        form_(form),
+        streamed_(residency == Residency::exchanged ? streamed : 0) {}
   ~Experts();  ///< waits for leases, for at most `patience` per expert
   Experts(const Experts&) = delete;
   Experts& operator=(const Experts&) = delete;
@@ -71,6 +80,9 @@ class Experts {
   void put(Place& place, DitWeights weights);
   std::shared_ptr<const DitWeights> take(Place& place);
   void copy_to_host(Place& place);
+  bool waits(std::size_t number, std::size_t blocks) const;
+  DitWeights without_waiting(DitWeights weights) const;
+  void begin_stream(DitWeights& weights, const DitWeights& host) const;
   void leave(Place& place);
   void enter(Place& place);
 
@@ -79,6 +91,7 @@ class Experts {
   Load load_;
   std::chrono::milliseconds patience_;
   WeightForm form_;
+  int streamed_;
   mutable std::mutex mutex_;
   std::array<Place, 2> places_;  ///< of the high-noise and the low-noise expert
   Traffic traffic_;

@@ -44,13 +44,15 @@ void read_expert(ModelParts& parts, Expert which) {
 
 /// Bytes that the expert on the device frees for decoding.
 std::uint64_t offloaded_bytes(const ModelParts& parts, const Execution& execution) {
-  return execution.offload_expert_for_decode && execution.residency != Residency::both ? expert_bytes(parts) : 0;
+  const bool leaves = execution.offload_expert_for_decode && execution.residency != Residency::both;
+  return leaves ? device_bytes(parts, execution.streamed_blocks) : 0;
 }
 
 /// Weights that stay on the device through all stages, from one clip to the next.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
-  return (execution.residency == Residency::both ? both_experts_bytes(parts) : expert_bytes(parts)) +
+  return (execution.residency == Residency::both ? both_experts_bytes(parts)
+                                                 : device_bytes(parts, execution.streamed_blocks)) +
          vae_decode_bytes_needed(parts.vae, 0, 0) + (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
 }
 
@@ -94,6 +96,15 @@ std::uint64_t expert_bytes(const ModelParts& parts) {
 
 std::uint64_t both_experts_bytes(const ModelParts& parts) {
   return expert_bytes(parts, Expert::high) + expert_bytes(parts, Expert::low);
+}
+
+std::uint64_t device_bytes(const ModelParts& parts, Expert which, int streamed) {
+  return dit_device_bytes(parts.expert, parts.text_dim, parts.precision, parts.weights,
+                          parts.exact_blocks_of(which).size(), streamed);
+}
+
+std::uint64_t device_bytes(const ModelParts& parts, int streamed) {
+  return std::max(device_bytes(parts, Expert::high, streamed), device_bytes(parts, Expert::low, streamed));
 }
 
 std::int64_t token_count(const Job& job) {

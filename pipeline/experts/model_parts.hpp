@@ -59,6 +59,9 @@ DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights);
 std::uint64_t expert_bytes(const ModelParts& parts, Expert which);
 std::uint64_t expert_bytes(const ModelParts& parts);
 std::uint64_t both_experts_bytes(const ModelParts& parts);
+/// The part of expert_bytes() that is on the device where `streamed` blocks wait in host memory.
+std::uint64_t device_bytes(const ModelParts& parts, Expert which, int streamed);
+std::uint64_t device_bytes(const ModelParts& parts, int streamed);
 
 /// Tokens of one sample of the job's clip: t x h/2 x w/2 for latents [16, t, h, w].
 std::int64_t token_count(const Job& job);

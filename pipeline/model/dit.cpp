@@ -13,6 +13,7 @@
 #include "pipeline/kernels/norm.hpp"
 #include "pipeline/kernels/operand.hpp"
 #include "pipeline/kernels/widen.hpp"
+#include "pipeline/model/block_stream.hpp"
 
 namespace wf {
 namespace {
@@ -135,6 +136,12 @@ PaddedRows pad_once(const DitWeights& weights, const std::vector<at::Tensor>& te
   return {at::stack(rows), bias.to(weights.device())};
 }
 
+/// The layer on the device, to which it is copied if it waits in host memory.
+Linear brought(const Linear& layer, at::Device device) {
+  const auto there = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(device) : tensor; };
+  return {there(layer.weight), there(layer.bias), there(layer.scale), layer.multiplies_in_fp8};
+}
+
 }  // namespace
 
 // ---- Latents and tokens ----
@@ -175,8 +182,8 @@ TextContext embed_text(const DitWeights& weights, const std::vector<at::Tensor>&
   TextContext context;
   context.bias = bias;
   for (const DitBlock& block : weights.blocks) {
-    const std::vector<at::Tensor> kv = apply(block.cross_kv, rows).chunk(2, -1);
-    const at::Tensor k = rms_norm(kv[0], block.cross_norm_k, weights.config.eps);
+    const std::vector<at::Tensor> kv = apply(brought(block.cross_kv, weights.device()), rows).chunk(2, -1);
+    const at::Tensor k = rms_norm(kv[0], block.cross_norm_k.to(weights.device()), weights.config.eps);
     context.blocks.push_back({split_heads(k, weights.config.num_heads).transpose(1, 2).contiguous(),
                               split_heads(kv[1], weights.config.num_heads).transpose(1, 2).contiguous()});
   }
@@ -265,7 +272,9 @@ at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const Ti
   const at::Tensor own_rope = rope.narrow(0, rows.begin, rows.size);
   ResidualStream stream{embed_rows(weights, x, rows)};
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
-    run_block(weights, weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
+    const bool waits = weights.stream && weights.stream->waits(i);
+    const DitBlock block = waits ? weights.stream->arrive(i, weights.blocks[i]) : weights.blocks[i];
+    run_block(weights, block, stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
     mark_progress();  // on a CPU a step may take minutes
   }
   const at::Tensor sum = stream.sum();

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "parallel/sequence_parallel.hpp"
@@ -47,6 +48,8 @@ struct DitBlock {
   bool is_exact = false;  ///< Has no products of 8-bit numbers in any precision: neither here nor in self-attention.
 };
 
+class BlockStream;
+
 /// All weights of an expert.
 struct DitWeights {
   DitConfig config;
@@ -59,6 +62,8 @@ struct DitWeights {
   at::Tensor head_modulation;      ///< [2, d] f32: shift, scale
   bool is_rounded_to_fp8 = false;  ///< Some matrix is in 8 bits though its file has it in more, or a LoRA changed it.
   Linear head;                     ///< f32 [4 * out_dim, d]: the output features of a token in the order (ph, pw, c)
+  /// Brings the blocks that wait in host memory to the device, one after another; null: all are there.
+  std::shared_ptr<BlockStream> stream = {};
 
   std::int64_t head_dim() const { return config.dim / config.num_heads; }
   at::Device device() const { return patch_embedding.weight.device(); }
@@ -73,8 +78,10 @@ WeightForm kept_form(Precision precision, WeightForm form);
 /// the blocks stay in 8 bits. Those of the exact blocks, which the expert must have, are never rounded: they are as in
 /// `exact`, and in 8 bits only where their file has them so and WeightForm::as_stored keeps it. Throws environment
 /// naming file and tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
+/// settle: is called with each block once it is loaded, and may put its tensors elsewhere.
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
-                    WeightForm form = WeightForm::as_computed, const BlockNumbers& exact_blocks = {});
+                    WeightForm form = WeightForm::as_computed, const BlockNumbers& exact_blocks = {},
+                    const std::function<void(DitBlock&)>& settle = {});
 
 /// The same expert with products of 8-bit numbers replaced by exact ones, for steps that are not to be rounded. Shares
 /// all tensors: matrices in 8 bits are widened for each product.
@@ -85,7 +92,8 @@ DitWeights with_exact_products(DitWeights weights);
 /// is alive at a time.
 DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::Tensor&)>& fetch);
 
-/// Calls `visit` for every tensor of the weights, each once and always in the same order.
+/// Calls `visit` for every tensor of a block, or of the weights, each once and always in the same order.
+void for_each_tensor(DitBlock& block, const std::function<void(at::Tensor&)>& visit);
 void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit);
 
 /// The embedding of a step's timestep. It is the same for all tokens and computed once; the official code computes it
@@ -191,6 +199,15 @@ at::Tensor run_head(const DitWeights& weights, const at::Tensor& x, const at::Te
 /// takes on a device once widened.
 std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision,
                                WeightForm form = WeightForm::as_computed, std::size_t exact_blocks = 0);
+
+/// The part of them that is on the device where `streamed` blocks wait in host memory: all other blocks, two places
+/// that those travel to, and what is no block. Waiting blocks count as blocks that are not exact, which are the smaller
+/// ones.
+std::uint64_t dit_device_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form,
+                               std::size_t exact_blocks, int streamed);
+
+/// Bytes that a block which waits in host memory copies to the device for a forward.
+std::uint64_t dit_streamed_bytes(const DitConfig& config, Precision precision, WeightForm form, bool exact = false);
 
 /// Bytes that denoising a clip of `tokens` tokens on one rank takes in addition to the weights: the tensors alive at
 /// the widest point of a forward of this batch (the residual stream, q, k, v and the output of attention), keys and

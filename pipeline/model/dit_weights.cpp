@@ -149,21 +149,35 @@ DitBlock DitReader::block(const std::string& prefix, bool exact) {
   return block;
 }
 
-/// Visits all linear layers and all other tensors.
-void for_each_part(DitWeights& weights, const std::function<void(Linear&)>& visit_layer,
-                   const std::function<void(at::Tensor&)>& visit) {
+using LayerVisit = std::function<void(Linear&)>;
+using TensorVisit = std::function<void(at::Tensor&)>;
+
+/// Visits all linear layers and all other tensors of a block.
+void for_each_part(DitBlock& block, const LayerVisit& visit_layer, const TensorVisit& visit) {
+  for (Linear* linear :
+       {&block.qkv, &block.out, &block.cross_q, &block.cross_kv, &block.cross_out, &block.ffn_up, &block.ffn_down})
+    visit_layer(*linear);
+  for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
+                             &block.cross_norm_bias, &block.cross_norm_q, &block.cross_norm_k})
+    visit(*tensor);
+}
+
+/// The same of all weights.
+void for_each_part(DitWeights& weights, const LayerVisit& visit_layer, const TensorVisit& visit) {
   for (Linear* linear : {&weights.patch_embedding, &weights.text_in, &weights.text_out, &weights.time_in,
                          &weights.time_out, &weights.time_projection, &weights.head})
     visit_layer(*linear);
   visit(weights.head_modulation);
-  for (DitBlock& block : weights.blocks) {
-    for (Linear* linear :
-         {&block.qkv, &block.out, &block.cross_q, &block.cross_kv, &block.cross_out, &block.ffn_up, &block.ffn_down})
-      visit_layer(*linear);
-    for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
-                               &block.cross_norm_bias, &block.cross_norm_q, &block.cross_norm_k})
-      visit(*tensor);
-  }
+  for (DitBlock& block : weights.blocks) for_each_part(block, visit_layer, visit);
+}
+
+/// Visits the tensors of a layer.
+LayerVisit tensors_of_layer(const TensorVisit& visit) {
+  return [&visit](Linear& linear) {
+    visit(linear.weight);
+    visit(linear.bias);
+    if (linear.scale.defined()) visit(linear.scale);
+  };
 }
 
 /// Bytes of a block's weights without those that are always in f32. item: bytes of a number that is not in 8 bits.
@@ -180,7 +194,7 @@ WeightForm kept_form(Precision precision, WeightForm form) {
 }
 
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
-                    WeightForm form, const BlockNumbers& exact_blocks) {
+                    WeightForm form, const BlockNumbers& exact_blocks, const std::function<void(DitBlock&)>& settle) {
   DitReader reader(files, config, precision, device, form);
   const std::int64_t d = config.dim;
   DitWeights weights;
@@ -193,8 +207,10 @@ DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precis
   weights.time_in = reader.wide_linear("time_embedding.0", d, config.freq_dim);
   weights.time_out = reader.wide_linear("time_embedding.2", d, d);
   weights.time_projection = reader.wide_linear("time_projection.1", 6 * d, d);
-  for (std::int64_t i = 0; i < config.num_layers; ++i)
+  for (std::int64_t i = 0; i < config.num_layers; ++i) {
     weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + ".", exact_blocks.contains(i)));
+    if (settle) settle(weights.blocks.back());
+  }
   weights.head_modulation = reader.modulation("head.modulation", 2);
   weights.head = reader.wide_linear("head.head", 4 * config.out_dim, d);
   weights.is_rounded_to_fp8 = reader.has_rounded();
@@ -202,13 +218,12 @@ DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precis
   return weights;
 }
 
+void for_each_tensor(DitBlock& block, const std::function<void(at::Tensor&)>& visit) {
+  for_each_part(block, tensors_of_layer(visit), visit);
+}
+
 void for_each_tensor(DitWeights& weights, const std::function<void(at::Tensor&)>& visit) {
-  const auto visit_layer = [&](Linear& linear) {
-    visit(linear.weight);
-    visit(linear.bias);
-    if (linear.scale.defined()) visit(linear.scale);
-  };
-  for_each_part(weights, visit_layer, visit);
+  for_each_part(weights, tensors_of_layer(visit), visit);
 }
 
 DitWeights widened(DitWeights weights, const std::function<at::Tensor(const at::Tensor&)>& fetch) {
@@ -244,6 +259,27 @@ std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, P
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
   return static_cast<std::uint64_t>(in_blocks + outside * item + (wide + 8 * d * config.num_layers) * 4);
+}
+
+std::uint64_t dit_streamed_bytes(const DitConfig& config, Precision precision, WeightForm form, bool exact) {
+  const std::int64_t d = config.dim, item = number_bytes(precision);
+  const bool all_in_fp8 = !exact && kept_form(precision, form) == WeightForm::fp8;
+  const bool ffn_in_fp8 = !exact && (all_in_fp8 || multiplies_in_fp8(precision));
+  // Without keys and values of the text: a matrix of two parts, its bias and scales, and the norm of the keys.
+  const std::int64_t text = 2 * d * d * (all_in_fp8 ? 1 : item) + 3 * d * item + (all_in_fp8 ? 2 * d * 4 : 0);
+  return static_cast<std::uint64_t>(block_bytes(config, item, all_in_fp8, ffn_in_fp8) + 8 * d * 4 - text);
+}
+
+std::uint64_t dit_device_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form,
+                               std::size_t exact_blocks, int streamed) {
+  const std::uint64_t all = dit_weight_bytes(config, text_dim, precision, form, exact_blocks);
+  if (streamed == 0) return all;
+  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8;
+  const auto waiting = static_cast<std::uint64_t>(
+      block_bytes(config, number_bytes(precision), all_in_fp8, all_in_fp8 || multiplies_in_fp8(precision)) +
+      8 * config.dim * 4);
+  return all - static_cast<std::uint64_t>(streamed) * waiting +
+         2 * dit_streamed_bytes(config, precision, form, exact_blocks > 0);
 }
 
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,

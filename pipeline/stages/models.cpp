@@ -5,6 +5,8 @@
 #include <spdlog/stopwatch.h>
 
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "base/error.hpp"
@@ -14,6 +16,7 @@
 #include "parallel/device.hpp"
 #include "parallel/node_reader.hpp"
 #include "pipeline/experts/peer_expert.hpp"
+#include "pipeline/experts/pinned_blocks.hpp"
 #include "pipeline/stages/tokenize.hpp"
 #include "pipeline/weights/network_weights.hpp"
 
@@ -48,6 +51,16 @@ WeightForm form_in_files(const Execution& execution) {
   return keeps_copy ? WeightForm::as_stored : on_device;
 }
 
+/// What becomes of a block once it is loaded: where blocks are streamed it leaves the device at once, which is too
+/// small for all of them.
+std::function<void(DitBlock&)> settling(const Execution& execution) {
+  if (execution.streamed_blocks == 0) return {};
+  return [host = std::make_shared<PinnedBlocks>(), device = execution.device](DitBlock& block) {
+    for_each_tensor(block, [&](at::Tensor& tensor) { tensor = tensor.is_cpu() ? tensor : host->copy(tensor); });
+    synchronize(device);
+  };
+}
+
 /// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
 /// cases: they hold the shapes and dtypes.
 DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, NodeReader* together,
@@ -56,13 +69,14 @@ DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& e
   const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
   const DitConfig config = config_of(files, weights);
-  if (peer) {
+  if (peer && execution.streamed_blocks == 0) {
     const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights, exact);
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
   return timed_load(weights, weights.files().bytes(), execution.device, [&] {
-    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact);
+    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact,
+                    settling(execution));
   });
 }
 
@@ -76,7 +90,7 @@ Models::Models(ModelParts parts, Execution execution)
           [this](Expert which, NodeReader* together, const WeightPeer* peer) {
             return load_expert(parts_, which, execution_, together, peer);
           },
-          std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights)) {
+          std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights), execution_.streamed_blocks) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
   ChosenAttention chosen = choose_attention(execution_, parts_.head_dim());

@@ -127,7 +127,8 @@ std::string remedies(Stage stage, const Job& job, const Execution& execution) {
   const std::string smaller = "a smaller --size or fewer --frames";
   const bool denoises = stage == Stage::high || stage == Stage::low;
   if (denoises && batch_of(execution, stage, job) == 2) return "--guidance-mode two, or " + smaller;
-  return execution.residency == Residency::both ? "--placement swap, or " + smaller : smaller;
+  if (execution.residency == Residency::both) return "--placement swap, or " + smaller;
+  return execution.streamed_blocks == 0 ? "--placement stream, or " + smaller : smaller;
 }
 
 std::string out_of_memory(const c10::OutOfMemoryError& error, Stage stage, const Job& job, const Models& models) {

@@ -42,6 +42,8 @@ class OutOfMemory : public testing::Test {
     EXPECT_NE(said.find("what helps: " + remedy), std::string::npos) << said;
   }
 
+  static void expect_exchanged_to_suggest(const std::string& remedy, int streamed_blocks);
+
   static void expect_a_small_clip_renders(Models& models) {
     const test::TempFolder folder;
     Clip clip = short_clip(folder, 128, 96, 5);
@@ -52,6 +54,18 @@ class OutOfMemory : public testing::Test {
 
 /// An expert of 0.2 GB whose forward at 720p takes 2.5 GB, as does the VAE's decoding.
 constexpr ModelSize wide{.dim = 2048, .ffn = 2048, .heads = 16, .layers = 1, .vae_dim = 96};
+
+void OutOfMemory::expect_exchanged_to_suggest(const std::string& remedy, int streamed_blocks) {
+  const DescribedModel model(wide);
+  Execution exchanged = execution(Residency::exchanged);
+  exchanged.streamed_blocks = streamed_blocks;
+  Models models(ModelSource{model.path()}, exchanged);
+  const test::TempFolder folder;
+  Clip clip = short_clip(folder, 1280, 720, 81);
+  advance(clip, Stage::text, models);
+  expect_names(refusal(clip, Stage::high, models), "high", remedy);
+  expect_a_small_clip_renders(models);
+}
 
 TEST_F(OutOfMemory, TheLimitIsWhatWasAskedFor) {
   EXPECT_NEAR(static_cast<double>(memory_limit(test::device())), static_cast<double>(limit), 1 << 20);
@@ -77,14 +91,12 @@ TEST_F(OutOfMemory, InDenoisingTheErrorNamesTheStageAndSuggestsSwap) {
   expect_a_small_clip_renders(models);
 }
 
-TEST_F(OutOfMemory, WithSwappedExpertsTheErrorSuggestsASmallerSize) {
-  const DescribedModel model(wide);
-  Models models(ModelSource{model.path()}, execution(Residency::exchanged));
-  const test::TempFolder folder;
-  Clip clip = short_clip(folder, 1280, 720, 81);
-  advance(clip, Stage::text, models);
-  expect_names(refusal(clip, Stage::high, models), "high", "a smaller --size or fewer --frames");
-  expect_a_small_clip_renders(models);
+TEST_F(OutOfMemory, WithSwappedExpertsTheErrorSuggestsToStreamThem) {
+  expect_exchanged_to_suggest("--placement stream, or a smaller --size or fewer --frames", /*streamed_blocks=*/0);
+}
+
+TEST_F(OutOfMemory, WithStreamedExpertsTheErrorSuggestsASmallerSize) {
+  expect_exchanged_to_suggest("a smaller --size or fewer --frames", /*streamed_blocks=*/1);
 }
 
 TEST_F(OutOfMemory, InDecodingTheErrorNamesTheStage) {

@@ -35,6 +35,24 @@ TEST(PlacementOnGpu, SwapGivesTheSameBitsAsResident) {
   EXPECT_EQ(resident.exchanged().bytes, 0u);
 }
 
+TEST(PlacementOnGpu, StreamGivesTheSameBitsAsResident) {
+  const test::TempFolder resident_folder, stream_folder;
+  Execution execution = golden_execution();
+  Models resident(ModelSource{golden_model()}, execution);
+  execution.residency = Residency::exchanged;
+  for (const int blocks : {1, 2}) {
+    execution.streamed_blocks = blocks;
+    Models stream(ModelSource{golden_model()}, execution);
+    for (int clip = 0; clip < 2; ++clip) {
+      Clip one = clip_in(resident_folder, job_of(golden_run("unipc")));
+      Clip other = clip_in(stream_folder, one.job);
+      render(one, resident);
+      render(other, stream);
+      EXPECT_EQ(other.latents_sha256, one.latents_sha256) << blocks << " blocks wait";
+    }
+  }
+}
+
 TEST(PlacementOnGpu, SwapKeepsOneExpertOnTheDevice) {
   const std::uint64_t before = used();
   Experts experts = tiny_experts(Residency::exchanged);

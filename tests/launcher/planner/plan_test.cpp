@@ -100,12 +100,16 @@ TEST(Plan, WithLessMemoryTheTextEncoderIsUnloadedThenExpertsAreExchangedThenOffl
   const Execution tight = planned(40 * gib);
   EXPECT_EQ(tight.residency, Residency::exchanged);
   EXPECT_TRUE(tight.offload_expert_for_decode);
+  const Execution small = planned(24 * gib);
+  EXPECT_EQ(small.residency, Residency::exchanged);
+  EXPECT_GT(small.streamed_blocks, 0);
+  EXPECT_EQ(tight.streamed_blocks, 0) << "an expert fits";
   EXPECT_EQ(planned(139 * gib, {}, 40).residency, Residency::both) << "for any number of clips";
   EXPECT_EQ(planned(48 * gib, {}, 40).residency, Residency::exchanged);
 }
 
 TEST(Plan, PlannedExecutionsFitByTheMemorySumsOfTheStages) {
-  for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib}) {
+  for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib, 30 * gib, 24 * gib, 18 * gib}) {
     const std::uint64_t peak = peak_bytes_needed(published_model(), planned(memory), job_720p());
     EXPECT_LE(peak + margin_bytes, memory);
   }
@@ -130,6 +134,21 @@ TEST(Plan, ADegreeOfGuidanceThatNoClipCanUseIsRefusedWithoutAskingForMoreRanks) 
   EXPECT_NE(text.find("no clip of the list is guided"), std::string::npos) << text;
 }
 
+TEST(Plan, AsManyBlocksAsFitStayOnTheGpu) {
+  int last = 0;
+  for (const std::uint64_t memory : {36 * gib, 30 * gib, 24 * gib, 20 * gib}) {
+    PlanningOptions options;
+    options.choices.mode = PlacementMode::stream;
+    const Execution execution = planned(memory, options);
+    EXPECT_GT(execution.streamed_blocks, last) << memory / gib << " GiB";
+    Execution one_more = execution;
+    --one_more.streamed_blocks;
+    ASSERT_GT(one_more.streamed_blocks, 0);
+    EXPECT_GT(peak_bytes_needed(published_model(), one_more, job_720p()) + margin_bytes, memory) << memory / gib;
+    last = execution.streamed_blocks;
+  }
+}
+
 TEST(Plan, ObeysTheFlags) {
   PlanningOptions options;
   options.choices.mode = PlacementMode::swap, options.choices.text_on_cpu = true;
@@ -140,8 +159,8 @@ TEST(Plan, ObeysTheFlags) {
 }
 
 TEST(Plan, WhenNothingFitsTheErrorNamesTheShortage) {
-  const std::string text = refusal([] { planned(24 * gib); }, Error::environment);
-  for (const char* part : {"24.0 GiB", "more than there is", "what would fit"})
+  const std::string text = refusal([] { planned(8 * gib); }, Error::environment);
+  for (const char* part : {"8.0 GiB", "more than there is", "what would fit"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 

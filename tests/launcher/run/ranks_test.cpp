@@ -17,7 +17,7 @@ void expect_same_latents_on(const std::vector<int>& numbers_of_ranks) {
   const auto alone = latents_with(list, 1, {});
   ASSERT_EQ(alone.size(), 5u);
   for (const int ranks : numbers_of_ranks) {
-    for (const std::string mode : {"resident", "pipeline", "phased", "swap"}) {
+    for (const std::string mode : {"resident", "pipeline", "phased", "swap", "stream"}) {
       Flags flags{"--placement", mode, "--ulysses", "1", "--ring", "1", "--cfg-parallel", "1"};
       EXPECT_EQ(latents_with(list, ranks, flags), alone) << mode << " on " << ranks;
     }
@@ -27,7 +27,8 @@ void expect_same_latents_on(const std::vector<int>& numbers_of_ranks) {
 TEST(Ranks, EveryPlacementMakesTheSameLatentsAsOneRank) {
   const std::string list = small_list(5, /*steps=*/6);
   const auto alone = latents_with(list, 1, {});
-  for (const std::string mode : {"phased", "swap"}) EXPECT_EQ(latents_with(list, 1, {"--placement", mode}), alone);
+  for (const std::string mode : {"phased", "swap", "stream"})
+    EXPECT_EQ(latents_with(list, 1, {"--placement", mode}), alone);
   expect_same_latents_on({2});
 }
 

@@ -62,6 +62,52 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
 }
 
+Experts streamed_experts(Loads& loads) {
+  return Experts(Residency::exchanged, test::device(), loads.load(), std::chrono::seconds(5), WeightForm::as_computed,
+                 /*streamed=*/1);
+}
+
+TEST(StreamedExperts, AreEachLoadedOnceAndComputeWhatResidentOnesDo) {
+  Loads loads;
+  Experts experts = streamed_experts(loads);
+  const at::Tensor x = Golden("dit.safetensors").input("x").to(test::device());
+  for (const Expert which : {Expert::high, Expert::low, Expert::high, Expert::low}) {
+    const DitWeights& weights = experts.use(which);
+    const DitWeights whole = tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
+    const at::Tensor text = at::ones({3, weights.text_dim}, x.options());
+    EXPECT_TRUE(at::equal(forward(weights, x, 876, text), forward(whole, x, 876, text)));
+  }
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
+}
+
+TEST(StreamedExperts, UploadLessThanAllWhenTheyAreExchanged) {
+  Loads loads;
+  Experts experts = streamed_experts(loads);
+  const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
+  const std::uint64_t uploaded = experts.traffic().bytes;
+  EXPECT_GT(uploaded, 0u);
+  EXPECT_LT(uploaded, bytes);
+  experts.use(Expert::low);
+  EXPECT_EQ(experts.traffic().bytes, 2 * uploaded);
+}
+
+TEST(StreamedExperts, AreNotLeasedToPeersWhichWouldFindAPart) {
+  Loads loads;
+  Experts experts = streamed_experts(loads);
+  experts.use(Expert::high);
+  EXPECT_EQ(experts.lease(Expert::high), nullptr);
+}
+
+TEST(StreamedExperts, LeaveTheDeviceAndComeBack) {
+  Loads loads;
+  Experts experts = streamed_experts(loads);
+  experts.use(Expert::high);
+  experts.free_device();
+  const DitWeights& back = experts.use(Expert::high);
+  EXPECT_TRUE(back.stream);
+  EXPECT_EQ(loads.done, std::vector{Expert::high});
+}
+
 /// The high-noise expert out of a file in 8 bits.
 DitWeights expert_in_8_bits(WeightForm form) {
   const Path file = golden_folder() / "variants/single/high_fp8_rows.safetensors";

@@ -44,6 +44,21 @@ TEST(BytesNeeded, ExchangingExpertsSavesExactlyOneExpert) {
     EXPECT_EQ(needed(resident, stage) - needed(exchanging, stage), expert) << to_string(stage);
 }
 
+TEST(BytesNeeded, AStreamedBlockSavesItsBytesBesideTheTwoPlacesThatBlocksTravelTo) {
+  Execution exchanging = on_one_gpu();
+  exchanging.residency = Residency::exchanged;
+  Execution streaming = exchanging;
+  const std::uint64_t place = dit_streamed_bytes(parts().expert, Precision::reference, WeightForm::as_computed);
+  const auto saved = [&](int blocks, Stage stage) {
+    streaming.streamed_blocks = blocks;
+    return needed(exchanging, stage) + 2 * place - needed(streaming, stage);
+  };
+  for (const Stage stage : {Stage::high, Stage::low, Stage::decode}) {
+    EXPECT_GT(saved(1, stage), place) << "keys and values of the text do not travel, and wait as well";
+    EXPECT_EQ(saved(2, stage), 2 * saved(1, stage)) << to_string(stage);
+  }
+}
+
 TEST(BytesNeeded, OffloadingTheExpertSavesItsBytesWhileDecodingOnly) {
   for (const Residency residency : {Residency::both, Residency::exchanged, Residency::one}) {
     Execution keeping = on_one_gpu();
