@@ -217,6 +217,10 @@ JobSettings::Interval parse_guidance_interval(const std::string& text) {
 
 Preset parse_preset(const std::string& text) {
   if (text == to_string(Preset::lightning)) return Preset::lightning;
+  for (const char* const hardware : {"maximum", "balanced", "constrained"})
+    if (text == hardware)
+      throw Error(Error::input,
+                  "preset must be lightning: " + text + " depends on the machine, and is given by the flag --preset");
   refuse("preset", "lightning", in_quotes(text));
 }
 

@@ -24,6 +24,9 @@ Setter into(std::optional<Path>& target) {
 Setter into(bool& target) {
   return [&target](const std::string& text) { target = text == "true"; };
 }
+Setter into(std::optional<bool>& target) {
+  return [&target](const std::string& text) { target = text == "true"; };
+}
 Setter into(int& target, int least) {
   return [&target, least](const std::string& text) { target = parse_count("the value", text, least); };
 }

@@ -41,6 +41,7 @@ std::function<void(const std::string&)> into(std::optional<std::string>& target)
 std::function<void(const std::string&)> into(Path& target);
 std::function<void(const std::string&)> into(std::optional<Path>& target);
 std::function<void(const std::string&)> into(bool& target);
+std::function<void(const std::string&)> into(std::optional<bool>& target);
 /// A setter for a whole number >= least; throws Error(input) for anything else.
 std::function<void(const std::string&)> into(int& target, int least);
 

@@ -75,33 +75,59 @@ Setter into(MaxFailures& target) {
 
 namespace {
 
-/// The setter of --preset; `encoder_preset` as in job_flags().
-Setter into_preset(std::optional<Preset>& target, std::string* encoder_preset) {
-  return [&target, encoder_preset](const std::string& text) {
-    if (!encoder_preset || text == to_string(Preset::lightning)) {
-      target = parse_preset(text);
-    } else if (std::ranges::count(encoder_presets(), text) > 0) {
-      *encoder_preset = text;
-    } else {
-      throw Error(Error::input, "there is a preset of clips, lightning, and there are those of the encoder (" +
-                                    join(encoder_presets(), ", ") + "), but no " + in_quotes(text));
-    }
+/// The names that --preset takes, but for those of the encoder.
+std::vector<std::string> preset_names(const PresetTargets& targets) {
+  std::vector<std::string> names;
+  if (targets.clips) names.emplace_back(to_string(Preset::lightning));
+  if (targets.hardware) std::ranges::move(hardware_presets(), std::back_inserter(names));
+  return names;
+}
+
+[[noreturn]] void refuse_preset(const PresetTargets& targets, const std::string& text) {
+  const std::string of_encoder =
+      targets.encoder ? "; or, in place of --encoder-preset, " + join(encoder_presets(), ", ") : "";
+  throw Error(Error::input,
+              "must be one of " + join(preset_names(targets), ", ") + of_encoder + "; got " + in_quotes(text));
+}
+
+Setter into_preset(const PresetTargets& targets) {
+  return [targets](const std::string& text) {
+    const std::optional<HardwarePreset> hardware = hardware_preset(text);
+    if (targets.clips && text == to_string(Preset::lightning))
+      *targets.clips = Preset::lightning;
+    else if (targets.hardware && hardware)
+      *targets.hardware = hardware;
+    else if (targets.encoder && std::ranges::count(encoder_presets(), text) > 0)
+      *targets.encoder = text;
+    else
+      refuse_preset(targets, text);
   };
 }
 
-Flag preset_flag(JobSettings& s, std::string* encoder_preset) {
-  const std::string help =
-      "lightning: Euler, 4 steps, shift 5, no guidance, for models distilled to four steps; the flags for these win";
-  return {"--preset",
-          "lightning",
-          help + (encoder_preset ? " (a name that --encoder-preset takes stands for that flag)" : ""),
-          into_preset(s.preset, encoder_preset),
-          {"lightning"}};
+std::string preset_help(const PresetTargets& targets) {
+  std::string help;
+  if (targets.clips) help += "lightning: Euler, 4 steps, shift 5, no guidance, for models distilled to four steps. ";
+  if (targets.hardware)
+    help +=
+        "maximum, balanced, constrained: of each GPU at most 80, 40 or 24 GB (--gpu-memory); balanced and constrained "
+        "also --tf32 and --precision fp8-linear, or, on GPUs without products of 8-bit numbers such as an A100, "
+        "--weights fp8. ";
+  help += "Flags for these values win";
+  if (targets.clips && targets.hardware) help += "; may be given again, once for each kind";
+  return help + (targets.encoder ? " (a name that --encoder-preset takes stands for that flag)" : "");
 }
 
 }  // namespace
 
-std::vector<Flag> job_flags(JobSettings& s, std::string* encoder_preset) {
+Flag preset_flag(const PresetTargets& targets) {
+  const std::vector<std::string> names = preset_names(targets);
+  Flag flag{"--preset", join(names, "|"), preset_help(targets), into_preset(targets), names};
+  flag.several = true;
+  return flag;
+}
+
+std::vector<Flag> job_flags(JobSettings& s, PresetTargets others) {
+  others.clips = &s.preset;
   std::vector<Flag> flags{
       {"--size", "WIDTHxHEIGHT", "video size in pixels, multiples of 16 (832x480)", into(s.size)},
       {"--frames", "N", "number of frames, 4k+1 (81)", into_frames(s.frames)},
@@ -118,7 +144,7 @@ std::vector<Flag> job_flags(JobSettings& s, std::string* encoder_preset) {
        into(s.guidance_interval),
        {"off"}},
       {"--solver", "unipc|dpm++|euler", "ODE solver (unipc)", into(s.solver), {"unipc", "dpm++", "euler"}},
-      preset_flag(s, encoder_preset),
+      preset_flag(others),
       {"--step-cache",
        "off|magcache[:E,K,R]|FILE",
        "save forwards of steps in which what the blocks add changes little: MagCache, with the accumulated error below "
@@ -143,12 +169,14 @@ std::vector<Flag> placement_flags(PlanningOptions& planning) {
                                                     {"resident", PlacementMode::resident},
                                                     {"pipeline", PlacementMode::pipeline},
                                                     {"phased", PlacementMode::phased},
-                                                    {"swap", PlacementMode::swap}};
+                                                    {"swap", PlacementMode::swap},
+                                                    {"stream", PlacementMode::stream}};
   const Choices<std::optional<bool>> text_devices{{"auto", {}}, {"cpu", true}, {"cuda", false}};
   return {
       choice_flag("--placement", modes,
                   "resident: both experts on every GPU; pipeline: one expert per pool; phased, swap: offload one "
-                  "expert, per batch or per clip; auto: the fastest that fits",
+                  "expert, per batch or per clip; stream: swap, with blocks of the expert in host memory; auto: the "
+                  "fastest that fits",
                   forced.mode),
       {"--cfg-parallel", "1|2", "guidance (CFG) degree: ranks for the two forwards of a step",
        into(forced.guidance, 1)},
@@ -165,13 +193,24 @@ std::vector<Flag> placement_flags(PlanningOptions& planning) {
 
 namespace {
 
+Flag precision_flag(RunOptions& o) {
+  const Choices<std::optional<Precision>> precisions{
+      {"reference", Precision::reference},   {"exact", Precision::exact}, {"fp8-ffn", Precision::fp8_ffn},
+      {"fp8-linear", Precision::fp8_linear}, {"fp8", Precision::fp8},     {"auto", {}}};
+  Flag flag = choice_flag(
+      "--precision", precisions,
+      "reference: f32; exact: the official bf16 arithmetic; fp8-ffn, fp8-linear, fp8: exact, but products of "
+      "8-bit numbers in feed-forward networks, in all linear layers, in self-attention too; auto: "
+      "reference on a CPU, exact on a GPU",
+      o.precision);
+  flag.set = [&o, set = flag.set](const std::string& text) { set(text), o.precision_is_auto = !o.precision; };
+  return flag;
+}
+
 /// Flags for the device and the arithmetic.
 std::vector<Flag> computing_flags(RunOptions& o) {
   const Choices<DeviceChoice> devices{
       {"auto", DeviceChoice::automatic}, {"cpu", DeviceChoice::cpu}, {"cuda", DeviceChoice::cuda}};
-  const Choices<std::optional<Precision>> precisions{
-      {"reference", Precision::reference},   {"exact", Precision::exact}, {"fp8-ffn", Precision::fp8_ffn},
-      {"fp8-linear", Precision::fp8_linear}, {"fp8", Precision::fp8},     {"auto", {}}};
   const Choices<WeightForm> forms{{"auto", WeightForm::as_computed}, {"fp8", WeightForm::fp8}};
   const Choices<GuidanceMode> guidance{
       {"auto", GuidanceMode::automatic}, {"two", GuidanceMode::two}, {"batched", GuidanceMode::batched}};
@@ -182,12 +221,7 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                                            {"math", AttentionBackend::math}};
   const Choices<CudaGraphs> graphs{{"auto", CudaGraphs::automatic}, {"on", CudaGraphs::on}, {"off", CudaGraphs::off}};
   return {
-      choice_flag(
-          "--precision", precisions,
-          "reference: f32; exact: the official bf16 arithmetic; fp8-ffn, fp8-linear, fp8: exact, but products of "
-          "8-bit numbers in feed-forward networks, in all linear layers, in self-attention too; auto: "
-          "reference on a CPU, exact on a GPU",
-          o.precision),
+      precision_flag(o),
       {"--fp8-exact-steps", "N",
        "first and last steps of a clip that --precision fp8... computes as exact does (auto: 1 of clips of 10 steps or "
        "more)",
@@ -212,7 +246,9 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                   "auto: on a GPU alone, for clips of up to 10,000 tokens, which gain from it",
                   o.cuda_graphs),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
-       into(o.tf32)}};
+       into(o.tf32)},
+      {"--no-tf32", "", "f32 products and convolutions in f32, also where --preset has --tf32 (default)",
+       [&o](const std::string& text) { o.tf32 = text != "true"; }}};
 }
 
 /// Flags for the resources that a run may use.

@@ -13,10 +13,20 @@
 
 namespace wf {
 
-/// Flags for the values of clips, one per key of a list's `defaults:`, which they override. Where `encoder_preset` is
-/// given, --preset also takes the name of an encoder's preset and stores it there: the flag was that of the encoder
-/// before --encoder-preset.
-std::vector<Flag> job_flags(JobSettings& settings, std::string* encoder_preset = nullptr);
+/// The kinds of presets that --preset takes, each with the place where its choice is stored; null: not taken. That of
+/// the encoder is taken because the flag was the encoder's own before --encoder-preset.
+struct PresetTargets {
+  std::optional<Preset>* clips = nullptr;
+  std::optional<HardwarePreset>* hardware = nullptr;
+  std::string* encoder = nullptr;
+};
+
+/// --preset, which may be given once for each kind; of one kind the last counts.
+Flag preset_flag(const PresetTargets& targets);
+
+/// Flags for the values of clips, one per key of a list's `defaults:`, which they override. Their --preset takes
+/// presets of clips, and those of `others`.
+std::vector<Flag> job_flags(JobSettings& settings, PresetTargets others = {});
 /// Flags for how a run is carried out: model, output, device, placement, resources, logging.
 std::vector<Flag> run_flags(RunOptions& options);
 /// The part of run_flags() that forces a placement; `plan` takes it without the rest.

@@ -15,15 +15,6 @@ namespace {
 
 const Path shapes = "models/shapes";
 
-at::Device chosen_device(DeviceChoice choice) {
-  const bool gpu = at::globalContext().hasCUDA();
-  if (choice == DeviceChoice::cuda && !gpu)
-    throw Error(Error::environment,
-                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' shows what it sees, --device cpu works "
-                "everywhere");
-  return gpu && choice != DeviceChoice::cpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
-}
-
 bool has_weights(const Path& folder) { return std::filesystem::exists(folder / "high_noise_model"); }
 
 Path shipped_model() {
@@ -64,6 +55,20 @@ ModelSource ready_model(ModelSource model) {
   return model;
 }
 
+at::Device chosen_device(DeviceChoice choice) {
+  const bool gpu = at::globalContext().hasCUDA();
+  if (choice == DeviceChoice::cuda && !gpu)
+    throw Error(Error::environment,
+                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' shows what it sees, --device cpu works "
+                "everywhere");
+  return gpu && choice != DeviceChoice::cpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+}
+
+void apply_preset(RunOptions& options, at::Device device) {
+  if (!options.preset || device.is_cpu()) return;
+  apply_preset(options, PresetGpu{compute_capability(device), memory_limit(device)});
+}
+
 Precision default_precision(at::Device device) { return device.is_cpu() ? Precision::reference : Precision::exact; }
 
 Execution execution_on(at::Device device, const RunOptions& options) {
@@ -72,12 +77,12 @@ Execution execution_on(at::Device device, const RunOptions& options) {
   execution.precision = options.precision.value_or(default_precision(execution.device));
   execution.fp8_exact_steps = options.fp8_exact_steps;
   execution.exact_blocks = options.exact_blocks;
-  execution.weights = options.weights;
+  execution.weights = options.weights.value_or(WeightForm::as_computed);
   execution.guidance = options.guidance_mode;
   execution.noise = options.noise;
   execution.backend = options.attention;
   execution.cuda_graphs = options.cuda_graphs;
-  execution.tf32 = options.tf32;
+  execution.tf32 = options.tf32.value_or(false);
   return execution;
 }
 

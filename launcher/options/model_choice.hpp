@@ -19,15 +19,24 @@ ModelSource chosen_model(const ModelSource& flags, const ModelSource& list);
 /// random_model_folder() throws.
 ModelSource ready_model(ModelSource model);
 
+/// The device of a process that computes alone: the first GPU, or the CPU. Throws environment when a GPU is asked for
+/// and none can be used.
+at::Device chosen_device(DeviceChoice choice);
+
+/// apply_preset() (hardware_preset.hpp) for a device of this node, before anything limits its memory. On a CPU nothing
+/// is filled in.
+void apply_preset(RunOptions& options, at::Device device);
+
 /// What --precision auto stands for on a device: reference on a CPU, exact on a GPU.
 Precision default_precision(at::Device device);
 
-/// An Execution on a device with everything that flags say of it. Nothing is checked.
+/// An Execution on a device with everything that flags say of it, and what was filled in of their preset. Nothing is
+/// checked.
 Execution execution_on(at::Device device, const RunOptions& options);
 
 /// Everything in an Execution that no plan decides (launcher/planner/run_plan.hpp), from flags, or where they say
-/// `auto` from what this build and node have. Also sets the number of LibTorch's threads. Throws environment when a GPU
-/// is asked for and none can be used.
+/// `auto` from what this build and node have, on chosen_device(). Of a preset it has what apply_preset() filled in.
+/// Also sets the number of LibTorch's threads. Throws environment when a GPU is asked for and none can be used.
 Execution chosen_execution(const RunOptions& options);
 
 /// What fingerprints and sidecars record of a model and of how it computes. rounded_to_fp8:

@@ -10,6 +10,7 @@
 #include "base/files.hpp"
 #include "base/log.hpp"
 #include "jobs/model_source.hpp"
+#include "launcher/options/hardware_preset.hpp"
 #include "launcher/options/max_failures.hpp"
 #include "launcher/planner/placement.hpp"
 #include "pipeline/execution.hpp"
@@ -41,15 +42,17 @@ struct RunOptions {
   ModelSource model;           ///< What flags name of it; chosen_model() adds what the list says.
   std::optional<Path> output;  ///< Folder; empty: that of the list, or else the built-in one.
   DeviceChoice device = DeviceChoice::automatic;
-  WeightForm weights = WeightForm::as_computed;  ///< How experts are kept on the device: as_computed or fp8.
-  std::optional<Precision> precision;            ///< Empty: reference on a CPU, exact on a GPU.
-  std::optional<int> fp8_exact_steps;            ///< Execution::fp8_exact_steps
-  ExactBlocks exact_blocks;                      ///< Execution::exact_blocks
+  std::optional<HardwarePreset> preset;  ///< apply_preset() fills in its values.
+  std::optional<WeightForm> weights;   ///< How experts are kept on the device, as_computed or fp8; empty: as_computed.
+  std::optional<Precision> precision;  ///< Empty: reference on a CPU, exact on a GPU.
+  bool precision_is_auto = false;      ///< A flag says so; `preset` does not fill in the precision.
+  std::optional<int> fp8_exact_steps;  ///< Execution::fp8_exact_steps
+  ExactBlocks exact_blocks;            ///< Execution::exact_blocks
   GuidanceMode guidance_mode = GuidanceMode::automatic;
   AttentionBackend attention = AttentionBackend::automatic;
   CudaGraphs cuda_graphs = CudaGraphs::automatic;
   NoiseSource noise = NoiseSource::cpu;
-  bool tf32 = false;
+  std::optional<bool> tf32;  ///< Empty: off.
   PlanningOptions planning;
   std::uint64_t gpu_memory = 0;  ///< Bytes that tensors may take on each GPU; 0: all of its memory.
   int threads = 0;               ///< Computing threads of a rank; 0: one for each core it may use.

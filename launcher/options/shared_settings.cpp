@@ -21,9 +21,19 @@ std::string text(const std::vector<LoraSource>& loras) {
 
 std::string text(const std::optional<Precision>& precision) { return precision ? to_string(*precision) : "auto"; }
 
+std::string text(const std::optional<HardwarePreset>& preset) { return preset ? to_string(*preset) : "not given"; }
+
 std::string value_of(const SharedSettings& settings, const std::string& flag) {
   const auto found = settings.find(flag);
   return found == settings.end() ? "not given" : found->second;
+}
+
+/// Advice on ranks of one command whose preset filled in other values on their GPUs; else "".
+std::string advice_on(const std::string& flag, const SharedSettings& own, const SharedSettings& of_rank_0) {
+  const std::string preset = value_of(own, "--preset");
+  const bool is_filled_in = flag == "--precision" || flag == "--weights";
+  if (!is_filled_in || preset == "not given" || preset != value_of(of_rank_0, "--preset")) return "";
+  return fmt::format(" (--preset {} depends on the GPU: give --precision and --weights as well)", preset);
 }
 
 }  // namespace
@@ -37,7 +47,8 @@ SharedSettings shared_settings(const RunOptions& o) {
                    {"--vae-model", text(o.model.vae)},
                    {"--tokenizer", text(o.model.tokenizer)},
                    {"LoRA flags", text(o.model.loras)},
-                   {"--weights", to_string(o.weights)},
+                   {"--weights", to_string(o.weights.value_or(WeightForm::as_computed))},
+                   {"--preset", text(o.preset)},
                    {"--output", text(o.output)},
                    {"--precision", text(o.precision)},
                    {"--fp8-exact-steps", o.fp8_exact_steps ? std::to_string(*o.fp8_exact_steps) : "auto"},
@@ -46,7 +57,7 @@ SharedSettings shared_settings(const RunOptions& o) {
                    {"--attention", to_string(o.attention)},
                    {"--cuda-graphs", to_string(o.cuda_graphs)},
                    {"--noise", o.noise == NoiseSource::cpu ? "cpu" : "device"},
-                   {"--tf32", text(o.tf32)},
+                   {"--tf32", text(o.tf32.value_or(false))},
                    {"placement flags", describe(o.planning.choices)},
                    {"--codec", to_string(o.video.codec)},
                    {"--crf", std::to_string(o.video.crf)},
@@ -64,7 +75,7 @@ std::string first_difference(const SharedSettings& own, const SharedSettings& of
     const std::string here = value_of(own, flag), there = value_of(of_rank_0, flag);
     if (here == there) continue;
     if (here.size() > longest_value || there.size() > longest_value) return fmt::format("other {} than rank 0", flag);
-    return fmt::format("{} {}, and rank 0 with {} {}", flag, here, flag, there);
+    return fmt::format("{} {}, and rank 0 with {} {}{}", flag, here, flag, there, advice_on(flag, own, of_rank_0));
   }
   return "";
 }

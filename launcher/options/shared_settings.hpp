@@ -9,12 +9,13 @@
 
 namespace wf {
 
-/// Values as text, by the flags that set them.
+/// Values as text, by the flags that set them. Those that a hardware preset fills in are as it filled them in.
 using SharedSettings = std::map<std::string, std::string>;
 
 SharedSettings shared_settings(const RunOptions& options);
 
 /// The first setting in which a rank differs from rank 0: "--crf 18, and rank 0 with --crf 10"; "" when there is none.
+/// Where one hardware preset stands for other values on other GPUs, says which flags make them the same.
 std::string first_difference(const SharedSettings& own, const SharedSettings& of_rank_0);
 
 }  // namespace wf

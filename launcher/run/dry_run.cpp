@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "jobs/model_json.hpp"
 #include "jobs/output/fingerprint.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -61,14 +62,14 @@ Json run_values(const Json& model, const Path& output, const RunOptions& options
               {"model_id", recipe.model_id.empty() ? Json("not there") : Json(recipe.model_id)},
               {"output", output.string()},
               {"precision", recipe.precision},
-              {"weights", to_string(options.weights)},
+              {"weights", to_string(execution.weights)},
               {"device", execution.device.str()},
               {"text_device", text_device_of(options.planning.choices)},
               {"placement", placement_of(options.planning.choices)},
               {"guidance_mode", to_string(options.guidance_mode)},
               {"attention", to_string(options.attention)},
               {"cuda_graphs", to_string(options.cuda_graphs)},
-              {"tf32", options.tf32},
+              {"tf32", execution.tf32},
               {"noise", recipe.noise},
               {"codec", to_string(options.video.codec)},
               {"crf", options.video.crf},
@@ -76,6 +77,8 @@ Json run_values(const Json& model, const Path& output, const RunOptions& options
               {"color", to_string(options.video.color)},
               {"save_latents", options.video.save_latents},
               {"png", options.video.png}};
+  if (options.preset) values["preset"] = to_string(*options.preset);
+  if (!execution.device.is_cpu()) values["gpu_memory"] = options.gpu_memory > 0 ? gibibytes(options.gpu_memory) : "all";
   if (recipe.fp8_exact_steps) values["exact_steps"] = *recipe.fp8_exact_steps;
   if (!recipe.fp8_exact_blocks.empty()) values["exact_blocks"] = recipe.fp8_exact_blocks;
   return values;

@@ -37,7 +37,8 @@ struct RankStart {
   RankResources resources;
   std::optional<Error> problem;
 };
-/// Looks at this rank's device. Sets options.threads. Never throws: what is wrong becomes the problem.
+/// Looks at this rank's device. Sets what own_share() does in the options. Never throws: what is wrong becomes the
+/// problem.
 RankStart start_of_rank(RunOptions& options, const NodePlace& place);
 
 /// Rank 0's side. Throws what is wrong with the list, the model, the folder or another rank (Error(environment) that

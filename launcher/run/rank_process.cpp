@@ -29,6 +29,14 @@ void check_size(int started, int in_world) {
                     started, mpi_library(), in_world));
 }
 
+/// The ranks of a node take its GPUs in turn.
+at::Device own_device(DeviceChoice choice, const NodePlace& place) {
+  const at::Device device = chosen_device(choice);
+  const auto gpus = static_cast<int>(cuda_view().gpus.size());
+  if (device.is_cpu() || gpus < 2) return device;
+  return {at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus)};
+}
+
 }  // namespace
 
 RankProcess::RankProcess(const Rank& rank)
@@ -68,9 +76,10 @@ void RankProcess::leave(int exit_code) {
 
 Execution own_share(RunOptions& options, const NodePlace& place) {
   if (options.threads == 0 && place.local_size > 1) options.threads = std::max(1, this_node().cores / place.local_size);
+  const at::Device device = own_device(options.device, place);
+  apply_preset(options, device);
   Execution execution = chosen_execution(options);
-  if (const auto gpus = static_cast<int>(cuda_view().gpus.size()); execution.device.is_cuda() && gpus > 1)
-    execution.device = at::Device(at::kCUDA, static_cast<at::DeviceIndex>(place.local_rank % gpus));
+  execution.device = device;
   return execution;
 }
 

@@ -37,7 +37,7 @@ struct RankProcess {
 };
 
 /// The device and threads of this rank: chosen_execution() with the cores and GPUs of the node dealt out to its ranks.
-/// Sets options.threads.
+/// Sets options.threads, and fills in what options.preset says of this rank's GPU.
 Execution own_share(RunOptions& options, const NodePlace& place);
 
 }  // namespace wf

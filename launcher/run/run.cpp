@@ -118,7 +118,11 @@ int run(const ReadRequest& read, RunOptions options, const PlanObserver& on_plan
   open_log(options.shown_level(), rank.rank);
   prepare_faults(rank.rank);
   fault_point("start");
-  if (options.dry_run) return rank.rank == 0 ? dry_run(read(), options, chosen_execution(options)) : 0;
+  if (options.dry_run) {
+    if (rank.rank != 0) return 0;
+    apply_preset(options, chosen_device(options.device));
+    return dry_run(read(), options, chosen_execution(options));
+  }
   install_stop_signals();
   OnFinish on_finish(options);
   return on_finish.after([&] { return run_rank(rank, read, std::move(options), on_plan, on_finish); });

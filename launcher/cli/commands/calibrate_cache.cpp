@@ -153,13 +153,14 @@ void save(const StepCacheTable& table, const Path& file) {
   write_file(file, to_json(StepCache{.table = table}));
 }
 
-int calibrate_cache(const CalibrateOptions& options) {
+int calibrate_cache(CalibrateOptions& options) {
   if (rank_from(environment()).size > 1)
     throw Error(Error::input, "calibrate-cache measures with one process; start it without mpirun or srun");
   open_log(options.run.shown_level(), 0);
   Request request = request_of(options);
   compute_all(request.jobs);
   check_alike(request.jobs);
+  apply_preset(options.run, chosen_device(options.run.device));
   const Execution execution = chosen_execution(options.run);
   avoid_fragmentation(execution.device);
   const ModelParts parts = read_model(ready_model(request.model), execution);
@@ -177,7 +178,7 @@ int calibrate_cache(const CalibrateOptions& options) {
 constexpr std::array shared{"--size",        "--frames", "--steps",      "--shift",     "--guidance",  "--solver",
                             "--seed",        "--output", "--device",     "--precision", "--weights",   "--attention",
                             "--tf32",        "--noise",  "--gpu-memory", "--threads",   "--placement", "--text-device",
-                            "--calibration", "--quiet",  "-v,--verbose", "--log-level"};
+                            "--calibration", "--quiet",  "-v,--verbose", "--log-level", "--no-tf32"};
 
 std::vector<Flag> flags_of(CalibrateOptions& options) {
   std::vector<Flag> flags{{.names = "LIST",
@@ -189,6 +190,7 @@ std::vector<Flag> flags_of(CalibrateOptions& options) {
   append(flags, only_named(job_flags(options.job), shared));
   append(flags, model_flags(options.run.model));
   append(flags, only_named(run_flags(options.run), shared));
+  flags.push_back(preset_flag({.hardware = &options.run.preset}));
   for (Flag& flag : flags) {
     if (!flag.group.starts_with("Model")) flag.group = "Options";
     if (flag.names != "--output") continue;

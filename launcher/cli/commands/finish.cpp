@@ -44,25 +44,48 @@ constexpr const char* taken_over[] = {"--precision",
                                       "--save-latents",
                                       "--png"};
 
+std::vector<Flag> flags_into(RunOptions& run) {
+  std::vector<Flag> flags = run_flags(run);
+  flags.push_back(preset_flag({.hardware = &run.preset, .encoder = &run.video.preset}));
+  return flags;
+}
+
+constexpr const char* help_of_preset =
+    "maximum, balanced, constrained: of each GPU at most 80, 40 or 24 GB (--gpu-memory); nothing else, for clips are "
+    "computed as their drafts were (a name that --encoder-preset takes stands for that flag)";
+
 void set(std::vector<Flag>& flags, const std::string& name, const std::string& value) {
   std::ranges::find(flags, name, &Flag::names)->set(value);
+}
+
+/// Sets a flag from the settings of an earlier run, where switches are "on" or "off".
+void take_over(std::vector<Flag>& flags, const std::string& name, const std::string& value) {
+  const Flag& flag = *std::ranges::find(flags, name, &Flag::names);
+  flag.set(!is_switch(flag) ? value : value == "on" ? "true" : "false");
+}
+
+/// Keeps a hardware preset from the arithmetic, which is that of the drafts; memory is left to it.
+void keep_arithmetic(RunOptions& run) {
+  if (!run.precision) run.precision_is_auto = true;
+  if (!run.weights) run.weights = WeightForm::as_computed;
+  if (!run.tf32) run.tf32 = false;
 }
 
 /// The options of the run that made the drafts, but for its model, with what the user has typed on top.
 RunOptions options_of(const FinishOptions& options, const std::optional<RunInfo>& info) {
   RunOptions run;
-  std::vector<Flag> flags = run_flags(run);
+  std::vector<Flag> flags = flags_into(run);
   if (info) {
-    for (const char* const name : taken_over) {
-      const auto setting = info->settings.find(name);
-      if (setting == info->settings.end() || setting->second == "off") continue;
-      set(flags, name, setting->second == "on" ? "true" : setting->second);
-    }
-    if (const auto old = info->settings.find("--preset"); old != info->settings.end())  // its name in older versions
+    for (const char* const name : taken_over)
+      if (const auto setting = info->settings.find(name); setting != info->settings.end())
+        take_over(flags, name, setting->second);
+    const auto old = info->settings.find("--preset");  // the name of --encoder-preset in older versions
+    if (old != info->settings.end() && std::ranges::count(encoder_presets(), old->second) > 0)
       set(flags, "--encoder-preset", old->second);
     set(flags, "--precision", info->precision);
   }
   for (const auto& [name, value] : options.typed) set(flags, name, value);
+  keep_arithmetic(run);
   run.output = options.folder;
   run.names_are_given = true;
   run.request = {{"RUN", options.folder.string()}, {"--only", options.only}};
@@ -142,7 +165,7 @@ std::vector<Flag> flags_of(FinishOptions& options) {
   std::vector<Flag> flags{
       {"RUN", "FOLDER", "the output folder that has the drafts", into(options.folder)},
       {"--only", "WHICH", "only these drafts, by number, range or name: 1,4-6,rain*", into(options.only)}};
-  std::vector<Flag> of_run = run_flags(options.run);
+  std::vector<Flag> of_run = flags_into(options.run);
   std::erase_if(of_run, [](const Flag& flag) { return flag.names == "--output"; });
   for (Flag& flag : of_run) {
     if (flag.names == "--model") flag.help = "the drafts' model, if it has been moved since";
@@ -150,7 +173,7 @@ std::vector<Flag> flags_of(FinishOptions& options) {
       check(value);
       options.typed.emplace_back(name, value);
     };
-    if (flag.names == "--encoder-preset") flag.names += ",--preset";  // as its name was before
+    if (flag.names == "--preset") flag.help = help_of_preset;
   }
   append(flags, std::move(of_run));
   return flags;

@@ -102,7 +102,8 @@ bool is_true(const std::string& text) {
 
 /// The flags shared with render, also under their official names.
 std::vector<Flag> shared_flags(GenerateOptions& options) {
-  std::vector<Flag> flags = job_flags(options.job, &options.run.video.preset);
+  std::vector<Flag> flags =
+      job_flags(options.job, {.hardware = &options.run.preset, .encoder = &options.run.video.preset});
   for (Flag& flag : flags) flag.group = "Clip";
   flags.front().help = "video size in pixels, multiples of 16 (1280x720)";
   append(flags, run_flags(options.run));
@@ -140,7 +141,6 @@ std::vector<Flag> mapped_flags(GenerateOptions& options) {
        [&run](const std::string&) { run.precision = Precision::exact; }},
       {"--use_batched_cfg", "", "same as --guidance-mode batched", guidance(GuidanceMode::batched)},
       {"--no-batched_cfg", "", "same as --guidance-mode two", guidance(GuidanceMode::two)},
-      {"--no-tf32", "", "same as omitting --tf32", [&run](const std::string&) { run.tf32 = false; }},
       {"--offload_model", "True|False", "same as --placement swap or resident", offload, {"True", "False"}},
       {"--no-offload", "", "same as --placement resident", resident},
       {"--t5_cpu", "", "same as --text-device cpu",
@@ -240,6 +240,7 @@ Command generate_command() {
           .summary = "Render one prompt, with the flags of the official script",
           .examples =
               "  wanfarm generate --prompt \"A red kite over a green field\" --size 832x480 --seed 7\n"
+              "  wanfarm generate --preset constrained --prompt \"A red kite over a green field\"\n"
               "  wanfarm generate --task t2v-A14B --ckpt_dir models/Wan2.2-T2V-A14B --size 1280*720 \\\n"
               "      --sample_steps 40 --base_seed 42 --save_file cats.mp4 --prompt \"Two cats boxing\"\n",
           .flags = flags_of(*options),

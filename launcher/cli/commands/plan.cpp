@@ -25,17 +25,16 @@ namespace {
 struct PlanOptions {
   Path list;
   int gpus = 0, nodes = 1, limit = 0;
-  std::uint64_t gpu_memory = 0;
   std::string gpu, only;
   RunOptions run;
   JobSettings jobs;
 };
 
-/// A setter for a size such as "80GiB", or for the name of a class of GPUs.
+/// A setter for a size such as "80GiB", or for the name of a hardware preset, which stands for its budget.
 std::function<void(const std::string&)> into_memory(std::uint64_t& target) {
   return [&target](const std::string& text) {
-    const bool preset = text == "maximum" || text == "balanced" || text == "constrained";
-    into_bytes(target)(!preset ? text : text == "maximum" ? "80GB" : text == "balanced" ? "40GB" : "24GB");
+    const std::optional<HardwarePreset> preset = hardware_preset(text);
+    preset ? void(target = memory_budget(*preset)) : into_bytes(target)(text);
   };
 }
 
@@ -74,30 +73,44 @@ ClusterResources chosen_ranks(const PlanOptions& options) {
                            : options.gpus > 0   ? described_ranks(options)
                                                 : found_ranks(options);
   ranks.on_node.assign(static_cast<std::size_t>(options.nodes), ranks.on_node.front());
-  if (options.gpu_memory > 0) ranks.memory_bytes = options.gpu_memory;
   return ranks;
 }
 
+bool is_this_nodes_gpu(const PlanOptions& options) { return options.gpus == 0 && options.gpu.empty(); }
+
+/// Of the GPUs that are planned for, whatever this node has.
+int capability_of(const ClusterResources& ranks, const PlanOptions& options) {
+  return is_this_nodes_gpu(options) ? cuda_view().gpus.front().capability
+                                    : gpu_figures(kind_of_device(ranks.device_name)).capability;
+}
+
+/// Fills in what --preset says of these ranks, and gives them the memory that flags leave them.
+void apply_limits(PlanOptions& options, ClusterResources& ranks) {
+  if (ranks.device_name != "cpu")
+    apply_preset(options.run, PresetGpu{capability_of(ranks, options), ranks.memory_bytes});
+  if (options.run.gpu_memory > 0) ranks.memory_bytes = options.run.gpu_memory;
+}
+
 /// Throws what a run would on a GPU of this kind, or on this node's, when it cannot compute so.
-void check_on_gpu(const std::string& device_name, const PlanOptions& options, const Execution& execution) {
-  const std::string kind = kind_of_device(device_name);
-  const bool is_here = options.gpus == 0 && options.gpu.empty();
-  check_precision(execution, is_here ? device_name : "GPU " + kind,
-                  is_here ? cuda_view().gpus.front().capability : gpu_figures(kind).capability);
+void check_on_gpu(const ClusterResources& ranks, const PlanOptions& options, const Execution& execution) {
+  const std::string& name = ranks.device_name;
+  check_precision(execution, is_this_nodes_gpu(options) ? name : "GPU " + kind_of_device(name),
+                  capability_of(ranks, options));
 }
 
 /// How a run on these ranks would compute.
 Execution execution_on(const ClusterResources& ranks, const PlanOptions& options) {
   const at::Device device = ranks.device_name == "cpu" ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
   const Execution execution = execution_on(device, options.run);
-  execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks.device_name, options, execution);
+  execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks, options, execution);
   return execution;
 }
 
-int plan(const PlanOptions& options) {
+int plan(PlanOptions& options) {
   const JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) std::cerr << "note: " << warning << '\n';
-  const ClusterResources ranks = chosen_ranks(options);
+  ClusterResources ranks = chosen_ranks(options);
+  apply_limits(options, ranks);
   const Execution execution = execution_on(ranks, options);
   const ModelSource model = ready_model(chosen_model(options.run.model, list.model));
   const ModelParts parts = read_model(model, execution);
@@ -112,7 +125,7 @@ int plan(const PlanOptions& options) {
 }
 
 /// The flags of run_flags() that plan takes in addition to those of the placement.
-constexpr std::array shared{"--guidance-mode",    "--tf32",    "--precision", "--fp8-exact-steps",
+constexpr std::array shared{"--guidance-mode",    "--tf32",    "--no-tf32",   "--precision", "--fp8-exact-steps",
                             "--fp8-exact-blocks", "--weights", "--attention", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
@@ -126,14 +139,14 @@ std::vector<Flag> flags_of(PlanOptions& o) {
                   o.gpu),
       {"--gpu-memory", "SIZE",
        "memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what the kind has)",
-       into_memory(o.gpu_memory)},
+       into_memory(o.run.gpu_memory)},
   };
   append(flags, model_flags(o.run.model));
   append(flags, placement_flags(o.run.planning));
   append(flags, only_named(run_flags(o.run), shared));
   append(flags, selection_flags(o.only, o.limit));
   flags.push_back({"--json", "", "print everything as one JSON object", into(o.run.json)});
-  append(flags, job_flags(o.jobs));
+  append(flags, job_flags(o.jobs, {.hardware = &o.run.preset}));
   return flags;
 }
 
@@ -146,6 +159,7 @@ Command plan_command() {
           .examples =
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --gpu l40s --size 1280x720\n"
+              "  wanfarm plan prompts.yaml --model random:a14b --gpus 1 --gpu rtx4090 --preset constrained\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --nodes 16 --gpu h100 --json\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --limit 1 --cfg-parallel 2 --ulysses 4\n",
           .flags = flags_of(*options),

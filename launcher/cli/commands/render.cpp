@@ -56,7 +56,7 @@ std::vector<Flag> flags_of(RenderOptions& options) {
                               "boundary: only what the high-noise expert does, and a small draft of each clip in "
                               "OUTPUT/drafts; `wanfarm finish` goes on from there (end)",
                               options.run.planning.choices.draft));
-  append(flags, job_flags(options.jobs, &options.run.video.preset));
+  append(flags, job_flags(options.jobs, {.hardware = &options.run.preset, .encoder = &options.run.video.preset}));
   return flags;
 }
 
@@ -71,6 +71,7 @@ Command render_command() {
               "  wanfarm render prompts.yaml --model models/Wan2.2-T2V-A14B --output renders/july\n"
               "  wanfarm render prompts.yaml --size 480x832 --steps 20 --only 1,4-6 --dry-run\n"
               "  wanfarm render prompts.yaml --ranks 8\n"
+              "  wanfarm render prompts.yaml --preset constrained   for GPUs of 24 GB\n"
               "  nohup wanfarm render prompts.yaml >log 2>&1 &      goes on when the terminal closes; without nohup,\n"
               "                                                     that saves and stops it, as Ctrl-C does\n"
               "  wanfarm render prompts.yaml --json --quiet | jq .name\n"
