@@ -3,7 +3,6 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/error.hpp"
 #include "launcher/planner/time_model.hpp"
@@ -142,15 +141,12 @@ std::vector<GuidanceMode> guidance_modes_of(const PlacementPlan& plan, const Pla
   return guidance_modes(asked, plan.degrees, !request.execution.device.is_cpu());
 }
 
-/// How many blocks may wait in host memory, the fewest first: what fits on the GPU stays there. On a CPU, where nothing
-/// is gained, half of them do.
-std::vector<int> streamed_counts(const PlacementPlan& plan, const PlanRequest& request) {
-  if (plan.mode != PlacementMode::stream) return {0};
+/// The most blocks that wait in host memory; the planner leaves on the GPU what fits. On a CPU, where nothing is
+/// gained, half of them wait.
+int most_streamed(const PlacementPlan& plan, const PlanRequest& request) {
+  if (plan.mode != PlacementMode::stream) return 0;
   const auto blocks = static_cast<int>(request.model.expert.num_layers);
-  if (request.execution.device.is_cpu()) return {(blocks + 1) / 2};
-  std::vector<int> counts(static_cast<std::size_t>(blocks));
-  std::iota(counts.begin(), counts.end(), 1);
-  return counts;
+  return request.execution.device.is_cpu() ? (blocks + 1) / 2 : blocks;
 }
 
 }  // namespace
@@ -186,13 +182,11 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
     for (const bool offload : {false, true}) {
       if (offload && (cpu || (plan.mode == PlacementMode::resident && !plan.draft))) continue;
       for (const GuidanceMode guidance : guidance_modes_of(plan, request)) {
-        for (const int streamed : streamed_counts(plan, request)) {
-          variants.push_back(plan);
-          variants.back().text = text;
-          variants.back().offload_expert_for_decode = offload;
-          variants.back().guidance = guidance;
-          variants.back().streamed_blocks = streamed;
-        }
+        variants.push_back(plan);
+        variants.back().text = text;
+        variants.back().offload_expert_for_decode = offload;
+        variants.back().guidance = guidance;
+        variants.back().streamed_blocks = most_streamed(plan, request);
       }
     }
   }

@@ -42,6 +42,21 @@ Considered with_memory(const PlanRequest& request, const std::vector<PlannedShap
 
 std::uint64_t shortage_of(const Considered& each) { return each.shortage + each.host_shortage; }
 
+/// A placement that fits with all of its streamed blocks waiting, with the fewest of them that have to.
+Considered with_fewest_streamed(const PlanRequest& request, const std::vector<PlannedShape>& shapes, Considered fits) {
+  int too_few = 0;
+  while (fits.plan.streamed_blocks - too_few > 1) {
+    PlacementPlan fewer = fits.plan;
+    fewer.streamed_blocks = (too_few + fits.plan.streamed_blocks) / 2;
+    Considered each = with_memory(request, shapes, fewer);
+    if (each.fits())
+      fits = std::move(each);
+    else
+      too_few = fewer.streamed_blocks;
+  }
+  return fits;
+}
+
 /// The first variant that fits, or else the one with the least shortage, with its times.
 Considered consider(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
   std::optional<Considered> best;
@@ -50,6 +65,8 @@ Considered consider(const PlanRequest& request, const std::vector<PlannedShape>&
     if (!best || shortage_of(each) < shortage_of(*best)) best = std::move(each);
     if (best->fits()) break;
   }
+  if (best->fits() && !request.execution.device.is_cpu())
+    best = with_fewest_streamed(request, shapes, *std::move(best));
   best->predicted = predict(request, shapes, best->plan);
   return *std::move(best);
 }

@@ -27,9 +27,10 @@ namespace {
 constexpr std::uint64_t worth_a_line = 100'000'000;
 
 /// Loads a part of `bytes` bytes out of `files` and logs how fast, and how many bytes this rank itself read from files:
-/// the others came from another rank or were drawn at random.
+/// the others came from another rank or were drawn at random. to: where the log says that the part is now.
 template <class Load>
-auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device device, Load&& load) {
+auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device device, Load&& load,
+                const std::string& to = "") {
   const Checkpoint& checkpoint = files.files();
   const trace::Span span("load", checkpoint.path().filename().string(), {{"from", "files"}});
   const spdlog::stopwatch watch;
@@ -38,7 +39,7 @@ auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device dev
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   const auto level = bytes < worth_a_line ? spdlog::level::debug : spdlog::level::info;
   spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s), of which {} B were read here", checkpoint.path().string(),
-              gigabytes(bytes), device.str(), seconds, static_cast<double>(bytes) / 1e9 / seconds,
+              gigabytes(bytes), to.empty() ? device.str() : to, seconds, static_cast<double>(bytes) / 1e9 / seconds,
               checkpoint.bytes_read());
   return part;
 }
@@ -74,10 +75,12 @@ DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& e
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
-  return timed_load(weights, weights.files().bytes(), execution.device, [&] {
+  const auto load = [&] {
     return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact,
                     settling(execution));
-  });
+  };
+  const char* const to = execution.streamed_blocks > 0 ? "host memory" : "";
+  return timed_load(weights, weights.files().bytes(), execution.device, load, to);
 }
 
 }  // namespace

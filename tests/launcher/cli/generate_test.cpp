@@ -233,7 +233,7 @@ TEST(Generate, UnsupportedFlagsAndValuesAreRefusedWithAReason) {
       {"--size", "1280*721"},      {"--frame_num", "80"},          {"--save_file", "a.gif"},
       {"--sample_solver", "heun"}, {"--offload_model", "perhaps"}, {"--gpu-memory", "48TB"},
       {"--gpu-memory", "GiB"},     {"--gpu-memory", "-1GiB"},      {"--gpu-memory", "0"},
-      {"--placement", "stream"},   {"--text-device", "tpu"},       {"--attention", "flash"},
+      {"--placement", "spread"},   {"--text-device", "tpu"},       {"--attention", "flash"},
       {"--noise", "gpu"}};
   for (const auto& flags : refused) {
     const ProgramResult outcome = run(folder.path(), generate(flags));

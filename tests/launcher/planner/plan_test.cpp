@@ -109,7 +109,7 @@ TEST(Plan, WithLessMemoryTheTextEncoderIsUnloadedThenExpertsAreExchangedThenOffl
 }
 
 TEST(Plan, PlannedExecutionsFitByTheMemorySumsOfTheStages) {
-  for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib, 30 * gib, 24 * gib, 18 * gib}) {
+  for (const std::uint64_t memory : {139 * gib, 75 * gib, 48 * gib, 40 * gib, 30 * gib, 24 * gib, 20 * gib}) {
     const std::uint64_t peak = peak_bytes_needed(published_model(), planned(memory), job_720p());
     EXPECT_LE(peak + margin_bytes, memory);
   }
@@ -136,7 +136,7 @@ TEST(Plan, ADegreeOfGuidanceThatNoClipCanUseIsRefusedWithoutAskingForMoreRanks) 
 
 TEST(Plan, AsManyBlocksAsFitStayOnTheGpu) {
   int last = 0;
-  for (const std::uint64_t memory : {36 * gib, 30 * gib, 24 * gib, 20 * gib}) {
+  for (const std::uint64_t memory : {36 * gib, 30 * gib, 24 * gib}) {
     PlanningOptions options;
     options.choices.mode = PlacementMode::stream;
     const Execution execution = planned(memory, options);
