@@ -30,7 +30,22 @@ DitWeights to_host(const DitWeights& weights) {
 /// What is not in host memory yet goes there. Blocks whose loading has settled them are.
 DitWeights rest_to_host(const DitWeights& weights) {
   PinnedBlocks blocks;
-  return transformed(weights, [&](const at::Tensor& tensor) { return tensor.is_cpu() ? tensor : blocks.copy(tensor); });
+  return transformed(weights, [&](const at::Tensor& tensor) { return blocks.on_host(tensor); });
+}
+
+/// For each block whether it stays in host memory.
+std::vector<bool> waiting_blocks(std::size_t blocks, int streamed) {
+  const std::size_t count = std::min(static_cast<std::size_t>(streamed), blocks);
+  std::vector<bool> waiting;
+  for (std::size_t i = 0; i < blocks; ++i) waiting.push_back(is_spread(i, count, blocks));
+  return waiting;
+}
+
+/// Adds the blocks that stay in host memory to weights on the device, and what brings them there.
+void begin_stream(DitWeights& weights, const std::vector<DitBlock>& host, const std::vector<bool>& waiting) {
+  for (std::size_t i = 0; i < waiting.size(); ++i)
+    if (waiting[i]) weights.blocks[i] = host[i];
+  weights.stream = std::make_shared<BlockStream>(weights.device(), host, waiting);
 }
 
 bool has_fp8(const DitWeights& weights) {
@@ -126,27 +141,6 @@ void Experts::leave(Place& leaving) {
   release_cached_memory(device_);
 }
 
-bool Experts::waits(std::size_t number, std::size_t blocks) const {
-  return is_spread(number, std::min(static_cast<std::size_t>(streamed_), blocks), blocks);
-}
-
-/// The weights without the tensors of the blocks that stay in host memory.
-DitWeights Experts::without_waiting(DitWeights weights) const {
-  for (std::size_t i = 0; i < weights.blocks.size(); ++i)
-    if (waits(i, weights.blocks.size())) weights.blocks[i] = {};
-  return weights;
-}
-
-/// Adds the blocks that stay in host memory, and what brings them to the device.
-void Experts::begin_stream(DitWeights& weights, const DitWeights& host) const {
-  std::vector<bool> waiting;
-  for (std::size_t i = 0; i < host.blocks.size(); ++i) {
-    waiting.push_back(waits(i, host.blocks.size()));
-    if (waiting.back()) weights.blocks[i] = host.blocks[i];
-  }
-  weights.stream = std::make_shared<BlockStream>(device_, host.blocks, std::move(waiting));
-}
-
 void Experts::enter(Place& entering) {
   std::uint64_t bytes = 0;
   const spdlog::stopwatch watch;
@@ -155,10 +149,13 @@ void Experts::enter(Place& entering) {
     bytes += tensor.nbytes();
     return tensor.to(device_, /*non_blocking=*/true);
   };
-  DitWeights weights = without_waiting(*entering.host);
+  DitWeights weights = *entering.host;
+  const std::vector<bool> waiting = waiting_blocks(weights.blocks.size(), streamed_);
+  for (std::size_t i = 0; i < waiting.size(); ++i)
+    if (waiting[i]) weights.blocks[i] = {};
   weights = form_ == WeightForm::fp8 ? transformed(weights, upload) : widened(std::move(weights), upload);
   synchronize(device_);
-  if (streamed_ > 0) begin_stream(weights, *entering.host);
+  if (streamed_ > 0) begin_stream(weights, entering.host->blocks, waiting);
   put(entering, std::move(weights));
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   traffic_.bytes += bytes;

@@ -80,9 +80,6 @@ class Experts {
   void put(Place& place, DitWeights weights);
   std::shared_ptr<const DitWeights> take(Place& place);
   void copy_to_host(Place& place);
-  bool waits(std::size_t number, std::size_t blocks) const;
-  DitWeights without_waiting(DitWeights weights) const;
-  void begin_stream(DitWeights& weights, const DitWeights& host) const;
   void leave(Place& place);
   void enter(Place& place);
 

@@ -11,6 +11,8 @@ class PinnedBlocks {
  public:
   /// A copy in host memory, pinned if the tensor is on a GPU. The copy may still be under way: synchronize() waits.
   at::Tensor copy(const at::Tensor& tensor);
+  /// The tensor itself if it is in host memory, else copy().
+  at::Tensor on_host(const at::Tensor& tensor);
 
  private:
   at::Tensor like(const at::Tensor& tensor);

@@ -8,23 +8,18 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "pipeline/model/packed.hpp"
 
 namespace wf {
 namespace {
-
-constexpr std::int64_t alignment = 256;
-
-std::int64_t aligned(std::int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
-
-std::int64_t bytes_of(const at::Tensor& tensor) { return static_cast<std::int64_t>(tensor.nbytes()); }
 
 /// The tensors of `block` as views of `memory`, one after another.
 DitBlock laid_out(DitBlock block, const at::Tensor& memory) {
   std::int64_t offset = 0;
   for_each_streamed_tensor(block, [&](at::Tensor& tensor) {
-    const std::int64_t bytes = bytes_of(tensor);
-    tensor = memory.narrow(0, offset, bytes).view(tensor.scalar_type()).view(tensor.sizes());
-    offset += aligned(bytes);
+    const std::int64_t bytes = packed_bytes(tensor);
+    tensor = packed_at(memory, offset, tensor);
+    offset += bytes;
   });
   return block;
 }
@@ -35,23 +30,20 @@ std::vector<at::Tensor> streamed_tensors(DitBlock block) {
   return tensors;
 }
 
+/// Bytes of a place that has room for the block.
+std::int64_t place_bytes(const DitBlock& block) {
+  std::int64_t bytes = 0;
+  for (const at::Tensor& tensor : streamed_tensors(block)) bytes += packed_bytes(tensor);
+  return bytes;
+}
+
 }  // namespace
 
 void for_each_streamed_tensor(DitBlock& block, const std::function<void(at::Tensor&)>& visit) {
-  for (Linear* linear : {&block.qkv, &block.out, &block.cross_q, &block.cross_out, &block.ffn_up, &block.ffn_down}) {
-    visit(linear->weight);
-    visit(linear->bias);
-    if (linear->scale.defined()) visit(linear->scale);
-  }
-  for (at::Tensor* tensor : {&block.modulation, &block.norm_q, &block.norm_k, &block.cross_norm_weight,
-                             &block.cross_norm_bias, &block.cross_norm_q})
-    visit(*tensor);
-}
-
-std::uint64_t streamed_bytes(const DitBlock& block) {
-  std::int64_t bytes = 0;
-  for (const at::Tensor& tensor : streamed_tensors(block)) bytes += aligned(bytes_of(tensor));
-  return static_cast<std::uint64_t>(bytes);
+  const std::array of_text{&block.cross_kv.weight, &block.cross_kv.bias, &block.cross_kv.scale, &block.cross_norm_k};
+  for_each_tensor(block, [&](at::Tensor& tensor) {
+    if (std::ranges::count(of_text, &tensor) == 0) visit(tensor);
+  });
 }
 
 bool is_spread(std::size_t number, std::size_t waiting, std::size_t blocks) {
@@ -61,11 +53,10 @@ bool is_spread(std::size_t number, std::size_t waiting, std::size_t blocks) {
 BlockStream::BlockStream(at::Device device, std::vector<DitBlock> blocks, std::vector<bool> waiting)
     : device_(device), blocks_(std::move(blocks)), waiting_(std::move(waiting)) {
   WF_CHECK(blocks_.size() == waiting_.size() && std::ranges::count(waiting_, true) > 0);
-  std::uint64_t most = 0;
+  std::int64_t most = 0;
   for (std::size_t i = 0; i < blocks_.size(); ++i)
-    if (waiting_[i]) most = std::max(most, streamed_bytes(blocks_[i]));
-  for (Place& place : places_)
-    place.memory = at::empty({static_cast<std::int64_t>(most)}, at::TensorOptions(at::kByte).device(device_));
+    if (waiting_[i]) most = std::max(most, place_bytes(blocks_[i]));
+  for (Place& place : places_) place.memory = at::empty({most}, at::TensorOptions(at::kByte).device(device_));
   if (device_.is_cpu()) return;
   copies_ = c10::impl::VirtualGuardImpl(device_.type()).getStreamFromGlobalPool(device_);
   for (Place& place : places_) {

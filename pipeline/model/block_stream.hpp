@@ -18,9 +18,6 @@ namespace wf {
 /// the text: these are used once per clip.
 void for_each_streamed_tensor(DitBlock& block, const std::function<void(at::Tensor&)>& visit);
 
-/// Bytes that these tensors take on the device, each at an aligned place.
-std::uint64_t streamed_bytes(const DitBlock& block);
-
 /// Two places on a device, filled in turns: while a forward computes with the block in one of them, the next block that
 /// waits is copied into the other. After the last block the first one is next, for the following forward.
 ///

@@ -273,8 +273,9 @@ at::Tensor forward_rows(const DitWeights& weights, const at::Tensor& x, const Ti
   ResidualStream stream{embed_rows(weights, x, rows)};
   for (std::size_t i = 0; i < weights.blocks.size(); ++i) {
     const bool waits = weights.stream && weights.stream->waits(i);
-    const DitBlock block = waits ? weights.stream->arrive(i, weights.blocks[i]) : weights.blocks[i];
-    run_block(weights, block, stream, time.e0, text.blocks[i], text.bias, own_rope, block_attention);
+    const DitBlock arrived = waits ? weights.stream->arrive(i, weights.blocks[i]) : DitBlock();
+    run_block(weights, waits ? arrived : weights.blocks[i], stream, time.e0, text.blocks[i], text.bias, own_rope,
+              block_attention);
     mark_progress();  // on a CPU a step may take minutes
   }
   const at::Tensor sum = stream.sum();

@@ -180,11 +180,22 @@ LayerVisit tensors_of_layer(const TensorVisit& visit) {
   };
 }
 
-/// Bytes of a block's weights without those that are always in f32. item: bytes of a number that is not in 8 bits.
-std::int64_t block_bytes(const DitConfig& config, std::int64_t item, bool all_in_fp8, bool ffn_in_fp8) {
+/// How the matrices of a block are kept.
+struct BlockForm {
+  std::int64_t item;            ///< bytes of a number that is not in 8 bits
+  bool all_in_fp8, ffn_in_fp8;  ///< all matrices, or at least those of the feed-forward network, are in 8 bits
+};
+BlockForm block_form(Precision precision, WeightForm form, bool exact) {
+  const bool all_in_fp8 = !exact && kept_form(precision, form) == WeightForm::fp8;
+  return {number_bytes(precision), all_in_fp8, all_in_fp8 || (!exact && multiplies_in_fp8(precision))};
+}
+
+/// Bytes of a block's weights.
+std::int64_t block_bytes(const DitConfig& config, const BlockForm& form) {
   const std::int64_t d = config.dim, f = config.ffn_dim;
+  const auto& [item, all_in_fp8, ffn_in_fp8] = form;
   return (13 * d + f) * item + 8 * d * d * (all_in_fp8 ? 1 : item) + (all_in_fp8 ? 8 * d * 4 : 0) +
-         2 * d * f * (ffn_in_fp8 ? 1 : item) + (ffn_in_fp8 ? (d + f) * 4 : 0);
+         2 * d * f * (ffn_in_fp8 ? 1 : item) + (ffn_in_fp8 ? (d + f) * 4 : 0) + 8 * d * 4;
 }
 
 }  // namespace
@@ -250,36 +261,31 @@ DitWeights with_exact_products(DitWeights weights) {
 
 std::uint64_t dit_weight_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form,
                                std::size_t exact_blocks) {
-  const std::int64_t d = config.dim, item = number_bytes(precision);
-  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8;
+  const std::int64_t d = config.dim;
   const auto exact = static_cast<std::int64_t>(exact_blocks);
   const std::int64_t in_blocks =
-      block_bytes(config, item, all_in_fp8, all_in_fp8 || multiplies_in_fp8(precision)) * (config.num_layers - exact) +
-      block_bytes(config, item, /*all_in_fp8=*/false, /*ffn_in_fp8=*/false) * exact;
+      block_bytes(config, block_form(precision, form, /*exact=*/false)) * (config.num_layers - exact) +
+      block_bytes(config, block_form(precision, form, /*exact=*/true)) * exact;
   const std::int64_t outside = d * config.in_dim * 4 + d + d * text_dim + d * d + 2 * d;
   const std::int64_t wide = d * config.freq_dim + d * d + 6 * d * d + 8 * d + 4 * config.out_dim * (d + 1) + 2 * d;
-  return static_cast<std::uint64_t>(in_blocks + outside * item + (wide + 8 * d * config.num_layers) * 4);
+  return static_cast<std::uint64_t>(in_blocks + outside * number_bytes(precision) + wide * 4);
 }
 
 std::uint64_t dit_streamed_bytes(const DitConfig& config, Precision precision, WeightForm form, bool exact) {
-  const std::int64_t d = config.dim, item = number_bytes(precision);
-  const bool all_in_fp8 = !exact && kept_form(precision, form) == WeightForm::fp8;
-  const bool ffn_in_fp8 = !exact && (all_in_fp8 || multiplies_in_fp8(precision));
+  const std::int64_t d = config.dim;
+  const BlockForm of_block = block_form(precision, form, exact);
   // Without keys and values of the text: a matrix of two parts, its bias and scales, and the norm of the keys.
-  const std::int64_t text = 2 * d * d * (all_in_fp8 ? 1 : item) + 3 * d * item + (all_in_fp8 ? 2 * d * 4 : 0);
-  return static_cast<std::uint64_t>(block_bytes(config, item, all_in_fp8, ffn_in_fp8) + 8 * d * 4 - text);
+  const std::int64_t matrix = 2 * d * d * (of_block.all_in_fp8 ? 1 : of_block.item);
+  const std::int64_t text = matrix + 3 * d * of_block.item + (of_block.all_in_fp8 ? 2 * d * 4 : 0);
+  return static_cast<std::uint64_t>(block_bytes(config, of_block) - text);
 }
 
 std::uint64_t dit_device_bytes(const DitConfig& config, std::int64_t text_dim, Precision precision, WeightForm form,
                                std::size_t exact_blocks, int streamed) {
   const std::uint64_t all = dit_weight_bytes(config, text_dim, precision, form, exact_blocks);
   if (streamed == 0) return all;
-  const bool all_in_fp8 = kept_form(precision, form) == WeightForm::fp8;
-  const auto waiting = static_cast<std::uint64_t>(
-      block_bytes(config, number_bytes(precision), all_in_fp8, all_in_fp8 || multiplies_in_fp8(precision)) +
-      8 * config.dim * 4);
-  return all - static_cast<std::uint64_t>(streamed) * waiting +
-         2 * dit_streamed_bytes(config, precision, form, exact_blocks > 0);
+  const std::int64_t waiting = streamed * block_bytes(config, block_form(precision, form, /*exact=*/false));
+  return all - static_cast<std::uint64_t>(waiting) + 2 * dit_streamed_bytes(config, precision, form, exact_blocks > 0);
 }
 
 std::uint64_t dit_work_bytes(const DitConfig& config, Precision precision, std::int64_t tokens, std::int64_t batch,

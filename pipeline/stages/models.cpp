@@ -57,7 +57,7 @@ WeightForm form_in_files(const Execution& execution) {
 std::function<void(DitBlock&)> settling(const Execution& execution) {
   if (execution.streamed_blocks == 0) return {};
   return [host = std::make_shared<PinnedBlocks>(), device = execution.device](DitBlock& block) {
-    for_each_tensor(block, [&](at::Tensor& tensor) { tensor = tensor.is_cpu() ? tensor : host->copy(tensor); });
+    for_each_tensor(block, [&](at::Tensor& tensor) { tensor = host->on_host(tensor); });
     synchronize(device);
   };
 }
@@ -70,7 +70,7 @@ DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& e
   const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
   const DitConfig config = config_of(files, weights);
-  if (peer && execution.streamed_blocks == 0) {
+  if (peer) {
     const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights, exact);
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
