@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -246,6 +247,7 @@ TEST_F(StubLauncher, ALauncherThatADrainKillsAtItsStartLeavesWork) {
   EXPECT_EQ(program.wait().code, 75);
 }
 
+/// The kernel sends the signal as each of the parent's threads ends, so the launcher may catch it more than once.
 TEST_F(StubLauncher, TheLauncherIsTerminatedWhenItsParentIsKilled) {
   make_stub("mpirun", "until [[ -s signals ]]; do sleep 0.02; done; touch ended; exit 0");
   Program program(folder_.path(), {"--ranks", "2", "code"}, surroundings());
@@ -253,7 +255,8 @@ TEST_F(StubLauncher, TheLauncherIsTerminatedWhenItsParentIsKilled) {
   program.signal(SIGKILL);
   program.wait();
   EXPECT_TRUE(becomes_true([&] { return written("ended"); }));
-  EXPECT_EQ(read("signals"), "TERM\n");
+  const Strings signals = lines_of(read("signals"));
+  EXPECT_EQ(std::set(signals.begin(), signals.end()), std::set<std::string>{"TERM"});
 }
 
 TEST_F(StubLauncher, InARankTheFlagMayOnlyRepeatTheNumberOfRanks) {
