@@ -52,7 +52,7 @@ std::vector<at::Tensor> RankGroup::share(const at::Tensor& own) const {
   std::vector<at::Tensor> all;
   for (int branch = 0; branch < branches(); ++branch) {
     all.push_back(branch == place_.branch ? own.contiguous() : at::empty(own.sizes(), own.options()));
-    tensors().broadcast(all.back(), place_.branch_leaders[static_cast<std::size_t>(branch)]);
+    everyone().broadcast(all.back(), place_.branch_leaders[static_cast<std::size_t>(branch)]);
   }
   return all;
 }

@@ -32,6 +32,8 @@ class RankGroup {
   /// 0: the conditional forward, and both forwards when there is one branch; 1: the unconditional forward.
   int branch() const { return place_.branch; }
   const SequenceGroup& sequence() const { return *sequence_; }
+  /// Of all ranks of the group, for tensors on the device that they compute on.
+  Communicator& everyone() const { return device_ ? *device_ : *host_; }
 
   /// The tensor of each branch, in branch order. Every rank passes its own branch's tensor, the same on all ranks of
   /// the branch, and gets the other branch's. Both branches have the same shape and dtype.
@@ -43,8 +45,6 @@ class RankGroup {
   bool from_leader(bool value) const;
 
  private:
-  Communicator& tensors() const { return device_ ? *device_ : *host_; }
-
   std::shared_ptr<Communicator> host_, device_;
   MeshPlace place_;
   std::unique_ptr<SequenceGroup> sequence_;

@@ -50,6 +50,7 @@ struct Execution {
   /// So many blocks of each expert wait in host memory and travel to the device for every forward, spread evenly among
   /// the others; with Residency::exchanged alone.
   int streamed_blocks = 0;
+  bool split_decode = false;      ///< the ranks of a group decode its clips together, each some rows of every frame
   bool keep_text_encoder = true;  ///< false: the text encoder is dropped from its device once texts are encoded
   SelfAttention attention;        ///< self-attention of the experts on one rank; empty: the one of choose_attention()
   /// So many steps at the beginning and at the end of a clip are computed without products of 8-bit numbers. Empty: one

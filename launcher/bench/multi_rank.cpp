@@ -81,7 +81,8 @@ Degrees degrees_of(const Mesh& mesh) {
   return {.guidance = static_cast<int>(mesh.branches.size()), .ulysses = branch.ulysses, .ring = branch.ring};
 }
 
-Result forward(Team& team, const BenchOptions& options, BenchMode mode) {
+/// Of a forward, or of decoding.
+Result shared_work(Team& team, const BenchOptions& options, BenchMode mode) {
   RunOptions run = options.run;
   Execution execution = choose_execution(team, run, mode);
   const Degrees degrees = chosen_degrees(run.planning.choices);
@@ -97,8 +98,10 @@ Result forward(Team& team, const BenchOptions& options, BenchMode mode) {
   Result result;
   {
     Models models(parts, execution);
-    load_expert(team, models);
-    const Report report = bench_forward(team, {models, job, options.runs, run}, placement + how_chosen);
+    const Bench bench{models, job, options.runs, run};
+    if (options.what == BenchKind::forward) load_expert(team, models);
+    const Report report = options.what == BenchKind::forward ? bench_forward(team, bench, placement + how_chosen)
+                                                             : bench_vae(team, bench);
     Json settings = settings_of(models, job);
     settings["ranks"] = team.size();
     settings["placement"] = placement;
@@ -120,16 +123,25 @@ Result comm(Team& team, const BenchOptions& options) {
                     {"threads", run.threads}});
 }
 
+/// Every rank that decodes has a row of the latents.
+void check_rows(const BenchOptions& options, int ranks) {
+  const Job job = make_job(official_prompt, options.job);
+  if (decoding_ranks(job, /*split_decode=*/true, ranks) == ranks) return;
+  throw Error(Error::input,
+              fmt::format("a clip of {} rows is divided over at most {} ranks", job.height, job.height / 8));
+}
+
 std::vector<Result> measure(Team& team, const BenchOptions& options) {
   if (options.what == BenchKind::comm) return {comm(team, options)};
   std::vector<Result> results;
-  for (const BenchMode mode : options.modes) results.push_back(forward(team, options, mode));
+  for (const BenchMode mode : options.modes) results.push_back(shared_work(team, options, mode));
   return results;
 }
 
 }  // namespace
 
 void check_together(const BenchOptions& options, int ranks) {
+  if (options.what == BenchKind::vae) check_rows(options, ranks);
   if (options.what == BenchKind::forward) make_mesh(ranks, chosen_degrees(options.run.planning.choices));
 }
 

@@ -1,4 +1,5 @@
-// launcher/bench/multi_rank.hpp: the measurements that need several ranks: bench comm, and bench forward with --ranks.
+// launcher/bench/multi_rank.hpp: the measurements that need several ranks: bench comm, and bench forward and vae
+// with --ranks.
 #pragma once
 
 #include <vector>
@@ -8,7 +9,7 @@
 
 namespace wf {
 
-/// Throws input when the requested parallel degrees do not fit `ranks`, which is 2 or more. Needs no MPI.
+/// Throws input when the requested parallel degrees, or the size, do not fit `ranks`, which is 2 or more. Needs no MPI.
 void check_together(const BenchOptions& options, int ranks);
 
 /// Collective over the ranks that mpirun or srun has started. Returns the results on rank 0 and nothing on the others.

@@ -57,22 +57,6 @@ Measured measure(Team& team, const Bench& bench, const Execution& execution, boo
   return measured;
 }
 
-Table times(const Measured& alone, const Measured& shared, int ranks) {
-  Table table{"forward",
-              {{"what", "a guided velocity by"},
-               {"ranks", "ranks"},
-               {"median_s", "median s", 4},
-               {"least_s", "least s", 4},
-               {"speedup", "speed-up", 2},
-               {"efficiency_percent", "efficiency %", 1},
-               {"peak_gib", "peak GiB", 2}}};
-  const double one = alone.timing.median(), all = shared.timing.median();
-  table.rows = {{"one rank", 1.0, one, alone.timing.least(), 1.0, 100.0, in_gib(alone.peak)},
-                {"all ranks", static_cast<double>(ranks), all, shared.timing.least(), ratio(one, all),
-                 ratio(100 * one, ranks * all), in_gib(shared.peak)}};
-  return table;
-}
-
 /// Time of transfers and waits in one more velocity. The other ranks wait for the one that waits least, so what that
 /// one waits for is transfers that no computation hides. Transfers to several ranks at once count several times.
 Table communication(Team& team, at::Device device, const Measured& shared) {
@@ -121,14 +105,16 @@ Report bench_forward(Team& team, const Bench& bench, const std::string& degrees)
   const at::Device device = bench.device();
   const Table waits = communication(team, device, shared);
   const Table operations = operations_table(profile(device, shared.forwards));
-  return {fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
-                      team.describe(), degrees),
-          {times(alone, shared, team.size()), waits, differences(team, alone.velocity, shared.velocity), operations},
-          shared.timing.median(),
-          "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"
-          "waits: for transfers that nothing hides; most waits: of any rank, for ranks that are slower as well\n"
-          "operations: of rank 0 in a shared velocity\n"
-          "one rank: each by itself, all at once; efficiency: its seconds / (ranks x those of all ranks)"};
+  return {
+      fmt::format("a guided velocity of the high-noise expert, {} tokens, by {}: {}", bench.latents().tokens(),
+                  team.describe(), degrees),
+      {to_table({alone.timing, shared.timing, alone.peak, shared.peak}, "forward", "a guided velocity by", team.size()),
+       waits, differences(team, alone.velocity, shared.velocity), operations},
+      shared.timing.median(),
+      "a guided velocity: the conditional and the unconditional forward; seconds: of the slowest rank\n"
+      "waits: for transfers that nothing hides; most waits: of any rank, for ranks that are slower as well\n"
+      "operations: of rank 0 in a shared velocity\n"
+      "one rank: each by itself, all at once; efficiency: its seconds / (ranks x those of all ranks)"};
 }
 
 }  // namespace wf

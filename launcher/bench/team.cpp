@@ -83,4 +83,20 @@ Timing Team::time_runs(at::Device device, int runs, const std::function<void()>&
   return timing;
 }
 
+Table to_table(const AloneAndTogether& times, const std::string& name, const std::string& what, int ranks) {
+  Table table{name,
+              {{"what", what},
+               {"ranks", "ranks"},
+               {"median_s", "median s", 4},
+               {"least_s", "least s", 4},
+               {"speedup", "speed-up", 2},
+               {"efficiency_percent", "efficiency %", 1},
+               {"peak_gib", "peak GiB", 2}}};
+  const double one = times.alone.median(), all = times.together.median();
+  table.rows = {{"one rank", 1.0, one, times.alone.least(), 1.0, 100.0, in_gib(times.peak_alone)},
+                {"all ranks", static_cast<double>(ranks), all, times.together.least(), ratio(one, all),
+                 ratio(100 * one, ranks * all), in_gib(times.peak_together)}};
+  return table;
+}
+
 }  // namespace wf

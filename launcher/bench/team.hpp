@@ -67,6 +67,15 @@ class Team {
   std::unique_ptr<Communicator> host_;
 };
 
+/// What each rank did alone, all at once, and then together.
+struct AloneAndTogether {
+  Timing alone, together;                           ///< Of the slowest rank.
+  std::uint64_t peak_alone = 0, peak_together = 0;  ///< Bytes on the device of the rank with most; 0 on a CPU.
+};
+/// Their table: speed-up, and efficiency, which is the seconds alone / (ranks x those together). `what` heads its
+/// lines.
+Table to_table(const AloneAndTogether& times, const std::string& name, const std::string& what, int ranks);
+
 /// Rates and latencies of the collectives that ranks use, in several sizes, and the best rate that this node reaches.
 /// Each time is the median of `runs` rounds after a warm-up round. Collective.
 Report bench_comm(Team& team, at::Device device, int runs);
@@ -75,5 +84,9 @@ Report bench_comm(Team& team, at::Device device, int runs);
 /// time, then one computed by all together with execution.ranks, and how far the two results are apart. `degrees`: the
 /// parallel degrees, as text. Collective.
 Report bench_forward(Team& team, const Bench& bench, const std::string& degrees);
+
+/// Measures decoding by each rank alone, all at the same time, then by all together, each some rows of every frame, and
+/// how many bytes of the frames differ. Collective.
+Report bench_vae(Team& team, const Bench& bench);
 
 }  // namespace wf

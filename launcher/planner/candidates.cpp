@@ -184,6 +184,7 @@ std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const Plan
       for (const GuidanceMode guidance : guidance_modes_of(plan, request)) {
         variants.push_back(plan);
         variants.back().text = text;
+        variants.back().split_decode = request.choices.split_decode && plan.group_size() > 1;
         variants.back().offload_expert_for_decode = offload;
         variants.back().guidance = guidance;
         variants.back().streamed_blocks = most_streamed(plan, request);

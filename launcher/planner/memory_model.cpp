@@ -60,7 +60,8 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
   const bool denoises = stage == Stage::high || stage == Stage::low;
   const bool splits_guidance = plan.degrees.guidance == 2;
   const int batch = batch_of(splits_guidance ? GuidanceMode::two : plan.guidance, stage, job);
-  const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width) - vae;
+  const int decoding = decoding_ranks(job, plan.split_decode, plan.group_size());
+  const std::uint64_t decode = decode_bytes_needed(parts, execution, job.height, job.width, decoding) - vae;
   const std::uint64_t graphs = graph_bytes(parts, execution, stage, job, plan.group_size(), plan.sequence());
   const auto rows = static_cast<std::int64_t>(rows_of(plan, tokens));
   return {experts_in(parts, plan, execution, stage),

@@ -59,6 +59,7 @@ std::string describe(const PlacementChoices& choices) {
                                      {"--high-ranks", choices.high_ranks},
                                      {"--low-ranks", choices.low_ranks}})
     if (forced > 0) add(flag, std::to_string(forced));
+  if (!choices.split_decode) add("--no-split-decode", "true");
   if (choices.draft) add("--stop-at", "boundary");
   return text;
 }

@@ -50,6 +50,7 @@ struct PlacementPlan {
   Precision precision = Precision::exact;
   TextPlace text = TextPlace::resident;
   GuidanceMode guidance = GuidanceMode::two;
+  bool split_decode = false;               ///< The ranks of a group decode a clip together.
   bool offload_expert_for_decode = false;  ///< Decoding takes the memory of the expert, which waits in pinned memory.
   int streamed_blocks = 0;                 ///< `stream`: blocks of each expert that wait in host memory.
   int stashed = 1;                         ///< `phased`: clips of a group that wait for the exchange.
@@ -79,6 +80,7 @@ struct PlacementChoices {
   int guidance = 0, ulysses = 0, ring = 0;
   int high_ranks = 0, low_ranks = 0;     ///< Ranks of each pool of `pipeline`.
   std::optional<bool> text_on_cpu = {};  ///< Whether texts are embedded on the host.
+  bool split_decode = true;              ///< Whether the ranks of a group may decode a clip together.
   bool draft = false;                    ///< Clips stop at the boundary; `mode` and pools then mean nothing.
 };
 

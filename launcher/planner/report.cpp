@@ -114,8 +114,8 @@ std::string text_and_decode_text(const PlacementPlan& plan) {
   const char* const text = plan.text == TextPlace::resident  ? "on GPUs, beside the experts"
                            : plan.text == TextPlace::upfront ? "on GPUs, all before the first clip"
                                                              : "on the host";
-  return fmt::format("Texts are embedded {} (pool {}); pool {} decodes{}.\n", text, plan.pool_of(Stage::text).name,
-                     plan.pool_of(Stage::decode).name,
+  return fmt::format("Texts are embedded {} (pool {}); pool {} decodes{}{}.\n", text, plan.pool_of(Stage::text).name,
+                     plan.pool_of(Stage::decode).name, plan.split_decode ? ", the ranks of a group together" : "",
                      plan.offload_expert_for_decode ? ", its expert leaving the GPU for it" : "");
 }
 
@@ -134,6 +134,7 @@ Json json_of(const PlacementPlan& plan) {
           {"pools", pools},
           {"precision", to_string(plan.precision)},
           {"text", to_string(plan.text)},
+          {"ranks_decode_together", plan.split_decode},
           {"expert_leaves_for_decoding", plan.offload_expert_for_decode},
           {"streamed_blocks", plan.streamed_blocks},
           {"parked", plan.stashed}};

@@ -180,6 +180,7 @@ Execution execution_for(const PlacementPlan& plan, Execution base) {
   base.residency = residency_of(plan);
   base.guidance = plan.guidance;
   base.streamed_blocks = plan.streamed_blocks;
+  base.split_decode = plan.split_decode;
   base.offload_expert_for_decode = plan.offload_expert_for_decode;
   base.text_device = plan.text == TextPlace::cpu ? at::Device(at::kCPU) : base.device;
   // An encoder on the host takes no GPU memory, so it stays: loading it again would take long.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "jobs/schedule/clip_shape.hpp"
+#include "parallel/shard.hpp"
 #include "pipeline/model/cost.hpp"
 #include "pipeline/model/dit.hpp"
 #include "pipeline/stages/solver.hpp"
@@ -161,6 +162,12 @@ std::int64_t count(std::span<const StepForwards> steps) {
   return forwards;
 }
 
+/// The part of a frame's rows that the rank with most of them decodes.
+double most_rows(const Job& job, int ranks) {
+  const std::int64_t rows = job.height / 8;
+  return static_cast<double>(share_of(rows, ranks, 0).size) / static_cast<double>(rows);
+}
+
 }  // namespace
 
 std::span<const StepForwards> PlannedShape::forwards_of(Expert which) const {
@@ -230,7 +237,8 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.low = plan.draft ? 0 : steps(Expert::low);
   seconds.exchange = static_cast<double>(device_bytes(parts, plan.streamed_blocks)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
-  seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds);
+  seconds.decode = pixels * (execution.tf32 ? gpu.decode_tf32_seconds : gpu.decode_seconds) *
+                   most_rows(shape.job, decoding_ranks(shape.job, plan.split_decode, plan.group_size()));
   // Sample, corrected sample and two data predictions: to the host on one rank, and from the host on another.
   if (plan.mode == PlacementMode::pipeline)
     seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;

@@ -28,12 +28,16 @@ class GroupWork {
   virtual void take_role(Role role, const WeightPeer* peer) = 0;
   /// The role's expert, if this rank holds it now, for another rank to copy. May be called by any thread.
   virtual WeightLease lease(Role role) = 0;
+  /// Whether all ranks of the group compute this stage of the current clip together. The leader does the others alone.
+  virtual bool is_shared(Stage stage) const = 0;
+  /// After advance() threw in such a stage: whether the other ranks have left it, so that the clip alone has failed.
+  virtual bool left_by_group() const = 0;
   /// Begins a clip. state: what its earlier stages made, as stash() gave it; null: the clip starts from its prompt, or
   /// from what an earlier attempt stored, which may be later than its first stage.
   virtual void begin(std::size_t clip, const Bytes* state) = 0;
-  /// Computes one stage other than write; high and low together with the other ranks of the group. Returns false if a
-  /// stop was requested before the stage was done; the clip's state is then on the disk.
-  /// nearly_done: called once when the last step begins, or the stage itself if it has no steps; may be empty.
+  /// Computes one stage other than write, together with the other ranks of the group if it is shared. Returns false if
+  /// a stop was requested before the stage was done; the clip's state is then on the disk. nearly_done: called once
+  /// when the last step begins, or the stage itself if it has no steps; may be empty.
   virtual bool advance(Stage stage, const std::function<void()>& nearly_done) = 0;
   /// Seconds of the stages that this rank computed from start to end for the current clip.
   virtual SecondsByStage seconds() const = 0;

@@ -31,7 +31,7 @@ bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part
     case Part::text_encoder:
       return leads && has_stage(plan, group, Stage::text);
     case Part::vae:
-      return leads && has_stage(plan, group, Stage::decode);
+      return (leads || plan.split_decode) && has_stage(plan, group, Stage::decode);
     case Part::high_expert:
       return has_stage(plan, group, Stage::high);
     case Part::low_expert:

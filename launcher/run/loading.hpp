@@ -12,7 +12,8 @@
 
 namespace wf {
 
-/// Whether a rank needs the part for its group's first role. Only the leader of a group embeds texts and decodes. Pure.
+/// Whether a rank needs the part for its group's first role. Only the leader of a group embeds texts, and, unless the
+/// group decodes together, decodes. Pure.
 bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part part);
 
 /// A part of the model that several ranks of one node begin with.

@@ -108,6 +108,10 @@ WeightLease PipelineWork::lease(Role role) {
   return role == Role::resident ? WeightLease{} : setting_.models.lease(expert_of(role));
 }
 
+bool PipelineWork::is_shared(Stage stage) const {
+  return wf::is_shared(stage, clip_->job, setting_.models.execution());
+}
+
 void PipelineWork::begin(std::size_t clip, const Bytes* state) {
   number_ = clip;
   clip_.emplace(start_clip(job(clip)));

@@ -41,6 +41,8 @@ class PipelineWork final : public GroupWork {
 
   void take_role(Role role, const WeightPeer* peer) override;
   WeightLease lease(Role role) override;
+  bool is_shared(Stage stage) const override;
+  bool left_by_group() const override { return clip_->left_by_group; }
   void begin(std::size_t clip, const Bytes* state) override;
   bool advance(Stage stage, const std::function<void()>& nearly_done) override;
   SecondsByStage seconds() const override;

@@ -11,9 +11,6 @@
 namespace wf {
 namespace {
 
-/// Whether all ranks of a group compute the stage together. The leader does the other stages alone.
-bool is_shared(Stage stage) { return stage == Stage::high || stage == Stage::low; }
-
 /// Whether the leader requests more work after this stage: the last one of the order, or decode if only write would
 /// follow, because write runs in the background while the leader computes its next clip.
 bool is_last(Stage stage, const message::Assign& order) {
@@ -69,14 +66,14 @@ void Worker::lead() {
   }
 }
 
-/// An exception is reported as the failure of this clip, unless it was thrown in a shared stage: the other ranks of the
-/// group are then waiting for this one, so it is thrown on and ends the run.
+/// An exception is reported as the failure of this clip, unless it was thrown in a shared stage that the other ranks
+/// have not left: they are then waiting for this one, so it is thrown on and ends the run.
 void Worker::carry_out(const message::Assign& order) {
   try {
     pass_stages(order);
   } catch (const std::exception&) {
     const Error error = current_error();
-    if (std::exchange(in_shared_stage_, false)) throw error;
+    if (std::exchange(in_shared_stage_, false) && !work_.left_by_group()) throw error;
     report_failure(order.clip, error);
   }
   agent_.set_activity({});
@@ -105,7 +102,7 @@ void Worker::begin(const message::Assign& order) {
 bool Worker::advance(const message::Assign& order, Stage stage) {
   std::function<void()> nearly_done;
   if (is_last(stage, order)) nearly_done = [this] { report(message::NearlyIdle{number_}); };
-  in_shared_stage_ = is_shared(stage) && group_.size() > 1;
+  in_shared_stage_ = work_.is_shared(stage);
   if (in_shared_stage_) send_to_group(message::JoinStage{order.clip, stage});
   const bool passed = work_.advance(stage, nearly_done);
   in_shared_stage_ = false;

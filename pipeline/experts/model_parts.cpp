@@ -131,11 +131,15 @@ std::uint64_t graph_bytes(const ModelParts& parts, const Execution& execution, S
   return recording_bytes(parts.expert, tokens, (tokens + shares - 1) / shares, forwards_in(stage, job.guidance));
 }
 
+int decoding_ranks(const Job& job, bool split_decode, int group_size) {
+  return split_decode && job.height / 8 >= group_size ? group_size : 1;
+}
+
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
-                                  std::int64_t width) {
+                                  std::int64_t width, int ranks) {
   const ConvolutionCopies copies =
       convolution_copies(execution.device, parts.vae.decoder_in.weight.scalar_type(), execution.tf32);
-  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, copies);
+  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, copies, ranks);
 }
 
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {

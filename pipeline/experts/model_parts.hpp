@@ -94,9 +94,14 @@ std::uint64_t graph_bytes(const ModelParts& parts, const Execution& execution, S
 /// for `text` where the text encoder runs on another device.
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job);
 
-/// Most bytes of tensors that decoding frames of height x width pixels takes, the VAE decoder's weights included.
+/// How many of a group's ranks decode the job's clip: all, if that is wanted (split_decode) and each gets a row of its
+/// latents, or else one.
+int decoding_ranks(const Job& job, bool split_decode, int group_size);
+
+/// Most bytes of tensors that decoding frames of height x width pixels takes on one of `ranks` ranks, the VAE decoder's
+/// weights included.
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
-                                  std::int64_t width);
+                                  std::int64_t width, int ranks = 1);
 
 /// The largest bytes_needed() of all stages.
 std::uint64_t peak_bytes_needed(const ModelParts& parts, const Execution& execution, const Job& job);

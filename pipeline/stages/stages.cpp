@@ -6,6 +6,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
+#include <exception>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -51,17 +52,35 @@ void continue_at(Clip& clip, std::int64_t least_step, Models& models) {
 }
 
 void continue_at_low(Clip& clip, const Schedule& schedule, Models& models) {
+  if (clip.state.x.defined()) return;
   continue_at(clip, high_noise_steps(schedule), models);
   if (!clip.text.prompt.text.defined()) clip.text = embed_texts(clip.job, models);
 }
 
 bool is_leader(const Execution& execution) { return !execution.ranks || execution.ranks->rank() == 0; }
 
-/// Gives all ranks of the group the leader's state of the clip. Collective over the group.
-void share_with_group(Clip& clip, const Execution& execution) {
-  if (!execution.ranks || execution.ranks->size() == 1) return;
-  const Bytes packed = execution.ranks->from_leader(is_leader(execution) ? pack(clip) : Bytes());
-  if (!is_leader(execution)) unpack(packed, clip, execution.device);
+/// Lets the leader prepare the clip for a stage that the group computes together, and gives all its ranks the clip's
+/// state. False on the other ranks when that failed on the leader, where the error is thrown. Collective over the
+/// group.
+bool begin_together(Clip& clip, const Execution& execution, const std::function<void()>& prepare) {
+  if (!execution.ranks || execution.ranks->size() == 1) return prepare(), true;
+  const bool leads = is_leader(execution);
+  clip.left_by_group = false;
+  std::exception_ptr failure;
+  Bytes packed;
+  try {
+    if (leads) prepare(), packed = pack(clip);
+  } catch (const std::exception&) {
+    failure = std::current_exception();
+  }
+  if (!execution.ranks->from_leader(failure == nullptr)) {
+    clip.left_by_group = true;
+    if (failure) std::rethrow_exception(failure);
+    return false;
+  }
+  packed = execution.ranks->from_leader(std::move(packed));
+  if (!leads) unpack(packed, clip, execution.device);
+  return true;
 }
 
 /// A gate that shows the clip's observer the state and asks Progress before each step. The leader's answer is taken by
@@ -86,11 +105,12 @@ void store(const Clip& clip) {
 void denoise_until(Clip& clip, Stage stage, const Schedule& schedule, std::int64_t until, Models& models,
                    const Progress& progress) {
   const Execution& execution = models.execution();
-  share_with_group(clip, execution);
-  if (clip.state.step >= until) return;  // before an expert without steps is loaded
-  const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
-  clip.state = denoise(std::move(clip.state), schedule, until, clip.text, scale_in(stage, clip.job.guidance),
-                       clip.job.saved, expert, execution, gate_of(clip, stage, schedule, execution, progress));
+  if (clip.state.step < until) {  // else an expert without steps would be loaded
+    const DitWeights& expert = models.expert(stage == Stage::high ? Expert::high : Expert::low);
+    clip.state = denoise(std::move(clip.state), schedule, until, clip.text, scale_in(stage, clip.job.guidance),
+                         clip.job.saved, expert, execution, gate_of(clip, stage, schedule, execution, progress));
+  }
+  clip.left_by_group = true;
   if (clip.state.step >= until) return;
   store(clip);
   throw Interrupted();
@@ -103,13 +123,26 @@ void finish_latents(Clip& clip) {
   if (!clip.files.latents.empty()) store_latents(clip.files.latents, clip.latents, clip.format.comment);
 }
 
+/// The latents of a clip that is to be decoded, if an earlier run made them.
+void continue_at_decode(Clip& clip, const Schedule& schedule, Models& models) {
+  if (clip.latents.x.defined()) return;
+  continue_at(clip, schedule.steps(), models);
+  finish_latents(clip);
+}
+
 void decode_to_file(Clip& clip, Models& models) {
-  clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames,
-                                              SheetFile{clip.files.sheet, clip.job.frames});
-  decode(clip.latents, models.vae(), [&](const Frames& frames) {
+  const auto append = [&](const Frames& frames) {
+    if (!clip.writer)
+      clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames,
+                                                  SheetFile{clip.files.sheet, clip.job.frames});
     clip.writer->append(clip.is_draft ? half_size(frames) : frames);
     mark_progress();
-  });
+  };
+  const Execution& execution = models.execution();
+  if (!is_shared(Stage::decode, clip.job, execution)) return decode(clip.latents, models.vae(), append);
+  const auto failure = decode_together(clip.latents, models.vae(), append, execution.ranks->everyone());
+  clip.left_by_group = true;
+  if (failure && is_leader(execution)) std::rethrow_exception(failure);
 }
 
 /// The size in LibTorch's message: "1.50 GiB" from "Tried to allocate 1.50 GiB.".
@@ -144,22 +177,24 @@ std::string out_of_memory(const c10::OutOfMemoryError& error, Stage stage, const
 
 void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
   const Schedule schedule = make_schedule(clip.job.solver, clip.job.steps, clip.job.shift);
+  const Execution& execution = models.execution();
   switch (stage) {
     case Stage::text:
       clip.text = embed_texts(clip.job, models);
       return;
     case Stage::high:
-      if (is_leader(models.execution())) start_or_continue(clip, models);
+      if (!begin_together(clip, execution, [&] { start_or_continue(clip, models); })) return;
       return denoise_until(clip, stage, schedule, high_noise_steps(schedule), models, progress);
     case Stage::low:
-      if (is_leader(models.execution()) && !clip.state.x.defined()) continue_at_low(clip, schedule, models);
+      if (!begin_together(clip, execution, [&] { continue_at_low(clip, schedule, models); })) return;
       denoise_until(clip, stage, schedule, schedule.steps(), models, progress);
-      if (is_leader(models.execution())) finish_latents(clip);
+      if (is_leader(execution)) finish_latents(clip);
       return;
     case Stage::decode:
-      if (!clip.latents.x.defined()) {
-        continue_at(clip, schedule.steps(), models);
-        finish_latents(clip);
+      if (!is_shared(stage, clip.job, execution)) {
+        continue_at_decode(clip, schedule, models);
+      } else if (!begin_together(clip, execution, [&] { continue_at_decode(clip, schedule, models); })) {
+        return;
       }
       return decode_to_file(clip, models);
     case Stage::write:
@@ -183,6 +218,12 @@ void in_stage(Stage stage, const Job& job, const Models& models, at::Device devi
 }
 
 }  // namespace
+
+bool is_shared(Stage stage, const Job& job, const Execution& execution) {
+  if (!execution.ranks || execution.ranks->size() == 1) return false;
+  if (stage == Stage::decode) return decoding_ranks(job, execution.split_decode, execution.ranks->size()) > 1;
+  return stage == Stage::high || stage == Stage::low;
+}
 
 TextPair embed_texts(const Job& job, Models& models) {
   return {models.embed(job.prompt), job.guidance.any() ? models.embed(job.negative_prompt) : Embeddings{}};

@@ -66,7 +66,15 @@ struct Clip {
   std::map<std::string, std::uint64_t> device_bytes;  ///< peak bytes of tensors on the device; no entries on a CPU
   std::map<std::string, std::string> ranks;           ///< ranks that computed it, as "0" or "4-7"; set by the caller
   std::int64_t steps_resumed = 0;                     ///< denoising steps that a stored state had done already
+
+  /// False from when the ranks of a group begin a stage together until all of them have left it: only then is an error
+  /// this clip's alone.
+  bool left_by_group = true;
 };
+
+/// Whether all ranks of the group compute this stage of the job's clip together: high and low, and decode where
+/// execution.split_decode says so and every rank gets a row of latents.
+bool is_shared(Stage stage, const Job& job, const Execution& execution);
 
 /// Is called before each denoising step with the number of steps done, and before any other stage with step 0 of 1, on
 /// the thread that calls advance(). Returning false asks for a stop. Only denoising heeds it: advance() then stores the
@@ -81,9 +89,10 @@ struct Interrupted {};
 /// Takes the clip through one stage and returns when the device has finished it. Stages are called in order, each once,
 /// by one thread; only `write` may run on another thread while this one advances the next clip.
 ///
-/// With execution.ranks, `high` and `low` are collective over the group. Its leader has the clip; the other ranks pass
-/// an empty clip of the same job, whose state is then the leader's. The leader's Progress decides for all. The other
-/// stages are the leader's alone.
+/// Stages that are_shared() are collective over execution.ranks. The leader has the clip; the other ranks pass an empty
+/// clip of the same job, whose state is then the leader's. The leader's Progress decides for all. If the leader's part
+/// of such a stage fails, the others return as if it were done, and clip.left_by_group is true. The other stages are
+/// the leader's alone.
 ///
 /// Throws an Error that names the stage and leaves the clip unfinished, its files incomplete. A device out of memory is
 /// Error(resource), which says how much was asked for, what the stage is expected to take, and which flags help.

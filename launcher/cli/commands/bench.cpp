@@ -165,8 +165,8 @@ void check(const BenchOptions& options, int ranks) {
   const bool list = options.what == BenchKind::list, comm = options.what == BenchKind::comm;
   if (list && options.list.empty()) refuse("bench list: the prompt list is missing: wanfarm bench list FILE");
   if (!list && !options.list.empty()) refuse("bench " + what + " takes no list");
-  if (ranks > 1 && options.what != BenchKind::forward && !list && !comm)
-    refuse("bench " + what + " measures one process; --ranks is for comm, forward and list");
+  if (ranks > 1 && options.what != BenchKind::forward && options.what != BenchKind::vae && !list && !comm)
+    refuse("bench " + what + " measures one process; --ranks is for comm, forward, list and vae");
   if (ranks < 2 && comm) refuse("bench comm measures communication between ranks; it needs --ranks 2 or more");
   if (options.modes.front() != BenchMode::flags && (list || comm)) refuse("--mode: bench " + what + " has no modes");
   if (options.measures_each() && options.what != BenchKind::clip)
@@ -216,6 +216,7 @@ constexpr std::array shared{"--fp8-exact-steps",
                             "--cfg-parallel",
                             "--ulysses",
                             "--ring",
+                            "--no-split-decode",
                             "--text-device",
                             "--high-ranks",
                             "--low-ranks",
@@ -240,7 +241,7 @@ constexpr std::array shared{"--fp8-exact-steps",
 void reword(Flag& flag) {
   if (!flag.group.starts_with("Model")) flag.group = "Options";
   if (flag.names == "--output") flag.help = "keep the videos of clip and list in this folder (default: discard them)";
-  if (flag.names == "--ranks") flag.help = "comm, forward, list: processes that work together, one per GPU";
+  if (flag.names == "--ranks") flag.help = "comm, forward, list, vae: processes that work together, one per GPU";
   if (flag.names == "--fp8-exact-blocks") flag.help += "; fp8: the blocks that are exact in place of those it finds";
   if (flag.names == "--codec") flag.help += "; with ffv1, --mode compares what was decoded without the encoder's loss";
   if (flag.names == "--trace") flag.help = "list: record what each rank did when (Chrome trace, for ui.perfetto.dev)";
@@ -308,6 +309,7 @@ Command bench_command() {
               "  wanfarm bench clip --mode both --num_runs 2 --save_results results.json\n"
               "  wanfarm bench clip --mode each --runs 2 --codec ffv1 --output modes\n"
               "  wanfarm bench vae --tf32 --size 1280x720\n"
+              "  wanfarm bench vae --model random:a14b --ranks 2 --tf32 --size 1280x720\n"
               "  wanfarm bench text --text-device cpu\n"
               "  wanfarm bench calibrate --model random:a14b\n",
           .flags = flags_of(*options),

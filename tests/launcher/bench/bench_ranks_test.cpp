@@ -80,6 +80,20 @@ TEST_F(BenchRanks, ASharedForwardHasTheResultOfARankAlone) {
   EXPECT_NE(shared.at("measured").get<std::string>().find("without --ulysses it takes"), std::string::npos);
 }
 
+TEST_F(BenchRanks, DividedRowsAreDecodedToTheFramesOfARankAlone) {
+  const Arguments flags{"vae", "--model", golden_model_folder(), "--size", "64x96", "--frames", "5"};
+  Arguments on_three = flags, on_thirteen = flags;
+  on_three.insert(on_three.end(), {"--ranks", "3", "--json"});
+  const Json shared = result(bench(on_three));
+  const Json &alone = shared.at("vae").at(0), &together = shared.at("vae").at(1);
+  const double one = alone.at("median_s"), all = together.at("median_s");
+  EXPECT_DOUBLE_EQ(together.at("efficiency_percent"), 100 * one / (3 * all));
+  EXPECT_LE(shared.at("difference").at(0).at("largest").get<double>(), 1);
+  EXPECT_LT(shared.at("difference").at(0).at("percent").get<double>(), 0.1);
+  on_thirteen.insert(on_thirteen.end(), {"--ranks", "13"});
+  expect_refused(bench(on_thirteen), 2, "a clip of 96 rows is divided over at most 12 ranks");
+}
+
 /// Each guidance branch computes exactly what one rank alone computes.
 TEST_F(BenchRanks, GuidanceBranchesGiveTheBitsOfARankAlone) {
   const Json branches = result(forward({"--ranks", "2", "--cfg-parallel", "2", "--json"}));
@@ -138,7 +152,7 @@ TEST_F(BenchRanks, AListOfOneRankIsRenderedAgainAndKeptInTheOutputFolder) {
 }
 
 TEST_F(BenchRanks, RefuseFlagsThatDoNotFitTogether) {
-  expect_refused(bench({"vae", "--ranks", "2"}), 2, "--ranks is for comm, forward and list");
+  expect_refused(bench({"text", "--ranks", "2"}), 2, "--ranks is for comm, forward, list and vae");
   expect_refused(bench({"comm"}), 2, "--ranks 2 or more");
   expect_refused(bench({"list"}), 2, "the prompt list is missing");
   expect_refused(bench({"comm", "list.yaml", "--ranks", "2"}), 2, "takes no list");

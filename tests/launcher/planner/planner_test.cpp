@@ -268,6 +268,43 @@ TEST(MemoryModel, MoreUlyssesRanksTakeLessMemoryEach) {
   EXPECT_LT(total(8), total(4));
 }
 
+/// 90 rows of latents: four ranks have at most 23 of them.
+TEST(TimeModel, RanksThatDecodeTogetherTakeTheTimeOfMostRows) {
+  PlacementPlan plan;
+  plan.degrees = {.guidance = 2, .ulysses = 2, .ring = 1};
+  const PlanRequest request = request_for(1, 4, 141 * gib, 1, job_720p());
+  const auto decode = [&] {
+    const PlannedShape shape = shapes_of(request.jobs).front();
+    return stage_seconds(request.hardware, request.model, plan, shape, request.execution).decode;
+  };
+  const double alone = decode();
+  plan.split_decode = true;
+  EXPECT_DOUBLE_EQ(decode(), alone * 23 / 90);
+}
+
+TEST(MemoryModel, RanksThatDecodeTogetherTakeLessMemoryEach) {
+  PlacementPlan plan;
+  plan.degrees.ulysses = 4;
+  plan.pools = {{"low", {Stage::decode}, 1}};
+  const auto work = [&] {
+    const RankMemory memory = rank_memory(published_model(), plan, plan.pools[0], {job_720p()}, on_gpus());
+    return std::ranges::find(memory.parts, "work of decoding", &MemoryPart::name)->bytes;
+  };
+  const std::uint64_t alone = work();
+  plan.split_decode = true;
+  EXPECT_LT(work(), alone / 3);
+  EXPECT_GT(work(), alone / 4);
+}
+
+TEST(Planner, GroupsDecodeTogetherUnlessAFlagForbidsIt) {
+  PlanRequest request = request_for(1, 4, 141 * gib, 1, job_720p());
+  request.choices.ulysses = 4;
+  EXPECT_TRUE(make_plan(request).winner().plan.split_decode);
+  request.choices.split_decode = false;
+  EXPECT_FALSE(make_plan(request).winner().plan.split_decode);
+  EXPECT_FALSE(make_plan(request_for(1, 1, 141 * gib, 1, job_720p())).winner().plan.split_decode) << "one rank";
+}
+
 /// Asserts what holds for every plan, regardless of the request.
 void expect_sound(const PlanRequest& request, const PlanResult& result) {
   const Considered& winner = result.winner();

@@ -56,6 +56,10 @@ TEST(PartsToShare, TextsAndFramesAreTheLeaders) {
   all.insert(all.end(), experts.begin(), experts.end());
   EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 1), experts);
   EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 2), all);
+  plan.split_decode = true;
+  std::vector<SharedPart> with_vae{{Part::vae, {0, 1, 2, 3}}};
+  with_vae.insert(with_vae.end(), experts.begin(), experts.end());
+  EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 1), with_vae) << "every rank decodes";
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   start.plan.text = TextPlace::upfront;
   start.plan.guidance = GuidanceMode::batched;
   start.plan.offload_expert_for_decode = true;
+  start.plan.split_decode = true;
   start.finished = {1};
   const RunSpec read = run_spec_from(packed(start));
   EXPECT_EQ(read.model, start.model);
@@ -76,6 +77,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   EXPECT_EQ(read.plan.text, TextPlace::upfront);
   EXPECT_EQ(read.plan.guidance, GuidanceMode::batched);
   EXPECT_TRUE(read.plan.offload_expert_for_decode);
+  EXPECT_TRUE(read.plan.split_decode);
   EXPECT_EQ(read.finished, start.finished);
   EXPECT_EQ(packed(read), packed(start));
   EXPECT_THROW(run_spec_from("{}"), Error);

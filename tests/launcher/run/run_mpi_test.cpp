@@ -38,6 +38,8 @@ class SleepingWork : public GroupWork {
 
   void take_role(Role, const WeightPeer*) override {}
   WeightLease lease(Role) override { return {}; }
+  bool is_shared(Stage) const override { return false; }
+  bool left_by_group() const override { return true; }
   void begin(std::size_t clip, const Bytes* state) override {
     clip_ = clip;
     seconds_ = {};

@@ -24,6 +24,8 @@ struct WatchedWork final : GroupWork {
 
   void take_role(Role, const WeightPeer*) override {}
   WeightLease lease(Role) override { return {}; }
+  bool is_shared(Stage) const override { return false; }
+  bool left_by_group() const override { return true; }
   void begin(std::size_t clip, const Bytes* state) override {
     clip_ = clip;
     EXPECT_TRUE(!state || *state == Bytes{static_cast<std::uint8_t>(clip)});
@@ -174,6 +176,8 @@ TEST(Worker, AnErrorOfTheGroupIsToldBeforeAnythingIsUnwound) {
     std::function<void()> fail;
     void take_role(Role, const WeightPeer*) override { fail(); }
     WeightLease lease(Role) override { return {}; }
+    bool is_shared(Stage) const override { return false; }
+    bool left_by_group() const override { return true; }
     void begin(std::size_t, const Bytes*) override {}
     bool advance(Stage, const std::function<void()>&) override { return true; }
     SecondsByStage seconds() const override { return {}; }

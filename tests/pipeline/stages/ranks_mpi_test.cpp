@@ -1,7 +1,14 @@
 // tests/pipeline/stages/ranks_mpi_test.cpp: several ranks together compute the official results, with every combination
 // of parallel degrees.
+#include <exception>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
+#include "pipeline/stages/decode.hpp"
 #include "pipeline/stages/store.hpp"
 #include "pipeline/weights/random_draw.hpp"
 #include "tests/parallel/degrees.hpp"
@@ -186,6 +193,117 @@ TEST(Ranks, RecordedForwardsGiveTheSameBits) {
     const at::Tensor wanted = denoised("unipc", plain);
     for (int clip = 0; clip < 3; ++clip) EXPECT_TRUE(at::equal(denoised("unipc", recorded), wanted)) << name;
   }
+}
+
+// ---- Decoding together
+
+class DecodedTogether : public testing::Test {
+ protected:
+  static Execution splitting(const Degrees& degrees) {
+    Execution execution = golden_execution();
+    execution.ranks = group_of(degrees);
+    execution.split_decode = true;
+    return execution;
+  }
+  DecodedTogether()
+      : world_(mpi_communicator(MPI_COMM_WORLD)), models_(ModelSource{golden_model()}, golden_execution()) {
+    if (test::device().is_cuda()) world_ = nccl_communicator(std::move(world_), test::device());
+  }
+  int last_rank() const { return world_->size() - 1; }
+  /// Latents of 7 rows, which no number of ranks divides.
+  static Latents latents() { return {at::randn({16, 3, 7, 4}, seeded_generator(at::kCPU, 3)).to(test::device())}; }
+  /// Whether the clip failed, on this rank, and what the first rank's sink got.
+  std::pair<bool, std::vector<at::Tensor>> decoded(const Latents& clip) {
+    std::vector<at::Tensor> frames;
+    const TakeFrames keep = [&](const Frames& some) { frames.push_back(some.rgb); };
+    const std::exception_ptr failure = decode_together(clip, models_.vae(), keep, *world_);
+    return {failure != nullptr, frames};
+  }
+
+  const c10::InferenceMode no_autograd_;
+  std::unique_ptr<Communicator> world_;
+  Models models_;
+};
+
+/// A value that is rounded otherwise may be truncated to the next lower byte.
+TEST_F(DecodedTogether, FramesAreThoseOfOneRankAndComeToTheFirstAlone) {
+  std::vector<at::Tensor> alone;
+  decode(latents(), models_.vae(), [&](const Frames& some) { alone.push_back(some.rgb); });
+  const auto [failed, together] = decoded(latents());
+  EXPECT_FALSE(failed);
+  if (world_->rank() != 0) {
+    EXPECT_TRUE(together.empty());
+    return;
+  }
+  ASSERT_EQ(together.size(), alone.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    const at::Tensor difference = (together[i].to(at::kInt) - alone[i].to(at::kInt)).abs();
+    EXPECT_LE(difference.max().item<int>(), 1);
+    expect_within("bytes that differ in chunk " + std::to_string(i),
+                  (difference > 0).to(at::kDouble).mean().item<double>(), 1e-3);
+  }
+}
+
+TEST_F(DecodedTogether, AClipThatFailsOnOneRankFailsOnAllAndTheNextOneIsDecoded) {
+  Latents broken = latents();
+  broken.x.select(2, 6).select(1, 1).fill_(std::numeric_limits<float>::quiet_NaN());  // rows of the last rank
+  EXPECT_TRUE(decoded(broken).first);
+  EXPECT_FALSE(decoded(latents()).first);
+}
+
+TEST_F(DecodedTogether, FramesThatCannotBeTakenFailTheClipOnAllRanks) {
+  int taken = 0;
+  const TakeFrames full_disk = [&](const Frames&) {
+    if (++taken == 2) throw Error(Error::storage, "no space left");
+  };
+  const std::exception_ptr failure = decode_together(latents(), models_.vae(), full_disk, *world_);
+  ASSERT_TRUE(failure);
+  if (world_->rank() == 0) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::storage);
+    }
+  }
+  EXPECT_EQ(taken, world_->rank() == 0 ? 2 : 0);
+}
+
+TEST_F(DecodedTogether, AClipHasItsFramesOnEveryCombinationOfDegrees) {
+  const Job job = job_of(golden_run("one_frame"));
+  for (const Degrees& degrees : test::all_degrees(world_size())) {
+    Models models(ModelSource{golden_model()}, splitting(degrees));
+    ASSERT_EQ(is_shared(Stage::decode, job, models.execution()), world_size() > 1);
+    const test::TempFolder folder;
+    Clip clip = clip_in(folder, job);
+    if (world_->rank() != 0) clip.files = {};
+    for (const Stage stage : {Stage::text, Stage::high, Stage::low, Stage::decode}) advance(clip, stage, models);
+    EXPECT_EQ(clip.writer != nullptr, world_->rank() == 0) << test::describe(degrees);
+    EXPECT_TRUE(clip.left_by_group);
+  }
+}
+
+/// The leader alone looks for what an earlier run stored, when the others already wait for it.
+TEST_F(DecodedTogether, AStageThatTheLeaderCannotBeginIsLeftByAllRanks) {
+  if (world_size() == 1) return;  // one rank shares nothing
+  Models models(ModelSource{golden_model()}, splitting({.guidance = 1, .ulysses = world_size(), .ring = 1}));
+  for (const Stage stage : {Stage::low, Stage::decode}) {
+    const test::TempFolder folder;
+    Clip clip = clip_in(folder, job_of(golden_run("one_frame")));
+    if (world_->rank() == 0)
+      EXPECT_THROW(advance(clip, stage, models), Error) << to_string(stage);
+    else
+      EXPECT_NO_THROW(advance(clip, stage, models)) << to_string(stage);
+    EXPECT_TRUE(clip.left_by_group);
+  }
+}
+
+TEST_F(DecodedTogether, ClipsWithFewerRowsThanRanksAreDecodedByOne) {
+  Job job;
+  job.width = 64;
+  job.height = 16;
+  EXPECT_EQ(decoding_ranks(job, true, 2), 2);
+  EXPECT_EQ(decoding_ranks(job, true, 3), 1);
+  EXPECT_EQ(decoding_ranks(job, false, 2), 1);
 }
 
 /// Each rank has the same noise and does the same solver steps.
