@@ -2,6 +2,7 @@
 #pragma once
 
 #include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 
 #include <memory>
 #include <optional>
@@ -43,7 +44,8 @@ struct Execution {
   GuidanceMode guidance = GuidanceMode::two;  ///< `automatic` counts as `two` here: the run's plan resolves it
   NoiseSource noise = NoiseSource::cpu;
   AttentionBackend backend = AttentionBackend::automatic;
-  bool tf32 = false;  ///< f32 matrix products and convolutions in TF32 (10 bits of mantissa)
+  at::ScalarType vae = at::kFloat;  ///< the VAE's weights and features: f32, or bf16 with sums in f32
+  bool tf32 = false;                ///< f32 matrix products and convolutions in TF32 (10 bits of mantissa)
   Residency residency = Residency::both;
   /// Moves the expert on the device to pinned host memory while a clip is decoded. No effect with Residency::both.
   bool offload_expert_for_decode = false;

@@ -94,6 +94,7 @@ Json json_of(const Recipe& recipe) {
   if (!recipe.attention.empty()) json["attention"] = recipe.attention;
   if (recipe.fp8_exact_steps) json["fp8_exact_steps"] = *recipe.fp8_exact_steps;
   if (!recipe.fp8_exact_blocks.empty()) json["fp8_exact_blocks"] = recipe.fp8_exact_blocks;
+  if (recipe.vae_bf16) json["vae"] = "bf16";
   return json;
 }
 
@@ -133,7 +134,8 @@ Recipe recipe_from(const Json& json) {
           json.value("weights", ""),
           json.value("attention", ""),
           exact_steps,
-          json.value("fp8_exact_blocks", "")};
+          json.value("fp8_exact_blocks", ""),
+          json.value("vae", "") == "bf16"};
 }
 
 std::string fingerprint(const Job& job, const Recipe& recipe) {

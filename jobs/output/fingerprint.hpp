@@ -20,6 +20,7 @@ struct Recipe {
   std::string attention = {};  ///< "fp8" where self-attention is in 8 bits and the precision does not say so.
   std::optional<std::int64_t> fp8_exact_steps = {};  ///< Of --fp8-exact-steps; empty: the default, or no 8 bits.
   std::string fp8_exact_blocks = {};  ///< "0,1,38-39", "high:0,low:39" (pipeline/exact_blocks.hpp); empty: none.
+  bool vae_bf16 = false;              ///< Whether the VAE is in bf16.
   bool operator==(const Recipe&) const = default;
 };
 

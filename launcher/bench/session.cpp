@@ -80,6 +80,7 @@ Json settings_of(const Models& models, const Job& job) {
                 {"weights", to_string(execution.weights)},
                 {"attention", models.attention_name()},
                 {"tf32", execution.tf32},
+                {"vae", execution.vae == at::kBFloat16 ? "bf16" : "f32"},
                 {"placement", to_string(execution.residency)},
                 {"guidance_mode", to_string(execution.guidance)}};
   if (execution.exact_blocks.any()) settings["exact_blocks"] = to_string(execution.exact_blocks);

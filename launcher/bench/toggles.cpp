@@ -66,6 +66,7 @@ std::vector<Toggle> all_toggles(const BenchOptions& options) {
       {"attention", [](ModeSettings& settings) { settings.run.attention = AttentionBackend::fa3; }},
       {"placement", keep_both_experts},
       {"tf32", turn_on_tf32},
+      {"vae-bf16", [](ModeSettings& settings) { settings.run.vae_bf16 = true; }},
       {"cuda-graphs", [](ModeSettings& settings) { settings.run.cuda_graphs = CudaGraphs::on; }},
       in_8_bits(Precision::fp8_ffn, exact_blocks),
       in_8_bits(Precision::fp8_linear, exact_blocks),

@@ -13,7 +13,7 @@
 namespace wf {
 namespace {
 
-/// Best rates for the decoder, whose convolutions are f32, in operations a second: of one convolution by the library,
+/// Best rates for the decoder, in its dtype, in operations a second: of one convolution by the library,
 /// and of a matrix product, which a convolution can be computed as.
 struct DecodeCeilings {
   double convolution, matmul;
@@ -23,14 +23,15 @@ struct DecodeCeilings {
 
 DecodeCeilings measure_ceilings(const Bench& bench) {
   const std::int64_t channels = bench.models.parts().vae.decoder.first.weight.size(0);
-  const DecodeCeilings ceilings{convolution_rate(bench.device(), channels), matmul_rate(bench.device(), at::kFloat),
+  const at::ScalarType dtype = bench.models.execution().vae;
+  const DecodeCeilings ceilings{convolution_rate(bench.device(), dtype, channels), matmul_rate(bench.device(), dtype),
                                 channels};
   release_cached_memory(bench.device());
   return ceilings;
 }
 
 Table to_table(const DecodeCeilings& ceilings, const Bench& bench) {
-  const std::string kind = bench.arithmetic(at::kFloat, bench.device());
+  const std::string kind = bench.arithmetic(bench.models.execution().vae, bench.device());
   return ceiling_table({{fmt::format("3x3x3 convolution of {} channels, {}", ceilings.channels, kind),
                          ceilings.convolution / tera, "TFLOP/s"},
                         matmul_line(ceilings.matmul, bench.device(), kind)});

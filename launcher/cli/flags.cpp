@@ -210,6 +210,18 @@ Flag precision_flag(RunOptions& o) {
   return flag;
 }
 
+/// How the VAE decodes. Its f32 is the run's: --tf32 in other words.
+Flag vae_precision_flag(RunOptions& o) {
+  const std::vector<std::string> names{"exact", "tf32", "bf16"};
+  const auto set = [&o, names](const std::string& text) {
+    check_choice(text, names);
+    o.vae_bf16 = text == "bf16";
+    if (!o.vae_bf16) o.tf32 = text == "tf32";
+  };
+  return {"--vae-precision", join(names, "|"),
+          "decoding: exact: in f32; tf32: the same as --tf32; bf16: least time and memory (exact)", set, names};
+}
+
 /// Flags for the device and the arithmetic.
 std::vector<Flag> computing_flags(RunOptions& o) {
   const Choices<DeviceChoice> devices{
@@ -248,6 +260,7 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                   "record a GPU's forwards once per clip and expert, and replay them: the same bits with fewer gaps; "
                   "auto: on a GPU alone, for clips of up to 10,000 tokens, which gain from it",
                   o.cuda_graphs),
+      vae_precision_flag(o),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
        into(o.tf32)},
       {"--no-tf32", "", "f32 products and convolutions in f32, also where --preset has --tf32 (default)",

@@ -83,6 +83,7 @@ Execution execution_on(at::Device device, const RunOptions& options) {
   execution.backend = options.attention;
   execution.cuda_graphs = options.cuda_graphs;
   execution.tf32 = options.tf32.value_or(false);
+  execution.vae = options.vae_bf16 ? at::kBFloat16 : at::kFloat;
   return execution;
 }
 
@@ -104,7 +105,8 @@ Recipe recipe_of(const std::string& model_id, const Execution& execution, bool r
           .weights = rounded_to_fp8 ? "fp8" : "",
           .attention = attention_in_fp8 && execution.precision != Precision::fp8 ? "fp8" : "",
           .fp8_exact_steps = in_8_bits ? execution.fp8_exact_steps : std::nullopt,
-          .fp8_exact_blocks = execution.exact_blocks.any() ? to_string(execution.exact_blocks) : ""};
+          .fp8_exact_blocks = execution.exact_blocks.any() ? to_string(execution.exact_blocks) : "",
+          .vae_bf16 = execution.vae == at::kBFloat16};
 }
 
 }  // namespace wf

@@ -53,6 +53,7 @@ struct RunOptions {
   CudaGraphs cuda_graphs = CudaGraphs::automatic;
   NoiseSource noise = NoiseSource::cpu;
   std::optional<bool> tf32;  ///< Empty: off.
+  bool vae_bf16 = false;     ///< Execution::vae is bf16.
   PlanningOptions planning;
   std::uint64_t gpu_memory = 0;  ///< Bytes that tensors may take on each GPU; 0: all of its memory.
   int threads = 0;               ///< Computing threads of a rank; 0: one for each core it may use.

@@ -58,6 +58,9 @@ SharedSettings shared_settings(const RunOptions& o) {
                    {"--cuda-graphs", to_string(o.cuda_graphs)},
                    {"--noise", o.noise == NoiseSource::cpu ? "cpu" : "device"},
                    {"--tf32", text(o.tf32.value_or(false))},
+                   {"--vae-precision", o.vae_bf16               ? "bf16"
+                                       : o.tf32.value_or(false) ? "tf32"
+                                                                : "exact"},
                    {"placement flags", describe(o.planning.choices)},
                    {"--codec", to_string(o.video.codec)},
                    {"--crf", std::to_string(o.video.crf)},

@@ -62,7 +62,7 @@ struct StageSeconds {
   double exchange = 0;  ///< Loading an expert from host memory, or from files in the page cache.
   double pin = 0;       ///< Pinning host memory for an expert before it is first copied there; 0 on CPUs.
 };
-/// Saved forwards take no time. Only tf32, backend, precision and fp8_exact_steps of `execution` are read.
+/// Saved forwards take no time. Only tf32, vae, backend, precision and fp8_exact_steps of `execution` are read.
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
                            const PlannedShape& shape, const Execution& execution);
 

@@ -70,6 +70,7 @@ Json run_values(const Json& model, const Path& output, const RunOptions& options
               {"attention", to_string(options.attention)},
               {"cuda_graphs", to_string(options.cuda_graphs)},
               {"tf32", execution.tf32},
+              {"vae", execution.vae == at::kBFloat16 ? "bf16" : "f32"},
               {"noise", recipe.noise},
               {"codec", to_string(options.video.codec)},
               {"crf", options.video.crf},

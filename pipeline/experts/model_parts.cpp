@@ -70,7 +70,7 @@ DitConfig config_of(const ExpertFiles& files, const NetworkWeights& weights) {
 }
 
 ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights,
-                      const ExactBlocks& exact_blocks) {
+                      const ExactBlocks& exact_blocks, at::ScalarType vae) {
   ModelParts parts;
   parts.files = find_model(source);
   parts.id = identity(parts.files);
@@ -81,7 +81,7 @@ ModelParts read_model(const ModelSource& source, Precision precision, WeightForm
   parts.text_encoder = load_umt5({Network::text_encoder, parts.files.text_encoder}, precision, at::kMeta);
   read_expert(parts, Expert::low);
   read_expert(parts, Expert::high);  // last, so that its sizes are kept
-  parts.vae = load_vae({Network::vae, parts.files.vae}, at::kFloat, at::kMeta);
+  parts.vae = load_vae({Network::vae, parts.files.vae}, vae, at::kMeta);
   return parts;
 }
 

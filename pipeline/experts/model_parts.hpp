@@ -46,10 +46,10 @@ struct ModelParts {
 /// that do not fit each other, throw environment, so that a broken checkpoint is found before the first clip; so does
 /// find_model(). Throws input for exact blocks that the experts do not have.
 ModelParts read_model(const ModelSource& source, Precision precision, WeightForm weights = WeightForm::as_computed,
-                      const ExactBlocks& exact_blocks = {});
+                      const ExactBlocks& exact_blocks = {}, at::ScalarType vae = at::kFloat);
 /// For a run that computes in this way.
 inline ModelParts read_model(const ModelSource& source, const Execution& execution) {
-  return read_model(source, execution.precision, execution.weights, execution.exact_blocks);
+  return read_model(source, execution.precision, execution.weights, execution.exact_blocks, execution.vae);
 }
 
 /// The sizes of an expert: those of its config.json, or else those that its tensors tell.

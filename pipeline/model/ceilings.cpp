@@ -53,9 +53,9 @@ double fp8_matmul_rate(at::Device device) {
   return 2.0 * static_cast<double>(n * n * n) / seconds;
 }
 
-double convolution_rate(at::Device device, std::int64_t channels) {
+double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels) {
   const std::int64_t frames = 4, rows = device.is_cpu() ? 32 : 120, columns = device.is_cpu() ? 32 : 208;
-  const at::TensorOptions options = at::TensorOptions(device).dtype(at::kFloat);
+  const at::TensorOptions options = at::TensorOptions(device).dtype(dtype);
   const auto random = [&](at::IntArrayRef sizes) {
     return at::randn(sizes, options).contiguous(at::MemoryFormat::ChannelsLast3d);
   };

@@ -21,8 +21,8 @@ double matmul_rate(at::Device device, at::ScalarType dtype);
 /// computes it (operand.hpp).
 double fp8_matmul_rate(at::Device device);
 
-/// FLOP/s of a 3x3x3 f32 convolution as in the VAE, from `channels` to `channels` channels.
-double convolution_rate(at::Device device, std::int64_t channels);
+/// FLOP/s of a 3x3x3 convolution as in the VAE, from `channels` to `channels` channels.
+double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels);
 
 /// Bytes/s, reads and writes added, of a copy within the device's memory: of 1 GiB on a GPU, 256 MiB on a CPU.
 double copy_rate(at::Device device);

@@ -135,7 +135,7 @@ const VaeWeights& Models::vae(NodeReader* together) {
     const NetworkWeights files(Network::vae, parts_.files.vae, together);
     const std::uint64_t decoder_bytes = vae_decode_bytes_needed(parts_.vae, 0, 0);
     vae_ = timed_load(files, decoder_bytes, execution_.device,
-                      [&] { return load_vae(files, at::kFloat, execution_.device); });
+                      [&] { return load_vae(files, execution_.vae, execution_.device); });
   }
   return *vae_;
 }

@@ -210,6 +210,7 @@ constexpr std::array shared{"--fp8-exact-steps",
                             "--attention",
                             "--cuda-graphs",
                             "--tf32",
+                            "--vae-precision",
                             "--placement",
                             "--gpu-memory",
                             "--ranks",
@@ -308,7 +309,7 @@ Command bench_command() {
               "  wanfarm bench clip --steps 4 --shift 5 --placement swap --gpu-memory 48GiB\n"
               "  wanfarm bench clip --mode both --num_runs 2 --save_results results.json\n"
               "  wanfarm bench clip --mode each --runs 2 --codec ffv1 --output modes\n"
-              "  wanfarm bench vae --tf32 --size 1280x720\n"
+              "  wanfarm bench vae --vae-precision bf16 --size 1280x720\n"
               "  wanfarm bench vae --model random:a14b --ranks 2 --tf32 --size 1280x720\n"
               "  wanfarm bench text --text-device cpu\n"
               "  wanfarm bench calibrate --model random:a14b\n",

@@ -125,8 +125,9 @@ int plan(PlanOptions& options) {
 }
 
 /// The flags of run_flags() that plan takes in addition to those of the placement.
-constexpr std::array shared{"--guidance-mode",    "--tf32",    "--no-tf32",   "--precision", "--fp8-exact-steps",
-                            "--fp8-exact-blocks", "--weights", "--attention", "--threads"};
+constexpr std::array shared{
+    "--guidance-mode",    "--tf32",    "--no-tf32",   "--vae-precision", "--precision", "--fp8-exact-steps",
+    "--fp8-exact-blocks", "--weights", "--attention", "--threads"};
 
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{

@@ -76,6 +76,7 @@ TEST(Fingerprint, ChangesWithEveryValueThatDecidesOnTheClip) {
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "reference"})).second);
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", /*tf32=*/true})).second);
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", false, "NVIDIA H200"})).second);
+  EXPECT_TRUE(seen.insert(fingerprint(a_job(), {.model_id = "model", .precision = "exact", .vae_bf16 = true})).second);
   EXPECT_TRUE(seen.insert(fingerprint(a_job(), {"model", "exact", false, "NVIDIA L40"})).second);
   for (const char* const blocks : {"", "0", "high:0"}) {
     const Recipe fp8{.model_id = "model", .precision = "fp8", .fp8_exact_blocks = blocks};
@@ -259,6 +260,7 @@ TEST(Sidecar, KeepsTheWholeRecipe) {
   for (const Recipe& each :
        {recipe, Recipe{"model", "reference", true}, Recipe{"model", "exact", true, "NVIDIA H200"},
         Recipe{.model_id = "model", .precision = "exact", .weights = "fp8"},
+        Recipe{.model_id = "model", .precision = "exact", .vae_bf16 = true},
         Recipe{
             .model_id = "model", .precision = "fp8", .fp8_exact_steps = 2, .fp8_exact_blocks = "high:0,low:38,39"}}) {
     Sidecar written = a_sidecar();

@@ -76,7 +76,7 @@ void expect_different_videos(const Json& row) {
   EXPECT_GT(row.at("psnr").get<double>(), 0) << row;
 }
 
-const Names on_a_cpu{"baseline", "fp8-ffn", "fp8-linear", "fp8", "step-cache", "together"};
+const Names on_a_cpu{"baseline", "vae-bf16", "fp8-ffn", "fp8-linear", "fp8", "step-cache", "together"};
 
 TEST_F(BenchModes, EachToggleIsMeasuredByItselfAndAllTogether) {
   const Json all = json_of({"clip", "--mode", "each", "--step-cache", "cache.json"});
@@ -116,7 +116,7 @@ TEST_F(BenchModes, AStepCacheThatSavesNothingIsLeftOut) {
     Names arguments{"clip", "--mode", "each"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     const Json all = json_of(arguments);
-    EXPECT_EQ(modes_of(all.at("results")), (Names{"baseline", "fp8-ffn", "fp8-linear", "fp8", "together"}));
+    EXPECT_EQ(modes_of(all.at("results")), (Names{"baseline", "vae-bf16", "fp8-ffn", "fp8-linear", "fp8", "together"}));
     return row_of(all.at("left_out"), "step-cache").at("why").get<std::string>();
   };
   EXPECT_EQ(reason({"--step-cache", "cache.json", "--steps", "1"}), "it saves no forward of this clip (--steps 1)");
@@ -128,7 +128,8 @@ TEST_F(BenchModes, AStepCacheThatSavesNothingIsLeftOut) {
 TEST_F(BenchModes, AGuidanceIntervalThatIsGivenIsAToggle) {
   const Json rows =
       json_of({"clip", "--mode", "each", "--step-cache", "off", "--guidance-interval", "2,2"}).at("comparison");
-  EXPECT_EQ(modes_of(rows), (Names{"baseline", "fp8-ffn", "fp8-linear", "fp8", "guidance-interval", "together"}));
+  EXPECT_EQ(modes_of(rows),
+            (Names{"baseline", "vae-bf16", "fp8-ffn", "fp8-linear", "fp8", "guidance-interval", "together"}));
   EXPECT_EQ(row_of(rows, "baseline").at("forwards"), 8);
   EXPECT_EQ(row_of(rows, "guidance-interval").at("forwards"), 5) << "of four steps one is guided";
   EXPECT_EQ(row_of(rows, "together").at("forwards"), 5);

@@ -237,13 +237,14 @@ TEST(ChosenExecution, TakesTheValueOfEveryFlag) {
   RunOptions options;
   options.device = DeviceChoice::cpu, options.precision = Precision::exact, options.noise = NoiseSource::device;
   options.weights = WeightForm::fp8, options.guidance_mode = GuidanceMode::batched,
-  options.attention = AttentionBackend::cudnn, options.tf32 = true;
+  options.attention = AttentionBackend::cudnn, options.tf32 = true, options.vae_bf16 = true;
   const Execution execution = chosen_execution(options);
   EXPECT_EQ(execution.precision, Precision::exact);
   EXPECT_EQ(execution.guidance, GuidanceMode::batched);
   EXPECT_EQ(execution.noise, NoiseSource::device);
   EXPECT_EQ(execution.backend, AttentionBackend::cudnn);
   EXPECT_TRUE(execution.tf32);
+  EXPECT_EQ(execution.vae, at::kBFloat16);
   EXPECT_EQ(execution.weights, WeightForm::fp8);
 }
 
@@ -259,6 +260,10 @@ TEST(RecipeOf, RecordsOnlySettingsThatChangePixels) {
   asked = {}, asked.weights = WeightForm::fp8;
   EXPECT_EQ(recipe_of("id", asked, false), (Recipe{"id", "reference"}))
       << "a file that is in 8 bits gives the same clip";
+  Execution rounded_vae = asked;
+  rounded_vae.vae = at::kBFloat16;
+  EXPECT_EQ(recipe_of("id", rounded_vae, false),
+            (Recipe{.model_id = "id", .precision = "reference", .vae_bf16 = true}));
   EXPECT_EQ(recipe_of("id", asked, true), (Recipe{.model_id = "id", .precision = "reference", .weights = "fp8"}));
 }
 

@@ -73,25 +73,48 @@ TEST(ShapesModel, AsADiffusersFolderTheExamplesShowWhatTheyAskFor) {
   expect_all_right(seen_in_examples({"--model", folder / "diffusers"}));
 }
 
-// The mean over clips of other scenes than training saw.
-TEST(ShapesModel, ItsVaeKeepsClipsTo30Decibels) {
-  const c10::InferenceMode guard;
-  const NetworkWeights files(Network::vae, find_model({repository / "models/shapes"}).vae);
-  const VaeWeights decoder = load_vae(files, at::kFloat, at::kCPU);
-  const VaeEncoderWeights encoder = load_vae_encoder(files, at::kFloat, at::kCPU);
-  double sum = 0;
-  int clips = 0;
-  for (std::uint64_t seed = 0; clips < 24; ++seed) {
-    const Scene scene = random_scene(seed);
-    if (!is_held_out(scene)) continue;
-    const at::Tensor video = draw(std::span(&scene, 1), {}, at::kCPU)[0];
-    std::vector<at::Tensor> decoded;
-    vae_decode(decoder, vae_encode(encoder, video), [&](const at::Tensor& frames) { decoded.push_back(frames); });
-    const double error = (at::cat(decoded, 1).clamp(-1, 1) - video).square().mean().item<double>();
-    sum += 10 * std::log10(4 / error), ++clips;
+/// The VAE, and clips of other scenes than training saw.
+class ShapesVae : public testing::Test {
+ protected:
+  VaeWeights decoder(at::ScalarType dtype = at::kFloat) const { return load_vae(files_, dtype, at::kCPU); }
+  at::Tensor encoded(const at::Tensor& video) const { return vae_encode(encoder_, video); }
+  static at::Tensor decoded(const VaeWeights& decoder, const at::Tensor& latents) {
+    std::vector<at::Tensor> frames;
+    vae_decode(decoder, latents, [&](const at::Tensor& chunk) { frames.push_back(chunk); });
+    return at::cat(frames, 1).clamp(-1, 1);
   }
-  std::cout << "mean over " << clips << " clips: " << sum / clips << " dB\n";
-  EXPECT_GE(sum / clips, 30);
+  /// The mean over `clips` clips of how near two videos are that are made of one.
+  static double mean_psnr(int clips, const std::function<double(const at::Tensor& video)>& psnr_of) {
+    double sum = 0;
+    int seen = 0;
+    for (std::uint64_t seed = 0; seen < clips; ++seed) {
+      const Scene scene = random_scene(seed);
+      if (is_held_out(scene)) sum += psnr_of(draw(std::span(&scene, 1), {}, at::kCPU)[0]), ++seen;
+    }
+    std::cout << "mean over " << clips << " clips: " << sum / clips << " dB\n";
+    return sum / clips;
+  }
+  static double psnr(const at::Tensor& video, const at::Tensor& wanted) {
+    return 10 * std::log10(4 / (video - wanted).square().mean().item<double>());
+  }
+
+  const c10::InferenceMode guard_;
+  const NetworkWeights files_{Network::vae, find_model({repository / "models/shapes"}).vae};
+  const VaeEncoderWeights encoder_ = load_vae_encoder(files_, at::kFloat, at::kCPU);
+};
+
+TEST_F(ShapesVae, KeepsClipsTo30Decibels) {
+  const VaeWeights exact = decoder();
+  EXPECT_GE(mean_psnr(24, [&](const at::Tensor& video) { return psnr(decoded(exact, encoded(video)), video); }), 30);
+}
+
+TEST_F(ShapesVae, DecodesInBf16WhatItDecodesInF32To50Decibels) {
+  const VaeWeights exact = decoder(), bf16 = decoder(at::kBFloat16);
+  const auto apart = [&](const at::Tensor& video) {
+    const at::Tensor latents = encoded(video);
+    return psnr(decoded(bf16, latents), decoded(exact, latents));
+  };
+  EXPECT_GE(mean_psnr(4, apart), 50);
 }
 
 }  // namespace

@@ -203,14 +203,14 @@ TEST(VaeOnCpu, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
     }
 }
 
-/// Rounding frames to 8 bits alone gives 58.9 dB, so 48 dB is a root mean square error of about one step.
+/// Rounding frames to 8 bits alone gives 58.9 dB, so 50 dB is a root mean square error of less than one step.
 TEST(Vae, InBf16StaysNearF32) {
   const c10::InferenceMode inference;
   const at::Tensor ours = decode(golden_weights(at::kBFloat16), input("z")).cpu().clamp(-1, 1),
                    wanted = golden("decode").clamp(-1, 1);
   const double psnr = 10 * std::log10(4.0 / (ours - wanted).square().mean().item<double>());
-  std::printf("  PSNR %.1f dB, at least 48 wanted\n", psnr);
-  EXPECT_GT(psnr, 48.0);
+  std::printf("  PSNR %.1f dB, at least 50 wanted\n", psnr);
+  EXPECT_GT(psnr, 50.0);
 }
 
 TEST(Vae, NamesTheTensorThatIsMissingOrWrongOrUnknown) {
