@@ -28,6 +28,15 @@ struct SharedPart {
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
                                        const std::vector<std::string>& hosts, int rank);
 
+/// The ranks of a node that keep copies of experts in host memory, where the plan has experts exchanged: all of the
+/// node of `rank`; otherwise empty. Pure.
+std::vector<int> ranks_with_copies(const PlacementPlan& plan, const std::vector<std::string>& hosts, int rank);
+
+/// Gives copies of experts their place in host memory: one that the `ranks` of a node share (ranks_with_copies()), or
+/// where that is not possible one of this rank alone, with one warning. world: null if the process is alone. Collective
+/// over the ranks. Throws Error(environment) when copies cannot be shared, and so many do not fit the node's memory.
+void place_copies(Models& models, const std::vector<int>& ranks, World* world, const Waiting& waiting);
+
 /// Loads the parts. Collective over all ranks of `world`. Where the text encoder does not stay on the device, `texts`
 /// are embedded before it leaves. waiting: how ranks wait for each other.
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,

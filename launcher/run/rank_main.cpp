@@ -78,6 +78,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
   RankAgent& agent = rank.agent;
   const bool leads = ranks.front() == agent.rank();
   const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
+  if (!nothing_to_do) place_copies(models, ranks_with_copies(plan, rank.hosts, agent.rank()), rank.world, waiting);
   if (rank.world && !nothing_to_do)
     load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank()), texts_of(joined.run), *rank.world,
                   waiting);

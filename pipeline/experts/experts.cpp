@@ -7,10 +7,10 @@
 #include <thread>
 #include <utility>
 
+#include "base/check.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/experts/pinned_blocks.hpp"
 #include "pipeline/model/block_stream.hpp"
 
 namespace wf {
@@ -20,17 +20,6 @@ DitWeights transformed(const DitWeights& weights, const std::function<at::Tensor
   DitWeights changed = weights;
   for_each_tensor(changed, [&](at::Tensor& tensor) { tensor = change(tensor); });
   return changed;
-}
-
-DitWeights to_host(const DitWeights& weights) {
-  PinnedBlocks blocks;
-  return transformed(weights, [&](const at::Tensor& tensor) { return blocks.copy(tensor); });
-}
-
-/// What is not in host memory yet goes there. Blocks whose loading has settled them are.
-DitWeights rest_to_host(const DitWeights& weights) {
-  PinnedBlocks blocks;
-  return transformed(weights, [&](const at::Tensor& tensor) { return blocks.on_host(tensor); });
 }
 
 /// For each block whether it stays in host memory.
@@ -73,33 +62,40 @@ Experts::~Experts() {
 
 const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightPeer* peer) {
   Place& wanted = place(which);
-  if (!wanted.device) {
-    Place& other = place(which == Expert::high ? Expert::low : Expert::high);
-    if (residency_ == Residency::exchanged) copy_to_host(other);
-    if (residency_ == Residency::one) other.host.reset();
-    if (residency_ != Residency::both) leave(other);
-    if (!wanted.host && streamed_ > 0) {
-      wanted.host = rest_to_host(load_(which, together, /*peer=*/nullptr));
-      synchronize(device_);
-    }
-    if (wanted.host)
-      enter(wanted);
-    else
-      put(wanted, in_form(load_(which, together, peer), wanted));
-  }
+  if (wanted.device) return *wanted.device;
+  Place& other = place(which == Expert::high ? Expert::low : Expert::high);
+  if (residency_ == Residency::exchanged) copy_to_host(other);
+  if (residency_ == Residency::one) other.host.reset();
+  if (residency_ != Residency::both) leave(other);
+  if (streamed_ > 0) load_to_host(which, together);
+  // Ranks that read files together all do, even where one of them has made the copy already.
+  if (wanted.has_copy() && (streamed_ > 0 || !together))
+    enter(wanted);
+  else
+    put(wanted, in_form(load_(which, together, peer, {}), wanted));
   return *wanted.device;
+}
+
+/// An expert whose blocks are streamed is loaded to host memory.
+void Experts::load_to_host(Expert which, NodeReader* together) {
+  Place& loading = place(which);
+  WF_CHECK(loading.host);
+  const auto from_files = [&](NodeReader* reader) {
+    return [this, which, reader](const SettleBlock& settle) { return load_(which, reader, /*peer=*/nullptr, settle); };
+  };
+  if (together) loading.host->write_loaded_together(from_files(together));
+  loading.host->write_loaded(from_files(nullptr));
 }
 
 /// The weights as they are used on the device. If they were loaded in a smaller form, that one goes to host memory now,
 /// because it could not be made from the other again.
 DitWeights Experts::in_form(DitWeights weights, Place& place) {
   if (form_ == WeightForm::fp8 || !has_fp8(weights)) return weights;
-  if (residency_ == Residency::exchanged) {
-    place.host = to_host(weights);
-    synchronize(device_);
-  }
+  if (residency_ == Residency::exchanged) write_copy(place, weights);
   return widened(std::move(weights), [](const at::Tensor& tensor) { return tensor; });
 }
+
+void Experts::keep_copy_in(Expert which, std::unique_ptr<HostExpert> host) { place(which).host = std::move(host); }
 
 std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
   if (streamed_ > 0) return nullptr;  // a peer would find a part of it
@@ -128,11 +124,18 @@ void Experts::free_device() {
 }
 
 void Experts::copy_to_host(Place& place) {
-  if (!place.device || place.host) return;
+  if (!place.device || place.has_copy()) return;
   const spdlog::stopwatch watch;
-  place.host = to_host(*place.device);
-  synchronize(device_);
-  spdlog::debug("an expert was copied to pinned host memory in {:.2f} s", watch);
+  if (write_copy(place, *place.device))
+    spdlog::debug("an expert was copied to host memory in {:.2f} s", watch);
+  else
+    spdlog::debug("another rank has copied an expert to host memory; waited for it for {:.2f} s", watch);
+}
+
+/// Whether this rank has written the copy.
+bool Experts::write_copy(Place& place, const DitWeights& weights) {
+  if (!place.host) place.host = std::make_unique<HostExpert>(weights, device_);
+  return place.host->write(weights);
 }
 
 void Experts::leave(Place& leaving) {
@@ -149,13 +152,14 @@ void Experts::enter(Place& entering) {
     bytes += tensor.nbytes();
     return tensor.to(device_, /*non_blocking=*/true);
   };
-  DitWeights weights = *entering.host;
+  const DitWeights& copy = entering.host->weights();
+  DitWeights weights = copy;
   const std::vector<bool> waiting = waiting_blocks(weights.blocks.size(), streamed_);
   for (std::size_t i = 0; i < waiting.size(); ++i)
     if (waiting[i]) weights.blocks[i] = {};
   weights = form_ == WeightForm::fp8 ? transformed(weights, upload) : widened(std::move(weights), upload);
   synchronize(device_);
-  if (streamed_ > 0) begin_stream(weights, entering.host->blocks, waiting);
+  if (streamed_ > 0) begin_stream(weights, copy.blocks, waiting);
   put(entering, std::move(weights));
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   traffic_.bytes += bytes;

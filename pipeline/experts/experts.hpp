@@ -6,9 +6,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 
 #include "pipeline/execution.hpp"
+#include "pipeline/experts/host_expert.hpp"
 #include "pipeline/model/dit.hpp"
 
 namespace wf {
@@ -17,8 +17,8 @@ class NodeReader;
 struct WeightPeer;
 
 /// Loads each expert at its first use and keeps the two as the residency says. An expert that leaves the device for
-/// pinned host memory is copied there once and later uploaded from that copy. An expert that is leased to a peer leaves
-/// the device once the lease has been returned.
+/// pinned host memory is copied there once, by one of the ranks that share the copy, and later uploaded from it. An
+/// expert that is leased to a peer leaves the device once the lease has been returned.
 ///
 /// With streamed blocks, so many blocks of each expert stay in host memory also while it is used, and travel to the
 /// device for every forward (BlockStream); the expert is loaded to host memory and was never on the device as a whole.
@@ -31,8 +31,10 @@ class Experts {
  public:
   /// Loads an expert onto the device. together: ranks of the node that load the same files at the same time; null:
   /// none. peer: a rank of the node that may have the expert on its GPU and is asked for a copy first; null: nobody is
-  /// asked. What comes from files may be in the form to be kept in host memory, and blocks may be there already.
-  using Load = std::function<DitWeights(Expert, NodeReader* together, const WeightPeer* peer)>;
+  /// asked. settle: takes each block that comes from files, once it is loaded; may be empty. What comes from files may
+  /// be in the form to be kept in host memory.
+  using Load =
+      std::function<DitWeights(Expert, NodeReader* together, const WeightPeer* peer, const SettleBlock& settle)>;
 
   /// patience: how long an expert that has to leave the device waits for its leases to be returned. After that its
   /// memory stays taken until they are, and a warning is logged. form: how the weights are on the device, as_computed
@@ -55,6 +57,11 @@ class Experts {
   /// from a peer, so that two ranks that exchange experts do not wait for each other's lease. Throws what Load throws.
   const DitWeights& use(Expert which, NodeReader* together = nullptr, const WeightPeer* peer = nullptr);
 
+  /// The place for the expert's copy in host memory, before anything is there; its tensors have the form in which the
+  /// expert comes from files. Streamed experts need one, and others are copied to memory of this process alone, which
+  /// is pinned when it is needed, if they have none.
+  void keep_copy_in(Expert which, std::unique_ptr<HostExpert> host);
+
   /// The expert if it is on the device, else null. It stays there unchanged while the pointer is kept.
   std::shared_ptr<const DitWeights> lease(Expert which) const;
 
@@ -72,14 +79,18 @@ class Experts {
   /// Where copies of one expert are.
   struct Place {
     std::shared_ptr<const DitWeights> device;  ///< null: not on the device; changes under the mutex alone
-    std::optional<DitWeights> host;            ///< in pinned memory if the device is a GPU
+    std::unique_ptr<HostExpert> host;          ///< in pinned memory if the device is a GPU; null: no place for one
+
+    bool has_copy() const { return host && host->is_written(); }
   };
   Place& place(Expert which) { return places_[which == Expert::high ? 0 : 1]; }
   const Place& place(Expert which) const { return places_[which == Expert::high ? 0 : 1]; }
   DitWeights in_form(DitWeights weights, Place& place);
   void put(Place& place, DitWeights weights);
   std::shared_ptr<const DitWeights> take(Place& place);
+  void load_to_host(Expert which, NodeReader* together);
   void copy_to_host(Place& place);
+  bool write_copy(Place& place, const DitWeights& weights);
   void leave(Place& place);
   void enter(Place& place);
 

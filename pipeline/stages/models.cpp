@@ -16,7 +16,6 @@
 #include "parallel/device.hpp"
 #include "parallel/node_reader.hpp"
 #include "pipeline/experts/peer_expert.hpp"
-#include "pipeline/experts/pinned_blocks.hpp"
 #include "pipeline/stages/tokenize.hpp"
 #include "pipeline/weights/network_weights.hpp"
 
@@ -52,32 +51,27 @@ WeightForm form_in_files(const Execution& execution) {
   return keeps_copy ? WeightForm::as_stored : on_device;
 }
 
-/// What becomes of a block once it is loaded: where blocks are streamed it leaves the device at once, which is too
-/// small for all of them.
-std::function<void(DitBlock&)> settling(const Execution& execution) {
-  if (execution.streamed_blocks == 0) return {};
-  return [host = std::make_shared<PinnedBlocks>(), device = execution.device](DitBlock& block) {
-    for_each_tensor(block, [&](at::Tensor& tensor) { tensor = host->on_host(tensor); });
-    synchronize(device);
-  };
+/// An expert of the shapes and dtypes that its files give in this form, without data.
+DitWeights expert_like(const ModelParts& parts, Expert which, const NetworkWeights& weights, WeightForm form) {
+  return load_dit(weights, config_of(parts.files.expert(which), weights), parts.precision, at::kMeta, form,
+                  parts.exact_blocks_of(which));
 }
 
 /// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
 /// cases: they hold the shapes and dtypes.
 DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, NodeReader* together,
-                       const WeightPeer* peer) {
+                       const WeightPeer* peer, const SettleBlock& settle) {
   const ExpertFiles& files = parts.files.expert(which);
   const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
   const DitConfig config = config_of(files, weights);
   if (peer) {
-    const DitWeights like = load_dit(weights, config, execution.precision, at::kMeta, execution.weights, exact);
+    const DitWeights like = expert_like(parts, which, weights, execution.weights);
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
   const auto load = [&] {
-    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact,
-                    settling(execution));
+    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact, settle);
   };
   const char* const to = execution.streamed_blocks > 0 ? "host memory" : "";
   return timed_load(weights, weights.files().bytes(), execution.device, load, to);
@@ -90,8 +84,8 @@ Models::Models(ModelParts parts, Execution execution)
       execution_(std::move(execution)),
       experts_(
           execution_.residency, execution_.device,
-          [this](Expert which, NodeReader* together, const WeightPeer* peer) {
-            return load_expert(parts_, which, execution_, together, peer);
+          [this](Expert which, NodeReader* together, const WeightPeer* peer, const SettleBlock& settle) {
+            return load_expert(parts_, which, execution_, together, peer, settle);
           },
           std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights), execution_.streamed_blocks) {
   use_tf32(execution_.tf32);
@@ -117,8 +111,43 @@ const Umt5Weights& Models::text_encoder(NodeReader* together) {
   return *text_encoder_;
 }
 
+std::vector<WantedMemory> Models::host_copies() const {
+  if (execution_.residency != Residency::exchanged) return {};
+  std::vector<WantedMemory> copies;
+  for (const Expert which : {Expert::high, Expert::low}) {
+    const HostLayout layout(like_in_files(which));
+    const std::string what = fmt::format("{} {} {}", parts_.id, which == Expert::high ? "high" : "low", layout.key);
+    copies.push_back({layout.bytes, std::hash<std::string>()(what)});  // the same on all ranks: they run one program
+  }
+  return copies;
+}
+
+void Models::keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks, Expert first) {
+  if (execution_.residency != Residency::exchanged) return;
+  const HostExpert* before = nullptr;
+  for (const Expert which : {first, first == Expert::high ? Expert::low : Expert::high}) {
+    const std::shared_ptr<HostMemory>& memory = blocks.at(which == Expert::high ? 0 : 1);
+    auto copy = std::make_unique<HostExpert>(like_in_files(which), memory, execution_.device, before);
+    before = copy.get();
+    experts_.keep_copy_in(which, std::move(copy));
+  }
+  has_places_for_copies_ = true;
+}
+
+void Models::keep_copies_alone() {
+  std::vector<std::shared_ptr<HostMemory>> blocks;
+  for (const WantedMemory& copy : host_copies()) blocks.push_back(std::make_shared<HostMemory>(copy.bytes));
+  keep_copies_in(blocks, Expert::high);
+}
+
+DitWeights Models::like_in_files(Expert which) const {
+  const NetworkWeights weights(parts_.files.expert(which), which);
+  return expert_like(parts_, which, weights, form_in_files(execution_));
+}
+
 const DitWeights& Models::expert(Expert which, NodeReader* together, const WeightPeer* peer) {
   release_text_encoder();
+  if (!has_places_for_copies_) keep_copies_alone();
   return experts_.use(which, together, peer);
 }
 

@@ -2,11 +2,13 @@
 // the run's Execution says.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "parallel/shared_host_memory.hpp"
 #include "parallel/weight_lease.hpp"
 #include "pipeline/execution.hpp"
 #include "pipeline/experts/experts.hpp"
@@ -65,6 +67,15 @@ class Models {
   /// the expert is not on the device or cannot be shared. Any thread may call this.
   WeightLease lease(Expert which) const;
 
+  /// The memory for copies of the high-noise and the low-noise expert in host memory, where experts are exchanged; else
+  /// empty. Reads the headers of their files.
+  std::vector<WantedMemory> host_copies() const;
+  /// Keeps the copies in these blocks for host_copies(), which other ranks of the node may share, and pins them from
+  /// now on beside other work, that of `first` first. Before an expert is used. Does nothing unless they are exchanged.
+  void keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks, Expert first);
+  /// The same with blocks of this process alone. The first use of an expert does it otherwise.
+  void keep_copies_alone();
+
   /// Bytes and seconds of all uploads of experts from pinned host memory so far.
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
 
@@ -92,6 +103,7 @@ class Models {
   const DitWeights& expert(Expert which, NodeReader* together, const WeightPeer* peer);
   const VaeWeights& vae(NodeReader* together);
 
+  DitWeights like_in_files(Expert which) const;
   Embeddings encode(const std::string& text);
   void release_text_encoder();
 
@@ -101,6 +113,7 @@ class Models {
   mutable std::mutex embedding_;  ///< guards embeddings_, and the tokenizer and text encoder while embed() uses them
   EmbeddingCache embeddings_;
   Experts experts_;
+  bool has_places_for_copies_ = false;
   std::optional<Tokenizer> tokenizer_;
   std::optional<Umt5Weights> text_encoder_;
   std::optional<VaeWeights> vae_;

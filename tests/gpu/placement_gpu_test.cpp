@@ -12,7 +12,7 @@ namespace {
 std::uint64_t used() { return device_memory(test::device()).used; }
 
 Experts tiny_experts(Residency residency) {
-  return Experts(residency, test::device(), [](Expert which, NodeReader*, const WeightPeer*) {
+  return Experts(residency, test::device(), [](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
     return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
   });
 }

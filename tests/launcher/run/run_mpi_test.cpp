@@ -108,8 +108,9 @@ class PeerWeightWork final : public SleepingWork {
 
   std::mutex mutex_;
   std::weak_ptr<const DitWeights> leased_;
-  Experts experts_{Residency::one, at::kCPU,
-                   [this](Expert which, NodeReader*, const WeightPeer* peer) { return load(which, peer); }};
+  Experts experts_{
+      Residency::one, at::kCPU,
+      [this](Expert which, NodeReader*, const WeightPeer* peer, const SettleBlock&) { return load(which, peer); }};
 };
 
 /// Delivers the chunks of stashed states with a delay.

@@ -14,7 +14,7 @@ namespace {
 struct Loads {
   std::vector<Expert> done;
   Experts::Load load() {
-    return [this](Expert which, NodeReader*, const WeightPeer*) {
+    return [this](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
       done.push_back(which);
       return tiny_dit(which == Expert::high ? "high" : "low", Precision::reference);
     };
@@ -62,14 +62,20 @@ TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
 }
 
-Experts streamed_experts(Loads& loads) {
-  return Experts(Residency::exchanged, test::device(), loads.load(), std::chrono::seconds(5), WeightForm::as_computed,
-                 /*streamed=*/1);
+/// With a place on the host for each.
+std::unique_ptr<Experts> streamed_experts(Loads& loads) {
+  auto experts = std::make_unique<Experts>(Residency::exchanged, test::device(), loads.load(), std::chrono::seconds(5),
+                                           WeightForm::as_computed, /*streamed=*/1);
+  for (const std::string name : {"high", "low"})
+    experts->keep_copy_in(name == "high" ? Expert::high : Expert::low,
+                          std::make_unique<HostExpert>(tiny_dit(name, Precision::reference), test::device()));
+  return experts;
 }
 
 TEST(StreamedExperts, AreEachLoadedOnceAndComputeWhatResidentOnesDo) {
   Loads loads;
-  Experts experts = streamed_experts(loads);
+  const std::unique_ptr<Experts> streamed = streamed_experts(loads);
+  Experts& experts = *streamed;
   const at::Tensor x = Golden("dit.safetensors").input("x").to(test::device());
   for (const Expert which : {Expert::high, Expert::low, Expert::high, Expert::low}) {
     const DitWeights& weights = experts.use(which);
@@ -82,7 +88,8 @@ TEST(StreamedExperts, AreEachLoadedOnceAndComputeWhatResidentOnesDo) {
 
 TEST(StreamedExperts, UploadLessThanAllWhenTheyAreExchanged) {
   Loads loads;
-  Experts experts = streamed_experts(loads);
+  const std::unique_ptr<Experts> streamed = streamed_experts(loads);
+  Experts& experts = *streamed;
   const std::uint64_t bytes = bytes_of(experts.use(Expert::high));
   const std::uint64_t uploaded = experts.traffic().bytes;
   EXPECT_GT(uploaded, 0u);
@@ -93,14 +100,16 @@ TEST(StreamedExperts, UploadLessThanAllWhenTheyAreExchanged) {
 
 TEST(StreamedExperts, AreNotLeasedToPeersWhichWouldFindAPart) {
   Loads loads;
-  Experts experts = streamed_experts(loads);
+  const std::unique_ptr<Experts> streamed = streamed_experts(loads);
+  Experts& experts = *streamed;
   experts.use(Expert::high);
   EXPECT_EQ(experts.lease(Expert::high), nullptr);
 }
 
 TEST(StreamedExperts, LeaveTheDeviceAndComeBack) {
   Loads loads;
-  Experts experts = streamed_experts(loads);
+  const std::unique_ptr<Experts> streamed = streamed_experts(loads);
+  Experts& experts = *streamed;
   experts.use(Expert::high);
   experts.free_device();
   const DitWeights& back = experts.use(Expert::high);
@@ -116,9 +125,10 @@ DitWeights expert_in_8_bits(WeightForm form) {
 }
 
 TEST(SwappedExperts, In8BitsStaySoOnTheHostAndAreWidenedOnTheDevice) {
-  Experts experts(Residency::exchanged, test::device(), [](Expert which, NodeReader*, const WeightPeer*) {
-    return which == Expert::high ? expert_in_8_bits(WeightForm::as_stored) : tiny_dit("low", Precision::reference);
-  });
+  Experts experts(
+      Residency::exchanged, test::device(), [](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
+        return which == Expert::high ? expert_in_8_bits(WeightForm::as_stored) : tiny_dit("low", Precision::reference);
+      });
   DitWeights wanted = expert_in_8_bits(WeightForm::as_computed);
   const auto expect_wide = [&](DitWeights ours) {
     std::vector<at::Tensor> tensors;
