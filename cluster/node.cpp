@@ -3,11 +3,14 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
 #include "base/error.hpp"
 #include "base/machine.hpp"
+#include "cluster/memory_limit.hpp"
+#include "cluster/proc_file.hpp"
 
 extern char** environ;
 
@@ -37,6 +40,14 @@ int number(const Environment& variables, const char* name, int otherwise) {
   return value;
 }
 
+/// MemAvailable in bytes; 0 where the kernel does not tell.
+std::uint64_t available_bytes() {
+  const std::string text = proc_value("/proc/meminfo", "MemAvailable");  // "16316412 kB"
+  std::uint64_t kib = 0;
+  std::from_chars(text.data(), text.data() + text.size(), kib);
+  return kib * 1024;
+}
+
 }  // namespace
 
 Environment environment() {
@@ -64,8 +75,10 @@ Node this_node() {
   cpu_set_t cores;
   CPU_ZERO(&cores);
   if (::sched_getaffinity(0, sizeof cores, &cores) == 0) node.cores = CPU_COUNT(&cores);
-  node.memory_bytes =
+  const std::uint64_t physical =
       static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  node.memory_bytes = std::min(physical, memory_limit_of_groups());
+  node.free_bytes = std::min(node.memory_bytes, available_bytes());
   return node;
 }
 

@@ -20,7 +20,8 @@ struct Rank {
 struct Node {
   std::string host;
   int cores = 1;                   ///< cores that this process may use (its affinity mask)
-  std::uint64_t memory_bytes = 0;  ///< physical memory of the node
+  std::uint64_t memory_bytes = 0;  ///< memory of the node, or what its container or job may take of it
+  std::uint64_t free_bytes = 0;    ///< of it, what nobody has taken or the kernel would give back; 0: unknown
 };
 
 /// The environment variables of this process.

@@ -12,7 +12,8 @@ struct RankResources {
   std::string device_name;         ///< "NVIDIA H200", or "cpu".
   std::string gpu;                 ///< PCI address of the rank's GPU in its node; "" for a CPU.
   std::uint64_t memory_bytes = 0;  ///< Memory that tensors may take on the rank's GPU; 0 for a CPU.
-  std::uint64_t host_bytes = 0;    ///< Memory of the rank's node.
+  std::uint64_t host_bytes = 0;    ///< Memory of the rank's node, or what its container or job may take of it.
+  std::uint64_t host_free = 0;     ///< Of it, what nobody has taken; 0: unknown.
   int threads = 1;                 ///< Computing threads of the rank.
 };
 

@@ -72,6 +72,10 @@ void log_plan(const PlanResult& result, const ClusterResources& ranks) {
   if (winner.shortage > 0)
     spdlog::warn("the model and the largest clip take about {} of memory{}, and there are {}: expect swapping",
                  gibibytes(fullest.total()), alone ? "" : " a rank", gibibytes(ranks.memory_bytes));
+  const std::uint64_t pinned = winner.predicted.node_pinned_bytes;
+  if (ranks.host_free > 0 && pinned > ranks.host_free)
+    spdlog::warn("copies of experts pin {} of a node's memory, of which other programs leave {} free: end some of them",
+                 gibibytes(pinned), gibibytes(ranks.host_free));
   if (!alone) spdlog::info("placement: {}; {}", describe(winner.plan), result.reason);
   if (!cpu)
     spdlog::info("{}: {}; the largest clip takes {} of {}", ranks.device_name, memory_text(winner.plan),
@@ -127,6 +131,7 @@ RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory)
           .gpu = pci_address(execution.device),
           .memory_bytes = usable_memory(execution.device),
           .host_bytes = node.memory_bytes,
+          .host_free = node.free_bytes,
           .threads = at::get_num_threads()};
 }
 
@@ -136,7 +141,7 @@ std::uint64_t without_others(std::uint64_t limit, std::uint64_t total, std::uint
 }
 
 ClusterResources cluster_resources(const std::vector<RankResources>& resources) {
-  ClusterResources ranks{{}, resources.front().device_name, ~0ull, ~0ull, resources.front().threads};
+  ClusterResources ranks{{}, resources.front().device_name, ~0ull, ~0ull, resources.front().threads, ~0ull};
   std::vector<std::string> hosts;
   check_own_gpus(resources);
   for (const RankResources& each : resources) {
@@ -148,6 +153,7 @@ ClusterResources cluster_resources(const std::vector<RankResources>& resources) 
     ranks.memory_bytes = std::min(ranks.memory_bytes, each.memory_bytes);
     ranks.host_bytes = std::min(ranks.host_bytes, each.host_bytes);
     ranks.threads = std::min(ranks.threads, each.threads);
+    ranks.host_free = std::min(ranks.host_free, each.host_free);
   }
   if (on_cpu(ranks.device_name))
     ranks.memory_bytes = ranks.host_bytes / static_cast<std::uint64_t>(std::ranges::max(ranks.on_node));

@@ -27,6 +27,7 @@ struct ClusterResources {
   std::uint64_t memory_bytes = 0;  ///< For a rank's tensors; on a CPU the rank's share of the node's memory.
   std::uint64_t host_bytes = 0;    ///< Memory of a node.
   int threads = 1;                 ///< Computing threads of each rank.
+  std::uint64_t host_free = 0;     ///< What nobody has taken of the memory of a node; 0: unknown.
 };
 
 /// Combines the resources of all ranks, given in rank order. Throws environment when some ranks compute on GPUs and

@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Activity, clip, stage, step, steps)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(WorkUnderWay, number, clip, part, progress)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StashedState, clip, first, holder)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankResources, host, device_name, gpu, memory_bytes, host_bytes, threads)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(RankResources, host, device_name, gpu, memory_bytes, host_bytes, host_free, threads)
 
 namespace message {
 

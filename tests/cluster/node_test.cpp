@@ -3,7 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <limits>
+
 #include "base/error.hpp"
+#include "base/files.hpp"
+#include "cluster/memory_limit.hpp"
+#include "tests/temp_folder.hpp"
 
 namespace wf {
 namespace {
@@ -66,6 +72,57 @@ TEST(Node, ThisNodeHasCoresMemoryAndAHostName) {
 TEST(Node, TheEnvironmentIsThatOfThisProcess) {
   ::setenv("WANFARM_TEST_VARIABLE", "a=b", 1);
   EXPECT_EQ(environment().at("WANFARM_TEST_VARIABLE"), "a=b");
+}
+
+TEST(Node, HasFreeMemoryAndNoMoreThanItHas) {
+  const Node node = this_node();
+  EXPECT_GT(node.free_bytes, 0u);
+  EXPECT_LE(node.free_bytes, node.memory_bytes);
+}
+
+/// The control groups that a process finds itself in, and the limits that they have.
+struct ControlGroups {
+  std::uint64_t limit(const std::string& own_groups) {
+    write_file(folder / "own", own_groups);
+    return memory_limit_of_groups(folder / "own", folder.path());
+  }
+  void set(const std::string& file, const std::string& limit) {
+    std::filesystem::create_directories((folder.path() / file).parent_path());
+    write_file(folder / file, limit + "\n");
+  }
+  test::TempFolder folder;
+};
+
+constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
+
+TEST(MemoryLimit, IsTheLeastOfAGroupAndThoseAroundIt) {
+  ControlGroups groups;
+  groups.set("job/step/memory.max", "max");
+  EXPECT_EQ(groups.limit("0::/job/step\n"), no_limit);
+  groups.set("job/memory.max", "5000");
+  EXPECT_EQ(groups.limit("0::/job/step\n"), 5000u);
+  groups.set("job/step/memory.max", "7000");
+  EXPECT_EQ(groups.limit("0::/job/step\n"), 5000u);
+  EXPECT_EQ(groups.limit("0::/other\n"), no_limit);
+}
+
+TEST(MemoryLimit, OfVersion1IsThatOfTheMemoryController) {
+  ControlGroups groups;
+  groups.set("memory/docker/memory.limit_in_bytes", "9000");
+  EXPECT_EQ(groups.limit("11:cpu,cpuacct:/docker\n4:memory:/docker\n0::/\n"), 9000u);
+  EXPECT_EQ(groups.limit("11:cpu,cpuacct:/docker\n"), no_limit);
+}
+
+/// Its path is that outside of the container.
+TEST(MemoryLimit, OfAContainerThatIsItsOwnRootIsFound) {
+  ControlGroups groups;
+  groups.set("memory.max", "4000");
+  EXPECT_EQ(groups.limit("0::/../../system.slice/docker-1.scope\n"), 4000u);
+  EXPECT_EQ(groups.limit("0::/\n"), 4000u);
+}
+
+TEST(MemoryLimit, IsNoneWhereNothingCanBeRead) {
+  EXPECT_EQ(memory_limit_of_groups("/no/such/file", "/no/such/folder"), no_limit);
 }
 
 }  // namespace
