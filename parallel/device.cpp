@@ -40,6 +40,10 @@ void synchronize(at::Device device) {
   if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
 }
 
+void synchronize_stream(at::Device device) {
+  if (!device.is_cpu()) c10::impl::VirtualGuardImpl(device.type()).getStream(device).synchronize();
+}
+
 double seconds_on(at::Device device, const std::function<void()>& work) {
   synchronize(device);
   if (device.is_cpu()) {

@@ -38,6 +38,8 @@ void release_cached_memory(at::Device device);
 
 /// Waits until all work queued on the device is done.
 void synchronize(at::Device device);
+/// Waits until the work on this thread's current stream of the device is done, whatever other threads have queued.
+void synchronize_stream(at::Device device);
 
 /// Seconds that `work` takes on the device's current stream, which is idle when it begins. Wall time on a CPU.
 double seconds_on(at::Device device, const std::function<void()>& work);

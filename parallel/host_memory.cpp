@@ -15,6 +15,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -59,12 +60,14 @@ std::uint64_t file_bytes(int file) {
 /// What the processes know of the block. New memory is zero, so before anything is written `written` is false.
 struct HostMemory::Head {
   std::atomic<bool> written;
+  std::atomic<std::uint64_t> moves;  ///< calls of mark_writing()
   std::uint64_t key;
   std::array<std::uint64_t, 2> token;
 };
 
 HostMemory::HostMemory(int file, std::uint64_t bytes) : file_(file), bytes_(bytes) {
-  static_assert(sizeof(Head) <= page && std::atomic<bool>::is_always_lock_free);  // works between processes
+  static_assert(sizeof(Head) <= page && std::atomic<bool>::is_always_lock_free &&
+                std::atomic<std::uint64_t>::is_always_lock_free);  // others do not work between processes
   map(file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED);
 }
 
@@ -111,6 +114,8 @@ HostMemoryAddress HostMemory::address() const { return {::getpid(), file_.get(),
 
 bool HostMemory::is_written() const noexcept { return head_->written.load(std::memory_order_acquire); }
 
+void HostMemory::mark_writing() noexcept { head_->moves.fetch_add(1, std::memory_order_relaxed); }
+
 /// Takes the lock if no other process has it. The lock belongs to the open file, so its end is that of the process.
 bool HostMemory::lock() const {
   if (!is_shared() || ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0) return true;
@@ -124,13 +129,12 @@ std::unique_ptr<HostMemory::Turn> HostMemory::turn_if_free() {
   return is_written() ? nullptr : std::move(turn);  // another process may have finished before this one had the lock
 }
 
-std::unique_ptr<HostMemory::Turn> HostMemory::wait_for_turn() {
-  using namespace std::chrono_literals;
-  for (;;) {
+std::unique_ptr<HostMemory::Turn> HostMemory::wait_for_turn(const std::stop_token& stop) {
+  for (std::uint64_t seen = head_->moves;;) {
     std::unique_ptr<Turn> turn = turn_if_free();
-    if (turn || is_written()) return turn;
-    mark_progress();
-    std::this_thread::sleep_for(1ms);
+    if (turn || is_written() || stop.stop_requested()) return turn;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (const std::uint64_t moves = head_->moves; std::exchange(seen, moves) != moves) mark_progress();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stop_token>
 
 #include "base/descriptor.hpp"
 
@@ -51,6 +52,8 @@ class HostMemory {
 
   /// Whether all of it has been written, by whichever process.
   bool is_written() const noexcept;
+  /// Tells those who wait for their turn that the work of this process, which writes, has moved.
+  void mark_writing() noexcept;
 
   /// The right to write, which one process has at a time. It ends with the object, or with the process.
   class Turn {
@@ -64,9 +67,9 @@ class HostMemory {
    private:
     HostMemory& memory_;
   };
-  /// The turn of this process; null when everything is written. While another process writes this waits, and counts as
-  /// making progress (base/watched_work.hpp): whether that one does is seen there.
-  std::unique_ptr<Turn> wait_for_turn();
+  /// The turn of this process; null when everything is written. While another process writes this waits, and makes
+  /// progress (base/watched_work.hpp) as that one does. Null as well once `stop` is requested.
+  std::unique_ptr<Turn> wait_for_turn(const std::stop_token& stop = {});
   /// The same without waiting: null also while another process writes.
   std::unique_ptr<Turn> turn_if_free();
 

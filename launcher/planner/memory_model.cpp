@@ -47,6 +47,15 @@ MemoryPart experts_in(const ModelParts& parts, const PlacementPlan& plan, const 
   return {name, device_bytes(parts, stage == Stage::high ? Expert::high : Expert::low, plan.streamed_blocks)};
 }
 
+/// Bytes that an expert takes on the device while it is loaded to host memory block by block, behind the other one: a
+/// block, and twice its largest matrix in f32, in which LoRAs and scales are applied.
+std::uint64_t loading_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution) {
+  if (!plan.loads_behind || !exchanges_experts(plan.mode) || execution.device.is_cpu()) return 0;
+  const DitConfig& config = parts.expert;
+  const std::int64_t matrix = 4 * config.dim * std::max(3 * config.dim, config.ffn_dim);
+  return (expert_bytes(parts) / static_cast<std::uint64_t>(config.num_layers)) + static_cast<std::uint64_t>(2 * matrix);
+}
+
 /// The parts that stay on the device during the stage, then those that the stage itself needs.
 std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool, Stage stage,
                                  const Job& job, const Execution& execution) {
@@ -71,6 +80,7 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
           {"buffers of communication", denoises ? buffer_bytes(parts, plan, tokens, batch) : 0},
           {"CUDA graphs", denoises ? graphs : 0},
           {"residuals of step cache", residual_bytes(parts, stage, job, rows, plan.degrees.guidance)},
+          {"loading the next expert", stage == Stage::high ? loading_bytes(parts, plan, execution) : 0},
           {"work of decoding", stage == Stage::decode ? decode : 0},
           {"work of text", stage == Stage::text && plan.text == TextPlace::resident ? text_work : 0}};
 }
@@ -97,12 +107,11 @@ RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const
 }
 
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks) {
-  if (execution.device.is_cpu()) return 0;
-  const bool exchanges = exchanges_experts(plan.mode);
-  const std::uint64_t experts = exchanges                        ? both_experts_bytes(parts)
-                                : plan.offload_expert_for_decode ? expert_bytes(parts)
-                                                                 : 0;
-  return experts * static_cast<std::uint64_t>(ranks);
+  if (execution.device.is_cpu() || ranks == 0) return 0;
+  if (exchanges_experts(plan.mode) && !plan.draft) return both_experts_bytes(parts);
+  if (!plan.offload_expert_for_decode) return 0;
+  return ranks > 1 && shares_offloaded(plan) ? both_experts_bytes(parts)
+                                             : expert_bytes(parts) * static_cast<std::uint64_t>(ranks);
 }
 
 std::uint64_t stashed_bytes(const ModelParts& parts, const Job& job) {

@@ -34,8 +34,10 @@ struct RankMemory {
 RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const Pool& pool,
                        const std::vector<Job>& jobs, const Execution& execution);
 
-/// Bytes of pinned host memory that `ranks` ranks need for offloaded experts: two each where experts are exchanged, one
-/// where an expert is offloaded for decoding (in every pool, because groups may change their role). 0 on CPUs.
+/// Bytes of pinned host memory on a node with so many ranks: a copy of both experts that all of them share, where
+/// experts are exchanged, or where the one that a rank of a pool holds is offloaded for decoding (in every pool,
+/// because groups may change their role); then a rank alone has a copy of that one. A draft has one for each rank. 0 on
+/// CPUs.
 std::uint64_t pinned_bytes(const ModelParts& parts, const PlacementPlan& plan, const Execution& execution, int ranks);
 
 /// Share of a node's memory that wanfarm may fill. The rest is for the system and its page cache.

@@ -54,6 +54,8 @@ struct PlacementPlan {
   bool offload_expert_for_decode = false;  ///< Decoding takes the memory of the expert, which waits in pinned memory.
   int streamed_blocks = 0;                 ///< `stream`: blocks of each expert that wait in host memory.
   int stashed = 1;                         ///< `phased`: clips of a group that wait for the exchange.
+  /// The low-noise expert is loaded while the first clip's high-noise steps are computed, not before.
+  bool loads_behind = false;
   /// Clips stop at the boundary between the experts, so that no group needs the low-noise expert.
   bool draft = false;
 
@@ -73,6 +75,11 @@ std::string describe(const Degrees& degrees);
 
 /// "pipeline 5:3, groups of 1"; "resident, 1 group of 8 (guidance 2 x ulysses 4)".
 std::string describe(const PlacementPlan& plan);
+
+/// Whether ranks of a node that offload their expert for decoding share copies of both experts in host memory.
+inline bool shares_offloaded(const PlacementPlan& plan) {
+  return plan.offload_expert_for_decode && plan.mode == PlacementMode::pipeline && !plan.draft;
+}
 
 /// What flags force. 0 or empty leaves the choice to the planner.
 struct PlacementChoices {

@@ -57,6 +57,28 @@ Considered with_fewest_streamed(const PlanRequest& request, const std::vector<Pl
   return fits;
 }
 
+/// Whether the low-noise expert can be loaded behind the first clip's high-noise steps. Experts with matrices in 8 bits
+/// are not: their loading gives the GPU's memory back after each matrix, for which all other work there has to wait. To
+/// ranks that hold both experts it comes through the host memory of their node.
+bool can_load_behind(const PlanRequest& request, const PlacementPlan& plan) {
+  const Hardware& hardware = request.hardware;
+  const ModelParts& model = request.model;
+  const bool in_8_bits = model.weights == WeightForm::fp8 || multiplies_in_fp8(model.precision);
+  if (plan.draft || plan.mode == PlacementMode::pipeline || (in_8_bits && !request.execution.device.is_cpu()))
+    return false;
+  const bool through_host = plan.mode == PlacementMode::resident && hardware.most_on_a_node() > 1;
+  return !through_host || hardware.host_bytes == 0 || expert_bytes(model) <= host_room(hardware);
+}
+
+/// A placement that loads the low-noise expert behind, if that can be and has room, too.
+Considered with_load_behind(const PlanRequest& request, const std::vector<PlannedShape>& shapes, Considered before) {
+  if (!can_load_behind(request, before.plan)) return before;
+  PlacementPlan plan = before.plan;
+  plan.loads_behind = true;
+  Considered behind = with_memory(request, shapes, plan);
+  return behind.fits() || shortage_of(behind) <= shortage_of(before) ? behind : before;
+}
+
 /// The first variant that fits, or else the one with the least shortage, with its times.
 Considered consider(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
   std::optional<Considered> best;
@@ -67,6 +89,7 @@ Considered consider(const PlanRequest& request, const std::vector<PlannedShape>&
   }
   if (best->fits() && !request.execution.device.is_cpu())
     best = with_fewest_streamed(request, shapes, *std::move(best));
+  best = with_load_behind(request, shapes, *std::move(best));
   best->predicted = predict(request, shapes, best->plan);
   return *std::move(best);
 }
@@ -152,8 +175,11 @@ std::string reason_for(const std::vector<Considered>& all) {
                        duration_text(winner.predicted.makespan), describe(second.plan),
                        duration_text(second.predicted.makespan), 100 * ratio);
   const std::uint64_t mine = winner.predicted.pinned_bytes, its = second.predicted.pinned_bytes;
-  const std::string advantage =
-      its > mine ? fmt::format("pins {} of host memory, not {}", gigabytes(mine), gigabytes(its)) : "is simpler";
+  const bool exchanges_less = exchanges_experts(second.plan.mode) && !exchanges_experts(winner.plan.mode);
+  const std::string advantage = its > mine
+                                    ? fmt::format("pins {} of host memory, not {}", gigabytes(mine), gigabytes(its))
+                                : exchanges_less ? "exchanges no experts"
+                                                 : "is simpler";
   return fmt::format("as fast as {} within the model's error ({:.1f} % slower; {:.0f} % count as equal), and {}",
                      describe(second.plan), 100 * (1 / (1 + ratio) - 1), 100 * equally_fast, advantage);
 }

@@ -102,7 +102,8 @@ SimulationSetup simulation_setup(const PlanRequest& request, const PlacementPlan
               },
           .exchanges = exchanges_experts(plan.mode),
           .offload_expert_for_decode = plan.offload_expert_for_decode,
-          .low_on_host = low_starts_on_host(request.hardware, plan)};
+          .low_on_host = low_starts_on_host(request.hardware, plan),
+          .start_seconds = start_seconds(request.hardware, request.model, plan)};
 }
 
 Prediction predict_memory(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
@@ -110,8 +111,11 @@ Prediction predict_memory(const PlanRequest& request, const std::vector<PlannedS
   Prediction predicted;
   predicted.memory = memory_of(request, shapes, plan, plan.pools);
   const Hardware& hardware = request.hardware;
-  predicted.pinned_bytes = pinned_bytes(request.model, plan, request.execution, hardware.gpus());
-  predicted.node_pinned_bytes = pinned_bytes(request.model, plan, request.execution, hardware.most_on_a_node());
+  for (const int ranks : hardware.nodes) {
+    const std::uint64_t pinned = pinned_bytes(request.model, plan, request.execution, ranks);
+    predicted.pinned_bytes += pinned;
+    predicted.node_pinned_bytes = std::max(predicted.node_pinned_bytes, pinned);
+  }
   return predicted;
 }
 

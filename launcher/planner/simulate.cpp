@@ -1,5 +1,6 @@
 #include "launcher/planner/simulate.hpp"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <queue>
@@ -17,8 +18,10 @@ Predicted by_stage(const SimulationSetup& setup) {
   return [&setup](const Job& job, Stage stage) { return seconds_in(setup.seconds(job), stage); };
 }
 
-/// The experts that one group holds, moved as in pipeline/experts/experts.hpp: the first time that an expert is moved
-/// to host memory, memory has to be pinned for it.
+/// The experts that one group holds, moved as in pipeline/experts/experts.hpp. Memory for their copies is pinned beside
+/// other work: from the start where they are exchanged, that of one expert after that of the other; where an expert is
+/// offloaded for decoding, from when it was loaded. An expert that leaves earlier waits. Times are seconds since the
+/// first clip could begin.
 class HeldExperts {
  public:
   HeldExperts(Role at_start, const SimulationSetup& setup) : setup_(&setup) {
@@ -27,31 +30,37 @@ class HeldExperts {
     on_host_[1] = setup.low_on_host;
   }
 
-  double seconds_to_use(Role needed, const StageSeconds& seconds) {
+  double seconds_to_use(Role needed, const StageSeconds& seconds, double now) {
     if (both_ || held_ == needed) return 0;
-    const double leaving = setup_->exchanges ? seconds_to_leave(seconds) : 0;
+    const double leaving = setup_->exchanges ? seconds_to_leave(seconds, now) : 0;
     held_ = needed;
+    since_ = now + leaving + seconds.exchange;
     return leaving + seconds.exchange;
   }
 
-  double seconds_before(Stage stage, const StageSeconds& seconds) {
-    if (stage == Stage::high && seconds.high > 0) return seconds_to_use(Role::high, seconds);
-    if (stage == Stage::low && seconds.low > 0) return seconds_to_use(Role::low, seconds);
-    if (stage == Stage::decode && setup_->offload_expert_for_decode && !both_) return seconds_to_leave(seconds);
+  double seconds_before(Stage stage, const StageSeconds& seconds, double now) {
+    if (stage == Stage::high && seconds.high > 0) return seconds_to_use(Role::high, seconds, now);
+    if (stage == Stage::low && seconds.low > 0) return seconds_to_use(Role::low, seconds, now);
+    if (stage == Stage::decode && setup_->offload_expert_for_decode && !both_) return seconds_to_leave(seconds, now);
     return 0;
   }
 
  private:
-  double seconds_to_leave(const StageSeconds& seconds) {
+  double seconds_to_leave(const StageSeconds& seconds, double now) {
     if (!held_) return 0;
-    bool& on_host = on_host_[*std::exchange(held_, std::nullopt) == Role::high ? 0 : 1];
-    return std::exchange(on_host, true) ? 0 : seconds.pin;
+    const Role leaving = *std::exchange(held_, std::nullopt);
+    if (std::exchange(on_host_[leaving == Role::high ? 0 : 1], true)) return 0;
+    const bool is_second = leaving == (setup_->low_on_host ? Role::high : Role::low);
+    const double pinned =
+        setup_->exchanges ? seconds.pin * (is_second ? 2 : 1) - setup_->start_seconds : since_ + seconds.pin;
+    return std::max(pinned - now, 0.0);
   }
 
   const SimulationSetup* setup_;
   bool both_ = false;
   std::optional<Role> held_;
-  std::array<bool, 2> on_host_ = {};  ///< Whether memory for the high-noise and the low-noise expert has been pinned.
+  double since_ = 0;                  ///< When the held expert was there.
+  std::array<bool, 2> on_host_ = {};  ///< Whether the high-noise and the low-noise expert have been copied.
 };
 
 class Simulation {
@@ -123,7 +132,7 @@ class Simulation {
       const bool is_far = work->holder != order.group && work->first > Stage::high;  // embeddings are small
       at(now_ + (is_far ? seconds_of(work->clip).transfer : 0), StateFetched{order.group, *work});
     } else if (const auto* const change = std::get_if<ChangeRole>(&order.what)) {
-      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_.front()), GroupIdle{order.group});
+      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_.front(), now_), GroupIdle{order.group});
     }
   }
 
@@ -132,7 +141,7 @@ class Simulation {
     double end = now_;
     for (const Stage stage : all_stages)
       if (stage >= work.first && stage <= work.last)
-        end += experts_of(group).seconds_before(stage, seconds) + seconds_in(seconds, stage);
+        end += experts_of(group).seconds_before(stage, seconds, end) + seconds_in(seconds, stage);
     at(end, BusyInterval{group, work.clip, work.first, work.last, now_, end});
   }
 

@@ -17,7 +17,8 @@ struct SimulationSetup {
   std::function<StageSeconds(const Job&)> seconds = {};  ///< Times of a clip; equal for clips of one shape.
   bool exchanges = false;                                ///< A group keeps its unused expert in pinned host memory.
   bool offload_expert_for_decode = false;                ///< The expert moves to pinned host memory for decoding.
-  bool low_on_host = false;  ///< Whether the low-noise expert is in pinned host memory at the start.
+  bool low_on_host = false;  ///< Whether the low-noise expert is in pinned host memory before it is first used.
+  double start_seconds = 0;  ///< Seconds before the first clip could begin, in which memory is being pinned.
 };
 
 /// Consecutive stages of one clip in one group.

@@ -263,16 +263,18 @@ double seconds_in(const StageSeconds& seconds, Stage stage) {
 }
 
 bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan) {
-  return exchanges_experts(plan.mode) && hardware.most_on_a_node() > 1;
+  return exchanges_experts(plan.mode) && (plan.loads_behind || hardware.most_on_a_node() > 1);
 }
 
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan) {
   const double expert = static_cast<double>(expert_bytes(parts)),
                both_experts = static_cast<double>(both_experts_bytes(parts));
   const double text = plan.text == TextPlace::cpu ? 0 : static_cast<double>(umt5_bytes_needed(parts.text_encoder, 0));
-  const bool both = (plan.mode == PlacementMode::resident && !plan.draft) || low_starts_on_host(hardware, plan);
-  const double pinned = low_starts_on_host(hardware, plan) && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;
-  return ((both ? both_experts : expert) + text) / hardware.gpu.host_rate + pinned;
+  const bool low_leaves = low_starts_on_host(hardware, plan) && !plan.loads_behind;
+  const bool both = (plan.mode == PlacementMode::resident && !plan.draft && !plan.loads_behind) || low_leaves;
+  const double pinned = low_leaves && !hardware.gpu.is_cpu() ? expert / pin_rate : 0;
+  const double before_the_last = ((both ? both_experts - expert : 0) + text) / hardware.gpu.host_rate;
+  return std::max(before_the_last, pinned) + expert / hardware.gpu.host_rate;
 }
 
 }  // namespace wf

@@ -60,7 +60,7 @@ struct StageSeconds {
   double text = 0, high = 0, low = 0, decode = 0;
   double transfer = 0;  ///< Moving the state after the high-noise expert to another group.
   double exchange = 0;  ///< Loading an expert from host memory, or from files in the page cache.
-  double pin = 0;       ///< Pinning host memory for an expert before it is first copied there; 0 on CPUs.
+  double pin = 0;       ///< Pinning host memory for an expert, beside other work; 0 on CPUs.
 };
 /// Saved forwards take no time. Only tf32, vae, backend, precision and fp8_exact_steps of `execution` are read.
 StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan,
@@ -69,11 +69,13 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
 /// Seconds that a stage occupies its group: 0 for write, which host threads do while the group computes the next clip.
 double seconds_in(const StageSeconds& seconds, Stage stage);
 
-/// True when the low-noise expert is in pinned host memory before the first clip: where experts are exchanged and
-/// several ranks of a node share the reading, it is loaded first and then makes room for the other one.
+/// True when the low-noise expert is in pinned host memory before it is first used: where experts are exchanged, and it
+/// is loaded there behind the first clip's high-noise steps; or several ranks of a node share the reading, so that it
+/// is loaded first and then makes room for the other one.
 bool low_starts_on_host(const Hardware& hardware, const PlacementPlan& plan);
 
-/// Seconds before the first clip: loading weights from the page cache to the GPU, and pinning memory.
+/// Seconds before the first clip: loading weights from the page cache to the GPU, and what is left of pinning memory
+/// where an expert has to leave before the first clip.
 double start_seconds(const Hardware& hardware, const ModelParts& parts, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -29,21 +29,53 @@ bool has_stage(const PlacementPlan& plan, int group, Stage stage) {
   return false;
 }
 
+/// The experts of which copies are in host memory, in the order in which it is needed.
+std::vector<Expert> experts_with_copies(const PlacementPlan& plan, bool alone) {
+  if (plan.draft) return {};
+  if (plan.mode == PlacementMode::pipeline)
+    return shares_offloaded(plan) && !alone ? std::vector{Expert::low, Expert::high} : std::vector<Expert>();
+  if (plan.mode == PlacementMode::resident)
+    return plan.loads_behind && !alone ? std::vector{Expert::low} : std::vector<Expert>();
+  if (alone && !plan.loads_behind) return {Expert::high, Expert::low};
+  return {Expert::low, Expert::high};
+}
+
+std::vector<int> ranks_of_node(const std::vector<std::string>& hosts, int rank) {
+  std::vector<int> ranks;
+  for (int other = 0; other < std::ssize(hosts); ++other)
+    if (hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)]) ranks.push_back(other);
+  return ranks;
+}
+
+/// The blocks that the ranks share; none, with the reason, which is the same on all of them, if they cannot.
+std::vector<std::shared_ptr<HostMemory>> shared_blocks(World& world, const std::vector<int>& ranks,
+                                                       const std::vector<WantedMemory>& copies, const Waiting& waiting,
+                                                       std::string& why_not) {
+  try {
+    return share_host_memory(world, ranks, copies, waiting);
+  } catch (const Error& error) {
+    if (error.kind() != Error::environment) throw;
+    why_not = error.what();
+    return {};
+  }
+}
+
 /// Says why each of the ranks has copies of its own, and throws if there is no room for so many.
-void accept_own_copies(const Models& models, const std::vector<int>& ranks, int rank, const std::string& why) {
+void accept_own_copies(const std::vector<WantedMemory>& copies, const std::vector<int>& ranks, const World& world,
+                       at::Device device, const std::string& why) {
   std::uint64_t of_one = 0;
-  for (const WantedMemory& copy : models.host_copies()) of_one += copy.bytes;
+  for (const WantedMemory& copy : copies) of_one += copy.bytes;
   const std::uint64_t all = of_one * ranks.size(), memory = this_node().memory_bytes;
-  const std::string what =
-      fmt::format("{} ranks on {} cannot share their copies of the experts ({})", ranks.size(), this_node().host, why);
+  const std::string what = fmt::format("{} ranks on {} cannot share their copies of the experts ({})", ranks.size(),
+                                       world.hosts()[static_cast<std::size_t>(world.rank())], why);
   const std::string remedy =
-      "a container must hold all ranks of a machine, or have its processes (docker run --pid=host)";
-  if (!models.execution().device.is_cpu() && static_cast<double>(all) > usable_host_share * static_cast<double>(memory))
+      "if they are in containers, one must hold all ranks of a machine, or share its processes (docker run --pid=host)";
+  if (device.is_cuda() && static_cast<double>(all) > usable_host_share * static_cast<double>(memory))
     throw Error(Error::environment,
-                fmt::format("{}, and {} of host memory are not enough for copies of their own, {}: {}", what,
-                            gibibytes(memory), gibibytes(all), remedy));
-  if (rank == ranks.front())
-    spdlog::warn("{}: each has its own, {} instead of {}; {}", what, gigabytes(all), gigabytes(of_one), remedy);
+                fmt::format("{}, and one for each takes up to {} of host memory, of which there are {}; {}", what,
+                            gibibytes(all), gibibytes(memory), remedy));
+  if (world.rank() == ranks.front())
+    spdlog::warn("{}: each has its own, up to {} instead of {}; {}", what, gigabytes(all), gigabytes(of_one), remedy);
 }
 
 }  // namespace
@@ -65,9 +97,10 @@ bool begins_with(const PlacementPlan& plan, const Groups& groups, int rank, Part
 }
 
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
-                                       const std::vector<std::string>& hosts, int rank) {
+                                       const std::vector<std::string>& hosts, int rank, bool low_is_behind) {
   std::vector<SharedPart> parts;
   for (const Part part : loading_order) {
+    if (low_is_behind && part == Part::low_expert) continue;
     SharedPart shared{part, {}};
     for (int other = 0; other < std::ssize(hosts); ++other) {
       const bool here = hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)];
@@ -79,24 +112,28 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
   return parts;
 }
 
-std::vector<int> ranks_with_copies(const PlacementPlan& plan, const std::vector<std::string>& hosts, int rank) {
-  std::vector<int> ranks;
-  if (!exchanges_experts(plan.mode) || plan.draft) return ranks;
-  for (int other = 0; other < std::ssize(hosts); ++other)
-    if (hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)]) ranks.push_back(other);
-  return ranks;
-}
-
-/// Ranks that load together begin with the low-noise expert, which makes room for the other one.
-void place_copies(Models& models, const std::vector<int>& ranks, World* world, const Waiting& waiting) {
-  if (ranks.empty()) return;
-  if (!world || ranks.size() == 1) return models.keep_copies_alone();
-  try {
-    models.keep_copies_in(share_host_memory(*world, ranks, models.host_copies(), waiting), Expert::low);
-  } catch (const Error& error) {
-    accept_own_copies(models, ranks, world->rank(), error.what());
-    models.keep_copies_alone();
+bool place_copies(Models& models, const PlacementPlan& plan, const std::vector<std::string>& hosts, World* world,
+                  const Waiting& waiting) {
+  const std::vector<int> ranks = world ? ranks_of_node(hosts, world->rank()) : std::vector{0};
+  const std::vector<Expert> experts = experts_with_copies(plan, ranks.size() == 1);
+  if (experts.empty()) return plan.loads_behind;
+  if (ranks.size() == 1) {
+    models.keep_copies_alone(experts);
+    return plan.loads_behind;
   }
+  const std::vector<WantedMemory> copies = models.host_copies(experts);
+  std::string why_not;
+  const std::vector<std::shared_ptr<HostMemory>> blocks = shared_blocks(*world, ranks, copies, waiting, why_not);
+  if (!blocks.empty()) {
+    models.keep_copies_in(blocks, experts);
+    return plan.loads_behind;
+  }
+  if (plan.mode == PlacementMode::resident)
+    spdlog::debug("the low-noise expert is loaded before the first clip: {}", why_not);
+  else
+    accept_own_copies(copies, ranks, *world, models.execution().device, why_not);
+  if (exchanges_experts(plan.mode)) models.keep_copies_alone(experts);
+  return false;
 }
 
 void load_together(Models& models, const std::vector<SharedPart>& parts, const std::vector<std::string>& texts,

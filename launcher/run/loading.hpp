@@ -24,18 +24,19 @@ struct SharedPart {
 };
 
 /// The parts that `rank` loads together with other ranks of its node, in the order of loading, which is the same on all
-/// ranks. A part that only one rank of a node needs is not among them: that rank loads it on first use. Pure.
+/// ranks. A part that only one rank of a node needs is not among them: that rank loads it on first use. low_is_behind:
+/// nor is the low-noise expert. Pure.
 std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& groups,
-                                       const std::vector<std::string>& hosts, int rank);
+                                       const std::vector<std::string>& hosts, int rank, bool low_is_behind = false);
 
-/// The ranks of a node that keep copies of experts in host memory, where the plan has experts exchanged: all of the
-/// node of `rank`; otherwise empty. Pure.
-std::vector<int> ranks_with_copies(const PlacementPlan& plan, const std::vector<std::string>& hosts, int rank);
-
-/// Gives copies of experts their place in host memory: one that the `ranks` of a node share (ranks_with_copies()), or
-/// where that is not possible one of this rank alone, with one warning. world: null if the process is alone. Collective
-/// over the ranks. Throws Error(environment) when copies cannot be shared, and so many do not fit the node's memory.
-void place_copies(Models& models, const std::vector<int>& ranks, World* world, const Waiting& waiting);
+/// Gives copies of experts their place in host memory: one for all ranks of a node, or where they cannot share it one
+/// for each rank, with one warning. Copies are kept where experts are exchanged, or offloaded for decoding by several
+/// ranks; the low-noise expert's alone is there for a while where ranks of a node that hold both load it behind.
+/// Collective over the ranks of a node. world: null if
+/// the process is alone. Returns whether the low-noise expert is loaded behind, as the plan has it, and not before.
+/// Throws Error(environment) when copies cannot be shared, and one for each rank does not fit the node's memory.
+bool place_copies(Models& models, const PlacementPlan& plan, const std::vector<std::string>& hosts, World* world,
+                  const Waiting& waiting);
 
 /// Loads the parts. Collective over all ranks of `world`. Where the text encoder does not stay on the device, `texts`
 /// are embedded before it leaves. waiting: how ranks wait for each other.

@@ -133,7 +133,9 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
     if (nearly_done && step == last) nearly_done();
     mark_progress();
     fault_point(name.c_str());
-    return go_on({clip, now, step, steps});
+    if (!go_on({clip, now, step, steps})) return false;
+    if (setting_.loads_behind && now == Stage::high) setting_.models.load_behind(Expert::low);
+    return true;
   };
   try {
     within("job " + clip, [&] {

@@ -34,6 +34,7 @@ class PipelineWork final : public GroupWork {
     const RunOptions& options;
     std::string placement, ranks;  ///< for sidecars: "pipeline 5:3, groups of 1", and "0-3", the ranks of this group
     bool leads = true;             ///< this rank leads its group: only leaders see files and stages that are not shared
+    bool loads_behind = false;     ///< the low-noise expert is loaded once high-noise steps are computed
     Gate gate;
     std::function<double()> now = steady_seconds;  ///< the clock by which states are stored
   };

@@ -78,10 +78,10 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
   RankAgent& agent = rank.agent;
   const bool leads = ranks.front() == agent.rank();
   const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
-  if (!nothing_to_do) place_copies(models, ranks_with_copies(plan, rank.hosts, agent.rank()), rank.world, waiting);
+  const bool loads_behind = !nothing_to_do && place_copies(models, plan, rank.hosts, rank.world, waiting);
   if (rank.world && !nothing_to_do)
-    load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank()), texts_of(joined.run), *rank.world,
-                  waiting);
+    load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank(), loads_behind), texts_of(joined.run),
+                  *rank.world, waiting);
   PipelineWork pipeline({.jobs = joined.run.jobs,
                          .models = models,
                          .folder = OutputFolder(joined.run.output),
@@ -89,6 +89,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
                          .placement = describe(plan),
                          .ranks = describe_ranks(ranks),
                          .leads = leads,
+                         .loads_behind = loads_behind,
                          .gate = [&agent, &jobs = joined.run.jobs](const Activity& activity) {
                            spdlog::trace("{}", to_string(activity));
                            agent.set_activity(activity);

@@ -11,7 +11,7 @@ using Json = nlohmann::ordered_json;
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Degrees, guidance, ulysses, ring)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Pool, name, stages, groups)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(PlacementPlan, mode, degrees, pools, precision, text, guidance, split_decode,
-                                   offload_expert_for_decode, streamed_blocks, stashed, draft)
+                                   offload_expert_for_decode, streamed_blocks, stashed, loads_behind, draft)
 
 std::string packed(const RunSpec& start) {
   Json jobs = Json::array();

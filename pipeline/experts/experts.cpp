@@ -57,23 +57,60 @@ void wait_for_leases(const std::shared_ptr<const DitWeights>& leased, std::chron
 }  // namespace
 
 Experts::~Experts() {
+  behind_.reset();
   for (Place& each : places_) wait_for_leases(take(each), patience_);
 }
 
 const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightPeer* peer) {
   Place& wanted = place(which);
+  take_loaded_behind(which);
   if (wanted.device) return *wanted.device;
   Place& other = place(which == Expert::high ? Expert::low : Expert::high);
   if (residency_ == Residency::exchanged) copy_to_host(other);
-  if (residency_ == Residency::one) other.host.reset();
+  if (residency_ == Residency::one && !other.is_given) other.host.reset();
   if (residency_ != Residency::both) leave(other);
   if (streamed_ > 0) load_to_host(which, together);
   // Ranks that read files together all do, even where one of them has made the copy already.
-  if (wanted.has_copy() && (streamed_ > 0 || !together))
+  if (residency_ == Residency::both && wanted.host && !together)
+    put(wanted, *wanted.host->load_for_all([&](const SettleBlock&) { return load_(which, nullptr, peer, {}); }));
+  else if (wanted.has_copy() && (streamed_ > 0 || !together))
     enter(wanted);
   else
     put(wanted, in_form(load_(which, together, peer, {}), wanted));
+  if (residency_ == Residency::both) wanted.host.reset();
   return *wanted.device;
+}
+
+void Experts::load_behind(Expert which) {
+  const Place& wanted = place(which);
+  const bool has_room = residency_ == Residency::both || (residency_ == Residency::exchanged && wanted.host);
+  if (!has_room || behind_ || wanted.device || wanted.has_copy()) return;
+  behind_.emplace(which, device_, [this, which](const std::stop_token& stop) { return loaded_behind(which, stop); });
+}
+
+/// Runs on a thread of its own. A stop takes effect once a block is loaded.
+std::optional<DitWeights> Experts::loaded_behind(Expert which, const std::stop_token& stop) {
+  const HostExpert::Load from_files = [&](const SettleBlock& settle) {
+    return load_(which, /*together=*/nullptr, /*peer=*/nullptr, [&](DitBlock& block) {
+      if (stop.stop_requested()) throw LoadBehind::Stopped();
+      settle(block);
+    });
+  };
+  HostExpert* const host = place(which).host.get();
+  if (!host) return from_files([](DitBlock&) {});
+  if (residency_ == Residency::both) return host->load_for_all(from_files, stop);
+  host->write_loaded(from_files, stop);
+  return std::nullopt;
+}
+
+/// If the expert is being loaded behind the other one, waits for it and puts it where it belongs.
+void Experts::take_loaded_behind(Expert which) {
+  if (!behind_ || behind_->which() != which) return;
+  std::optional<DitWeights> loaded = behind_->result();
+  behind_.reset();
+  if (!loaded) return;
+  put(place(which), *std::move(loaded));
+  place(which).host.reset();
 }
 
 /// An expert whose blocks are streamed is loaded to host memory.
@@ -95,7 +132,16 @@ DitWeights Experts::in_form(DitWeights weights, Place& place) {
   return widened(std::move(weights), [](const at::Tensor& tensor) { return tensor; });
 }
 
-void Experts::keep_copy_in(Expert which, std::unique_ptr<HostExpert> host) { place(which).host = std::move(host); }
+void Experts::keep_copy_in(Expert which, std::unique_ptr<HostExpert> host) {
+  place(which).host = std::move(host);
+  place(which).is_given = true;
+}
+
+void Experts::prepare_copy(Expert which) {
+  Place& prepared = place(which);
+  if (prepared.device && !prepared.host && residency_ != Residency::both)
+    prepared.host = std::make_unique<HostExpert>(*prepared.device, device_);
+}
 
 std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
   if (streamed_ > 0) return nullptr;  // a peer would find a part of it

@@ -6,9 +6,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "pipeline/execution.hpp"
 #include "pipeline/experts/host_expert.hpp"
+#include "pipeline/experts/load_behind.hpp"
 #include "pipeline/model/dit.hpp"
 
 namespace wf {
@@ -26,7 +28,8 @@ struct WeightPeer;
 /// An expert that was loaded with matrices in 8 bits (WeightForm::as_stored) is kept so in host memory, and widened
 /// when it enters the device: half the bytes to keep and to upload.
 ///
-/// Threads: one thread owns the object; any other thread may call lease(), and keep and release what it returns.
+/// Threads: one thread owns the object; any other thread may call lease(), and keep and release what it returns. What
+/// is loaded behind is loaded on a thread of the object's own.
 class Experts {
  public:
   /// Loads an expert onto the device. together: ranks of the node that load the same files at the same time; null:
@@ -48,7 +51,7 @@ class Experts {
         patience_(patience),
         form_(form),
         streamed_(residency == Residency::exchanged ? streamed : 0) {}
-  ~Experts();  ///< waits for leases, for at most `patience` per expert
+  ~Experts();  ///< ends what is loaded behind; waits for leases, for at most `patience` per expert
   Experts(const Experts&) = delete;
   Experts& operator=(const Experts&) = delete;
 
@@ -58,9 +61,19 @@ class Experts {
   const DitWeights& use(Expert which, NodeReader* together = nullptr, const WeightPeer* peer = nullptr);
 
   /// The place for the expert's copy in host memory, before anything is there; its tensors have the form in which the
-  /// expert comes from files. Streamed experts need one, and others are copied to memory of this process alone, which
-  /// is pinned when it is needed, if they have none.
+  /// expert comes from files. Streamed experts need one, and others are copied to memory of this process alone if they
+  /// have none. With Residency::one an expert comes back from such a copy, also on ranks that have not had it before.
+  /// With Residency::both the ranks that share the copy read the files once; it goes when the expert is there.
   void keep_copy_in(Expert which, std::unique_ptr<HostExpert> host);
+
+  /// Begins to pin memory of this process alone for a copy of the expert, if it is on the device and has no place yet.
+  void prepare_copy(Expert which);
+
+  /// Begins to load an expert on another thread while the other one is used: to the device with Residency::both, to
+  /// host memory, block by block, where experts are exchanged (it needs a place there). Does nothing with
+  /// Residency::one, or when the expert is there already. The next use() of it waits for the end, and loads it itself
+  /// if that has failed. Load is then called on that thread, too.
+  void load_behind(Expert which);
 
   /// The expert if it is on the device, else null. It stays there unchanged while the pointer is kept.
   std::shared_ptr<const DitWeights> lease(Expert which) const;
@@ -80,6 +93,7 @@ class Experts {
   struct Place {
     std::shared_ptr<const DitWeights> device;  ///< null: not on the device; changes under the mutex alone
     std::unique_ptr<HostExpert> host;          ///< in pinned memory if the device is a GPU; null: no place for one
+    bool is_given = false;                     ///< its place comes from keep_copy_in(), and stays
 
     bool has_copy() const { return host && host->is_written(); }
   };
@@ -88,6 +102,8 @@ class Experts {
   DitWeights in_form(DitWeights weights, Place& place);
   void put(Place& place, DitWeights weights);
   std::shared_ptr<const DitWeights> take(Place& place);
+  void take_loaded_behind(Expert which);
+  std::optional<DitWeights> loaded_behind(Expert which, const std::stop_token& stop);
   void load_to_host(Expert which, NodeReader* together);
   void copy_to_host(Place& place);
   bool write_copy(Place& place, const DitWeights& weights);
@@ -103,6 +119,7 @@ class Experts {
   mutable std::mutex mutex_;
   std::array<Place, 2> places_;  ///< of the high-noise and the low-noise expert
   Traffic traffic_;
+  std::optional<LoadBehind> behind_;  ///< the last member, since its thread uses the others
 };
 
 }  // namespace wf

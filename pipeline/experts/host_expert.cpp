@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "parallel/device.hpp"
+#include "parallel/host_copy.hpp"
 #include "pipeline/model/packed.hpp"
 
 namespace wf {
@@ -50,6 +51,17 @@ std::vector<std::span<std::byte>> pieces_of(const HostLayout& layout, const Host
   return pieces;
 }
 
+/// Keeps the memory for as long as it is being pinned, or somebody waits for that.
+std::shared_ptr<Pinning> pinning_of(const std::shared_ptr<HostMemory>& memory, at::Device device,
+                                    std::vector<std::span<std::byte>> pieces, std::shared_ptr<Pinning> after) {
+  struct Kept {
+    std::shared_ptr<HostMemory> memory;
+    Pinning pinning;
+  };
+  const std::shared_ptr<Kept> kept(new Kept{memory, {device, std::move(pieces), std::move(after)}});
+  return {kept, &kept->pinning};
+}
+
 }  // namespace
 
 HostLayout::HostLayout(DitWeights like) {
@@ -70,11 +82,14 @@ HostLayout::HostLayout(DitWeights like) {
   key = std::hash<std::string>()(forms);  // the same on all ranks: they run one program
 }
 
-HostExpert::HostExpert(DitWeights like, std::shared_ptr<HostMemory> memory, at::Device device, const HostExpert* after)
+HostExpert::HostExpert(DitWeights like, std::shared_ptr<HostMemory> memory, at::Device device, Pages pages,
+                       const HostExpert* after)
     : memory_(std::move(memory)), device_(device) {
   const HostLayout layout(like);
   weights_ = laid_out(std::move(like), layout, memory_);
-  pinning_ = std::make_shared<Pinning>(device, pieces_of(layout, *memory_), after ? after->pinning_ : nullptr);
+  const auto none = std::vector<std::span<std::byte>>();
+  pinning_ = pinning_of(memory_, device, pages == Pages::pinned ? pieces_of(layout, *memory_) : none,
+                        after ? after->pinning_ : nullptr);
 }
 
 const DitWeights& HostExpert::weights() {
@@ -86,6 +101,7 @@ const DitWeights& HostExpert::weights() {
 void HostExpert::keep(const at::Tensor& from, const at::Tensor& place) {
   WF_CHECK(from.scalar_type() == place.scalar_type() && from.sizes() == place.sizes());
   pinning_->wait_until(static_cast<const std::byte*>(place.const_data_ptr()) + place.nbytes());
+  memory_->mark_writing();
   at::Tensor(place).copy_(from, /*non_blocking=*/true);
 }
 
@@ -95,7 +111,7 @@ bool HostExpert::write(const DitWeights& from) {
   const std::vector<at::Tensor> places = tensors_of(weights_), tensors = tensors_of(from);
   WF_CHECK(places.size() == tensors.size());
   for (std::size_t i = 0; i < places.size(); ++i) keep(tensors[i], places[i]);
-  synchronize(device_);
+  synchronize_stream(device_);
   turn->finish();
   return true;
 }
@@ -110,7 +126,7 @@ SettleBlock HostExpert::settling(bool keeps) {
       if (keeps) keep(tensor, *next);
       tensor = *next++;
     });
-    synchronize(device_);
+    synchronize_stream(device_);
   };
 }
 
@@ -120,17 +136,40 @@ void HostExpert::load_and_keep(const Load& load, HostMemory::Turn& turn) {
   WF_CHECK(places.size() == tensors.size());
   for (std::size_t i = 0; i < places.size(); ++i)
     if (tensors[i].const_data_ptr() != places[i].const_data_ptr()) keep(tensors[i], places[i]);
-  synchronize(device_);
+  synchronize_stream(device_);
   turn.finish();
 }
 
-void HostExpert::write_loaded(const Load& load) {
-  if (const std::unique_ptr<HostMemory::Turn> turn = memory_->wait_for_turn()) load_and_keep(load, *turn);
+void HostExpert::write_loaded(const Load& load, const std::stop_token& stop) {
+  if (const std::unique_ptr<HostMemory::Turn> turn = memory_->wait_for_turn(stop)) load_and_keep(load, *turn);
 }
 
 void HostExpert::write_loaded_together(const Load& load) {
   const std::unique_ptr<HostMemory::Turn> turn = memory_->turn_if_free();
   turn ? load_and_keep(load, *turn) : void(load(settling(/*keeps=*/false)));
+}
+
+std::optional<DitWeights> HostExpert::load_for_all(const Load& load, const std::stop_token& stop) {
+  if (const std::unique_ptr<HostMemory::Turn> turn = memory_->wait_for_turn(stop)) {
+    DitWeights loaded = load([this](DitBlock&) { memory_->mark_writing(); });
+    const std::vector<at::Tensor> places = tensors_of(weights_), tensors = tensors_of(loaded);
+    WF_CHECK(places.size() == tensors.size());
+    for (std::size_t i = 0; i < places.size(); ++i) copy_to_host(tensors[i], places[i].data_ptr());
+    turn->finish();
+    return loaded;
+  }
+  if (!is_written()) return std::nullopt;
+  return uploaded();
+}
+
+DitWeights HostExpert::uploaded() const {
+  DitWeights expert = weights_;
+  for_each_tensor(expert, [&](at::Tensor& tensor) {
+    const at::Tensor copy = at::empty(tensor.sizes(), tensor.options().device(device_));
+    copy_to_device(tensor.const_data_ptr(), copy);
+    tensor = copy;
+  });
+  return expert;
 }
 
 }  // namespace wf

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <stop_token>
 #include <vector>
 
 #include "parallel/host_memory.hpp"
@@ -33,9 +35,13 @@ using SettleBlock = std::function<void(DitBlock&)>;
 /// them there; each pins the memory for its own GPU. For the thread that computes.
 class HostExpert {
  public:
+  /// Whether memory is pinned: for a copy that is read again and again; or not, for one that is read once.
+  enum class Pages { pinned, plain };
+
   /// like: an expert of the shapes and dtypes of the copy, on any device. memory: of HostLayout(like).bytes bytes. It
   /// is pinned for `device` from now on, on another thread, once that of `after` is; null: at once.
-  HostExpert(DitWeights like, std::shared_ptr<HostMemory> memory, at::Device device, const HostExpert* after = nullptr);
+  HostExpert(DitWeights like, std::shared_ptr<HostMemory> memory, at::Device device, Pages pages = Pages::pinned,
+             const HostExpert* after = nullptr);
   /// In memory of this process alone.
   HostExpert(const DitWeights& like, at::Device device)
       : HostExpert(like, std::make_shared<HostMemory>(HostLayout(like).bytes), device) {}
@@ -52,13 +58,18 @@ class HostExpert {
   /// Loads an expert, handing each block to what it is given.
   using Load = std::function<DitWeights(const SettleBlock&)>;
   /// The same with an expert that is loaded for it, block by block, so that it is never on the device as a whole.
-  /// `load` is not called on the other ranks.
-  void write_loaded(const Load& load);
+  /// `load` is not called on the other ranks. Returns, too, once `stop` is requested and another rank still writes.
+  void write_loaded(const Load& load, const std::stop_token& stop = {});
   /// `load` is called on all ranks that share the memory, which read the files together; one of them keeps what it
   /// gives. To be followed by write_loaded(), which writes if that rank has failed.
   void write_loaded_together(const Load& load);
 
+  /// An expert on the device: one rank loads it there as a whole and leaves the copy for the others, which take theirs
+  /// from it. Nothing once `stop` is requested and another rank still writes.
+  std::optional<DitWeights> load_for_all(const Load& load, const std::stop_token& stop = {});
+
  private:
+  DitWeights uploaded() const;
   void load_and_keep(const Load& load, HostMemory::Turn& turn);
   void keep(const at::Tensor& from, const at::Tensor& place);
   SettleBlock settling(bool keeps);

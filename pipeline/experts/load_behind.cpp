@@ -26,7 +26,7 @@ std::optional<DitWeights> loaded_beside(Expert which, at::Device device, const L
   const SideStream side_stream(device);
   fault_point("load");
   std::optional<DitWeights> loaded = load(stop);
-  synchronize(device);
+  synchronize_stream(device);
   return loaded;
 }
 

@@ -34,7 +34,7 @@ auto timed_load(const NetworkWeights& files, std::uint64_t bytes, at::Device dev
   const trace::Span span("load", checkpoint.path().filename().string(), {{"from", "files"}});
   const spdlog::stopwatch watch;
   auto part = load();
-  synchronize(device);
+  synchronize_stream(device);
   const double seconds = std::chrono::duration<double>(watch.elapsed()).count();
   const auto level = bytes < worth_a_line ? spdlog::level::debug : spdlog::level::info;
   spdlog::log(level, "{}: {} to {} in {:.1f} s ({:.1f} GB/s), of which {} B were read here", checkpoint.path().string(),
@@ -111,10 +111,9 @@ const Umt5Weights& Models::text_encoder(NodeReader* together) {
   return *text_encoder_;
 }
 
-std::vector<WantedMemory> Models::host_copies() const {
-  if (execution_.residency != Residency::exchanged) return {};
+std::vector<WantedMemory> Models::host_copies(const std::vector<Expert>& experts) const {
   std::vector<WantedMemory> copies;
-  for (const Expert which : {Expert::high, Expert::low}) {
+  for (const Expert which : experts) {
     const HostLayout layout(like_in_files(which));
     const std::string what = fmt::format("{} {} {}", parts_.id, which == Expert::high ? "high" : "low", layout.key);
     copies.push_back({layout.bytes, std::hash<std::string>()(what)});  // the same on all ranks: they run one program
@@ -122,22 +121,23 @@ std::vector<WantedMemory> Models::host_copies() const {
   return copies;
 }
 
-void Models::keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks, Expert first) {
-  if (execution_.residency != Residency::exchanged) return;
+void Models::keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks,
+                            const std::vector<Expert>& experts) {
+  const bool stay = execution_.residency != Residency::both;
+  const auto pages = stay ? HostExpert::Pages::pinned : HostExpert::Pages::plain;
   const HostExpert* before = nullptr;
-  for (const Expert which : {first, first == Expert::high ? Expert::low : Expert::high}) {
-    const std::shared_ptr<HostMemory>& memory = blocks.at(which == Expert::high ? 0 : 1);
-    auto copy = std::make_unique<HostExpert>(like_in_files(which), memory, execution_.device, before);
+  for (std::size_t i = 0; i < experts.size(); ++i) {
+    auto copy = std::make_unique<HostExpert>(like_in_files(experts[i]), blocks.at(i), execution_.device, pages, before);
     before = copy.get();
-    experts_.keep_copy_in(which, std::move(copy));
+    experts_.keep_copy_in(experts[i], std::move(copy));
   }
   has_places_for_copies_ = true;
 }
 
-void Models::keep_copies_alone() {
+void Models::keep_copies_alone(const std::vector<Expert>& experts) {
   std::vector<std::shared_ptr<HostMemory>> blocks;
-  for (const WantedMemory& copy : host_copies()) blocks.push_back(std::make_shared<HostMemory>(copy.bytes));
-  keep_copies_in(blocks, Expert::high);
+  for (const WantedMemory& copy : host_copies(experts)) blocks.push_back(std::make_shared<HostMemory>(copy.bytes));
+  keep_copies_in(blocks, experts);
 }
 
 DitWeights Models::like_in_files(Expert which) const {
@@ -147,8 +147,11 @@ DitWeights Models::like_in_files(Expert which) const {
 
 const DitWeights& Models::expert(Expert which, NodeReader* together, const WeightPeer* peer) {
   release_text_encoder();
-  if (!has_places_for_copies_) keep_copies_alone();
-  return experts_.use(which, together, peer);
+  if (execution_.residency == Residency::exchanged && !has_places_for_copies_)
+    keep_copies_alone({Expert::high, Expert::low});
+  const DitWeights& used = experts_.use(which, together, peer);
+  if (execution_.offload_expert_for_decode) experts_.prepare_copy(which);
+  return used;
 }
 
 WeightLease Models::lease(Expert which) const {

@@ -67,14 +67,18 @@ class Models {
   /// the expert is not on the device or cannot be shared. Any thread may call this.
   WeightLease lease(Expert which) const;
 
-  /// The memory for copies of the high-noise and the low-noise expert in host memory, where experts are exchanged; else
-  /// empty. Reads the headers of their files.
-  std::vector<WantedMemory> host_copies() const;
-  /// Keeps the copies in these blocks for host_copies(), which other ranks of the node may share, and pins them from
-  /// now on beside other work, that of `first` first. Before an expert is used. Does nothing unless they are exchanged.
-  void keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks, Expert first);
-  /// The same with blocks of this process alone. The first use of an expert does it otherwise.
-  void keep_copies_alone();
+  /// The memory that a copy of each of these experts takes on the host. Reads the headers of their files.
+  std::vector<WantedMemory> host_copies(const std::vector<Expert>& experts) const;
+  /// Keeps the copies of the experts in these blocks, which other ranks of the node may share; before an expert is
+  /// used. Copies that stay are pinned from now on beside other work, in this order: of both experts where they are
+  /// exchanged, of those that may leave for decoding with Residency::one. With Residency::both, for one that
+  /// load_behind() will load: it is read from its files by one of the ranks.
+  void keep_copies_in(const std::vector<std::shared_ptr<HostMemory>>& blocks, const std::vector<Expert>& experts);
+  /// The same with blocks of this process alone. Otherwise the first use of an expert does it where they are exchanged.
+  void keep_copies_alone(const std::vector<Expert>& experts);
+
+  /// Begins to load an expert while the other one is used: Experts::load_behind(). An error is that of its next use.
+  void load_behind(Expert which) { experts_.load_behind(which); }
 
   /// Bytes and seconds of all uploads of experts from pinned host memory so far.
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }

@@ -53,6 +53,36 @@ TEST(PlacementOnGpu, StreamGivesTheSameBitsAsResident) {
   }
 }
 
+TEST(PlacementOnGpu, AnExpertThatIsLoadedBehindGivesTheSameBits) {
+  const test::TempFolder resident_folder, behind_folder;
+  Execution execution = golden_execution();
+  Models resident(ModelSource{golden_model()}, execution);
+  for (const Residency residency : {Residency::both, Residency::exchanged}) {
+    execution.residency = residency;
+    Models behind(ModelSource{golden_model()}, execution);
+    Clip one = clip_in(resident_folder, job_of(golden_run("unipc")));
+    Clip other = clip_in(behind_folder, one.job);
+    render(one, resident);
+    for (const Stage stage : all_stages)
+      advance(other, stage, behind, [&](Stage now, std::int64_t, std::int64_t) {
+        if (now == Stage::high) behind.load_behind(Expert::low);
+        return true;
+      });
+    EXPECT_EQ(other.latents_sha256, one.latents_sha256);
+  }
+}
+
+TEST(PlacementOnGpu, CopiesInHostMemoryArePinnedSharedOrNot) {
+  const DitWeights like = tiny_dit("high", Precision::reference);
+  const std::uint64_t bytes = HostLayout(like).bytes;
+  for (const auto& memory : {std::make_shared<HostMemory>(bytes), HostMemory::shared(bytes, 1)}) {
+    HostExpert copy(like, memory, test::device());
+    copy.write(like);
+    EXPECT_TRUE(copy.weights().patch_embedding.weight.is_pinned());
+    EXPECT_TRUE(at::equal(copy.weights().blocks[1].ffn_down.weight, like.blocks[1].ffn_down.weight.cpu()));
+  }
+}
+
 TEST(PlacementOnGpu, SwapKeepsOneExpertOnTheDevice) {
   const std::uint64_t before = used();
   Experts experts = tiny_experts(Residency::exchanged);

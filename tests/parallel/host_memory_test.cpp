@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/watched_work.hpp"
 #include "cluster/proc_file.hpp"
 
 namespace wf {
@@ -111,6 +112,26 @@ TEST(SharedHostMemory, IsWrittenByOneProcessAtATime) {
     if (same->turn_if_free()) throw Error(Error::internal, "two turns");
   });
   EXPECT_TRUE(other.is_ready());
+}
+
+std::uint64_t own_progress() { return work_under_way().at(0).progress; }
+
+/// So a writer that hangs is noticed on all ranks.
+TEST(SharedHostMemory, WaitingForAWriterMovesAsTheWriterDoes) {
+  const auto memory = HostMemory::shared(bytes, key);
+  const OtherProcess writer([&] {
+    const auto same = HostMemory::open(memory->address(), bytes, key);
+    new auto(same->wait_for_turn());  // is kept until the process is killed
+    new auto(same);
+  });
+  ASSERT_TRUE(writer.is_ready());
+  std::jthread waiting([&](const std::stop_token& stop) {
+    const WatchedWork watched("", "wait");
+    EXPECT_FALSE(memory->wait_for_turn(stop));
+  });
+  while (work_under_way().empty()) std::this_thread::yield();
+  EXPECT_EQ(own_progress(), 0u);
+  while (own_progress() < 3) memory->mark_writing();
 }
 
 TEST(SharedHostMemory, IsWrittenAgainWhenItsWriterIsKilled) {

@@ -185,20 +185,21 @@ TEST(ExecutionFor, ARankOfAPipelineHoldsOneExpert) {
 }
 
 TEST(ClusterResources, AreTheLeastOfResourcesThatDiffer) {
-  const RankResources large{"a", "NVIDIA H200", "", 139 * gib, 1000 * gib, 8},
-      small{"b", "NVIDIA L40S", "", 44 * gib, 500 * gib, 4};
+  const RankResources large{"a", "NVIDIA H200", "", 139 * gib, 1000 * gib, 600 * gib, 8},
+      small{"b", "NVIDIA L40S", "", 44 * gib, 500 * gib, 400 * gib, 4};
   const ClusterResources ranks = cluster_resources({large, large, large, small});
   EXPECT_EQ(ranks.on_node, (std::vector<int>{3, 1}));
   EXPECT_EQ(ranks.device_name, "NVIDIA L40S");
   EXPECT_EQ(ranks.memory_bytes, 44 * gib);
   EXPECT_EQ(ranks.host_bytes, 500 * gib);
+  EXPECT_EQ(ranks.host_free, 400 * gib);
   EXPECT_EQ(ranks.threads, 4);
 }
 
 TEST(ClusterResources, CpuRanksShareTheMemoryOfTheirNodeAndAreNotMixedWithGpuRanks) {
-  const RankResources cpu{"a", "cpu", "", 0, 64 * gib, 2};
+  const RankResources cpu{"a", "cpu", "", 0, 64 * gib, 32 * gib, 2};
   EXPECT_EQ(cluster_resources({cpu, cpu, cpu, cpu}).memory_bytes, 16 * gib);
-  const RankResources gpu{"b", "NVIDIA H200", "", 139 * gib, 64 * gib, 2};
+  const RankResources gpu{"b", "NVIDIA H200", "", 139 * gib, 64 * gib, 32 * gib, 2};
   EXPECT_NE(refusal(
                 [&] {
                   cluster_resources({cpu, gpu});
@@ -209,7 +210,7 @@ TEST(ClusterResources, CpuRanksShareTheMemoryOfTheirNodeAndAreNotMixedWithGpuRan
 }
 
 TEST(ClusterResources, TwoRanksWithOneGpuAreRefused) {
-  const RankResources first{"a", "NVIDIA H200", "0000:1a:00.0", 139 * gib, 64 * gib, 2};
+  const RankResources first{"a", "NVIDIA H200", "0000:1a:00.0", 139 * gib, 64 * gib, 32 * gib, 2};
   RankResources elsewhere = first, another = first;
   elsewhere.host = "b", another.gpu = "0000:1b:00.0";
   EXPECT_EQ(cluster_resources({first, elsewhere, another}).on_node, (std::vector<int>{2, 1}));

@@ -368,16 +368,49 @@ TEST(Hardware, GroupsAreInsideNodesWhenTheirSizeDividesEveryNode) {
 TEST(Planner, PinnedMemoryHasToFitTheNode) {
   PlanRequest request = request_for(2, 8, 48 * gib, 64);
   request.choices.mode = PlacementMode::phased;
-  request.hardware.host_bytes = 1000 * gib;
-  const Considered roomy = make_plan(request).winner();
-  EXPECT_EQ(roomy.predicted.node_pinned_bytes, roomy.predicted.pinned_bytes / 2) << "16 experts of 27 GiB";
   request.hardware.host_bytes = 256 * gib;
+  const Considered roomy = make_plan(request).winner();
+  EXPECT_EQ(roomy.predicted.node_pinned_bytes, both_experts_bytes(request.model))
+      << "the eight ranks of a node share one copy of each expert";
+  EXPECT_EQ(roomy.predicted.pinned_bytes, 2 * roomy.predicted.node_pinned_bytes);
+  request.hardware.host_bytes = 48 * gib;
   const std::string text = refusal(request, Error::environment);
-  for (const char* part : {"host memory", "256.0 GiB", "fewer ranks a node"})
+  for (const char* part : {"host memory", "48.0 GiB", "more memory there"})
     EXPECT_NE(text.find(part), std::string::npos) << text;
-  request.choices.mode = {};
-  const Considered other = make_plan(request).winner();
-  EXPECT_EQ(other.plan.mode, PlacementMode::pipeline) << describe(other.plan);
+}
+
+TEST(Planner, RanksOfANodeShareCopiesOfExpertsThatLeaveForDecoding) {
+  const PlanRequest request = request_for(1, 8, 48 * gib, 64);
+  PlacementPlan plan = make_plan(request).winner().plan;
+  plan.mode = PlacementMode::pipeline;
+  plan.offload_expert_for_decode = true;
+  EXPECT_EQ(pinned_bytes(request.model, plan, request.execution, 8), both_experts_bytes(request.model));
+  EXPECT_EQ(pinned_bytes(request.model, plan, request.execution, 1), expert_bytes(request.model));
+  EXPECT_EQ(pinned_bytes(request.model, plan, request.execution, 0), 0u);
+}
+
+/// Where it has room for that, and not where the loader would hold up the other expert.
+TEST(Planner, TheLowNoiseExpertIsLoadedBehindTheFirstClip) {
+  PlanRequest request = request_for(1, 8, 141 * gib, 64);
+  EXPECT_TRUE(make_plan(request).winner().plan.loads_behind);
+  request.hardware.host_bytes = 28 * gib;
+  EXPECT_FALSE(make_plan(request).winner().plan.loads_behind) << "the ranks of a node have no room to share it";
+  request = request_for(1, 1, 141 * gib, 64);
+  request.hardware.host_bytes = 28 * gib;
+  EXPECT_TRUE(make_plan(request).winner().plan.loads_behind) << "a rank alone needs none";
+  request.model.weights = WeightForm::fp8;
+  EXPECT_FALSE(make_plan(request).winner().plan.loads_behind);
+  request = request_for(1, 1, 141 * gib, 64);
+  request.choices.draft = true;
+  EXPECT_FALSE(make_plan(request).winner().plan.loads_behind) << "a draft never needs it";
+  request.choices = {};
+  request.choices.mode = PlacementMode::swap;
+  const Considered roomy = make_plan(request).winner();
+  EXPECT_TRUE(roomy.plan.loads_behind);
+  request.hardware.memory_bytes = roomy.fullest().total() - gib / 2;
+  const Considered tight = make_plan(request).winner();
+  EXPECT_EQ(tight.plan.mode, PlacementMode::swap);
+  EXPECT_LE(tight.fullest().total(), request.hardware.memory_bytes);
 }
 
 TEST(Planner, StashedClipsMayTakeWhatPinnedMemoryLeaves) {

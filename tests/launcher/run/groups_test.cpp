@@ -56,6 +56,8 @@ TEST(PartsToShare, TextsAndFramesAreTheLeaders) {
   all.insert(all.end(), experts.begin(), experts.end());
   EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 1), experts);
   EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 2), all);
+  EXPECT_EQ(parts_to_share(plan, make_groups(hosts, 2), hosts, 1, /*low_is_behind=*/true),
+            std::vector<SharedPart>{experts[1]});
   plan.split_decode = true;
   std::vector<SharedPart> with_vae{{Part::vae, {0, 1, 2, 3}}};
   with_vae.insert(with_vae.end(), experts.begin(), experts.end());

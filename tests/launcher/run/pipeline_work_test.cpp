@@ -235,5 +235,33 @@ TEST_F(OneClip, WhoseStateCannotBeStoredIsRenderedAllTheSame) {
   inject_file_faults({});
 }
 
+/// The expert's files go once the model was read, so that loading fails: behind the high-noise steps, and again when
+/// the expert is needed.
+TEST_F(OneClip, FailsWithTheFileOfAnExpertThatCannotBeLoadedBehind) {
+  const Path model = folder_ / "model";
+  std::filesystem::copy(golden_model(), model, std::filesystem::copy_options::recursive);
+  Models models(ModelSource{model}, golden_execution());
+  std::filesystem::remove(model / "low_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors");
+  PipelineWork work({.jobs = jobs_,
+                     .models = models,
+                     .folder = OutputFolder(folder_.path()),
+                     .options = options_,
+                     .placement = "",
+                     .ranks = "0",
+                     .loads_behind = true,
+                     .gate = [](const Activity&) { return true; }});
+  work.begin(0, nullptr);
+  compute(work, Stage::text, Stage::high);
+  try {
+    work.advance(Stage::low, {});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), Error::environment);
+    const std::string text = error.what();
+    EXPECT_NE(text.find("diffusion_pytorch_model-00002-of-00003.safetensors"), std::string::npos) << text;
+    EXPECT_NE(text.find("job " + jobs_[0].name), std::string::npos) << text;
+  }
+}
+
 }  // namespace
 }  // namespace wf

@@ -2,9 +2,14 @@
 // the same for every device, so it is tested on a CPU too.
 #include "pipeline/experts/experts.hpp"
 
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
 #include <future>
+#include <mutex>
 #include <thread>
 
+#include "base/error.hpp"
 #include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
@@ -175,6 +180,18 @@ TEST(OneExpertAtATime, IsLoadedAnewWhenItComesBack) {
   EXPECT_EQ(experts.traffic().bytes, 0u);
 }
 
+TEST(OneExpertAtATime, ComesBackFromItsCopyWhereThatHasAPlace) {
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load());
+  experts.keep_copy_in(Expert::high,
+                       std::make_unique<HostExpert>(tiny_dit("high", Precision::reference), test::device()));
+  experts.use(Expert::high);
+  experts.free_device();
+  experts.use(Expert::low);
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low}));
+}
+
 TEST(OneExpertAtATime, ALeasedExpertStaysUnchangedAndTheOtherIsLoadedOnceItIsReturned) {
   using namespace std::chrono_literals;
   Loads loads;
@@ -207,6 +224,128 @@ TEST(OneExpertAtATime, ComesBackFromTheHostWhereTheDeviceWasFreed) {
   Experts experts(Residency::one, test::device(), loads.load());
   experts.use(Expert::high);
   experts.free_device();
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, std::vector{Expert::high});
+}
+
+/// What happens, in the order in which it happens, on any thread.
+class Events {
+ public:
+  void add(const std::string& event) {
+    const std::lock_guard lock(mutex_);
+    happened_.push_back(event);
+    changed_.notify_all();
+  }
+  void wait_for(const std::string& event) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return std::ranges::count(happened_, event) > 0; });
+  }
+  std::vector<std::string> so_far() const {
+    const std::lock_guard lock(mutex_);
+    return happened_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::string> happened_;
+};
+
+/// The low-noise expert's loading ends only once a step was computed: before that it would wait for ever.
+Experts::Load after_a_step(Events& events) {
+  return [&events](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
+    if (which == Expert::low) events.add("low begins"), events.wait_for("step");
+    events.add(which == Expert::low ? "low loaded" : "high loaded");
+    return tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
+  };
+}
+
+TEST(LoadedBehind, AnExpertIsThereWhenTheOtherOnesStepsAreDone) {
+  Events events;
+  Experts experts(Residency::both, test::device(), after_a_step(events));
+  const DitWeights& high = experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  events.wait_for("low begins");
+  expect_same_weights(high, "high");
+  events.add("step");
+  expect_same_weights(experts.use(Expert::low), "low");
+  experts.load_behind(Expert::low);
+  EXPECT_EQ(&experts.use(Expert::high), &high);
+  EXPECT_EQ(events.so_far(), (std::vector<std::string>{"high loaded", "low begins", "step", "low loaded"}));
+}
+
+TEST(LoadedBehind, AnExpertThatIsExchangedWaitsInHostMemory) {
+  Events events;
+  Experts experts(Residency::exchanged, test::device(),
+                  [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock& settle) {
+                    DitWeights loaded = after_a_step(events)(which, nullptr, nullptr, settle);
+                    if (settle) std::ranges::for_each(loaded.blocks, settle);
+                    return loaded;
+                  });
+  experts.keep_copy_in(Expert::low,
+                       std::make_unique<HostExpert>(tiny_dit("low", Precision::reference), test::device()));
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  events.add("step");
+  const DitWeights& low = experts.use(Expert::low);
+  expect_same_weights(low, "low");
+  EXPECT_EQ(experts.traffic().bytes, bytes_of(low)) << "it came from host memory";
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(std::ranges::count(events.so_far(), std::string("low loaded")), 1);
+}
+
+TEST(LoadedBehind, AnExpertWhoseLoadingFailedIsLoadedWhenItIsUsed) {
+  std::atomic<int> failures = 1, loads = 0;
+  Experts experts(Residency::both, test::device(),
+                  [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
+                    if (which == Expert::low && ++loads && failures-- > 0)
+                      throw Error(Error::environment, "low.safetensors: torn");
+                    return tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
+                  });
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  expect_same_weights(experts.use(Expert::low), "low");
+  EXPECT_EQ(loads, 2);
+}
+
+TEST(LoadedBehind, AnErrorThatLastsIsThatOfTheExpertsUse) {
+  Experts experts(Residency::both, test::device(),
+                  [](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
+                    if (which == Expert::low) throw Error(Error::environment, "low.safetensors: torn");
+                    return tiny_dit("high", Precision::reference);
+                  });
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    try {
+      experts.use(Expert::low);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), "low.safetensors: torn");
+    }
+  }
+  EXPECT_NO_THROW(experts.use(Expert::high));
+}
+
+/// Otherwise this test would never end.
+TEST(LoadedBehind, LoadingEndsAfterABlockWhenItIsNotNeededAnyMore) {
+  Events events;
+  Experts experts(Residency::both, test::device(),
+                  [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock& settle) {
+                    DitWeights loaded = tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
+                    while (which == Expert::low) settle(loaded.blocks[0]), events.add("a block");
+                    return loaded;
+                  });
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  events.wait_for("a block");
+}
+
+TEST(LoadedBehind, NothingIsWhereOneExpertIsHeld) {
+  Loads loads;
+  Experts experts(Residency::one, test::device(), loads.load());
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
   expect_same_weights(experts.use(Expert::high), "high");
   EXPECT_EQ(loads.done, std::vector{Expert::high});
 }

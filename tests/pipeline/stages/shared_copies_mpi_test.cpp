@@ -1,14 +1,18 @@
 // tests/pipeline/stages/shared_copies_mpi_test.cpp: ranks that exchange experts have one copy of each in host memory
 // together, with the bits that a rank alone has.
 #include <algorithm>
+#include <atomic>
 
 #include "parallel/node_reader.hpp"
 #include "pipeline/stages/models.hpp"
 #include "tests/golden.hpp"
 #include "tests/parallel/all_ranks.hpp"
+#include "tests/pipeline/model/tiny_dit.hpp"
 
 namespace wf {
 namespace {
+
+const std::vector<Expert> both{Expert::high, Expert::low};
 
 Execution exchanging(int streamed_blocks) {
   Execution execution;
@@ -31,8 +35,8 @@ bool lies_in(const at::Tensor& tensor, const HostMemory& memory) {
 /// The models of a rank whose copies all ranks share.
 struct SharingModels {
   explicit SharingModels(const Execution& execution) : models(ModelSource{golden_model()}, execution) {
-    blocks = share_host_memory(test_world(), test::everyone(), models.host_copies());
-    models.keep_copies_in(blocks, Expert::low);
+    blocks = share_host_memory(test_world(), test::everyone(), models.host_copies(both));
+    models.keep_copies_in(blocks, both);
   }
 
   void load_together() {
@@ -105,15 +109,42 @@ TEST(SharedCopies, AreThereForRanksThatHaveNotLoadedTheExpert) {
 
 TEST(SharedCopies, HaveTheSameKeysOnAllRanksAndOthersForOtherExperts) {
   const Models models(ModelSource{golden_model()}, exchanging(0));
-  const std::vector<WantedMemory> copies = models.host_copies();
+  const std::vector<WantedMemory> copies = models.host_copies(both);
   ASSERT_EQ(copies.size(), 2u);
   EXPECT_NE(copies[0].key, copies[1].key);
   for (const WantedMemory& copy : copies)
     for (const std::int64_t key : test::of_all_ranks(copy.key)) EXPECT_EQ(static_cast<std::uint64_t>(key), copy.key);
   Execution in_8_bits = exchanging(0);
   in_8_bits.weights = WeightForm::fp8;
-  EXPECT_NE(Models(ModelSource{golden_model()}, in_8_bits).host_copies()[0].key, copies[0].key);
-  EXPECT_TRUE(Models(ModelSource{golden_model()}, Execution()).host_copies().empty());
+  EXPECT_NE(Models(ModelSource{golden_model()}, in_8_bits).host_copies(both)[0].key, copies[0].key);
+}
+
+TEST(SharedCopies, GiveAnExpertThatIsLoadedBehindToAllRanksWhichReadItOnce) {
+  std::atomic<std::uint64_t> loads = 0;
+  const auto load = [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock&) {
+    loads += which == Expert::low ? 1 : 0;
+    return tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
+  };
+  const DitWeights like = tiny_dit("low", Precision::reference);
+  for (const bool behind : {true, false}) {
+    Experts experts(Residency::both, at::kCPU, load);
+    const auto blocks = share_host_memory(test_world(), test::everyone(), {{HostLayout(like).bytes, 1}});
+    experts.keep_copy_in(Expert::low,
+                         std::make_unique<HostExpert>(like, blocks[0], at::kCPU, HostExpert::Pages::plain));
+    experts.use(Expert::high);
+    if (behind) experts.load_behind(Expert::low);
+    const std::vector<at::Tensor> ours = tensors_of(experts.use(Expert::low)), wanted = tensors_of(like);
+    for (std::size_t i = 0; i < wanted.size(); ++i) EXPECT_TRUE(at::equal(ours[i], wanted[i])) << i;
+    for (const at::Tensor& tensor : ours) EXPECT_FALSE(lies_in(tensor, *blocks[0])) << "it is on the device";
+    EXPECT_EQ(test::sum_of_all_ranks(loads.exchange(0)), 1u) << (behind ? "behind" : "when it is used");
+  }
+}
+
+TEST(SharedCopies, AreMadeByTheRankThatLoadsAnExpertBehind) {
+  SharingModels sharing(exchanging(/*streamed_blocks=*/0));
+  sharing.models.expert(Expert::high);
+  sharing.models.load_behind(Expert::low);
+  expect_shared_and_right(sharing);
 }
 
 }  // namespace
