@@ -161,6 +161,16 @@ struct FileLock::Held {
 FileLock::FileLock(const Path& path) : held_(std::make_unique<Held>(path)) {}
 FileLock::~FileLock() = default;
 
+ReadLock::ReadLock(const Path& path) noexcept : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (fd_.get() >= 0) ::flock(fd_.get(), LOCK_SH | LOCK_NB);
+}
+
+bool is_being_read(const Path& path) noexcept {
+  // NFS grants an exclusive lock only to who may write.
+  const Descriptor fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  return fd.get() >= 0 && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && is_taken(errno);
+}
+
 void inject_lock_faults(std::function<int(LockStep)> fault) { injected_fault = std::move(fault); }
 
 }  // namespace wf

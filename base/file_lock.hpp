@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/descriptor.hpp"
 #include "base/files.hpp"
 
 namespace wf {
@@ -30,6 +31,20 @@ class FileLock {
   struct Held;
   std::unique_ptr<Held> held_;
 };
+
+/// Says that this process reads a file, until the object is destroyed or the process ends; any number of processes may
+/// do so at once. By flock(): where the file system has none, nobody sees it.
+class ReadLock {
+ public:
+  /// Never throws: a file that cannot be opened or locked is read without.
+  explicit ReadLock(const Path& path) noexcept;
+
+ private:
+  Descriptor fd_;
+};
+
+/// Whether someone holds a ReadLock on the file.
+bool is_being_read(const Path& path) noexcept;
 
 /// The calls with which a lock is taken, in their order.
 enum class LockStep { flock, record_lock, write };

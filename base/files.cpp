@@ -103,6 +103,34 @@ void publish_file(const Path& part, const Path& final_name) {
   flush_folder(final_name.parent_path());
 }
 
+PartFile::PartFile(const Path& path)
+    : path_(path), part_(part_beside(path)), fd_(step(FileStep::open, part_, "cannot be created", [&] {
+        return ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      })) {}
+
+PartFile::~PartFile() {
+  if (!published_) ::unlink(part_.c_str());
+}
+
+void PartFile::write(std::uint64_t offset, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto written = step(FileStep::write, part_, "cannot be written", [&] {
+      return ::pwrite(fd_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    });
+    offset += static_cast<std::uint64_t>(written);
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void PartFile::flush() {
+  step(FileStep::flush, part_, "cannot be flushed", [&] { return ::fdatasync(fd_.get()); });
+}
+
+void PartFile::publish() {
+  publish_file(part_, path_);
+  published_ = true;
+}
+
 bool ends_in_a_line(const Path& path) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char last = '\n';
@@ -153,6 +181,10 @@ MappedFile::MappedFile(const Path& path) : path_(path) {
 MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::byte*>(data_), size_);
   ::close(fd_);
+}
+
+void MappedFile::read_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept {
+  ::posix_fadvise(fd_, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_WILLNEED);
 }
 
 void MappedFile::read(std::uint64_t offset, std::span<std::byte> into) const {

@@ -60,6 +60,28 @@ class AppendFile {
   Descriptor fd_;
 };
 
+/// A file that is written under the name PATH.part, in any order, until it is complete. For one thread at a time.
+class PartFile {
+ public:
+  /// Creates PATH.part, in place of one that a killed process left. Throws storage.
+  explicit PartFile(const Path& path);
+  ~PartFile();  ///< Removes PATH.part, unless publish() has given it its name.
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+
+  /// Writes the bytes at this offset; what lies before it may be written later. Throws storage.
+  void write(std::uint64_t offset, std::string_view bytes);
+  /// Returns when what was written is on the disk, so that publish() has less to wait for. Throws storage.
+  void flush();
+  /// As publish_file(). Throws storage.
+  void publish();
+
+ private:
+  Path path_, part_;
+  Descriptor fd_;
+  bool published_ = false;
+};
+
 /// A file mapped read-only; a page is read from disk when it is first touched.
 class MappedFile {
  public:
@@ -77,6 +99,8 @@ class MappedFile {
   /// touching mapped pages, each of which costs a fault and stays in the process's memory. Throws environment when the
   /// bytes cannot be read, also because the file was truncated meanwhile. Safe from several threads.
   void read(std::uint64_t offset, std::span<std::byte> into) const;
+  /// Lets the system begin to read these bytes from the disk, so that read() finds them in memory.
+  void read_ahead(std::uint64_t offset, std::uint64_t bytes) const noexcept;
 
  private:
   Path path_;

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "jobs/record/crc32c.hpp"
+#include "base/crc32c.hpp"
 #include "jobs/record/event_text.hpp"
 
 namespace wf {

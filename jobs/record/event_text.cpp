@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/crc32c.hpp"
 #include "jobs/output/publish.hpp"
-#include "jobs/record/crc32c.hpp"
 
 namespace wf {
 namespace {

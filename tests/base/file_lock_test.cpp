@@ -183,5 +183,25 @@ TEST(FileLock, AnErrorThatIsNotAboutMissingLocksIsReported) {
   inject_lock_faults({});
 }
 
+TEST(ReadLock, AnyNumberOfReadersAreSeenUntilTheLastOneIsDone) {
+  const test::TempFolder folder;
+  const Path file = folder.write("file", "content");
+  EXPECT_FALSE(is_being_read(file));
+  std::optional<ReadLock> first(file), second(file);
+  EXPECT_TRUE(is_being_read(file));
+  first.reset();
+  EXPECT_TRUE(is_being_read(file));
+  second.reset();
+  EXPECT_FALSE(is_being_read(file));
+  EXPECT_EQ(read_file(file), "content");
+}
+
+TEST(ReadLock, AFileThatIsNotThereIsNeitherLockedNorMade) {
+  const test::TempFolder folder;
+  const ReadLock lock(folder / "none");
+  EXPECT_FALSE(is_being_read(folder / "none"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "none"));
+}
+
 }  // namespace
 }  // namespace wf

@@ -114,6 +114,33 @@ TEST_F(Files, APartThatCannotBePublishedStays) {
   EXPECT_FALSE(std::filesystem::exists(folder / "a"));
 }
 
+TEST_F(Files, APartFileIsWrittenInAnyOrderAndHasItsNameOnceItIsPublished) {
+  PartFile file(folder / "a");
+  file.write(3, "def");
+  file.write(0, "abc");
+  file.flush();
+  EXPECT_FALSE(std::filesystem::exists(folder / "a"));
+  file.publish();
+  EXPECT_EQ(read_file(folder / "a"), "abcdef");
+  EXPECT_FALSE(std::filesystem::exists(folder / "a.part"));
+}
+
+TEST_F(Files, APartFileThatIsNotPublishedLeavesTheOldFileAndNoPart) {
+  write_file(folder / "a", "old");
+  for (const FileStep step : {FileStep::open, FileStep::write, FileStep::flush, FileStep::rename}) {
+    fail_at(step, ENOSPC);
+    const Error error = thrown([&] {
+      PartFile file(folder / "a");
+      file.write(0, "new");
+      file.flush();
+      file.publish();
+    });
+    EXPECT_EQ(error.kind(), Error::storage);
+    EXPECT_EQ(read_file(folder / "a"), "old") << "step " << static_cast<int>(step);
+    EXPECT_FALSE(std::filesystem::exists(folder / "a.part")) << "step " << static_cast<int>(step);
+  }
+}
+
 TEST_F(Files, MakeFolderRefusesAFileInItsPlace) {
   make_folder(folder / "x/y/z");
   make_folder(folder / "x/y/z");

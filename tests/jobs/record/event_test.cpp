@@ -6,7 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "jobs/record/crc32c.hpp"
+#include "base/crc32c.hpp"
 #include "jobs/record/journal.hpp"
 
 namespace wf {
@@ -31,13 +31,6 @@ Event full_event() {
 }
 
 std::vector<Event> read_back(const std::string& text) { return parse_journal(text).events; }
-
-TEST(Crc32c, HasTheStandardCheckValues) {
-  EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
-  EXPECT_EQ(crc32c(""), 0u);
-  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8a9136aau) << "RFC 3720, B.4";
-  EXPECT_EQ(crc32c(std::string(32, '\xff')), 0x62a8ab43u) << "RFC 3720, B.4";
-}
 
 TEST(Event, ComesBackAsItWas) {
   EXPECT_EQ(read_back(to_line(full_event())), std::vector{full_event()});

@@ -1,7 +1,12 @@
-#include "jobs/record/crc32c.hpp"
+#include "base/crc32c.hpp"
 
 #include <array>
 #include <cstddef>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#endif
 
 namespace wf {
 namespace {
@@ -37,14 +42,43 @@ std::uint32_t contribution(std::uint32_t value, std::size_t behind) {
          tables[behind - 2][(value >> 16) & 0xff] ^ tables[behind - 3][value >> 24];
 }
 
+#if defined(__x86_64__)
+
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view bytes) noexcept {
+  std::uint64_t crc = ~std::uint32_t{0};
+  for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
+    std::uint64_t eight;
+    std::memcpy(&eight, bytes.data(), sizeof eight);
+    crc = _mm_crc32_u64(crc, eight);
+  }
+  for (const char c : bytes) crc = _mm_crc32_u8(static_cast<std::uint32_t>(crc), static_cast<unsigned char>(c));
+  return ~static_cast<std::uint32_t>(crc);
+}
+
+bool has_instruction() noexcept {
+  static const bool has = __builtin_cpu_supports("sse4.2");
+  return has;
+}
+
+#else
+
+std::uint32_t by_instruction(std::string_view) noexcept { return 0; }
+bool has_instruction() noexcept { return false; }
+
+#endif
+
 }  // namespace
 
-std::uint32_t crc32c(std::string_view bytes) noexcept {
+std::uint32_t crc32c_by_tables(std::string_view bytes) noexcept {
   std::uint32_t crc = ~0u;
   for (; bytes.size() >= 8; bytes.remove_prefix(8))
     crc = contribution(crc ^ four_bytes(bytes.data()), 7) ^ contribution(four_bytes(bytes.data() + 4), 3);
   for (const char c : bytes) crc = (crc >> 8) ^ tables[0][(crc ^ static_cast<unsigned char>(c)) & 0xff];
   return ~crc;
+}
+
+std::uint32_t crc32c(std::string_view bytes) noexcept {
+  return has_instruction() ? by_instruction(bytes) : crc32c_by_tables(bytes);
 }
 
 }  // namespace wf
