@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 
 #include "pipeline/weights/tensor_file.hpp"
 
@@ -16,9 +17,15 @@ class NodeReader;
 /// Hands out the bytes of tensors and counts what was read from files.
 class ByteSource {
  public:
+  /// Fills `into` with the bytes of an entry from its offset `at` on, a multiple of 4096. Several threads call it.
+  using Read = std::function<void(const MappedFile& file, const TensorEntry& entry, std::uint64_t at,
+                                  std::span<std::byte> into)>;
+
   /// With a `node_reader`, which must outlive this object, all its ranks must visit the same entries in the same order,
-  /// each from one thread; without one, entries may be visited from several threads.
-  explicit ByteSource(NodeReader* node_reader = nullptr) : node_reader_(node_reader) {}
+  /// each from one thread; without one, entries may be visited from several threads. read: reads from a file and may
+  /// check what it finds; empty: MappedFile::read().
+  explicit ByteSource(NodeReader* node_reader = nullptr, Read read = {})
+      : node_reader_(node_reader), read_(std::move(read)) {}
 
   /// A range of an entry's bytes; `begin`, relative to the entry, is a multiple of 8.
   struct Chunk {
@@ -34,9 +41,10 @@ class ByteSource {
   std::uint64_t bytes_read() const noexcept { return bytes_read_; }
 
  private:
-  void read(const MappedFile& file, std::uint64_t offset, std::span<std::byte> into);
+  void read(const MappedFile& file, const TensorEntry& entry, std::uint64_t at, std::span<std::byte> into);
 
   NodeReader* node_reader_;
+  Read read_;
   std::atomic<std::uint64_t> bytes_read_ = 0;
 };
 

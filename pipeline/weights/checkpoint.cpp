@@ -25,7 +25,8 @@ bool is_row_major(const TensorEntry& entry) {
 
 Checkpoint::~Checkpoint() = default;
 
-Checkpoint::Checkpoint(const Path& path, NodeReader* node_reader) : path_(path), source_(node_reader) {
+Checkpoint::Checkpoint(const Path& path, NodeReader* node_reader, ByteSource::Read read)
+    : path_(path), source_(node_reader, std::move(read)) {
   const Shards shards = find_shards(path);
   for (const Path& file : shards.files) add(file);
   for (const auto& [name, shard] : shards.tensors)

@@ -30,7 +30,9 @@ class Checkpoint {
   /// With a `node_reader`, which must outlive this object, all its ranks must load the same tensors in the same order,
   /// each from one thread; each byte is then read by one rank of the node (parallel/node_reader.hpp, with its errors).
   /// Headers are still mapped by every rank, and weights that a manifest describes are drawn by every rank.
-  explicit Checkpoint(const Path& path, NodeReader* node_reader = nullptr);
+  ///
+  /// read: as for ByteSource; where it is given, tensors are loaded in the dtype in which they are stored.
+  explicit Checkpoint(const Path& path, NodeReader* node_reader = nullptr, ByteSource::Read read = {});
   ~Checkpoint();
 
   bool has(const std::string& name) const;

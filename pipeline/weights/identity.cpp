@@ -50,6 +50,12 @@ void add_loras(const std::string& role, const std::vector<LoraFile>& loras, Sha2
   for (const LoraFile& lora : loras) add_lora(fmt::format("{} lora {}", role, lora.strength), lora.file, hash);
 }
 
+/// When the files of a network were changed last.
+void add_dates(const Path& path, Sha256& hash) {
+  for (const Path& file : find_shards(path).files)
+    hash.update(fmt::format("{}\n", std::filesystem::last_write_time(file).time_since_epoch().count()));
+}
+
 }  // namespace
 
 std::string identity(const ModelFiles& model) {
@@ -61,6 +67,15 @@ std::string identity(const ModelFiles& model) {
   if (model.tokenizer != model.text_encoder) add_file("tokenizer", model.tokenizer, hash);
   add_loras("high", model.high.loras, hash);
   add_loras("low", model.low.loras, hash);
+  return hash.hex();
+}
+
+std::string expert_identity(const ExpertFiles& files) {
+  Sha256 hash;
+  add_expert("expert", files, hash);
+  add_loras("expert", files.loras, hash);
+  add_dates(files.weights, hash);
+  for (const LoraFile& lora : files.loras) add_dates(lora.file, hash);
   return hash.hex();
 }
 

@@ -70,4 +70,8 @@ std::string identity(const ModelFiles& model);
 /// The same hash of one LoRA alone, a file or PEFT's folder, for sidecars: which one it was.
 std::string lora_identity(const Path& file);
 
+/// The same of one expert and its LoRAs, with the files' sizes and dates of change: that of a file which was changed in
+/// place differs even where the bytes that are looked at do not. Throws environment when a file cannot be read.
+std::string expert_identity(const ExpertFiles& files);
+
 }  // namespace wf

@@ -3,12 +3,10 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/check.hpp"
-#include "base/error.hpp"
 #include "pipeline/weights/aten_dtype.hpp"
 #include "pipeline/weights/checkpoint.hpp"
 
@@ -33,7 +31,8 @@ std::string header_of(const std::vector<PlannedTensor>& order, const Metadata& m
     header[tensor.name] = {{"dtype", to_string(tensor.dtype)}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
     begin = end;
   }
-  std::string text = header.dump();
+  // Metadata may hold a path, of which nobody knows that it is UTF-8.
+  std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   std::string bytes(sizeof length, '\0');
@@ -65,27 +64,16 @@ std::uint64_t bytes_of(const PlannedTensor& tensor) { return bytes_of(tensor.dty
 
 SafetensorsWriter::SafetensorsWriter(const Path& file, const std::vector<PlannedTensor>& tensors,
                                      const Metadata& metadata)
-    : file_(file), part_(file.string() + ".part"), out_(part_, std::ios::binary) {
+    : file_(file) {
   const std::vector<PlannedTensor> order = data_order(tensors);
-  const std::string header = header_of(order, metadata);
-  std::uint64_t offset = header.size();
+  header_ = header_of(order, metadata);
+  std::uint64_t offset = header_.size();
   for (const PlannedTensor& tensor : order) {
     unwritten_.emplace(tensor.name, Place{tensor, offset});
     offset += bytes_of(tensor);
   }
-  out_ << header;
-  check("cannot be created");
-}
-
-SafetensorsWriter::~SafetensorsWriter() {
-  if (!out_.is_open()) return;
-  out_.close();
-  std::error_code ignored;
-  std::filesystem::remove(part_, ignored);
-}
-
-void SafetensorsWriter::check(const char* what) const {
-  if (!out_) throw Error(Error::storage, part_.string() + ": " + what + ": " + std::strerror(errno));
+  end_ = offset;
+  file_.write(0, header_);
 }
 
 void SafetensorsWriter::write(const std::string& name, const at::Tensor& tensor) {
@@ -94,17 +82,12 @@ void SafetensorsWriter::write(const std::string& name, const at::Tensor& tensor)
   const auto& [planned, offset] = place.mapped();
   WF_CHECK(tensor.scalar_type() == to_aten(planned.dtype) && tensor.sizes() == at::IntArrayRef(planned.shape));
   const at::Tensor data = tensor.detach().to(at::kCPU).contiguous();
-  out_.seekp(static_cast<std::streamoff>(offset));
-  out_.write(static_cast<const char*>(data.const_data_ptr()), static_cast<std::streamsize>(data.nbytes()));
-  check("cannot be written");
+  file_.write(offset, {static_cast<const char*>(data.const_data_ptr()), data.nbytes()});
 }
 
 void SafetensorsWriter::finish() {
   WF_CHECK(unwritten_.empty());
-  out_.flush();
-  check("cannot be written");
-  publish_file(part_, file_);
-  out_.close();
+  file_.publish();
 }
 
 ShardWriter::ShardWriter(const Path& folder, const std::string& stem, const std::vector<PlannedTensor>& tensors,

@@ -5,10 +5,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,14 +33,18 @@ using Metadata = std::map<std::string, std::string>;
 /// header; the data is ordered by element size, so that every tensor is aligned.
 class SafetensorsWriter {
  public:
-  /// Creates FILE.part with the header. Throws storage.
+  /// Creates FILE.part with the header. It is removed by the destructor, unless finish() has given it its name. Throws
+  /// storage.
   SafetensorsWriter(const Path& file, const std::vector<PlannedTensor>& tensors, const Metadata& metadata = {});
-  ~SafetensorsWriter();  ///< Removes FILE.part, unless finish() has given it its name.
-  SafetensorsWriter(const SafetensorsWriter&) = delete;
-  SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
+  /// The first bytes of the file, up to the data.
+  const std::string& header() const noexcept { return header_; }
   /// Writes a tensor, of any device, with the planned dtype and shape. Throws storage.
   void write(const std::string& name, const at::Tensor& tensor);
+  /// Gives FILE.part its full size at once, for who counts what a folder holds. Throws storage.
+  void reserve() { file_.write(end_ - 1, std::string_view("\0", 1)); }
+  /// Returns when what was written is on the disk, so that finish() has less to wait for. Throws storage.
+  void flush() { file_.flush(); }
   /// Flushes the file and gives it its name, once every tensor has been written. Throws storage.
   void finish();
 
@@ -49,10 +53,10 @@ class SafetensorsWriter {
     PlannedTensor tensor;
     std::uint64_t offset;  ///< From the start of the file.
   };
-  void check(const char* what) const;
 
-  Path file_, part_;
-  std::ofstream out_;
+  PartFile file_;
+  std::string header_;
+  std::uint64_t end_ = 0;  ///< size of the file
   std::map<std::string, Place> unwritten_;
 };
 
