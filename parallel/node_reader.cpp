@@ -155,6 +155,16 @@ void NodeReader::share(const std::string& what, std::uint64_t bytes, const Read&
   });
 }
 
+/// Each rank reads one of as many chunks as there are ranks, and fills it with its answer.
+bool NodeReader::all(const std::string& what, bool own) {
+  bool all = true;
+  share(
+      what, static_cast<std::uint64_t>(link_->size) * window_->chunk_bytes(),
+      [&](std::uint64_t, std::span<std::byte> into) { into.front() = std::byte{own}; },
+      [&](std::uint64_t, std::span<const std::byte> bytes) { all &= bytes.front() == std::byte{1}; });
+  return all;
+}
+
 /// Whether the chunk's place in the ring is free: all ranks have used the chunk that was there.
 bool NodeReader::is_free(std::uint64_t chunk) const {
   for (int member = 0; member < link_->size; ++member)

@@ -56,6 +56,9 @@ class NodeReader {
   /// deadline or abort flag of Waiting), or asks for something else. After an error nothing can be shared any more.
   void share(const std::string& what, std::uint64_t bytes, const Read& read, const Use& use);
 
+  /// Whether `own` is true on every rank. Collective, with the errors of share(); `what` names the question.
+  bool all(const std::string& what, bool own);
+
   /// Runs an action that calls share(): an exception that it throws reaches the other ranks as if share() had thrown
   /// it.
   void together(const std::function<void()>& action);

@@ -4,10 +4,12 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "base/files.hpp"
 #include "parallel/rank_group.hpp"
 #include "pipeline/exact_blocks.hpp"
 #include "pipeline/kernels/attention.hpp"
@@ -33,6 +35,12 @@ constexpr const char* to_string(CudaGraphs graphs) {
 /// Where the two experts are kept. both: on the device. exchanged: one on the device, the other in pinned host memory.
 /// one: one on the device; the other is read again when it is needed.
 enum class Residency { both, exchanged, one };
+
+/// Where converted experts are kept for later starts (experts/expert_cache.hpp).
+struct WeightsCache {
+  Path folder = {};                       ///< empty: nowhere
+  std::uint64_t limit = 200'000'000'000;  ///< bytes that the folder may hold
+};
 
 /// The choices of one run on one rank.
 struct Execution {
@@ -60,6 +68,7 @@ struct Execution {
   std::optional<std::int64_t> fp8_exact_steps = {};
   ExactBlocks exact_blocks = {};  ///< are computed without them in every step
   CudaGraphs cuda_graphs = CudaGraphs::automatic;
+  WeightsCache weights_cache = {};
   std::shared_ptr<const RankGroup> ranks = {};  ///< the group that denoises a clip together; null: this rank alone
 };
 

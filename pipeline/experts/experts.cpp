@@ -67,7 +67,7 @@ const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightP
   if (wanted.device) return *wanted.device;
   Place& other = place(which == Expert::high ? Expert::low : Expert::high);
   if (residency_ == Residency::exchanged) copy_to_host(other);
-  if (residency_ == Residency::one && !other.is_given) other.host.reset();
+  if (residency_ == Residency::one && !other.is_given) keep(other, nullptr);
   if (residency_ != Residency::both) leave(other);
   if (streamed_ > 0) load_to_host(which, together);
   // Ranks that read files together all do, even where one of them has made the copy already.
@@ -77,7 +77,7 @@ const DitWeights& Experts::use(Expert which, NodeReader* together, const WeightP
     enter(wanted);
   else
     put(wanted, in_form(load_(which, together, peer, {}), wanted));
-  if (residency_ == Residency::both) wanted.host.reset();
+  if (residency_ == Residency::both) keep(wanted, nullptr);
   return *wanted.device;
 }
 
@@ -110,7 +110,7 @@ void Experts::take_loaded_behind(Expert which) {
   behind_.reset();
   if (!loaded) return;
   put(place(which), *std::move(loaded));
-  place(which).host.reset();
+  keep(place(which), nullptr);
 }
 
 /// An expert whose blocks are streamed is loaded to host memory.
@@ -133,20 +133,32 @@ DitWeights Experts::in_form(DitWeights weights, Place& place) {
 }
 
 void Experts::keep_copy_in(Expert which, std::unique_ptr<HostExpert> host) {
-  place(which).host = std::move(host);
+  keep(place(which), std::move(host));
   place(which).is_given = true;
 }
 
 void Experts::prepare_copy(Expert which) {
   Place& prepared = place(which);
   if (prepared.device && !prepared.host && residency_ != Residency::both)
-    prepared.host = std::make_unique<HostExpert>(*prepared.device, device_);
+    keep(prepared, std::make_unique<HostExpert>(*prepared.device, device_));
 }
 
 std::shared_ptr<const DitWeights> Experts::lease(Expert which) const {
   if (streamed_ > 0) return nullptr;  // a peer would find a part of it
   const std::lock_guard lock(mutex_);
   return place(which).device;
+}
+
+std::shared_ptr<const DitWeights> Experts::as_loaded(Expert which) const {
+  const std::lock_guard lock(mutex_);
+  const Place& here = place(which);
+  return here.has_copy() ? std::make_shared<const DitWeights>(here.host->written()) : here.device;
+}
+
+/// Makes `host` the expert's place in host memory.
+void Experts::keep(Place& place, std::unique_ptr<HostExpert> host) {
+  const std::lock_guard lock(mutex_);
+  place.host = std::move(host);
 }
 
 void Experts::put(Place& place, DitWeights weights) {
@@ -180,7 +192,7 @@ void Experts::copy_to_host(Place& place) {
 
 /// Whether this rank has written the copy.
 bool Experts::write_copy(Place& place, const DitWeights& weights) {
-  if (!place.host) place.host = std::make_unique<HostExpert>(weights, device_);
+  if (!place.host) keep(place, std::make_unique<HostExpert>(weights, device_));
   return place.host->write(weights);
 }
 

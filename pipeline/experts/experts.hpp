@@ -74,9 +74,15 @@ class Experts {
   /// Residency::one, or when the expert is there already. The next use() of it waits for the end, and loads it itself
   /// if that has failed. Load is then called on that thread, too.
   void load_behind(Expert which);
+  /// Ends what is loaded behind, so that Load is not called any more.
+  void end_loading_behind() { behind_.reset(); }
 
   /// The expert if it is on the device, else null. It stays there unchanged while the pointer is kept.
   std::shared_ptr<const DitWeights> lease(Expert which) const;
+
+  /// The expert in the form in which it was loaded, in host memory or on the device; null: it is in neither. It stays
+  /// there unchanged while the pointer is kept, and must not be kept long. Any thread may call this.
+  std::shared_ptr<const DitWeights> as_loaded(Expert which) const;
 
   /// Takes the expert on the device, if any, off it and keeps it in host memory. Does nothing with Residency::both.
   void free_device();
@@ -92,7 +98,8 @@ class Experts {
   /// Where copies of one expert are.
   struct Place {
     std::shared_ptr<const DitWeights> device;  ///< null: not on the device; changes under the mutex alone
-    std::unique_ptr<HostExpert> host;          ///< in pinned memory if the device is a GPU; null: no place for one
+    /// In pinned memory if the device is a GPU; null: no place for one. It changes as `device` does.
+    std::unique_ptr<HostExpert> host;
     bool is_given = false;                     ///< its place comes from keep_copy_in(), and stays
 
     bool has_copy() const { return host && host->is_written(); }
@@ -101,6 +108,7 @@ class Experts {
   const Place& place(Expert which) const { return places_[which == Expert::high ? 0 : 1]; }
   DitWeights in_form(DitWeights weights, Place& place);
   void put(Place& place, DitWeights weights);
+  void keep(Place& place, std::unique_ptr<HostExpert> host);
   std::shared_ptr<const DitWeights> take(Place& place);
   void take_loaded_behind(Expert which);
   std::optional<DitWeights> loaded_behind(Expert which, const std::stop_token& stop);

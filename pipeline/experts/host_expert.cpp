@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "parallel/device.hpp"
+#include "pipeline/experts/converted_expert.hpp"
 #include "parallel/host_copy.hpp"
 #include "pipeline/model/packed.hpp"
 
@@ -21,12 +22,6 @@ constexpr std::int64_t page = 4096;
 constexpr std::int64_t most_of_a_piece = 256 << 20;
 
 std::int64_t up_to_a_page(std::int64_t bytes) { return (bytes + page - 1) / page * page; }
-
-std::vector<at::Tensor> tensors_of(DitWeights weights) {
-  std::vector<at::Tensor> tensors;
-  for_each_tensor(weights, [&](const at::Tensor& tensor) { tensors.push_back(tensor); });
-  return tensors;
-}
 
 std::string form_of(const at::Tensor& tensor) {
   return fmt::format("{} {};", at::toString(tensor.scalar_type()), fmt::join(tensor.sizes(), "x"));
@@ -64,10 +59,10 @@ std::shared_ptr<Pinning> pinning_of(const std::shared_ptr<HostMemory>& memory, a
 
 }  // namespace
 
-HostLayout::HostLayout(DitWeights like) {
+HostLayout::HostLayout(const DitWeights& like) {
   std::string forms;
   std::int64_t end = 0;
-  for (const at::Tensor& tensor : tensors_of(std::move(like))) {
+  for (const at::Tensor& tensor : tensors_of(like)) {
     const std::int64_t size = packed_bytes(tensor);
     if (pieces.empty() || end + size > pieces.back().begin + most_of_a_piece) {
       end = up_to_a_page(end);

@@ -17,7 +17,7 @@ namespace wf {
 /// Where each tensor of an expert lies in one block of memory: in the order of for_each_tensor(), each within one of
 /// the pieces that are pinned by one call, for a copy must not reach from one such piece into another.
 struct HostLayout {
-  explicit HostLayout(DitWeights like);  ///< reads shapes and dtypes alone: the device meta will do
+  explicit HostLayout(const DitWeights& like);  ///< reads shapes and dtypes alone: the device meta will do
 
   std::uint64_t bytes = 0;
   std::vector<std::int64_t> offsets;  ///< of the tensors
@@ -50,6 +50,8 @@ class HostExpert {
   bool is_written() const noexcept { return memory_->is_written(); }
   /// The copy, once its memory is pinned. Its tensors keep the memory.
   const DitWeights& weights();
+  /// The complete copy, pinned or not, for the eyes of the processor. Any thread may call this.
+  const DitWeights& written() const noexcept { return weights_; }
 
   /// Makes the copy of an expert on the device, unless another rank has, or does: then this waits for it. Returns when
   /// it is complete, with whether this rank has written it. Throws what copying throws; another rank writes then.

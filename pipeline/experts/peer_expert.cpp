@@ -12,16 +12,10 @@
 #include "base/trace.hpp"
 #include "parallel/device.hpp"
 #include "parallel/peer_tensors.hpp"
+#include "pipeline/experts/converted_expert.hpp"
 
 namespace wf {
 namespace {
-
-/// The tensors in the order in which both ranks, running the same program, visit them.
-std::vector<at::Tensor> tensors_of(DitWeights expert) {
-  std::vector<at::Tensor> tensors;
-  for_each_tensor(expert, [&](const at::Tensor& tensor) { tensors.push_back(tensor); });
-  return tensors;
-}
 
 DitWeights copy_expert(const Bytes& handles, const DitWeights& like, at::Device own) {
   const std::vector<at::Tensor> copies = copy_shared(handles, tensors_of(like), own);
@@ -31,8 +25,7 @@ DitWeights copy_expert(const Bytes& handles, const DitWeights& like, at::Device 
 }
 
 void log_speed(const std::string& name, const std::string& from, const DitWeights& expert, double seconds) {
-  std::uint64_t bytes = 0;
-  for (const at::Tensor& tensor : tensors_of(expert)) bytes += tensor.nbytes();
+  const std::uint64_t bytes = bytes_of(expert);
   spdlog::info("{}: {} from the GPU of {} in {:.2f} s ({:.0f} GB/s)", name, gigabytes(bytes), from, seconds,
                static_cast<double>(bytes) / 1e9 / seconds);
 }

@@ -57,10 +57,10 @@ DitWeights expert_like(const ModelParts& parts, Expert which, const NetworkWeigh
                   parts.exact_blocks_of(which));
 }
 
-/// Loads an expert from the GPU of `peer` if that can be, and else from its files. The files' headers are read in both
-/// cases: they hold the shapes and dtypes.
-DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, NodeReader* together,
-                       const WeightPeer* peer, const SettleBlock& settle) {
+/// Loads an expert from the GPU of `peer` if that can be, or else from the cache, or else from its files. The files'
+/// headers are read in all cases: they hold the shapes and dtypes.
+DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& execution, ExpertCache& cache,
+                       NodeReader* together, const WeightPeer* peer, const SettleBlock& settle) {
   const ExpertFiles& files = parts.files.expert(which);
   const BlockNumbers& exact = parts.exact_blocks_of(which);
   const NetworkWeights weights(files, which, together);
@@ -70,8 +70,12 @@ DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& e
     std::optional<DitWeights> copy = copy_peer_expert(*peer, like, execution.device, files.weights.filename().string());
     if (copy) return std::move(*copy);
   }
+  const WeightForm form = form_in_files(execution);
+  const DitWeights like = expert_like(parts, which, weights, form);
+  std::optional<DitWeights> kept = cache.load({which, weights, like, settle}, together);
+  if (kept) return std::move(*kept);
   const auto load = [&] {
-    return load_dit(weights, config, execution.precision, execution.device, form_in_files(execution), exact, settle);
+    return load_dit(weights, config, execution.precision, execution.device, form, exact, settle);
   };
   const char* const to = execution.streamed_blocks > 0 ? "host memory" : "";
   return timed_load(weights, weights.files().bytes(), execution.device, load, to);
@@ -85,9 +89,10 @@ Models::Models(ModelParts parts, Execution execution)
       experts_(
           execution_.residency, execution_.device,
           [this](Expert which, NodeReader* together, const WeightPeer* peer, const SettleBlock& settle) {
-            return load_expert(parts_, which, execution_, together, peer, settle);
+            return load_expert(parts_, which, execution_, cache_, together, peer, settle);
           },
-          std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights), execution_.streamed_blocks) {
+          std::chrono::seconds(5), kept_form(execution_.precision, execution_.weights), execution_.streamed_blocks),
+      cache_(parts_, execution_, [this](Expert which) { return experts_.as_loaded(which); }) {
   use_tf32(execution_.tf32);
   if (execution_.attention) return;
   ChosenAttention chosen = choose_attention(execution_, parts_.head_dim());
@@ -151,6 +156,7 @@ const DitWeights& Models::expert(Expert which, NodeReader* together, const Weigh
     keep_copies_alone({Expert::high, Expert::low});
   const DitWeights& used = experts_.use(which, together, peer);
   if (execution_.offload_expert_for_decode) experts_.prepare_copy(which);
+  cache_.write_later(which);
   return used;
 }
 

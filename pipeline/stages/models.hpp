@@ -11,6 +11,7 @@
 #include "parallel/shared_host_memory.hpp"
 #include "parallel/weight_lease.hpp"
 #include "pipeline/execution.hpp"
+#include "pipeline/experts/expert_cache.hpp"
 #include "pipeline/experts/experts.hpp"
 #include "pipeline/experts/model_parts.hpp"
 #include "pipeline/model/umt5.hpp"
@@ -39,8 +40,9 @@ class Models {
   /// used here.
   Models(ModelParts parts, Execution execution);
   /// Reads the headers of the model's files first, with the errors of read_model().
-  Models(const ModelSource& source, const Execution& execution)
-      : Models(read_model(source, execution), execution) {}
+  Models(const ModelSource& source, const Execution& execution) : Models(read_model(source, execution), execution) {}
+
+  ~Models() { experts_.end_loading_behind(); }  // it uses the cache, which goes before the experts
 
   const std::string& id() const noexcept { return parts_.id; }  ///< identifies the weights, in fingerprints
   const ModelParts& parts() const noexcept { return parts_; }
@@ -83,6 +85,10 @@ class Models {
   /// Bytes and seconds of all uploads of experts from pinned host memory so far.
   const Experts::Traffic& exchanged() const noexcept { return experts_.traffic(); }
 
+  /// The copies of experts for later starts (expert_cache.hpp) that are not complete are given up, so that the
+  /// destructor does not wait for them. Any thread may call this.
+  void abandon_copies() noexcept { cache_.abandon(); }
+
   /// Loads a part before its first use, together with the ranks of `node`. Collective over them: all call it, none has
   /// the part yet, and each byte of the files is read by one of them only. Other parts leave the device as they would
   /// at the part's use, so load the part that is needed first last. An exception on one rank is thrown on all of them
@@ -117,6 +123,7 @@ class Models {
   mutable std::mutex embedding_;  ///< guards embeddings_, and the tokenizer and text encoder while embed() uses them
   EmbeddingCache embeddings_;
   Experts experts_;
+  ExpertCache cache_;  ///< after what it reads
   bool has_places_for_copies_ = false;
   std::optional<Tokenizer> tokenizer_;
   std::optional<Umt5Weights> text_encoder_;

@@ -55,6 +55,15 @@ TEST(NodeReader, AllGetAllBytesAndEachIsReadOnceWhateverTheSize) {
   }
 }
 
+TEST(NodeReader, WhatHoldsOnAllRanksIsKnownToAll) {
+  NodeReader node(MPI_COMM_WORLD, everyone(), {}, small);
+  EXPECT_TRUE(node.all("it is so", true));
+  for (int other = 0; other < test_world().size(); ++other)
+    EXPECT_FALSE(node.all("it is so", test_world().rank() != other)) << other;
+  EXPECT_FALSE(node.all("it is so", false));
+  EXPECT_TRUE(node.all("it is so", true));
+}
+
 TEST(NodeReaderOfSeveral, RanksOfDifferentSpeedsGetAllBytes) {
   NodeReader node(MPI_COMM_WORLD, everyone(), {}, small);
   for (int slowest = 0; slowest < test_world().size(); ++slowest) {

@@ -1,7 +1,11 @@
 // tests/pipeline/stages/load_ahead_mpi_test.cpp: ranks of a node that load the parts of a model together get the same
 // weights as a rank that loads them alone, and all of them fail when one of them cannot load.
+#include <algorithm>
+#include <fstream>
+
 #include "parallel/node_reader.hpp"
 #include "pipeline/stages/models.hpp"
+#include "pipeline/weights/weights_cache.hpp"
 #include "tests/golden.hpp"
 #include "tests/parallel/all_ranks.hpp"
 #include "tests/temp_folder.hpp"
@@ -56,6 +60,65 @@ TEST(LoadAhead, LeavesNothingOfAPartToBeReadLater) {
   for (const Expert which : {Expert::high, Expert::low, Expert::high})
     EXPECT_FALSE(models.expert(which).blocks.empty());
   EXPECT_THROW(models.text_encoder(), Error) << "the files were not removed";
+}
+
+/// Experts of the golden model in bf16, loaded together with a cache in a folder of rank 0.
+class CachedExperts : public ::testing::Test {
+ protected:
+  ~CachedExperts() override { test::of_all_ranks(0); }
+
+  Path folder() const { return folder_; }
+  /// Collective. Returns when the ranks have written what they write. Expects the weights of the files.
+  void load_together() const {
+    Execution execution = execution_with(Residency::both);
+    execution.precision = Precision::exact;
+    Models alone(ModelSource{golden_model()}, execution);
+    execution.weights_cache.folder = folder();
+    {
+      NodeReader node(MPI_COMM_WORLD, test::everyone());
+      Models together(ModelSource{golden_model()}, execution);
+      for (const Part part : {Part::low_expert, Part::high_expert}) together.load_ahead(part, node);
+      for (const Expert which : {Expert::high, Expert::low}) expect_same(together.expert(which), alone.expert(which));
+    }
+    test::of_all_ranks(0);
+  }
+  std::vector<CacheEntry> entries() const { return cache_entries(folder(), CacheCheck::data); }
+  /// On rank 0 alone.
+  void on_each_file(const std::function<void(const Path&)>& change) const {
+    if (test_world().rank() == 0)
+      for (const CacheEntry& entry : entries()) change(entry.file);
+    test::of_all_ranks(0);
+  }
+
+ private:
+  const test::TempFolder own_;
+  const Path folder_ = test::of_rank_0((own_ / "cache").string());
+};
+
+TEST_F(CachedExperts, AreWrittenOnceAndReadByAllRanks) {
+  load_together();
+  ASSERT_EQ(entries().size(), 2u);
+  const auto long_ago = std::filesystem::file_time_type::clock::now() - std::chrono::hours(9);
+  on_each_file([&](const Path& file) { std::filesystem::last_write_time(file, long_ago); });
+  load_together();
+  for (const CacheEntry& entry : entries()) {
+    EXPECT_EQ(entry.state, CacheEntry::complete) << entry.damage;
+    EXPECT_GT(std::filesystem::last_write_time(entry.file), long_ago) << "it was not used";
+  }
+}
+
+/// One rank alone reads the damaged bytes.
+TEST_F(CachedExperts, AreReadByNoRankFromADamagedFile) {
+  load_together();
+  on_each_file([](const Path& file) {
+    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(file) / 2);
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    const int byte = bytes.seekg(middle).get();
+    bytes.seekp(middle).put(static_cast<char>(byte ^ 64));
+  });
+  load_together();
+  ASSERT_EQ(entries().size(), 2u);
+  for (const CacheEntry& entry : entries()) EXPECT_EQ(entry.state, CacheEntry::complete) << entry.damage;
 }
 
 /// Here the last rank fails before it reads anything: the VAE's file is missing from its folder.
