@@ -29,7 +29,7 @@ struct HostMemoryAddress {
 /// keeps it, also when the process that made it has died.
 ///
 /// Who writes is settled by a lock that the kernel takes away from a process that dies: the next one writes again.
-/// One thread of each process owns its object.
+/// Any thread may ask whether it is written; all else is for one thread at a time.
 class HostMemory {
  public:
   /// A block of this process alone. Throws Error(resource) when there is no room.
