@@ -52,6 +52,6 @@ Flag choice_flag(const std::string& names, const std::vector<std::string>& choic
 
 bool is_argument(const Flag& flag) { return flag.names.front() != '-'; }
 bool is_switch(const Flag& flag) { return flag.value.empty() && !is_argument(flag); }
-bool takes_file(const Flag& flag) { return flag.value.ends_with("|FILE"); }
+bool takes_file(const Flag& flag) { return flag.value.ends_with("|FILE") || flag.value.ends_with("|FOLDER"); }
 
 }  // namespace wf

@@ -74,6 +74,7 @@ Flag choice_flag(const std::string& names, const std::vector<std::string>& choic
 
 bool is_argument(const Flag& flag);  ///< True for a positional argument (LIST, not --list).
 bool is_switch(const Flag& flag);    ///< True for a flag without a value.
-bool takes_file(const Flag& flag);   ///< True where a file's path may stand in place of the choices: "off|...|FILE".
+/// True where the path of a file or a folder may stand in place of the choices: "off|...|FILE".
+bool takes_file(const Flag& flag);
 
 }  // namespace wf

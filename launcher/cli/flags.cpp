@@ -273,6 +273,14 @@ std::vector<Flag> resource_flags(RunOptions& o) {
   return {
       {"--gpu-memory", "SIZE", "use at most this much of each GPU, e.g. 48GiB (default: all)",
        into_bytes(o.gpu_memory)},
+      {"--weights-cache",
+       "off|auto|FOLDER",
+       "keep each expert as it is computed with (F32 halved, LoRAs merged, or in 8 bits) in this folder, written while "
+       "the first run works: later starts read that; auto: in the user's cache ($WANFARM_WEIGHTS_CACHE, or else off)",
+       into(o.weights_cache),
+       {"off", "auto"}},
+      {"--weights-cache-limit", "SIZE", "what that folder may hold; what was used least recently goes first (200GB)",
+       into_bytes(o.weights_cache_limit)},
       choice_flag("--noise", sources,
                   "RNG for the initial noise: cpu (same on every machine) or device (matches the official code on "
                   "that GPU)",

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cluster/node.hpp"
+#include "launcher/options/weights_cache_choice.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
 #include "parallel/device_graph.hpp"
@@ -88,10 +89,11 @@ Execution execution_on(at::Device device, const RunOptions& options) {
 }
 
 Execution chosen_execution(const RunOptions& options) {
-  const Execution execution = execution_on(chosen_device(options.device), options);
+  Execution execution = execution_on(chosen_device(options.device), options);
   if (execution.cuda_graphs == CudaGraphs::on && !can_record(execution.device))
     throw Error(Error::environment, "--cuda-graphs on: this run computes on a CPU; a GPU can record its forwards");
   check_precision(execution);
+  execution.weights_cache = chosen_weights_cache(options, environment());
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;
 }

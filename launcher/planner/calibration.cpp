@@ -72,13 +72,14 @@ GpuFigures calibrated(GpuFigures base, const Path& file) {
   });
 }
 
-Path calibration_file(const Environment& variables) {
+Path user_cache_folder(const Environment& variables) {
   const std::string own = variable(variables, "WANFARM_CACHE"), cache = variable(variables, "XDG_CACHE_HOME");
-  const Path folder = !own.empty()     ? Path(own)
-                      : !cache.empty() ? Path(cache) / "wanfarm"
-                                       : Path(variable(variables, "HOME")) / ".cache/wanfarm";
-  return folder / "calibration.json";
+  return !own.empty()     ? Path(own)
+         : !cache.empty() ? Path(cache) / "wanfarm"
+                          : Path(variable(variables, "HOME")) / ".cache/wanfarm";
 }
+
+Path calibration_file(const Environment& variables) { return user_cache_folder(variables) / "calibration.json"; }
 
 GpuFigures chosen_figures(const std::string& kind, int threads, const std::optional<Path>& given) {
   const GpuFigures built_in = kind == "cpu" ? cpu_figures(threads) : gpu_figures(kind);

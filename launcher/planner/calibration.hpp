@@ -16,8 +16,10 @@ namespace wf {
 /// input that names the file and what is wrong with it.
 GpuFigures calibrated(GpuFigures base, const Path& file);
 
-/// The path of calibration.json in the user's cache: $WANFARM_CACHE, else $XDG_CACHE_HOME/wanfarm, else
-/// $HOME/.cache/wanfarm.
+/// The user's cache folder: $WANFARM_CACHE, else $XDG_CACHE_HOME/wanfarm, else $HOME/.cache/wanfarm.
+Path user_cache_folder(const Environment& variables);
+
+/// The path of calibration.json in it.
 Path calibration_file(const Environment& variables);
 
 /// The figures to plan with: the built-in ones of `kind`, overridden by those of the file `given`, or else of the

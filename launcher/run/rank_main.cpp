@@ -104,6 +104,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
     if (agent.rank() != 0) agent.give_up(error);
     agent.abort(exit_code(error.kind()), agent.name(0) + ": " + error.what());
   });
+  if (agent.stop_requested()) models.abandon_copies();
   flush_device_spans();
 }
 

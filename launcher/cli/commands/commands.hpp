@@ -19,6 +19,7 @@ Command convert_command();          ///< convert IN OUT: writes a model in anoth
 Command compare_command();          ///< compare A B: measures the difference of two videos.
 Command bench_command();            ///< bench WHAT: measures time, rates and memory.
 Command calibrate_cache_command();  ///< calibrate-cache: measures the table of a model's step cache.
+Command clean_command();            ///< clean: lists kept converted weights, and removes some.
 Command doctor_command();           ///< doctor: checks this machine, the build and the ranks.
 Command status_command();           ///< status RUN: shows how a run stands.
 Command explain_command();          ///< explain RUN CLIP: shows what became of a clip.
