@@ -17,6 +17,7 @@ Report measure(BenchKind what, const Bench& bench) {
   if (what == BenchKind::kernels) return bench_kernels(bench);
   if (what == BenchKind::fp8) return bench_fp8(bench);
   if (what == BenchKind::vae) return bench_vae(bench);
+  if (what == BenchKind::load) return bench_load(bench);
   if (what == BenchKind::calibrate) return bench_calibrate(bench);
   return what == BenchKind::text ? bench_text(bench) : bench_clip(bench);
 }

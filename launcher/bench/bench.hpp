@@ -81,6 +81,10 @@ Report bench_vae(const Bench& bench);
 /// Encoding of the default prompts, and of a text as long as the experts take.
 Report bench_text(const Bench& bench);
 
+/// Loading the high-noise expert from its files and, with a weights cache, from its copy there; from the disk and from
+/// the page cache; beside what the disk gives to a plain read in the same run.
+Report bench_load(const Bench& bench);
+
 /// Relative errors of forwards with products of 8-bit numbers along the trajectory of an exact clip, for both experts
 /// or one: of each precision against f32, of each kind of layer and of each block against `exact`, and which blocks and
 /// steps should be exact by that. The models are in `exact`, with one expert at a time; with TF32 allowed, the f32

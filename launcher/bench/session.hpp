@@ -13,9 +13,10 @@
 namespace wf {
 
 /// What one call of bench measures.
-enum class BenchKind { forward, kernels, fp8, clip, list, comm, vae, text, calibrate };
+enum class BenchKind { forward, kernels, fp8, clip, list, comm, vae, text, load, calibrate };
 constexpr const char* to_string(BenchKind kind) {
-  constexpr const char* names[] = {"forward", "kernels", "fp8", "clip", "list", "comm", "vae", "text", "calibrate"};
+  constexpr const char* names[] = {"forward", "kernels", "fp8",  "clip", "list",
+                                   "comm",    "vae",     "text", "load", "calibrate"};
   return names[static_cast<int>(kind)];
 }
 

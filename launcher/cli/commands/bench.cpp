@@ -213,6 +213,8 @@ constexpr std::array shared{"--fp8-exact-steps",
                             "--vae-precision",
                             "--placement",
                             "--gpu-memory",
+                            "--weights-cache",
+                            "--weights-cache-limit",
                             "--ranks",
                             "--cfg-parallel",
                             "--ulysses",
@@ -252,7 +254,7 @@ void reword(Flag& flag) {
 std::vector<Flag> flags_of(BenchOptions& options) {
   Choices<BenchKind> kinds;
   for (const BenchKind kind : {BenchKind::forward, BenchKind::kernels, BenchKind::fp8, BenchKind::clip, BenchKind::list,
-                               BenchKind::comm, BenchKind::vae, BenchKind::text, BenchKind::calibrate})
+                               BenchKind::comm, BenchKind::vae, BenchKind::text, BenchKind::load, BenchKind::calibrate})
     kinds.emplace_back(to_string(kind), kind);
   const Choices<std::vector<BenchMode>> modes{{"baseline", {BenchMode::baseline}},
                                               {"optimized", {BenchMode::optimized}},
@@ -260,12 +262,14 @@ std::vector<Flag> flags_of(BenchOptions& options) {
                                               {"each", {BenchMode::each}}};
   const Choices<std::optional<Expert>> experts{{"high", Expert::high}, {"low", Expert::low}, {"both", {}}};
   std::vector<Flag> flags{
-      choice_flag("WHAT", kinds,
-                  "forward: one expert; kernels: each kernel of its blocks by itself; fp8: errors of products of 8-bit "
-                  "numbers; clip: whole clips; list: a list "
-                  "against its plan; comm: communication between ranks; vae: decoding; text: text encoding; calibrate: "
-                  "the figures that the planner uses",
-                  options.what),
+      choice_flag(
+          "WHAT", kinds,
+          "forward: one expert; kernels: each kernel of its blocks by itself; fp8: errors of products of 8-bit "
+          "numbers; clip: whole clips; list: a list "
+          "against its plan; comm: communication between ranks; vae: decoding; text: text encoding; load: an expert "
+          "from disk and page cache, and from --weights-cache; calibrate: "
+          "the figures that the planner uses",
+          options.what),
       {.names = "FILE",
        .value = "FILE",
        .help = "list: the prompt list (YAML)",
@@ -312,6 +316,7 @@ Command bench_command() {
               "  wanfarm bench vae --vae-precision bf16 --size 1280x720\n"
               "  wanfarm bench vae --model random:a14b --ranks 2 --tf32 --size 1280x720\n"
               "  wanfarm bench text --text-device cpu\n"
+              "  wanfarm bench load --model models/Wan2.2-T2V-A14B --weights-cache /data/weights\n"
               "  wanfarm bench calibrate --model random:a14b\n",
           .flags = flags_of(*options),
           .run = [options] { return bench(*options); }};

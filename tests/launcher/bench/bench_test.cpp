@@ -61,6 +61,38 @@ TEST_F(BenchVerb, BatchedGuidanceDoublesTheArithmeticOfAForward) {
   EXPECT_DOUBLE_EQ(result({"forward", "--guidance-mode", "batched"}).at("forward").at(0).at("tflop"), 2 * one);
 }
 
+/// Lines of one source: a plain read, and loads from disk and page cache.
+void expect_compared_with_a_plain_read(const Json& lines, std::size_t first, double whole) {
+  const double raw = lines.at(first).at("seconds");
+  EXPECT_TRUE(lines.at(first).at("speedup").is_null());
+  for (std::size_t i = first; i < first + 3; ++i) {
+    const Json& line = lines.at(i);
+    const double seconds = line.at("seconds");
+    EXPECT_GT(seconds, 0);
+    EXPECT_EQ(line.at("gb"), lines.at(first).at("gb"));
+    EXPECT_DOUBLE_EQ(line.at("gb_per_s"), line.at("gb").get<double>() / seconds);
+    EXPECT_DOUBLE_EQ(line.at("of_raw"), raw / seconds);
+    if (i > first) {
+      EXPECT_DOUBLE_EQ(line.at("speedup"), whole / seconds);
+    }
+  }
+}
+
+TEST_F(BenchVerb, LoadingIsComparedWithAPlainReadOfTheDisk) {
+  const Json lines = result({"load", "--precision", "exact"}).at("load");
+  ASSERT_EQ(lines.size(), 3u);
+  expect_compared_with_a_plain_read(lines, 0, lines[1].at("seconds"));
+}
+
+TEST_F(BenchVerb, LoadingFromTheConvertedCopyIsMeasuredWhereThereIsACache) {
+  const Json lines = result({"load", "--precision", "exact", "--weights-cache", "cache"}).at("load");
+  ASSERT_EQ(lines.size(), 6u);
+  for (const std::size_t first : {0, 3}) expect_compared_with_a_plain_read(lines, first, lines[1].at("seconds"));
+  EXPECT_LT(lines[3].at("gb").get<double>(), 0.75 * lines[0].at("gb").get<double>()) << "bf16 in place of f32";
+  EXPECT_EQ(result({"load", "--precision", "reference", "--weights-cache", "cache"}).at("load").size(), 3u)
+      << "a copy would be as large as the file";
+}
+
 using Names = std::vector<std::string>;
 
 /// The kernels of a report, each named once though it may have several shapes.
