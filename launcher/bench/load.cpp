@@ -40,9 +40,13 @@ Files copy_of_expert(const Bench& bench, const Execution& execution) {
   const double begin = unix_time() - 1;  // dates of files are coarser
   load_once(bench, execution);
   Files files;
-  for (const CacheEntry& entry : cache_entries(execution.weights_cache.folder))
-    if (entry.from.expert == "high" && entry.state == CacheEntry::complete && entry.last_used >= begin)
+  const std::string precision = to_string(execution.precision);
+  for (const CacheEntry& entry : cache_entries(execution.weights_cache.folder)) {
+    const bool is_of_precision = (entry.from.form + ",").starts_with(precision + ",");  // "exact, weights fp8"
+    if (entry.from.expert == "high" && is_of_precision && entry.state == CacheEntry::complete &&
+        entry.last_used >= begin)
       files.push_back(entry.file);
+  }
   return files;
 }
 

@@ -219,7 +219,8 @@ Flag vae_precision_flag(RunOptions& o) {
     if (!o.vae_bf16) o.tf32 = text == "tf32";
   };
   return {"--vae-precision", join(names, "|"),
-          "decoding: exact: in f32; tf32: the same as --tf32; bf16: least time and memory (exact)", set, names};
+          "decoding: exact: in f32; tf32: the same as --tf32; bf16: least memory; wins over --tf32 (exact)", set,
+          names};
 }
 
 /// Flags for the device and the arithmetic.
@@ -260,11 +261,11 @@ std::vector<Flag> computing_flags(RunOptions& o) {
                   "record a GPU's forwards once per clip and expert, and replay them: the same bits with fewer gaps; "
                   "auto: on a GPU alone, for clips of up to 10,000 tokens, which gain from it",
                   o.cuda_graphs),
-      vae_precision_flag(o),
       {"--tf32", "", "f32 products and convolutions in TF32, as the official VAE on a GPU: faster, less exact",
        into(o.tf32)},
       {"--no-tf32", "", "f32 products and convolutions in f32, also where --preset has --tf32 (default)",
-       [&o](const std::string& text) { o.tf32 = text != "true"; }}};
+       [&o](const std::string& text) { o.tf32 = text != "true"; }},
+      vae_precision_flag(o)};
 }
 
 /// Flags for the resources that a run may use.

@@ -49,7 +49,7 @@ TEST(Planner, ADraftNeedsOneExpertWhateverPlacementIsAskedFor) {
     const PlacementPlan plan = make_plan(request).winner().plan;
     EXPECT_TRUE(plan.draft);
     ASSERT_EQ(plan.pools.size(), 1u) << describe(plan);
-    EXPECT_EQ(plan.pools[0].groups, 8);
+    EXPECT_EQ(plan.pools[0].groups * plan.group_size(), 8);
     EXPECT_EQ(std::ranges::count(plan.pools[0].stages, Stage::low), 0);
     const PlannedShape shape = shapes_of(request.jobs).front();
     const StageSeconds seconds = stage_seconds(request.hardware, request.model, plan, shape, request.execution);
@@ -76,7 +76,7 @@ TEST(Planner, ShortListsOnGpusThatHoldOneExpertDoNotWaitForAPipelineToFill) {
 }
 
 TEST(Planner, WhereNothingFitsTheShortageIsNamed) {
-  const std::string text = refusal(request_for(1, 2, 12 * gib, 248), Error::environment);
+  const std::string text = refusal(request_for(1, 1, 12 * gib, 248), Error::environment);
   for (const char* part : {"12.0 GiB", "work of decoding 16.0 GiB", "more than there is", "pool", "what would fit"})
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   EXPECT_EQ(exit_code(Error::environment), 3);
@@ -84,14 +84,22 @@ TEST(Planner, WhereNothingFitsTheShortageIsNamed) {
 
 TEST(Planner, WhereNothingFitsExpertsIn8BitsAreAdvisedUnlessTheyAre) {
   const std::string advice = "--weights fp8 or --precision fp8-linear";
-  PlanRequest request = request_for(1, 2, 16 * gib, 4);
+  PlanRequest request = request_for(1, 1, 16 * gib, 4);
   EXPECT_NE(refusal(request, Error::environment).find(advice), std::string::npos);
   request.model.weights = WeightForm::fp8;
   EXPECT_EQ(refusal(request, Error::environment).find(advice), std::string::npos);
 }
 
-TEST(Planner, WhatWouldFitDoesFit) {
+/// One GPU of that size cannot decode.
+TEST(Planner, RanksThatDecodeTogetherFitSmallerGpus) {
   PlanRequest request = request_for(1, 2, 12 * gib, 4);
+  EXPECT_EQ(make_plan(request).winner().plan.group_size(), 2);
+  request.choices.split_decode = false;
+  EXPECT_NE(refusal(request, Error::environment).find("decode"), std::string::npos);
+}
+
+TEST(Planner, WhatWouldFitDoesFit) {
+  PlanRequest request = request_for(1, 1, 12 * gib, 4);
   const std::string text = refusal(request, Error::environment);
   const std::string flag = "--gpu-memory ";
   request.hardware.memory_bytes = std::stoull(text.substr(text.find(flag) + flag.size())) * gib;
@@ -326,7 +334,7 @@ void expect_sound(const PlanRequest& request, const PlanResult& result) {
 TEST(Planner, EveryAnswerFitsIsFiniteAndTheSameAgain) {
   int planned = 0, refused = 0;
   for (const int gpus : {1, 2, 3, 5, 7, 8, 12}) {
-    for (const std::uint64_t memory : {6, 10, 20, 30, 37, 60, 141}) {
+    for (const std::uint64_t memory : {4, 6, 10, 20, 30, 37, 60, 141}) {
       for (const std::size_t clips : {1, 3, 40}) {
         const PlanRequest request = request_for(2, gpus, memory * gib, clips, clips == 3 ? Job() : job_720p());
         try {
