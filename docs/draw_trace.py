@@ -163,7 +163,8 @@ class Picture:
         self.text(LEFT - 10, y + self.bar / 2 + 4, rank.name, 12, INK, ' text-anchor="end"')
         self.rect(LEFT, y, self.width - LEFT - RIGHT, self.bar, "#f6f7f9")
         for span in rank.kinds["wait"]:
-            self.span(span, y, self.bar, WAIT)
+            if not any(stage.begin <= span.begin and span.end <= stage.end for stage in rank.kinds["stage"]):
+                self.span(span, y, self.bar, WAIT)  # a wait within a stage would be hidden below it
         widths = [self.span(span, y, self.bar, STAGES.get(span.name, FAINT)) for span in rank.kinds["stage"]]
         for span in rank.kinds["load"]:
             self.span(span, y, self.bar, "url(#load)")
