@@ -11,6 +11,7 @@
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/placement.hpp"
 #include "launcher/planner/run_plan.hpp"
+#include "launcher/run/groups.hpp"
 #include "parallel/device.hpp"
 #include "parallel/mesh.hpp"
 #include "parallel/nccl_communicator.hpp"
@@ -57,10 +58,7 @@ ModelParts read_parts(Team& team, const RunOptions& run, const Execution& execut
 
 /// The ranks of a node share the reading, as in a run: each byte is read once on a node.
 void load_expert(Team& team, Models& models) {
-  const std::vector<std::string>& hosts = team.process().hosts;
-  std::vector<int> here;
-  for (int other = 0; other < team.size(); ++other)
-    if (hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(team.rank())]) here.push_back(other);
+  const std::vector<int> here = ranks_of_node(team.process().hosts, team.rank());
   team.agree([&] {
     in_memory("bench forward", models.execution().device, [&] {
       if (here.size() == 1) return void(models.expert(Expert::high));

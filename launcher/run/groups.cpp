@@ -38,4 +38,11 @@ Groups make_groups(const std::vector<std::string>& hosts, int size) {
   return groups;
 }
 
+std::vector<int> ranks_of_node(const std::vector<std::string>& hosts, int rank) {
+  std::vector<int> ranks;
+  for (int other = 0; other < std::ssize(hosts); ++other)
+    if (hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)]) ranks.push_back(other);
+  return ranks;
+}
+
 }  // namespace wf

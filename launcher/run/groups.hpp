@@ -24,4 +24,7 @@ struct Groups {
 /// `size`. Rank 0 leads group 0.
 Groups make_groups(const std::vector<std::string>& hosts, int size);
 
+/// The ranks on the node of `rank`, in ascending order. hosts: name of each rank's node.
+std::vector<int> ranks_of_node(const std::vector<std::string>& hosts, int rank);
+
 }  // namespace wf

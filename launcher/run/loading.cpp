@@ -40,13 +40,6 @@ std::vector<Expert> experts_with_copies(const PlacementPlan& plan, bool alone) {
   return {Expert::low, Expert::high};
 }
 
-std::vector<int> ranks_of_node(const std::vector<std::string>& hosts, int rank) {
-  std::vector<int> ranks;
-  for (int other = 0; other < std::ssize(hosts); ++other)
-    if (hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)]) ranks.push_back(other);
-  return ranks;
-}
-
 /// The blocks that the ranks share; none, with the reason, which is the same on all of them, if they cannot.
 std::vector<std::shared_ptr<HostMemory>> shared_blocks(World& world, const std::vector<int>& ranks,
                                                        const std::vector<WantedMemory>& copies, const Waiting& waiting,
@@ -102,10 +95,8 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
   for (const Part part : loading_order) {
     if (low_is_behind && part == Part::low_expert) continue;
     SharedPart shared{part, {}};
-    for (int other = 0; other < std::ssize(hosts); ++other) {
-      const bool here = hosts[static_cast<std::size_t>(other)] == hosts[static_cast<std::size_t>(rank)];
-      if (here && begins_with(plan, groups, other, part)) shared.ranks.push_back(other);
-    }
+    for (const int other : ranks_of_node(hosts, rank))
+      if (begins_with(plan, groups, other, part)) shared.ranks.push_back(other);
     const bool takes_part = std::ranges::find(shared.ranks, rank) != shared.ranks.end();
     if (takes_part && shared.ranks.size() > 1) parts.push_back(std::move(shared));
   }

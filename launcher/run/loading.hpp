@@ -32,8 +32,8 @@ std::vector<SharedPart> parts_to_share(const PlacementPlan& plan, const Groups& 
 /// Gives copies of experts their place in host memory: one for all ranks of a node, or where they cannot share it one
 /// for each rank, with one warning. Copies are kept where experts are exchanged, or offloaded for decoding by several
 /// ranks; the low-noise expert's alone is there for a while where ranks of a node that hold both load it behind.
-/// Collective over the ranks of a node. world: null if
-/// the process is alone. Returns whether the low-noise expert is loaded behind, as the plan has it, and not before.
+/// Collective over the ranks of a node. world: null if the process is alone. Returns whether the low-noise expert is
+/// loaded behind, as the plan has it, and not before.
 /// Throws Error(environment) when copies cannot be shared, and one for each rank does not fit the node's memory.
 bool place_copies(Models& models, const PlacementPlan& plan, const std::vector<std::string>& hosts, World* world,
                   const Waiting& waiting);

@@ -59,11 +59,11 @@ void continue_at_low(Clip& clip, const Schedule& schedule, Models& models) {
 
 bool is_leader(const Execution& execution) { return !execution.ranks || execution.ranks->rank() == 0; }
 
-/// Lets the leader prepare the clip for a stage that the group computes together, and gives all its ranks the clip's
-/// state. False on the other ranks when that failed on the leader, where the error is thrown. Collective over the
-/// group.
-bool begin_together(Clip& clip, const Execution& execution, const std::function<void()>& prepare) {
-  if (!execution.ranks || execution.ranks->size() == 1) return prepare(), true;
+/// Lets the leader prepare the clip for a stage, and gives it to all ranks of the group if they compute the stage
+/// together. False on the other ranks when that failed on the leader, where the error is thrown. Collective over the
+/// ranks that compute the stage.
+bool begin(Clip& clip, Stage stage, const Execution& execution, const std::function<void()>& prepare) {
+  if (!is_shared(stage, clip.job, execution)) return prepare(), true;
   const bool leads = is_leader(execution);
   clip.left_by_group = false;
   std::exception_ptr failure;
@@ -91,7 +91,7 @@ StepGate gate_of(const Clip& clip, Stage stage, const Schedule& schedule, const 
     synchronize(execution.device);  // progress then reports what has happened, and a stop takes effect at once
     if (clip.before_step && is_leader(execution)) clip.before_step(resumable);
     const bool go_on = !progress || progress(stage, state.step, schedule.steps());
-    return execution.ranks && execution.ranks->size() > 1 ? execution.ranks->from_leader(go_on) : go_on;
+    return is_shared(stage, clip.job, execution) ? execution.ranks->from_leader(go_on) : go_on;
   };
 }
 
@@ -183,19 +183,15 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
       clip.text = embed_texts(clip.job, models);
       return;
     case Stage::high:
-      if (!begin_together(clip, execution, [&] { start_or_continue(clip, models); })) return;
+      if (!begin(clip, stage, execution, [&] { start_or_continue(clip, models); })) return;
       return denoise_until(clip, stage, schedule, high_noise_steps(schedule), models, progress);
     case Stage::low:
-      if (!begin_together(clip, execution, [&] { continue_at_low(clip, schedule, models); })) return;
+      if (!begin(clip, stage, execution, [&] { continue_at_low(clip, schedule, models); })) return;
       denoise_until(clip, stage, schedule, schedule.steps(), models, progress);
       if (is_leader(execution)) finish_latents(clip);
       return;
     case Stage::decode:
-      if (!is_shared(stage, clip.job, execution)) {
-        continue_at_decode(clip, schedule, models);
-      } else if (!begin_together(clip, execution, [&] { continue_at_decode(clip, schedule, models); })) {
-        return;
-      }
+      if (!begin(clip, stage, execution, [&] { continue_at_decode(clip, schedule, models); })) return;
       return decode_to_file(clip, models);
     case Stage::write:
       clip.frames_sha256 = clip.writer->finish();
