@@ -107,8 +107,8 @@ Report bench_clip(const Bench& bench);
 /// count.
 double time_forward(const Bench& bench, const LatentSize& size);
 
-/// Seconds of decoding to frames in host memory: the least of the runs.
-double time_decode(const Bench& bench, const LatentSize& size);
+/// Seconds of decoding to frames in host memory with these weights: the least of the runs.
+double time_decode(const Bench& bench, const VaeWeights& vae, const LatentSize& size);
 
 /// Seconds of each run of a measurement; at least one.
 struct Timing {

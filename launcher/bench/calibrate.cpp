@@ -40,10 +40,14 @@ void measure_forwards(const Bench& bench, const RelativeWork& work, GpuFigures& 
 void measure_decoding(const Bench& bench, const RelativeWork& work, GpuFigures& figures) {
   const LatentSize size = bench.device().is_cpu() ? LatentSize{3, 16, 32} : LatentSize{5, 60, 104};
   const double pixels = static_cast<double>(size.pixels()) * work.pixel;
-  use_tf32(false);
-  figures.decode_seconds = time_decode(bench, size) / pixels;
-  use_tf32(true);
-  figures.decode_tf32_seconds = bench.device().is_cpu() ? figures.decode_seconds : time_decode(bench, size) / pixels;
+  const auto seconds = [&](at::ScalarType dtype, bool tf32) {
+    use_tf32(tf32);
+    const NetworkWeights files(Network::vae, bench.models.parts().files.vae);
+    return time_decode(bench, load_vae(files, dtype, bench.device(), tf32), size) / pixels;
+  };
+  figures.decode_seconds = seconds(at::kFloat, false);
+  figures.decode_tf32_seconds = bench.device().is_cpu() ? figures.decode_seconds : seconds(at::kFloat, true);
+  figures.decode_bf16_seconds = seconds(at::kBFloat16, false);
   use_tf32(bench.models.execution().tf32);
 }
 
@@ -90,6 +94,7 @@ Table to_table(const GpuFigures& measured, const GpuFigures& built_in) {
   add("b", "s a pair", &GpuFigures::pair_seconds);
   add("decoding, f32", "s a pixel", &GpuFigures::decode_seconds);
   add("decoding, TF32", "s a pixel", &GpuFigures::decode_tf32_seconds);
+  add("decoding, bf16", "s a pixel", &GpuFigures::decode_bf16_seconds);
   add("both texts", "s a clip", &GpuFigures::text_seconds);
   add("memory", "B/s", &GpuFigures::memory_rate);
   add("from host memory", "B/s", &GpuFigures::host_rate);

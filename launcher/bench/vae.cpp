@@ -59,8 +59,7 @@ Table summary(const Bench& bench, const Timing& timing, std::uint64_t peak, doub
   return table;
 }
 
-Timing time_decoding(const Bench& bench, const LatentSize& size) {
-  const VaeWeights& vae = bench.models.vae();
+Timing time_decoding(const Bench& bench, const VaeWeights& vae, const LatentSize& size) {
   const Latents latents{at::randn({VaeWeights::kLatentChannels, size.frames, size.height, size.width},
                                   at::TensorOptions(bench.device()).dtype(at::kFloat))};
   reset_peak_memory(bench.device());
@@ -69,9 +68,9 @@ Timing time_decoding(const Bench& bench, const LatentSize& size) {
 
 }  // namespace
 
-double time_decode(const Bench& bench, const LatentSize& size) {
+double time_decode(const Bench& bench, const VaeWeights& vae, const LatentSize& size) {
   const c10::InferenceMode no_autograd;
-  return time_decoding(bench, size).least();
+  return time_decoding(bench, vae, size).least();
 }
 
 Report bench_vae(const Bench& bench) {
@@ -79,7 +78,7 @@ Report bench_vae(const Bench& bench) {
   const at::Device device = bench.device();
   const DecodeCeilings ceilings = measure_ceilings(bench);
   const VaeWeights& vae = bench.models.vae();
-  const Timing timing = time_decoding(bench, bench.latents());
+  const Timing timing = time_decoding(bench, vae, bench.latents());
   const std::uint64_t peak = device_memory(device).peak;
   const VaeFlops counted = vae_decode_flops(vae, bench.latent_frames(), bench.job.height, bench.job.width);
   const auto flops = static_cast<double>(counted.total());

@@ -16,6 +16,7 @@ constexpr std::pair<const char*, double GpuFigures::*> numbers[] = {
     {"f32_factor", &GpuFigures::f32_factor},
     {"decode_seconds", &GpuFigures::decode_seconds},
     {"decode_tf32_seconds", &GpuFigures::decode_tf32_seconds},
+    {"decode_bf16_seconds", &GpuFigures::decode_bf16_seconds},
     {"text_seconds", &GpuFigures::text_seconds},
     {"memory_rate", &GpuFigures::memory_rate},
     {"host_rate", &GpuFigures::host_rate},

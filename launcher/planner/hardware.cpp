@@ -28,7 +28,7 @@ constexpr Peak peaks[] = {
 };
 
 /// From docs/performance.md. a and b fit two forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens) and
-/// 9.874 s at 1280x720 (75,600 tokens). Decoding is the mean of both sizes.
+/// 9.874 s at 1280x720 (75,600 tokens). Decoding is that of 1280x720.
 GpuFigures measured_h200() {
   constexpr double small = 32760, large = 75600, small_seconds = 2.536, large_seconds = 9.874;
   GpuFigures h200{.kind = "h200", .source = "measured (docs/performance.md); link between nodes estimated"};
@@ -36,6 +36,7 @@ GpuFigures measured_h200() {
   h200.token_seconds = small_seconds / small - h200.pair_seconds * small;
   h200.decode_seconds = 3.07e-7;
   h200.decode_tf32_seconds = 7.05e-8;
+  h200.decode_bf16_seconds = 3.8e-8;
   h200.text_seconds = 0.022;
   return h200;
 }
@@ -53,6 +54,7 @@ GpuFigures figures_of(const Peak& gpu) {
   figures.f32_factor = gpu.bf16 / gpu.f32;
   figures.decode_seconds *= std::max(h200.f32 / gpu.f32, slower_memory);
   figures.decode_tf32_seconds *= std::max(h200.tf32 / gpu.tf32, slower_memory);
+  figures.decode_bf16_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
   figures.text_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
   figures.memory_rate = 4.21e12 / slower_memory;
   figures.host_rate = gpu.host * 1e9, figures.node_rate = gpu.node * 1e9, figures.world_rate = gpu.world * 1e9;
@@ -86,7 +88,7 @@ const GpuFigures& gpu_figures(const std::string& kind) {
 GpuFigures cpu_figures(int threads) {
   GpuFigures cpu{.kind = "cpu", .source = "estimated from the number of cores"};
   cpu.token_seconds = 0.5, cpu.pair_seconds = 2e-5;
-  cpu.decode_seconds = cpu.decode_tf32_seconds = 1e-4;
+  cpu.decode_seconds = cpu.decode_tf32_seconds = cpu.decode_bf16_seconds = 1e-4;
   cpu.text_seconds = 20;
   cpu.memory_rate = 1e10, cpu.host_rate = 2e9, cpu.node_rate = 2e9, cpu.world_rate = 1e9;
   cpu.message_seconds = 2e-4;
@@ -98,7 +100,7 @@ GpuFigures with_threads(GpuFigures figures, int threads) {
   if (!figures.is_cpu()) return figures;
   const double factor = figures.threads / threads;
   for (double* const seconds : {&figures.token_seconds, &figures.pair_seconds, &figures.decode_seconds,
-                                &figures.decode_tf32_seconds, &figures.text_seconds})
+                                &figures.decode_tf32_seconds, &figures.decode_bf16_seconds, &figures.text_seconds})
     *seconds *= factor;
   figures.threads = threads;
   return figures;

@@ -20,6 +20,7 @@ struct GpuFigures {
   double f32_factor = 1;           ///< How many times longer a forward takes in `reference`.
   double decode_seconds = 0;       ///< Decoding one pixel of one frame in f32.
   double decode_tf32_seconds = 0;  ///< Decoding one pixel of one frame with --tf32.
+  double decode_bf16_seconds = 0;  ///< Decoding one pixel of one frame with --vae-precision bf16.
   double text_seconds = 0;         ///< Embedding both texts of a clip.
   double memory_rate = 0;          ///< Bytes a second that the GPU's own memory reads and writes.
   double host_rate = 0;            ///< From pinned host memory to the GPU.

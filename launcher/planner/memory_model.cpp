@@ -64,7 +64,7 @@ std::vector<MemoryPart> parts_of(const ModelParts& parts, const PlacementPlan& p
   const std::uint64_t text_work = umt5_bytes_needed(parts.text_encoder, parts.text_len) - text;
   if (stage == Stage::text && plan.text == TextPlace::upfront)
     return {{"text encoder", text}, {"work of text", text_work}};
-  const std::uint64_t vae = vae_decode_bytes_needed(parts.vae, 0, 0);
+  const std::uint64_t vae = vae_bytes(parts, execution);
   const std::int64_t tokens = token_count(job);
   const bool denoises = stage == Stage::high || stage == Stage::low;
   const bool splits_guidance = plan.degrees.guidance == 2;

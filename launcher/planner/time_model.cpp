@@ -237,9 +237,11 @@ StageSeconds stage_seconds(const Hardware& hardware, const ModelParts& parts, co
   seconds.low = plan.draft ? 0 : steps(Expert::low);
   seconds.exchange = static_cast<double>(device_bytes(parts, plan.streamed_blocks)) / gpu.host_rate;
   seconds.pin = gpu.is_cpu() ? 0 : static_cast<double>(expert_bytes(parts)) / pin_rate;
-  const bool faster = execution.tf32 || execution.vae == at::kBFloat16;  // bf16 takes no longer than TF32
-  seconds.decode = pixels * (faster ? gpu.decode_tf32_seconds : gpu.decode_seconds) *
-                   most_rows(shape.job, decoding_ranks(shape.job, plan.split_decode, plan.group_size()));
+  const double of_a_pixel = execution.vae == at::kBFloat16 ? gpu.decode_bf16_seconds
+                            : execution.tf32               ? gpu.decode_tf32_seconds
+                                                           : gpu.decode_seconds;
+  seconds.decode =
+      pixels * of_a_pixel * most_rows(shape.job, decoding_ranks(shape.job, plan.split_decode, plan.group_size()));
   // Sample, corrected sample and two data predictions: to the host on one rank, and from the host on another.
   if (plan.mode == PlacementMode::pipeline)
     seconds.transfer = 2 * 4 * static_cast<double>(shape.tokens * 4 * parts.expert.in_dim * 4) / gpu.host_rate;

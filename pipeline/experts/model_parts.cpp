@@ -48,12 +48,17 @@ std::uint64_t offloaded_bytes(const ModelParts& parts, const Execution& executio
   return leaves ? device_bytes(parts, execution.streamed_blocks) : 0;
 }
 
+/// How this run's VAE convolves.
+Convolving convolving(const Execution& execution) {
+  return convolving_on(execution.device, execution.vae, execution.tf32);
+}
+
 /// Weights that stay on the device through all stages, from one clip to the next.
 std::uint64_t kept_bytes(const ModelParts& parts, const Execution& execution) {
   const bool text_stays = execution.keep_text_encoder && execution.text_device == execution.device;
   return (execution.residency == Residency::both ? both_experts_bytes(parts)
                                                  : device_bytes(parts, execution.streamed_blocks)) +
-         vae_decode_bytes_needed(parts.vae, 0, 0) + (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
+         vae_bytes(parts, execution) + (text_stays ? umt5_bytes_needed(parts.text_encoder, 0) : 0);
 }
 
 std::uint64_t text_bytes(const ModelParts& parts, const Execution& execution) {
@@ -135,11 +140,13 @@ int decoding_ranks(const Job& job, bool split_decode, int group_size) {
   return split_decode && job.height / 8 >= group_size ? group_size : 1;
 }
 
+std::uint64_t vae_bytes(const ModelParts& parts, const Execution& execution) {
+  return decode_bytes_needed(parts, execution, 0, 0);
+}
+
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,
                                   std::int64_t width, int ranks) {
-  const ConvolutionCopies copies =
-      convolution_copies(execution.device, parts.vae.decoder_in.weight.scalar_type(), execution.tf32);
-  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, copies, ranks);
+  return vae_decode_bytes_needed(parts.vae, height, width, /*latent_frames_per_chunk=*/1, convolving(execution), ranks);
 }
 
 std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, Stage stage, const Job& job) {
@@ -153,7 +160,7 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
              graph_bytes(parts, execution, stage, job) + residual_bytes(parts, stage, job, token_count(job));
     case Stage::decode:
       return kept_bytes(parts, execution) - offloaded_bytes(parts, execution) +
-             decode_bytes_needed(parts, execution, job.height, job.width) - vae_decode_bytes_needed(parts.vae, 0, 0);
+             decode_bytes_needed(parts, execution, job.height, job.width) - vae_bytes(parts, execution);
     case Stage::write:
       return 0;
   }

@@ -98,6 +98,8 @@ std::uint64_t bytes_needed(const ModelParts& parts, const Execution& execution, 
 /// latents, or else one.
 int decoding_ranks(const Job& job, bool split_decode, int group_size);
 
+/// Bytes of the VAE decoder's weights on their device.
+std::uint64_t vae_bytes(const ModelParts& parts, const Execution& execution);
 /// Most bytes of tensors that decoding frames of height x width pixels takes on one of `ranks` ranks, the VAE decoder's
 /// weights included.
 std::uint64_t decode_bytes_needed(const ModelParts& parts, const Execution& execution, std::int64_t height,

@@ -37,29 +37,21 @@ at::Tensor RowSplit::own_rows(const at::Tensor& whole, std::int64_t dimension) c
   return whole.narrow(dimension, own.begin * factor, own.size * factor);
 }
 
-at::Tensor RowSplit::with_neighbours(at::Tensor x, std::int64_t above, std::int64_t below) const {
-  if (!is_split()) return x;
+EdgeRows RowSplit::edges(const at::Tensor& x) const {
+  if (!is_split()) return {};
   const bool first = rank() == 0, last = rank() + 1 == ranks_->size();
-  const std::int64_t rows = x.size(kRows);
-  SendRecv edges{"exchange of rows", {}, {}};
-  at::Tensor from_above, from_below;
-  if (!first && below > 0) edges.send.push_back({rank() - 1, packed_row(x, 0)});
-  if (!last && above > 0) edges.send.push_back({rank() + 1, packed_row(x, rows - 1)});
-  if (!first && above > 0) edges.receive.push_back({rank() - 1, from_above = empty_row(x)});
-  if (!last && below > 0) edges.receive.push_back({rank() + 1, from_below = empty_row(x)});
-  const std::unique_ptr<Transfer> transfer = ranks_->start(std::move(edges));
-
-  const at::Tensor all = at::empty({1, x.size(1), x.size(2), above + rows + below, x.size(4)}, x.options(),
-                                   at::MemoryFormat::ChannelsLast3d);
-  all.narrow(kRows, above, rows).copy_(x);
-  transfer->wait();
-  const auto put = [&](std::int64_t row, const at::Tensor& received) {
-    at::Tensor place = all.narrow(kRows, row, 1);
-    received.defined() ? place.copy_(unpacked(received)) : place.zero_();
-  };
-  if (above > 0) put(0, from_above);
-  if (below > 0) put(above + rows, from_below);
-  return all;
+  SendRecv rows{"exchange of rows", {}, {}};
+  const at::Tensor above = empty_row(x), below = empty_row(x);
+  if (first)
+    above.zero_();
+  else
+    rows.send.push_back({rank() - 1, packed_row(x, 0)}), rows.receive.push_back({rank() - 1, above});
+  if (last)
+    below.zero_();
+  else
+    rows.send.push_back({rank() + 1, packed_row(x, x.size(kRows) - 1)}), rows.receive.push_back({rank() + 1, below});
+  ranks_->start(std::move(rows))->wait();
+  return {unpacked(above), unpacked(below)};
 }
 
 /// How much each rank has of what this rank has `own` of.

@@ -9,6 +9,7 @@
 
 #include "parallel/communicator.hpp"
 #include "parallel/shard.hpp"
+#include "pipeline/kernels/convolve.hpp"
 
 namespace wf {
 
@@ -29,9 +30,9 @@ class RowSplit {
   bool is_split() const { return ranks_ != nullptr; }
   /// This rank's part, of a tensor that has all rows of all frames in dimension `dimension`.
   at::Tensor own_rows(const at::Tensor& whole, std::int64_t dimension) const;
-  /// The features with `above` (0 or 1) rows of the rank above before them and `below` (0 or 1) rows of the rank below
-  /// after them. At the edges of the frame these are zeros. Not split: the features as they are.
-  at::Tensor with_neighbours(at::Tensor x, std::int64_t above, std::int64_t below) const;
+  /// The rows next to this rank's, [1, channels, frames, 1, columns] each: the last one of the rank above and the first
+  /// one of the rank below; zeros at the edges of the frame. Not split: undefined.
+  EdgeRows edges(const at::Tensor& x) const;
   /// [own rows x n, ...] -> [rows x n, ...], of the features of any height.
   at::Tensor gather(const at::Tensor& own) const;
   /// The same on the first rank alone; undefined on the others.

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <variant>
@@ -21,30 +22,12 @@ namespace {
 using namespace vae;
 
 constexpr int kChannels = 1, kTime = 2;
-constexpr int kRows = 2;                            // of latents and videos, [channels, frames, rows, columns]
-constexpr int kKernelRows = 3, kKernelColumns = 4;  // of a convolution's weight
+constexpr int kRows = 2;                       // of latents and videos, [channels, frames, rows, columns]
+constexpr int kKernelRows = 3;                 // of a convolution's weight
+constexpr std::int64_t kAttentionRows = 3600;  // whose scores are in memory at once: 207 MB of 14,400 positions
 
 at::Tensor per_channel(const LatentStatistics& values, at::Device device) {
   return at::tensor(at::ArrayRef<double>(values), at::kFloat).view({1, -1, 1, 1, 1}).to(device);
-}
-
-/// x / |x| * weight, where |x| is the L2 norm over the channels. An x that was moved in is freed as soon as the
-/// quotient exists; any other x is left alone. (`return x` moves; a parameter itself may live until the caller's
-/// statement ends.)
-at::Tensor normalised(at::Tensor x, const at::Tensor& weight) {
-  x = x.div(at::linalg_vector_norm(x, 2, {kChannels}, /*keepdim=*/true).clamp_min_(1e-12));
-  x.mul_(weight);
-  return x;
-}
-
-at::Tensor activated(at::Tensor x, const at::Tensor& weight) {
-  x = normalised(std::move(x), weight);
-  at::silu_(x);
-  return x;
-}
-
-at::Tensor pointwise(at::Tensor x, const Conv& conv) {
-  return convolve(std::move(x), conv.weight, conv.bias, {1, 1, 1}, {0, 0, 0});
 }
 
 /// The last n frames as a copy, so that the chunk itself can be freed.
@@ -57,36 +40,19 @@ struct Pass {
 };
 
 /// A convolution of kernel 3 in time over this chunk and the two frames before it, which are zeros at the start of the
-/// clip, and which the cache keeps. Rows and columns are padded with zeros. What is kept has the neighbours' rows, so
-/// that they travel once.
-at::Tensor causal_conv(at::Tensor x, const Conv& conv, Pass& pass) {
-  at::Tensor& past = pass.cache.next_slot();
-  const std::int64_t beside = conv.weight.size(kKernelRows) / 2;
-  x = pass.rows.with_neighbours(std::move(x), beside, beside);
-  if (!past.defined())
-    past = at::empty({1, x.size(1), 2, x.size(3), x.size(4)}, x.options(), at::MemoryFormat::ChannelsLast3d).zero_();
-  x = at::cat({past, x}, kTime);
-  past = last_frames(x, 2);
-  return convolve(std::move(x), conv.weight, conv.bias, {1, 1, 1},
-                  {0, pass.rows.is_split() ? 0 : beside, conv.weight.size(kKernelColumns) / 2});
+/// clip, and which the cache keeps. If there is a norm, features first go through it and SiLU.
+at::Tensor causal_conv(at::Tensor x, const at::Tensor& norm, const Conv& conv, Pass& pass, at::Tensor sum = {},
+                       std::int64_t frames_each = 1) {
+  BeforeConvolution before{.norm = norm, .past = &pass.cache.next_slot()};
+  if (conv.weight.size(kKernelRows) > 1) before.edges = pass.rows.edges(x);
+  return convolve(std::move(x), before, conv, std::move(sum), frames_each);
 }
-
-/// A clip as a batch of frames [frames, channels, rows, columns], and back; both are views. (With the two steps
-/// swapped, the batch would have a stride that ATen does not recognise as channels-last, and every convolution would
-/// copy.)
-at::Tensor as_frames(const at::Tensor& x) { return x.squeeze(0).transpose(0, 1); }
-at::Tensor as_clip(const at::Tensor& frames) { return frames.unsqueeze(0).transpose(1, 2); }
 
 /// Makes two frames of each one, except for the clip's first, which is not part of the later frames' history either.
 at::Tensor double_time(at::Tensor x, const Conv& conv, Pass& pass) {
-  if (pass.cache.first_chunk()) {
-    pass.cache.next_slot();
-    return x;
-  }
-  const std::int64_t channels = x.size(kChannels);
-  const at::Tensor pairs =
-      causal_conv(std::move(x), conv, pass).movedim(1, -1).unflatten(-1, {2, channels});  // [1, t, h, w, 2, C]
-  return pairs.movedim(-2, 2).flatten(1, 2).movedim(-1, 1);
+  if (!pass.cache.first_chunk()) return causal_conv(std::move(x), {}, conv, pass, {}, /*frames_each=*/2);
+  pass.cache.next_slot();
+  return x;
 }
 
 /// Makes one frame of every two with a kernel that begins at the frame before them. The clip's first frame stays as it
@@ -99,9 +65,9 @@ at::Tensor halve_time(at::Tensor x, const Conv& conv, Pass& pass) {
 }
 
 at::Tensor apply(const Residual& block, at::Tensor x, Pass& pass) {
-  at::Tensor y = causal_conv(activated(x, block.norm1), block.conv1, pass);
-  y = causal_conv(activated(std::move(y), block.norm2), block.conv2, pass);
-  return y.add_(block.shortcut.weight.defined() ? pointwise(std::move(x), block.shortcut) : x);
+  at::Tensor y = causal_conv(x, block.norm1, block.conv1, pass);
+  if (block.shortcut.weight.defined()) x = convolve(std::move(x), {}, block.shortcut);
+  return causal_conv(std::move(y), block.norm2, block.conv2, pass, std::move(x));
 }
 
 /// Keys and values of all rows, [frames, positions, 2 C], of those of this rank's rows.
@@ -110,27 +76,44 @@ at::Tensor of_all_rows(const at::Tensor& own, const RowSplit& rows) {
   return rows.gather(own.transpose(0, 1).contiguous()).transpose(0, 1);
 }
 
+/// Attention of q over k and v, [frames, positions, C] each.
+at::Tensor attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+  if (q.is_cpu() || q.scalar_type() != at::kFloat)
+    return at::scaled_dot_product_attention(q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1)).squeeze(1);
+  // On a GPU LibTorch has no kernel in f32 that uses the tensor cores for heads of 384 channels. Products do.
+  const at::Tensor mixed = at::empty_like(q, at::MemoryFormat::Contiguous);
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(-1)));
+  for (std::int64_t frame = 0; frame < q.size(0); ++frame)
+    for (std::int64_t row = 0; row < q.size(1); row += kAttentionRows) {
+      const std::int64_t rows = std::min(kAttentionRows, q.size(1) - row);
+      at::Tensor scores = at::matmul(q[frame].narrow(0, row, rows) * scale, k[frame].t());
+      at::softmax_out(scores, scores, -1);
+      at::Tensor place = mixed[frame].narrow(0, row, rows);
+      at::matmul_out(place, scores, v[frame]);
+    }
+  return mixed;
+}
+
 at::Tensor apply(const Attention& block, at::Tensor x, Pass& pass) {
   const std::int64_t channels = x.size(kChannels);
   const at::Tensor positions = normalised(x, block.norm).squeeze(0).permute({1, 2, 3, 0}).flatten(1, 2);  // [t, h w, C]
   const at::Tensor qkv = at::linear(positions, block.qkv.weight, block.qkv.bias);
-  const at::Tensor q = qkv.narrow(-1, 0, channels).unsqueeze(1);
-  const auto kv = of_all_rows(qkv.narrow(-1, channels, 2 * channels), pass.rows).unsqueeze(1).chunk(2, -1);
-  const at::Tensor mixed = at::scaled_dot_product_attention(q, kv[0], kv[1]).squeeze(1);
+  const at::Tensor q = qkv.narrow(-1, 0, channels);
+  const auto kv = of_all_rows(qkv.narrow(-1, channels, 2 * channels), pass.rows).chunk(2, -1);
+  const at::Tensor mixed = attend(q, kv[0], kv[1]);
   const at::Tensor y = at::linear(mixed, block.proj.weight, block.proj.bias).unflatten(1, {x.size(3), x.size(4)});
   return y.unsqueeze(0).movedim(-1, kChannels).add_(x);
 }
 
 at::Tensor apply(const Upsample& layer, at::Tensor x, Pass& pass) {
   if (layer.time.weight.defined()) x = double_time(std::move(x), layer.time, pass);
-  x = at::upsample_nearest2d(as_frames(x), {2 * x.size(3), 2 * x.size(4)});
-  x = as_frames(pass.rows.with_neighbours(as_clip(x), 1, 1));
-  const std::int64_t padding = pass.rows.is_split() ? 0 : 1;
-  return as_clip(convolve(std::move(x), layer.space.weight, layer.space.bias, {1, 1}, {padding, 1}));
+  const EdgeRows edges = pass.rows.edges(x);
+  return convolve(std::move(x), {.doubled = true, .edges = edges}, layer.space);
 }
 
 at::Tensor apply(const Downsample& layer, at::Tensor x, Pass& pass) {
-  x = as_frames(pass.rows.with_neighbours(std::move(x), 0, 1));
+  if (pass.rows.is_split()) x = at::cat({x, pass.rows.edges(x).below}, 3);
+  x = as_frames(x);
   const std::int64_t below = pass.rows.is_split() ? 0 : 1;
   x = at::constant_pad_nd(x, {0, 1, 0, below});  // right and bottom only
   x = as_clip(convolve(std::move(x), layer.space.weight, layer.space.bias, {2, 2}, {0, 0}));
@@ -140,12 +123,12 @@ at::Tensor apply(const Downsample& layer, at::Tensor x, Pass& pass) {
 /// Runs one chunk through an encoder or a decoder.
 at::Tensor run(const Coder& coder, at::Tensor x, Pass pass) {
   pass.cache.begin_chunk();
-  x = causal_conv(std::move(x), coder.first, pass);
+  x = causal_conv(std::move(x), {}, coder.first, pass);
   for (const Layer& layer : coder.layers) {
     x = std::visit([&](const auto& kind) { return apply(kind, std::move(x), pass); }, layer);
     mark_progress();  // on a CPU a frame may take minutes
   }
-  return causal_conv(activated(std::move(x), coder.last_norm), coder.last, pass);
+  return causal_conv(std::move(x), coder.last_norm, coder.last, pass);
 }
 
 std::string to_string(at::IntArrayRef shape) {
@@ -182,7 +165,8 @@ at::Tensor VaeDecoder::next(const at::Tensor& latents) {
   const at::Device device = in.weight.device();
   const at::Tensor own = rows_.own_rows(latents, kRows).to(device, at::kFloat).unsqueeze(0);
   const at::Tensor z = own * per_channel(latent_std, device) + per_channel(latent_mean, device);
-  return run(weights_.decoder, pointwise(z.to(in.weight.scalar_type()), in), {cache_, rows_}).squeeze(0).to(at::kFloat);
+  const at::Tensor x = z.to(in.weight.scalar_type()).contiguous(at::MemoryFormat::ChannelsLast3d);
+  return run(weights_.decoder, convolve(x, {}, in), {cache_, rows_}).squeeze(0).to(at::kFloat);
 }
 
 at::Tensor VaeEncoder::next(const at::Tensor& frames) {
@@ -190,9 +174,12 @@ at::Tensor VaeEncoder::next(const at::Tensor& frames) {
   expect_chunk(cache_.unused(), frames.size(1), time_factor(weights_.encoder));
   const Conv& out = weights_.encoder_out;
   const at::Device device = out.weight.device();
-  const at::Tensor x = rows_.own_rows(frames, kRows).to(device, out.weight.scalar_type()).unsqueeze(0);
+  const at::Tensor x = rows_.own_rows(frames, kRows)
+                           .to(device, out.weight.scalar_type())
+                           .unsqueeze(0)
+                           .contiguous(at::MemoryFormat::ChannelsLast3d);
   const at::Tensor mean =
-      pointwise(run(weights_.encoder, x, {cache_, rows_}), out).narrow(kChannels, 0, VaeWeights::kLatentChannels);
+      convolve(run(weights_.encoder, x, {cache_, rows_}), {}, out).narrow(kChannels, 0, VaeWeights::kLatentChannels);
   return ((mean.to(at::kFloat) - per_channel(latent_mean, device)) / per_channel(latent_std, device)).squeeze(0);
 }
 

@@ -86,12 +86,11 @@ at::Tensor vae_encode(const VaeEncoderWeights& weights, const at::Tensor& video,
 
 /// Bytes that decoding needs for frames of height x width pixels: the decoder's weights, the caches, and the tensors of
 /// the widest layer (vae_memory.cpp counts layer by layer). With height and width 0: the weights alone. The clip's
-/// length does not matter. The weights may be on the device meta. copies: convolution_copies() of the device and
-/// precision that decoding will use. ranks: so many divide the rows; the bytes are those of the one with most. Other
-/// workspace of the convolution library is not counted (on a CPU without AVX2, oneDNN unfolds the input to 27 times its
-/// size).
+/// length does not matter. The weights may be on the device meta. how: convolving_on() the device that decoding will
+/// use. ranks: so many divide the rows; the bytes are those of the one with most. Other workspace of the convolution
+/// library is not counted (on a CPU without AVX2, oneDNN unfolds the input to 27 times its size).
 std::uint64_t vae_decode_bytes_needed(const VaeWeights& weights, std::int64_t height, std::int64_t width,
-                                      std::int64_t latent_frames_per_chunk = 1,
-                                      ConvolutionCopies copies = ConvolutionCopies::none, int ranks = 1);
+                                      std::int64_t latent_frames_per_chunk = 1, Convolving how = Convolving::library,
+                                      int ranks = 1);
 
 }  // namespace wf

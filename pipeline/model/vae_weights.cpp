@@ -21,12 +21,17 @@ enum class Direction { up, down };
 /// Reads layers in the order of execution; each layer's input width is the output width of the layer before it.
 class LayerReader {
  public:
-  LayerReader(WeightReader& reader, Direction direction, std::int64_t channels)
-      : reader_(reader), direction_(direction), channels_(channels) {}
+  LayerReader(WeightReader& reader, Direction direction, Convolving how, std::int64_t channels)
+      : reader_(reader), direction_(direction), how_(how), channels_(channels) {}
 
-  /// One convolution. `out` 0 takes the number of output channels from the checkpoint. A kernel of two sizes acts on
-  /// single frames, one of three on clips.
+  /// One convolution with stride 1. `out` 0 takes the number of output channels from the checkpoint. A kernel of two
+  /// sizes acts on single frames, one of three on clips.
   Conv conv(const std::string& name, std::int64_t out, at::IntArrayRef kernel) {
+    const Conv read = strided(name, out, kernel);
+    return weights_for(how_, read.weight, read.bias);
+  }
+  /// One with another stride, which the library computes.
+  Conv strided(const std::string& name, std::int64_t out, at::IntArrayRef kernel) {
     if (out == 0) out = reader_.size(name + ".weight", 0);
     std::vector<std::int64_t> shape{out, channels_};
     shape.insert(shape.end(), kernel.begin(), kernel.end());
@@ -67,8 +72,7 @@ class LayerReader {
     block.conv1 = conv(name + ".residual.2", 0, {3, 3, 3});
     block.norm2 = norm(name + ".residual.3", 4);
     block.conv2 = conv(name + ".residual.6", channels_, {3, 3, 3});
-    if (channels_ != in)
-      block.shortcut = LayerReader(reader_, direction_, in).conv(name + ".shortcut", channels_, {1, 1, 1});
+    if (channels_ != in) block.shortcut = beside(in).conv(name + ".shortcut", channels_, {1, 1, 1});
     return block;
   }
 
@@ -78,28 +82,31 @@ class LayerReader {
   }
 
   Conv linear(const std::string& name, std::int64_t out) {
-    const Conv pointwise = LayerReader(reader_, direction_, channels_).conv(name, out, {1, 1});
+    const Conv pointwise = beside(channels_).strided(name, out, {1, 1});
     return {pointwise.weight.flatten(1), pointwise.bias};
   }
 
   Layer resample(const std::string& name) {
-    const bool up = direction_ == Direction::up;
-    Conv time;
-    if (reader_.any_left(name + ".time_conv."))
-      time = LayerReader(reader_, direction_, channels_)
-                 .conv(name + ".time_conv", up ? 2 * channels_ : channels_, {3, 1, 1});
-    const Conv space = conv(name + ".resample.1", up ? 0 : channels_, {3, 3});
-    if (up) return Upsample{space, time};
-    return Downsample{space, time};
+    const bool up = direction_ == Direction::up, in_time = reader_.any_left(name + ".time_conv.");
+    if (up) {
+      const Conv time = in_time ? beside(channels_).conv(name + ".time_conv", 2 * channels_, {3, 1, 1}) : Conv();
+      return Upsample{conv(name + ".resample.1", 0, {3, 3}), time};
+    }
+    const Conv time = in_time ? beside(channels_).strided(name + ".time_conv", channels_, {3, 1, 1}) : Conv();
+    return Downsample{strided(name + ".resample.1", channels_, {3, 3}), time};
   }
+
+  /// Reads a layer that is no link in the chain.
+  LayerReader beside(std::int64_t channels) { return {reader_, direction_, how_, channels}; }
 
   WeightReader& reader_;
   Direction direction_;
+  Convolving how_;
   std::int64_t channels_;
 };
 
-Coder load_decoder(WeightReader& reader, std::int64_t channels) {
-  LayerReader layers(reader, Direction::up, channels);
+Coder load_decoder(WeightReader& reader, Convolving how, std::int64_t channels) {
+  LayerReader layers(reader, Direction::up, how, channels);
   Coder decoder;
   decoder.first = layers.conv("decoder.conv1", 0, {3, 3, 3});
   layers.append(decoder.layers, "decoder.middle");
@@ -109,8 +116,8 @@ Coder load_decoder(WeightReader& reader, std::int64_t channels) {
   return decoder;
 }
 
-Coder load_encoder(WeightReader& reader, std::int64_t out) {
-  LayerReader layers(reader, Direction::down, kRgb);
+Coder load_encoder(WeightReader& reader, Convolving how, std::int64_t out) {
+  LayerReader layers(reader, Direction::down, how, kRgb);
   Coder encoder;
   encoder.first = layers.conv("encoder.conv1", 0, {3, 3, 3});
   layers.append(encoder.layers, "encoder.downsamples");
@@ -147,18 +154,18 @@ namespace {
 
 constexpr std::int64_t kLatent = VaeWeights::kLatentChannels;
 
-VaeEncoderWeights take_encoder(WeightReader& reader) {
+VaeEncoderWeights take_encoder(WeightReader& reader, Convolving how) {
   VaeEncoderWeights weights;
-  weights.encoder = vae::load_encoder(reader, 2 * kLatent);
+  weights.encoder = vae::load_encoder(reader, how, 2 * kLatent);
   weights.encoder_out =
-      vae::LayerReader(reader, vae::Direction::down, 2 * kLatent).conv("conv1", 2 * kLatent, {1, 1, 1});
+      vae::LayerReader(reader, vae::Direction::down, how, 2 * kLatent).conv("conv1", 2 * kLatent, {1, 1, 1});
   return weights;
 }
 
-VaeWeights take_decoder(WeightReader& reader) {
+VaeWeights take_decoder(WeightReader& reader, Convolving how) {
   VaeWeights weights;
-  weights.decoder_in = vae::LayerReader(reader, vae::Direction::up, kLatent).conv("conv2", kLatent, {1, 1, 1});
-  weights.decoder = vae::load_decoder(reader, kLatent);
+  weights.decoder_in = vae::LayerReader(reader, vae::Direction::up, how, kLatent).conv("conv2", kLatent, {1, 1, 1});
+  weights.decoder = vae::load_decoder(reader, how, kLatent);
   return weights;
 }
 
@@ -169,23 +176,28 @@ void check_headers(const NetworkWeights& files, at::ScalarType dtype) {
     throw Error(Error::environment, reader.where() + ": tensor conv2.weight: latents of " + std::to_string(channels) +
                                         " channels; this program has the constants of Wan 2.1, which has " +
                                         std::to_string(kLatent));
-  take_encoder(reader);
-  take_decoder(reader);
+  take_encoder(reader, Convolving::library);
+  take_decoder(reader, Convolving::library);
   reader.expect_nothing_left("the Wan 2.1 VAE");
+}
+
+/// Weights without data are not for any device.
+Convolving how_on(at::Device device, at::ScalarType dtype, bool tf32) {
+  return device.is_meta() ? Convolving::library : convolving_on(device, dtype, tf32);
 }
 
 }  // namespace
 
-VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device) {
+VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device, bool tf32) {
   check_headers(files, dtype);
   WeightReader reader(files, dtype, device);
-  return take_decoder(reader);
+  return take_decoder(reader, how_on(device, dtype, tf32));
 }
 
-VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device) {
+VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device, bool tf32) {
   check_headers(files, dtype);
   WeightReader reader(files, dtype, device);
-  return take_encoder(reader);
+  return take_encoder(reader, how_on(device, dtype, tf32));
 }
 
 }  // namespace wf

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "pipeline/kernels/convolve.hpp"
 #include "pipeline/weights/network_weights.hpp"
 
 namespace wf {
@@ -17,11 +18,7 @@ namespace wf {
 /// so the features do too (frames, rows, columns, channels): the convolution libraries are fastest in that order.
 namespace vae {
 
-/// A convolution. An undefined weight means that the layer does without it.
-struct Conv {
-  at::Tensor weight;  ///< [O, C, kt, kh, kw]; [O, C, kh, kw] where it acts on single frames
-  at::Tensor bias;    ///< [O]
-};
+using Conv = ConvolutionWeights;
 
 /// x + conv2(act(norm2(conv1(act(norm1(x)))))).
 struct Residual {
@@ -79,12 +76,14 @@ struct VaeEncoderWeights {
   vae::Conv encoder_out;  ///< 1x1x1, 32 -> 32: mean and log-variance
 };
 
-/// Loads the decoder as f32 or bf16; on the device `meta` it has shapes but no data. Of the encoder no data is read,
-/// but its names and shapes are checked too, so that a broken checkpoint is refused whichever half is asked for.
-/// Throws environment naming file and tensor where one is missing, has another shape, or is no part of this VAE.
-VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device);
+/// Loads the decoder as f32 or bf16, for convolving_on() the device; on the device `meta` it has shapes but no data. Of
+/// the encoder no data is read, but its names and shapes are checked too, so that a broken checkpoint is refused
+/// whichever half is asked for. Throws environment naming file and tensor where one is missing, has another shape, or
+/// is no part of this VAE.
+VaeWeights load_vae(const NetworkWeights& files, at::ScalarType dtype, at::Device device, bool tf32 = false);
 
 /// Loads the encoder, with the checks and errors of load_vae().
-VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device);
+VaeEncoderWeights load_vae_encoder(const NetworkWeights& files, at::ScalarType dtype, at::Device device,
+                                   bool tf32 = false);
 
 }  // namespace wf

@@ -1,8 +1,11 @@
 #include "pipeline/stages/decode.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/error.hpp"
@@ -10,14 +13,42 @@
 namespace wf {
 namespace {
 
-void expect_finite(const at::Tensor& video) {
-  if (at::isfinite(video).all().item<bool>()) return;
+void expect(bool finite) {
+  if (finite) return;
   throw Error(Error::permanent,
               "the VAE made NaN or infinity: its weights are damaged, or the latents are out of range");
 }
+void expect_finite(const at::Tensor& video) { expect(at::isfinite(video).all().item<bool>()); }
 
 /// From [-1, 1] to 0..255, in the official order of operations, which decides the rounding.
 at::Tensor to_bytes(const at::Tensor& video) { return video.clamp(-1, 1).add_(1).div_(2).mul_(255).to(at::kByte); }
+
+/// Frames on their way to host memory. They are converted and copied behind what is queued on the device, and nobody
+/// waits for them before take().
+class FramesUnderway {
+ public:
+  explicit FramesUnderway(const at::Tensor& video)
+      : rgb_(to_host(to_bytes(video).permute({1, 2, 3, 0}).contiguous())), finite_(to_host(at::isfinite(video).all())) {
+    if (video.is_cpu()) return;
+    arrived_.emplace(video.device().type());
+    arrived_->record(c10::impl::VirtualGuardImpl(video.device().type()).getStream(video.device()));
+  }
+  Frames take() const {
+    if (arrived_) arrived_->synchronize();
+    expect(finite_.item<bool>());
+    return {rgb_};
+  }
+
+ private:
+  static at::Tensor to_host(const at::Tensor& x) {
+    if (x.is_cpu()) return x;
+    const at::Tensor there = at::empty(x.sizes(), x.options().device(at::kCPU).pinned_memory(true));
+    return there.copy_(x, /*non_blocking=*/true);
+  }
+
+  at::Tensor rgb_, finite_;
+  std::optional<c10::Event> arrived_;
+};
 
 /// Unwinds the decoder of a rank once all ranks know of an error.
 struct Left {};
@@ -53,13 +84,20 @@ class SharedFailure {
 
 }  // namespace
 
-Frames to_frames(const at::Tensor& video) {
-  expect_finite(video);
-  return {to_bytes(video).permute({1, 2, 3, 0}).contiguous().cpu()};
-}
+Frames to_frames(const at::Tensor& video) { return FramesUnderway(video).take(); }
 
 void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink) {
-  vae_decode(weights, latents.x, [&](const at::Tensor& video) { sink(to_frames(video)); });
+  std::optional<FramesUnderway> before;
+  const auto pass_on = [&] {
+    if (before) sink(before->take());
+    before.reset();
+  };
+  vae_decode(weights, latents.x, [&](const at::Tensor& video) {
+    FramesUnderway newest(video);
+    pass_on();
+    before.emplace(std::move(newest));
+  });
+  pass_on();
 }
 
 std::exception_ptr decode_together(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink,

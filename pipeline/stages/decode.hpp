@@ -13,7 +13,8 @@ namespace wf {
 using TakeFrames = std::function<void(const Frames& frames)>;
 
 /// Decodes one latent frame at a time (the first makes 1 frame, each later one 4), so that memory does not grow with
-/// the clip's length. Throws internal when x is not [16, t, h, w], and what to_frames() and `sink` throw.
+/// the clip's length. Frames reach `sink` while a GPU computes the next ones. Throws internal when x is not [16, t, h,
+/// w], and what to_frames() and `sink` throw.
 void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink);
 
 /// The same by several ranks, each of which decodes some rows of every frame: at most as many ranks as x has rows. All

@@ -171,9 +171,9 @@ const VaeWeights& Models::vae(NodeReader* together) {
   if (execution_.offload_expert_for_decode) experts_.free_device();
   if (!vae_) {
     const NetworkWeights files(Network::vae, parts_.files.vae, together);
-    const std::uint64_t decoder_bytes = vae_decode_bytes_needed(parts_.vae, 0, 0);
+    const std::uint64_t decoder_bytes = vae_bytes(parts_, execution_);
     vae_ = timed_load(files, decoder_bytes, execution_.device,
-                      [&] { return load_vae(files, execution_.vae, execution_.device); });
+                      [&] { return load_vae(files, execution_.vae, execution_.device, execution_.tf32); });
   }
   return *vae_;
 }

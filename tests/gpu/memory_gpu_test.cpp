@@ -102,7 +102,7 @@ TEST(DecodeMemory, IsAsPredicted) {
     const Execution execution = all_on_gpu(Precision::reference, tf32);
     const std::uint64_t libraries = used_by_libraries(execution);
     const ModelParts parts = read_model({middle_model()}, Precision::reference);
-    const VaeWeights weights = load_vae({Network::vae, parts.files.vae}, at::kFloat, test::device());
+    const VaeWeights weights = load_vae({Network::vae, parts.files.vae}, at::kFloat, test::device(), tf32);
     const at::Tensor latents = at::randn({16, 3, 480 / 8, 832 / 8}, at::device(test::device()));
     reset_peak_memory(test::device());
     vae_decode(weights, latents, [](const at::Tensor&) {});

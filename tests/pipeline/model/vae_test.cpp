@@ -195,7 +195,7 @@ TEST(VaeOnCpu, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
             golden_weights(dtype), latents, [](const at::Tensor&) {}, chunk);
       });
       const auto said = static_cast<std::int64_t>(vae_decode_bytes_needed(
-          golden_weights(dtype, at::kMeta), height, width, chunk, convolution_copies(at::kCPU, dtype, /*tf32=*/false)));
+          golden_weights(dtype, at::kMeta), height, width, chunk, convolving_on(at::kCPU, dtype, /*tf32=*/false)));
       std::printf("  %s, chunks of %d: %.3f MB used, %.3f said\n", at::toString(dtype), chunk,
                   1e-6 * static_cast<double>(used), 1e-6 * static_cast<double>(said));
       EXPECT_LE(used, said + said / 20);

@@ -1,0 +1,453 @@
+// pipeline/kernels/convolve_hopper.cu: convolutions of the VAE as matrix products on Hopper's tensor cores.
+//
+// A tile of the output is some frames x rows x 8 columns, by 8 to 192 channels. Its inputs are boxes of the features
+// with 128 bytes of channels (a slab), which reach over its edges by the kernel's rows and frames: so a slab serves 9
+// of the 27 positions (taps) of a 3x3x3 kernel, by the address at which a product begins to read. A shift by columns
+// would break the swizzle of shared memory, so there is a slab for each of the kernel's columns. One warp copies slabs
+// and the taps' weights ahead of two warpgroups that multiply; a thread block takes tile after tile.
+//
+// Tensor cores lose low bits of long sums. Where results must be as exact as f32 (split_f32), the sums of each tap are
+// added in registers.
+#include <algorithm>
+
+#include "pipeline/kernels/convolve_launch.hpp"
+#include "pipeline/kernels/wgmma.cuh"
+
+namespace wf::hopper {
+namespace {
+
+constexpr int kColumns = 8;  ///< of a tile
+constexpr int kConsumers = 2;
+constexpr int kThreads = (1 + kConsumers) * kWarpgroup;
+constexpr int kSlabs = 2;
+constexpr int kMostStages = 8;
+constexpr int kSharedMemory = 227 * 1024 - kAtom;  ///< of a thread block, less what alignment and the barriers take
+
+/// A convolution, and how it is divided.
+struct Work {
+  int channels_in, channels_out, frames, rows, columns;
+  int kernel_frames, kernel;
+  int all_rows, frames_each, channels_each;
+  const float* bias;
+  const void* residual;
+  void* output;
+  int tile_frames, tile_rows;
+  int channel_tiles, column_tiles, row_tiles, tiles;
+  int slab_bytes, stages;
+};
+
+struct Tile {
+  int channel, column, row, frame;
+};
+
+template <int kChannels>
+__device__ Tile tile_at(int index, const Work& work) {
+  Tile tile;
+  tile.channel = index % work.channel_tiles * kChannels;
+  index /= work.channel_tiles;
+  tile.column = index % work.column_tiles * kColumns;
+  index /= work.column_tiles;
+  tile.row = index % work.row_tiles * work.tile_rows;
+  tile.frame = index / work.row_tiles * work.tile_frames;
+  return tile;
+}
+
+struct Barriers {
+  std::uint64_t slab_full[kSlabs], slab_empty[kSlabs], stage_full[kMostStages], stage_empty[kMostStages];
+};
+
+/// A place in a ring of buffers, and the parity of the round.
+struct Place {
+  int index = 0;
+  std::uint32_t parity = 0;
+  __device__ void advance(int size) {
+    if (++index == size) index = 0, parity ^= 1;
+  }
+};
+
+/// Copies what the consumers read, in their order.
+template <class T, int kChannels, int kPlanes>
+__device__ void produce(const CUtensorMap& input, const CUtensorMap& weight, const Work& work, char* slabs,
+                        char* stages, Barriers& barriers) {
+  constexpr int chunk = kTileRow / sizeof(T), stage_bytes = kChannels * kTileRow;
+  Place slab, stage;
+  for (int index = blockIdx.x; index < work.tiles; index += gridDim.x) {
+    const Tile tile = tile_at<kChannels>(index, work);
+    for (int channel = 0; channel < work.channels_in; channel += chunk)
+      for (int dc = 0; dc < work.kernel; ++dc)
+        for (int plane = 0; plane < kPlanes; ++plane) {
+          barrier_wait(&barriers.slab_empty[slab.index], slab.parity ^ 1);
+          barrier_arrive_expecting(&barriers.slab_full[slab.index], work.slab_bytes);
+          copy_box(slabs + slab.index * work.slab_bytes, input, &barriers.slab_full[slab.index],
+                   plane * work.channels_in + channel, tile.column + dc - work.kernel / 2, tile.row, tile.frame);
+          slab.advance(kSlabs);
+          for (int tap = dc; tap < work.kernel_frames * work.kernel * work.kernel; tap += work.kernel)
+            for (int part = 0; part < kPlanes - plane; ++part) {
+              barrier_wait(&barriers.stage_empty[stage.index], stage.parity ^ 1);
+              barrier_arrive_expecting(&barriers.stage_full[stage.index], stage_bytes);
+              copy_box(stages + stage.index * stage_bytes, weight, &barriers.stage_full[stage.index], channel, tap,
+                       tile.channel + part * work.channels_out);
+              stage.advance(work.stages);
+            }
+        }
+  }
+}
+
+/// Where the output has a channel of a position, in values.
+__device__ inline std::int64_t place_of(int frame, int row, int column, int channel, const Work& work) {
+  const int part = work.frames_each == 1 ? 0 : channel / work.channels_each;
+  const std::int64_t line = static_cast<std::int64_t>(frame * work.frames_each + part) * work.all_rows + row;
+  return (line * work.columns + column) * work.channels_each + channel - part * work.channels_each;
+}
+
+__device__ inline float2 widened(const float* from) { return *reinterpret_cast<const float2*>(from); }
+__device__ inline float2 widened(const __nv_bfloat16* from) {
+  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(from));
+}
+__device__ inline void narrow(float* to, float2 pair) { *reinterpret_cast<float2*>(to) = pair; }
+__device__ inline void narrow(__nv_bfloat16* to, float2 pair) {
+  *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(pair.x, pair.y);
+}
+
+/// Two neighbouring channels; one by one where their number is odd, so that pairs are not aligned.
+template <class T>
+__device__ float2 load_pair(const T* from, const Work& work) {
+  if (work.channels_each % 2 == 0) return widened(from);
+  return make_float2(static_cast<float>(from[0]), static_cast<float>(from[1]));
+}
+template <class T>
+__device__ void store_pair(T* to, float2 pair, bool both, const Work& work) {
+  if (work.channels_each % 2 == 0) return narrow(to, pair);
+  to[0] = static_cast<T>(pair.x);
+  if (both) to[1] = static_cast<T>(pair.y);
+}
+
+/// Writes the sums of one block of 64 positions: eight rows of eight columns of one frame. What they are added to is
+/// read some pairs at a time before any of these is written: loads do not move across stores that may overlap.
+template <class T, int count>
+__device__ void write_block(const float (&sums)[count], int block, const Tile& tile, const Work& work) {
+  constexpr int pairs = count / 4, at_once = pairs == 24 ? 4 : pairs;  // more would spill registers
+  const int thread = threadIdx.x % kWarpgroup, warp = thread / 32, lane = thread % 32;
+  const int groups = work.tile_rows / 8, frame = tile.frame + block / groups, column = tile.column + lane / 4;
+  if (frame >= work.frames || column >= work.columns) return;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = tile.row + block % groups * 8 + 2 * warp + half;
+    if (row >= work.rows) continue;
+#pragma unroll
+    for (int first = 0; first < pairs; first += at_once) {
+      std::int64_t places[at_once];
+      float2 more[at_once];
+#pragma unroll
+      for (int i = 0; i < at_once; ++i) {
+        const int channel = tile.channel + 8 * (first + i) + 2 * (lane % 4);
+        places[i] = channel < work.channels_out ? place_of(frame, row, column, channel, work) : -1;
+        more[i] = make_float2(0, 0);
+        if (work.residual && places[i] >= 0)
+          more[i] = load_pair(static_cast<const T*>(work.residual) + places[i], work);
+      }
+#pragma unroll
+      for (int i = 0; i < at_once; ++i) {
+        if (places[i] < 0) continue;
+        const int channel = tile.channel + 8 * (first + i) + 2 * (lane % 4), at = 4 * (first + i) + 2 * half;
+        const bool both = channel + 1 < work.channels_out;
+        more[i].x += sums[at] + work.bias[channel];
+        if (both) more[i].y += sums[at + 1] + work.bias[channel + 1];
+        store_pair(static_cast<T*>(work.output) + places[i], more[i], both, work);
+      }
+    }
+  }
+}
+
+/// A consumer's way through the rings: what it reads next, and what it has read but not given back.
+struct Reader {
+  Barriers& barriers;
+  std::uint32_t slabs, stages;  ///< addresses
+  int slab_bytes, stage_bytes, stage_count;
+  bool first_lane;
+  Place slab = {}, stage = {}, used_slab = {}, used_stage = {};
+
+  __device__ std::uint32_t wait_slab() {
+    barrier_wait(&barriers.slab_full[slab.index], slab.parity);
+    return slabs + slab.index * slab_bytes;
+  }
+  __device__ std::uint32_t wait_stage() {
+    barrier_wait(&barriers.stage_full[stage.index], stage.parity);
+    const std::uint32_t address = stages + stage.index * stage_bytes;
+    stage.advance(stage_count);
+    return address;
+  }
+  /// Gives back all stages before `to`, and all slabs before the current one.
+  __device__ void give_back(const Place& to) {
+    for (; used_stage.index != to.index; used_stage.advance(stage_count))
+      if (first_lane) barrier_arrive(&barriers.stage_empty[used_stage.index]);
+    for (; used_slab.index != slab.index; used_slab.advance(kSlabs))
+      if (first_lane) barrier_arrive(&barriers.slab_empty[used_slab.index]);
+  }
+};
+
+/// The sums of a tile: those of kBlocks blocks of 64 positions for each consumer.
+template <class T, int kChannels, int kBlocks, int kPlanes>
+struct Sums {
+  static constexpr int kCount = kChannels / 2;
+  float total[kBlocks][kCount];
+  float tap[kPlanes > 1 ? kBlocks : 1][kCount];  ///< split numbers: of the newest tap, before they are added
+
+  __device__ void clear() {
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block)
+#pragma unroll
+      for (int i = 0; i < kCount; ++i) {
+        total[block][i] = 0;
+        if (kPlanes > 1) tap[block][i] = 0;
+      }
+  }
+  __device__ void add(int block) {
+    settle(tap[block]);
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) total[block][i] += tap[block][i];
+  }
+};
+
+/// Where each block of a consumer begins in a slab.
+template <int kBlocks>
+struct Starts {
+  int at[kBlocks];
+  __device__ Starts(const Work& work, int consumer) {
+    const int height = work.tile_rows + work.kernel - 1, groups = work.tile_rows / 8;
+#pragma unroll
+    for (int b = 0; b < kBlocks; ++b) {
+      const int block = consumer * kBlocks + b;
+      at[b] = (block / groups * height + block % groups * 8) * kAtom;
+    }
+  }
+};
+
+/// Adds the products of one tap: `from` is where its positions begin in the slab.
+template <class T, int kChannels, int kBlocks>
+__device__ void multiply_tap(Sums<T, kChannels, kBlocks, 1>& sums, const Starts<kBlocks>& starts, std::uint32_t from,
+                             int steps, int, Reader& reader) {
+  const Place before = reader.stage;
+  const std::uint64_t b = operand_at(reader.wait_stage());
+  products_begin();
+  for (int k = 0; k < steps; ++k)
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block)
+      product(sums.total[block], operand_at(from + starts.at[block]) + k * (kStep >> 4), b + k * (kStep >> 4), true,
+              T());
+  products_commit();
+  products_wait<1>();  // those of the tap before
+  reader.give_back(before);
+}
+
+/// The same of split numbers, with `parts` parts of the weights. While a block's sums are computed, those of the block
+/// before are added to their totals.
+template <class T, int kChannels, int kBlocks>
+__device__ void multiply_tap(Sums<T, kChannels, kBlocks, 2>& sums, const Starts<kBlocks>& starts, std::uint32_t from,
+                             int steps, int parts, Reader& reader) {
+  static_assert(kBlocks <= 2);
+  const Place before = reader.stage;
+  const std::uint64_t near = operand_at(reader.wait_stage()), rest = parts > 1 ? operand_at(reader.wait_stage()) : 0;
+#pragma unroll
+  for (int block = 0; block < kBlocks; ++block) {
+    const std::uint64_t a = operand_at(from + starts.at[block]);
+    products_begin();
+    for (int k = 0; k < steps; ++k) product(sums.tap[block], a + k * (kStep >> 4), near + k * (kStep >> 4), k > 0, T());
+    if (parts > 1)
+      for (int k = 0; k < steps; ++k)
+        product(sums.tap[block], a + k * (kStep >> 4), rest + k * (kStep >> 4), true, T());
+    products_commit();
+    products_wait<kBlocks - 1>();
+    sums.add((block + kBlocks - 1) % kBlocks);
+    if (block == 0) reader.give_back(before);
+  }
+}
+
+/// Multiplies what the producer copies, and writes the tiles.
+template <class T, int kChannels, int kBlocks, int kPlanes>
+__device__ void consume(const Work& work, Reader reader, int consumer) {
+  constexpr int chunk = kTileRow / sizeof(T), step = kStep / sizeof(T);
+  const int height = work.tile_rows + work.kernel - 1;
+  const Starts<kBlocks> starts(work, consumer);
+  Sums<T, kChannels, kBlocks, kPlanes> sums;
+  for (int index = blockIdx.x; index < work.tiles; index += gridDim.x) {
+    sums.clear();
+    for (int channel = 0; channel < work.channels_in; channel += chunk) {
+      const int steps = min(chunk, work.channels_in - channel) / step;
+      for (int dc = 0; dc < work.kernel; ++dc)
+        for (int plane = 0; plane < kPlanes; ++plane) {
+          const std::uint32_t slab = reader.wait_slab();
+          for (int dt = 0; dt < work.kernel_frames; ++dt)
+            for (int dr = 0; dr < work.kernel; ++dr)
+              multiply_tap(sums, starts, slab + (dt * height + dr) * kAtom, steps, kPlanes - plane, reader);
+          reader.slab.advance(kSlabs);
+        }
+    }
+    products_wait<0>();
+    if constexpr (kPlanes > 1 && kBlocks > 1) sums.add(kBlocks - 1);
+    reader.give_back(reader.stage);
+    const Tile tile = tile_at<kChannels>(index, work);
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block) {
+      settle(sums.total[block]);
+      write_block<T>(sums.total[block], consumer * kBlocks + block, tile, work);
+    }
+  }
+}
+
+template <class T, int kChannels, int kBlocks, int kPlanes>
+__global__ __launch_bounds__(kThreads, 1) void convolve_kernel(const __grid_constant__ CUtensorMap input,
+                                                               const __grid_constant__ CUtensorMap weight,
+                                                               const Work work) {
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+  extern __shared__ char memory[];
+  __shared__ Barriers barriers;
+  char* const slabs = memory + (kAtom - shared_address(memory) % kAtom) % kAtom;
+  char* const stages = slabs + kSlabs * work.slab_bytes;
+  if (threadIdx.x == 0) {
+    constexpr int readers = kConsumers * kWarpgroup / 32;
+    for (int i = 0; i < kSlabs; ++i)
+      barrier_init(&barriers.slab_full[i], 1), barrier_init(&barriers.slab_empty[i], readers);
+    for (int i = 0; i < kMostStages; ++i)
+      barrier_init(&barriers.stage_full[i], 1), barrier_init(&barriers.stage_empty[i], readers);
+    asm volatile("fence.proxy.async;" ::: "memory");
+  }
+  __syncthreads();
+  const int warpgroup = threadIdx.x / kWarpgroup;
+  if (warpgroup == kConsumers) {
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
+    if (threadIdx.x % kWarpgroup == 0) produce<T, kChannels, kPlanes>(input, weight, work, slabs, stages, barriers);
+  } else {
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
+    consume<T, kChannels, kBlocks, kPlanes>(
+        work,
+        Reader{barriers, shared_address(slabs), shared_address(stages), work.slab_bytes, kChannels * kTileRow,
+               work.stages, threadIdx.x % 32 == 0},
+        warpgroup);
+  }
+#endif
+}
+
+using Encode = CUresult (*)(CUtensorMap*, CUtensorMapDataType, cuuint32_t, void*, const cuuint64_t*, const cuuint64_t*,
+                            const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave, CUtensorMapSwizzle,
+                            CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+
+/// The driver's function, found at run time so that nothing is linked with the driver.
+Encode encoder() {
+  static const Encode encode = [] {
+    void* function = nullptr;
+    cudaDriverEntryPointQueryResult found{};
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &function, 12000, cudaEnableDefault, &found) !=
+        cudaSuccess)
+      return Encode();
+    return found == cudaDriverEntryPointSuccess ? reinterpret_cast<Encode>(function) : Encode();
+  }();
+  return encode;
+}
+
+/// A dense tensor of `rank` dimensions, the innermost first, and the box that is copied of it.
+template <class T, int rank>
+bool describe(CUtensorMap& map, const void* data, const std::int64_t (&sizes)[rank], const int (&box)[rank]) {
+  cuuint64_t lengths[rank], strides[rank];
+  cuuint32_t boxes[rank], steps[rank];
+  cuuint64_t stride = sizeof(T);
+  for (int i = 0; i < rank; ++i) {
+    lengths[i] = static_cast<cuuint64_t>(sizes[i]);
+    strides[i] = stride *= lengths[i];
+    boxes[i] = static_cast<cuuint32_t>(box[i]);
+    steps[i] = 1;
+  }
+  constexpr auto type = sizeof(T) == 4 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
+  return encoder()(&map, type, rank, const_cast<void*>(data), lengths, strides, boxes, steps,
+                   CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
+                   CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+}
+
+int tiles_of(std::int64_t size, int tile) { return static_cast<int>((size + tile - 1) / tile); }
+
+template <class T, int kChannels, int kBlocks, int kPlanes>
+cudaError_t launch(const Convolution& c, int tile_frames, cudaStream_t stream) {
+  constexpr int blocks = kConsumers * kBlocks;
+  Work work{};
+  work.channels_in = static_cast<int>(c.channels_in), work.channels_out = static_cast<int>(c.channels_out);
+  work.frames = static_cast<int>(c.frames), work.rows = static_cast<int>(c.rows);
+  work.columns = static_cast<int>(c.columns);
+  work.kernel_frames = static_cast<int>(c.kernel_frames), work.kernel = static_cast<int>(c.kernel);
+  work.all_rows = static_cast<int>(c.all_rows);
+  work.frames_each = static_cast<int>(c.frames_each), work.channels_each = work.channels_out / work.frames_each;
+  work.bias = c.bias, work.residual = c.residual, work.output = c.output;
+  work.tile_frames = tile_frames, work.tile_rows = blocks / tile_frames * 8;
+  work.channel_tiles = tiles_of(c.channels_out, kChannels), work.column_tiles = tiles_of(c.columns, kColumns);
+  work.row_tiles = tiles_of(c.rows, work.tile_rows);
+  work.tiles = work.channel_tiles * work.column_tiles * work.row_tiles * tiles_of(c.frames, tile_frames);
+  const int height = work.tile_rows + work.kernel - 1, depth = tile_frames + work.kernel_frames - 1;
+  work.slab_bytes = depth * height * kAtom;
+  work.stages = std::min(kMostStages,
+                         (kSharedMemory - kSlabs * work.slab_bytes - int{sizeof(Barriers)}) / (kChannels * kTileRow));
+  if (work.stages < 2 * kPlanes) return cudaErrorInvalidConfiguration;
+
+  constexpr int chunk = kTileRow / sizeof(T);
+  CUtensorMap input, weight;
+  const std::int64_t taps = c.kernel_frames * c.kernel * c.kernel;
+  if (!describe<T, 4>(input, c.input,
+                      {kPlanes * c.channels_in, c.columns, c.rows + c.kernel - 1, c.frames + c.kernel_frames - 1},
+                      {chunk, kColumns, height, depth}) ||
+      !describe<T, 3>(weight, c.weight, {c.channels_in, taps, kPlanes * c.channels_out}, {chunk, 1, kChannels}))
+    return cudaErrorInvalidValue;
+
+  const auto kernel = convolve_kernel<T, kChannels, kBlocks, kPlanes>;
+  const int memory = kAtom + kSlabs * work.slab_bytes + work.stages * kChannels * kTileRow;
+  int device = 0, processors = 0;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+  if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, memory))
+    return error;
+  kernel<<<std::min(work.tiles, processors), kThreads, memory, stream>>>(input, weight, work);
+  return cudaGetLastError();
+}
+
+/// Frames of a tile: 4 where there are as many, so that few positions are computed in vain.
+int frames_of_tile(const Convolution& c) { return c.frames >= 3 ? 4 : c.frames == 2 ? 2 : 1; }
+
+template <class T>
+cudaError_t convolve_once(const Convolution& c, cudaStream_t stream) {
+  const int frames = frames_of_tile(c);
+  if (c.channels_out <= 8)
+    return frames == 1 ? launch<T, 8, 1, 1>(c, 1, stream) : launch<T, 8, 2, 1>(c, frames, stream);
+  if (c.channels_out % 192 != 0)
+    return frames == 1 ? launch<T, 96, 1, 1>(c, 1, stream) : launch<T, 96, 2, 1>(c, frames, stream);
+  return frames == 1 ? launch<T, 192, 1, 1>(c, 1, stream) : launch<T, 192, 2, 1>(c, frames, stream);
+}
+
+cudaError_t convolve_split(const Convolution& c, cudaStream_t stream) {
+  const int frames = frames_of_tile(c);
+  if (c.channels_out <= 8)
+    return frames == 1 ? launch<float, 8, 1, 2>(c, 1, stream) : launch<float, 8, 2, 2>(c, frames, stream);
+  return frames == 1 ? launch<float, 96, 1, 2>(c, 1, stream) : launch<float, 96, 2, 2>(c, frames, stream);
+}
+
+}  // namespace
+
+bool convolution_supported() {
+  int device = 0, major = 0;
+  if (cudaGetDevice(&device) != cudaSuccess) return false;
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+  cudaFuncAttributes attributes{};
+  return major == 9 && encoder() &&
+         cudaFuncGetAttributes(&attributes, convolve_kernel<float, 96, 2, 2>) == cudaSuccess &&
+         attributes.binaryVersion == 90;
+}
+
+cudaError_t convolve(const Convolution& convolution, cudaStream_t stream) {
+  switch (convolution.arithmetic) {
+    case Arithmetic::bf16:
+      return convolve_once<__nv_bfloat16>(convolution, stream);
+    case Arithmetic::tf32:
+      return convolve_once<float>(convolution, stream);
+    case Arithmetic::split_f32:
+      return convolve_split(convolution, stream);
+  }
+  return cudaErrorInvalidValue;
+}
+
+}  // namespace wf::hopper
