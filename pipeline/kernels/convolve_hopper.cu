@@ -93,68 +93,99 @@ __device__ void produce(const CUtensorMap& input, const CUtensorMap& weight, con
   }
 }
 
-/// Where the output has a channel of a position, in values.
-__device__ inline std::int64_t place_of(int frame, int row, int column, int channel, const Work& work) {
-  const int part = work.frames_each == 1 ? 0 : channel / work.channels_each;
-  const std::int64_t line = static_cast<std::int64_t>(frame * work.frames_each + part) * work.all_rows + row;
-  return (line * work.columns + column) * work.channels_each + channel - part * work.channels_each;
-}
-
-__device__ inline float2 widened(const float* from) { return *reinterpret_cast<const float2*>(from); }
-__device__ inline float2 widened(const __nv_bfloat16* from) {
+__device__ inline float2 load_pair(const float* from) { return *reinterpret_cast<const float2*>(from); }
+__device__ inline float2 load_pair(const __nv_bfloat16* from) {
   return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(from));
 }
-__device__ inline void narrow(float* to, float2 pair) { *reinterpret_cast<float2*>(to) = pair; }
-__device__ inline void narrow(__nv_bfloat16* to, float2 pair) {
-  *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(pair.x, pair.y);
+__device__ inline void store_pair(float* to, float a, float b) { *reinterpret_cast<float2*>(to) = make_float2(a, b); }
+__device__ inline void store_pair(__nv_bfloat16* to, float a, float b) {
+  *reinterpret_cast<__nv_bfloat162*>(to) = __floats2bfloat162_rn(a, b);
 }
 
-/// Two neighbouring channels; one by one where their number is odd, so that pairs are not aligned.
-template <class T>
-__device__ float2 load_pair(const T* from, const Work& work) {
-  if (work.channels_each % 2 == 0) return widened(from);
-  return make_float2(static_cast<float>(from[0]), static_cast<float>(from[1]));
-}
-template <class T>
-__device__ void store_pair(T* to, float2 pair, bool both, const Work& work) {
-  if (work.channels_each % 2 == 0) return narrow(to, pair);
-  to[0] = static_cast<T>(pair.x);
-  if (both) to[1] = static_cast<T>(pair.y);
+/// Where a thread has its values of a block of 64 positions: eight rows of eight columns of one frame. It has two rows.
+struct Lines {
+  std::int64_t at[2];  ///< of a row's first channel in the output, in values; -1: it is outside
+  int channel;         ///< the first one; the others are 8 apart, and each has its neighbour
+
+  __device__ Lines(int block, const Tile& tile, const Work& work) {
+    const int thread = threadIdx.x % kWarpgroup, warp = thread / 32, lane = thread % 32;
+    const int groups = work.tile_rows / 8, frame = tile.frame + block / groups, column = tile.column + lane / 4;
+    channel = tile.channel + 2 * (lane % 4);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = tile.row + block % groups * 8 + 2 * warp + half;
+      const bool inside = frame < work.frames && column < work.columns && row < work.rows;
+      const std::int64_t line = static_cast<std::int64_t>(frame) * work.frames_each * work.all_rows + row;
+      at[half] = inside ? (line * work.columns + column) * work.channels_each : -1;
+    }
+  }
+};
+
+/// Whether all channels of a tile are there, in pairs that lie side by side in memory.
+template <int kChannels>
+__device__ bool is_whole(const Tile& tile, const Work& work) {
+  return work.frames_each == 1 && work.channels_out % 2 == 0 && tile.channel + kChannels <= work.channels_out;
 }
 
-/// Writes the sums of one block of 64 positions: eight rows of eight columns of one frame. What they are added to is
-/// read some pairs at a time before any of these is written: loads do not move across stores that may overlap.
+/// How far a channel is from the first one of its position; with more than one frame each, it may be in another frame.
+__device__ inline std::int64_t offset_of(int channel, const Work& work) {
+  const int part = channel / work.channels_each;
+  return static_cast<std::int64_t>(part) * (static_cast<std::int64_t>(work.all_rows) * work.columns - 1) *
+             work.channels_each +
+         channel;
+}
+
+/// What the products of a block are added to: bias and residual. All loads are on their way before one is waited for.
+template <class T, int count>
+__device__ void begin_block(float (&sums)[count], int block, const Tile& tile, const Work& work) {
+  const Lines lines(block, tile, work);
+  const auto* const residual = static_cast<const T*>(work.residual);
+  const bool whole = is_whole<2 * count>(tile, work);
+#pragma unroll
+  for (int half = 0; half < 2; ++half)
+#pragma unroll
+    for (int j = 0; j < count / 4; ++j) {
+      const int channel = lines.channel + 8 * j, i = 4 * j + 2 * half;
+      float2 value = make_float2(0, 0);
+      if (residual && lines.at[half] >= 0) {
+        if (whole) {
+          value = load_pair(residual + lines.at[half] + channel);
+        } else {
+          if (channel < work.channels_out) value.x = residual[lines.at[half] + offset_of(channel, work)];
+          if (channel + 1 < work.channels_out) value.y = residual[lines.at[half] + offset_of(channel + 1, work)];
+        }
+      }
+      sums[i] = value.x, sums[i + 1] = value.y;
+    }
+#pragma unroll
+  for (int j = 0; j < count / 4; ++j) {
+    const int channel = lines.channel + 8 * j;
+    const float a = channel < work.channels_out ? work.bias[channel] : 0;
+    const float b = channel + 1 < work.channels_out ? work.bias[channel + 1] : 0;
+    sums[4 * j] += a, sums[4 * j + 1] += b, sums[4 * j + 2] += a, sums[4 * j + 3] += b;
+  }
+}
+
 template <class T, int count>
 __device__ void write_block(const float (&sums)[count], int block, const Tile& tile, const Work& work) {
-  constexpr int pairs = count / 4, at_once = pairs == 24 ? 4 : pairs;  // more would spill registers
-  const int thread = threadIdx.x % kWarpgroup, warp = thread / 32, lane = thread % 32;
-  const int groups = work.tile_rows / 8, frame = tile.frame + block / groups, column = tile.column + lane / 4;
-  if (frame >= work.frames || column >= work.columns) return;
+  const Lines lines(block, tile, work);
+  const bool whole = is_whole<2 * count>(tile, work);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
-    const int row = tile.row + block % groups * 8 + 2 * warp + half;
-    if (row >= work.rows) continue;
+    if (lines.at[half] < 0) continue;
+    T* const to = static_cast<T*>(work.output) + lines.at[half];
+    if (whole) {
 #pragma unroll
-    for (int first = 0; first < pairs; first += at_once) {
-      std::int64_t places[at_once];
-      float2 more[at_once];
+      for (int j = 0; j < count / 4; ++j)
+        store_pair(to + lines.channel + 8 * j, sums[4 * j + 2 * half], sums[4 * j + 2 * half + 1]);
+    } else {
 #pragma unroll
-      for (int i = 0; i < at_once; ++i) {
-        const int channel = tile.channel + 8 * (first + i) + 2 * (lane % 4);
-        places[i] = channel < work.channels_out ? place_of(frame, row, column, channel, work) : -1;
-        more[i] = make_float2(0, 0);
-        if (work.residual && places[i] >= 0)
-          more[i] = load_pair(static_cast<const T*>(work.residual) + places[i], work);
-      }
+      for (int j = 0; j < count / 4; ++j)
 #pragma unroll
-      for (int i = 0; i < at_once; ++i) {
-        if (places[i] < 0) continue;
-        const int channel = tile.channel + 8 * (first + i) + 2 * (lane % 4), at = 4 * (first + i) + 2 * half;
-        const bool both = channel + 1 < work.channels_out;
-        more[i].x += sums[at] + work.bias[channel];
-        if (both) more[i].y += sums[at + 1] + work.bias[channel + 1];
-        store_pair(static_cast<T*>(work.output) + places[i], more[i], both, work);
-      }
+        for (int i = 0; i < 2; ++i) {
+          const int channel = lines.channel + 8 * j + i;
+          if (channel < work.channels_out) to[offset_of(channel, work)] = static_cast<T>(sums[4 * j + 2 * half + i]);
+        }
     }
   }
 }
@@ -193,14 +224,14 @@ struct Sums {
   float total[kBlocks][kCount];
   float tap[kPlanes > 1 ? kBlocks : 1][kCount];  ///< split numbers: of the newest tap, before they are added
 
-  __device__ void clear() {
+  __device__ void begin(const Tile& tile, const Work& work, int consumer) {
 #pragma unroll
-    for (int block = 0; block < kBlocks; ++block)
+    for (int block = 0; block < kBlocks; ++block) {
+      begin_block<T>(total[block], consumer * kBlocks + block, tile, work);
+      if (kPlanes == 1) continue;
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) {
-        total[block][i] = 0;
-        if (kPlanes > 1) tap[block][i] = 0;
-      }
+      for (int i = 0; i < kCount; ++i) tap[block][i] = 0;
+    }
   }
   __device__ void add(int block) {
     settle(tap[block]);
@@ -271,7 +302,8 @@ __device__ void consume(const Work& work, Reader reader, int consumer) {
   const Starts<kBlocks> starts(work, consumer);
   Sums<T, kChannels, kBlocks, kPlanes> sums;
   for (int index = blockIdx.x; index < work.tiles; index += gridDim.x) {
-    sums.clear();
+    const Tile tile = tile_at<kChannels>(index, work);
+    sums.begin(tile, work, consumer);
     for (int channel = 0; channel < work.channels_in; channel += chunk) {
       const int steps = min(chunk, work.channels_in - channel) / step;
       for (int dc = 0; dc < work.kernel; ++dc)
@@ -286,7 +318,6 @@ __device__ void consume(const Work& work, Reader reader, int consumer) {
     products_wait<0>();
     if constexpr (kPlanes > 1 && kBlocks > 1) sums.add(kBlocks - 1);
     reader.give_back(reader.stage);
-    const Tile tile = tile_at<kChannels>(index, work);
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
       settle(sums.total[block]);

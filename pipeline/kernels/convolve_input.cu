@@ -7,30 +7,41 @@
 namespace wf::hopper {
 namespace {
 
-constexpr int kVector = 4;  ///< values that a thread loads at once
 constexpr int kThreads = 256;
 
+/// The values that a thread loads at once: 16 bytes.
+template <class T>
 struct Vector {
-  float at[kVector];
+  static constexpr int kCount = 16 / sizeof(T);
+  float at[kCount];
 };
 
-__device__ inline Vector load(const float* from) {
+__device__ inline Vector<float> load(const float* from) {
   const float4 v = *reinterpret_cast<const float4*>(from);
   return {{v.x, v.y, v.z, v.w}};
 }
-__device__ inline void store(float* to, const Vector& v) {
+__device__ inline void store(float* to, const Vector<float>& v) {
   *reinterpret_cast<float4*>(to) = make_float4(v.at[0], v.at[1], v.at[2], v.at[3]);
 }
-__device__ inline Vector load(const __nv_bfloat16* from) {
-  const uint2 raw = *reinterpret_cast<const uint2*>(from);
-  const float2 a = __bfloat1622float2(reinterpret_cast<const __nv_bfloat162&>(raw.x));
-  const float2 b = __bfloat1622float2(reinterpret_cast<const __nv_bfloat162&>(raw.y));
-  return {{a.x, a.y, b.x, b.y}};
+struct alignas(16) Pairs {
+  __nv_bfloat162 at[4];
+};
+__device__ inline Vector<__nv_bfloat16> load(const __nv_bfloat16* from) {
+  const uint4 raw = *reinterpret_cast<const uint4*>(from);
+  const Pairs& pairs = reinterpret_cast<const Pairs&>(raw);
+  Vector<__nv_bfloat16> v;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const float2 pair = __bfloat1622float2(pairs.at[i]);
+    v.at[2 * i] = pair.x, v.at[2 * i + 1] = pair.y;
+  }
+  return v;
 }
-__device__ inline void store(__nv_bfloat16* to, const Vector& v) {
-  const __nv_bfloat162 a = __floats2bfloat162_rn(v.at[0], v.at[1]), b = __floats2bfloat162_rn(v.at[2], v.at[3]);
-  *reinterpret_cast<uint2*>(to) =
-      make_uint2(reinterpret_cast<const unsigned&>(a), reinterpret_cast<const unsigned&>(b));
+__device__ inline void store(__nv_bfloat16* to, const Vector<__nv_bfloat16>& v) {
+  Pairs pairs;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) pairs.at[i] = __floats2bfloat162_rn(v.at[2 * i], v.at[2 * i + 1]);
+  *reinterpret_cast<uint4*>(to) = reinterpret_cast<const uint4&>(pairs);
 }
 
 __device__ inline float to_tf32(float x) {
@@ -68,37 +79,39 @@ __device__ const T* source_row(const ConvolutionInput& in, std::int64_t frame, s
 }
 
 /// Norm and SiLU of the values of one position, of which each of `lanes` threads has some.
-template <int lanes, int vectors>
-__device__ void activate(Vector (&values)[vectors], const ConvolutionInput& in, int lane) {
+template <class T, int lanes, int vectors>
+__device__ void activate(Vector<T> (&values)[vectors], const ConvolutionInput& in, int lane) {
+  constexpr int count = Vector<T>::kCount;
   float squares = 0;
 #pragma unroll
   for (int i = 0; i < vectors; ++i)
-    for (int j = 0; j < kVector; ++j) squares += values[i].at[j] * values[i].at[j];
+    for (int j = 0; j < count; ++j) squares += values[i].at[j] * values[i].at[j];
   const float size = fmaxf(sqrtf(sum_over<lanes>(squares)), 1e-12f);
 #pragma unroll
   for (int i = 0; i < vectors; ++i) {
-    const int channel = (i * lanes + lane) * kVector;
+    const int channel = (i * lanes + lane) * count;
     if (channel >= in.channels) continue;
-    const Vector gain = load(in.norm + channel);
-    for (int j = 0; j < kVector; ++j) {
-      const float y = values[i].at[j] / size * gain.at[j];
+#pragma unroll
+    for (int j = 0; j < count; ++j) {
+      const float y = values[i].at[j] / size * in.norm[channel + j];
       values[i].at[j] = y / (1 + expf(-y));
     }
   }
 }
 
 template <class T, int lanes, int vectors>
-__device__ void write_position(const Vector (&values)[vectors], T* to, const ConvolutionInput& in, int lane) {
+__device__ void write_position(const Vector<T> (&values)[vectors], T* to, const ConvolutionInput& in, int lane) {
+  constexpr int count = Vector<T>::kCount;
 #pragma unroll
   for (int i = 0; i < vectors; ++i) {
-    const int channel = (i * lanes + lane) * kVector;
+    const int channel = (i * lanes + lane) * count;
     if (channel >= in.channels) continue;
-    Vector value = values[i];
+    Vector<T> value = values[i];
     if (in.arithmetic != Arithmetic::bf16)
-      for (int j = 0; j < kVector; ++j) value.at[j] = to_tf32(value.at[j]);
+      for (int j = 0; j < count; ++j) value.at[j] = to_tf32(value.at[j]);
     store(to + channel, value);
     if (in.arithmetic != Arithmetic::split_f32) continue;
-    for (int j = 0; j < kVector; ++j) value.at[j] = to_tf32(values[i].at[j] - value.at[j]);
+    for (int j = 0; j < count; ++j) value.at[j] = to_tf32(values[i].at[j] - value.at[j]);
     store(to + in.channels + channel, value);
   }
 }
@@ -111,15 +124,16 @@ __global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput 
   if (column >= columns) return;
   const std::int64_t frame = blockIdx.z, row = in.first_row + blockIdx.y, from_row = in.scale == 2 ? row >> 1 : row;
   const T* const source = source_row<T>(in, frame, from_row);
-  Vector values[vectors] = {};
+  constexpr int count = Vector<T>::kCount;
+  Vector<T> values[vectors] = {};
   if (source) {
     const T* const position = source + (in.scale == 2 ? column >> 1 : column) * in.channels;
 #pragma unroll
     for (int i = 0; i < vectors; ++i) {
-      const int channel = (i * lanes + lane) * kVector;
+      const int channel = (i * lanes + lane) * count;
       if (channel < in.channels) values[i] = load(position + channel);
     }
-    if (in.norm && frame >= in.past_frames) activate<lanes>(values, in, lane);
+    if (in.norm && frame >= in.past_frames) activate<T, lanes>(values, in, lane);
   }
   const int planes = in.arithmetic == Arithmetic::split_f32 ? 2 : 1;
   T* const to =
@@ -132,7 +146,7 @@ __global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput 
       (((frame - in.frames) * (in.rows + 2 * in.around) + row + in.around) * in.columns + column) * in.channels;
 #pragma unroll
   for (int i = 0; i < vectors; ++i) {
-    const int channel = (i * lanes + lane) * kVector;
+    const int channel = (i * lanes + lane) * count;
     if (channel < in.channels) store(kept + channel, values[i]);
   }
 }
@@ -148,9 +162,10 @@ void launch(const ConvolutionInput& in, cudaStream_t stream) {
 /// With few lanes for few channels, so that no thread is idle: 96, 192 and 384 channels take three vectors each.
 template <class T>
 void launch_for(const ConvolutionInput& in, cudaStream_t stream) {
-  if (in.channels <= 96) return launch<T, 8, 3>(in, stream);
-  if (in.channels <= 192) return launch<T, 16, 3>(in, stream);
-  if (in.channels <= 384) return launch<T, 32, 3>(in, stream);
+  constexpr int few = 96 / (3 * Vector<T>::kCount);
+  if (in.channels <= 96) return launch<T, few, 3>(in, stream);
+  if (in.channels <= 192) return launch<T, 2 * few, 3>(in, stream);
+  if (in.channels <= 384) return launch<T, 4 * few, 3>(in, stream);
   launch<T, 32, 8>(in, stream);
 }
 

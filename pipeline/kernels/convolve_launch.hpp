@@ -43,7 +43,7 @@ bool convolution_supported();
 cudaError_t convolve(const Convolution& convolution, cudaStream_t stream);
 
 /// What a convolution reads, written in one pass over features [frames, rows, columns, channels] of the arithmetic's
-/// dtype. Channels are a multiple of 4, at most 1024.
+/// dtype. Channels are a multiple of 8, at most 1024.
 struct ConvolutionInput {
   Arithmetic arithmetic;
   const void* x;
