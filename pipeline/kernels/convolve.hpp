@@ -57,10 +57,10 @@ struct BeforeConvolution {
   at::Tensor* past = nullptr;
 };
 
-/// Convolves features x [1, C, t, h, w] in channels-last order with stride 1, over all frames of `past` and x, with
-/// zeros around rows and columns where no edges are given. Adds `sum`, where it is defined, whose memory is used up.
-/// The result is [1, O, t, h, w]; with `frames_each` n, [1, O / n, t n, h, w]: the channels of n frames one after
-/// another. An x that is moved in is freed early.
+/// Convolves features x [1, C, t, h, w] in channels-last order with stride 1, over all frames of `past` and x, with zeros
+/// around rows and columns where no edges are given. Adds `sum`, where it is defined, whose memory is used up; O is then
+/// a multiple of 8, and frames_each 1. The result is [1, O, t, h, w]; with `frames_each` n, [1, O / n, t n, h, w]: the
+/// channels of n frames one after another. An x that is moved in is freed early.
 at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const ConvolutionWeights& weights,
                     at::Tensor sum = {}, std::int64_t frames_each = 1);
 

@@ -154,6 +154,7 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
   }
   const bool adds = sum.defined();
   check_features(sum, x.scalar_type());
+  WF_CHECK(!adds || (frames_each == 1 && weights.weight.size(0) % 8 == 0));
   const at::Tensor output = adds ? std::move(sum)
                                  : empty_features(x, weights.weight.size(0) / frames_each, input.frames * frames_each,
                                                   input.rows * input.scale, input.columns * input.scale);

@@ -29,7 +29,7 @@ struct Work {
   int kernel_frames, kernel;
   int all_rows, frames_each, channels_each;
   const float* bias;
-  const void* residual;
+  bool adds;  ///< the residual
   void* output;
   int tile_frames, tile_rows;
   int channel_tiles, column_tiles, row_tiles, tiles;
@@ -54,6 +54,13 @@ __device__ Tile tile_at(int index, const Work& work) {
 
 struct Barriers {
   std::uint64_t slab_full[kSlabs], slab_empty[kSlabs], stage_full[kMostStages], stage_empty[kMostStages];
+
+  __device__ void init() {
+    constexpr int readers = kConsumers * kWarpgroup / 32;
+    for (int i = 0; i < kSlabs; ++i) barrier_init(&slab_full[i], 1), barrier_init(&slab_empty[i], readers);
+    for (int i = 0; i < kMostStages; ++i) barrier_init(&stage_full[i], 1), barrier_init(&stage_empty[i], readers);
+    asm volatile("fence.proxy.async;" ::: "memory");
+  }
 };
 
 /// A place in a ring of buffers, and the parity of the round.
@@ -65,37 +72,63 @@ struct Place {
   }
 };
 
+/// What tiles are copied from.
+struct Maps {
+  CUtensorMap input, weight, residual;
+};
+
 /// Copies what the consumers read, in their order.
 template <class T, int kChannels, int kPlanes>
-__device__ void produce(const CUtensorMap& input, const CUtensorMap& weight, const Work& work, char* slabs,
-                        char* stages, Barriers& barriers) {
-  constexpr int chunk = kTileRow / sizeof(T), stage_bytes = kChannels * kTileRow;
-  Place slab, stage;
-  for (int index = blockIdx.x; index < work.tiles; index += gridDim.x) {
-    const Tile tile = tile_at<kChannels>(index, work);
-    for (int channel = 0; channel < work.channels_in; channel += chunk)
+struct Producer {
+  static constexpr int kChunk = kTileRow / sizeof(T), kStageBytes = kChannels * kTileRow;
+  const Maps& maps;
+  const Work& work;
+  char *slabs, *stages;
+  Barriers& barriers;
+  Place slab = {}, stage = {};
+
+  __device__ void copy_slab(const CUtensorMap& map, int bytes, int channel, int column, int row, int frame) {
+    barrier_wait(&barriers.slab_empty[slab.index], slab.parity ^ 1);
+    barrier_arrive_expecting(&barriers.slab_full[slab.index], bytes);
+    copy_box(slabs + slab.index * work.slab_bytes, map, &barriers.slab_full[slab.index], channel, column, row, frame);
+    slab.advance(kSlabs);
+  }
+  __device__ void copy_stage(int channel_in, int tap, int channel_out) {
+    barrier_wait(&barriers.stage_empty[stage.index], stage.parity ^ 1);
+    barrier_arrive_expecting(&barriers.stage_full[stage.index], kStageBytes);
+    copy_box(stages + stage.index * kStageBytes, maps.weight, &barriers.stage_full[stage.index], channel_in, tap,
+             channel_out);
+    stage.advance(work.stages);
+  }
+  __device__ void copy_tile(const Tile& tile) {
+    for (int channel = 0; channel < work.channels_in; channel += kChunk)
       for (int dc = 0; dc < work.kernel; ++dc)
         for (int plane = 0; plane < kPlanes; ++plane) {
-          barrier_wait(&barriers.slab_empty[slab.index], slab.parity ^ 1);
-          barrier_arrive_expecting(&barriers.slab_full[slab.index], work.slab_bytes);
-          copy_box(slabs + slab.index * work.slab_bytes, input, &barriers.slab_full[slab.index],
-                   plane * work.channels_in + channel, tile.column + dc - work.kernel / 2, tile.row, tile.frame);
-          slab.advance(kSlabs);
+          copy_slab(maps.input, work.slab_bytes, plane * work.channels_in + channel, tile.column + dc - work.kernel / 2,
+                    tile.row, tile.frame);
           for (int tap = dc; tap < work.kernel_frames * work.kernel * work.kernel; tap += work.kernel)
-            for (int part = 0; part < kPlanes - plane; ++part) {
-              barrier_wait(&barriers.stage_empty[stage.index], stage.parity ^ 1);
-              barrier_arrive_expecting(&barriers.stage_full[stage.index], stage_bytes);
-              copy_box(stages + stage.index * stage_bytes, weight, &barriers.stage_full[stage.index], channel, tap,
-                       tile.channel + part * work.channels_out);
-              stage.advance(work.stages);
-            }
+            for (int part = 0; part < kPlanes - plane; ++part)
+              copy_stage(channel, tap, tile.channel + part * work.channels_out);
         }
+    if (!work.adds) return;
+    for (int channel = 0; channel < kChannels; channel += kChunk)
+      copy_slab(maps.residual, work.tile_frames * work.tile_rows * kAtom, tile.channel + channel, tile.column, tile.row,
+                tile.frame);
   }
-}
+};
 
-__device__ inline float2 load_pair(const float* from) { return *reinterpret_cast<const float2*>(from); }
-__device__ inline float2 load_pair(const __nv_bfloat16* from) {
-  return __bfloat1622float2(*reinterpret_cast<const __nv_bfloat162*>(from));
+/// Two values from an address in shared memory.
+template <class T>
+__device__ float2 load_shared_pair(std::uint32_t address) {
+  if constexpr (sizeof(T) == 4) {
+    float2 pair;
+    asm volatile("ld.shared.v2.f32 {%0, %1}, [%2];" : "=f"(pair.x), "=f"(pair.y) : "r"(address) : "memory");
+    return pair;
+  } else {
+    std::uint32_t bits;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(bits) : "r"(address) : "memory");
+    return __bfloat1622float2(reinterpret_cast<const __nv_bfloat162&>(bits));
+  }
 }
 __device__ inline void store_pair(float* to, float a, float b) { *reinterpret_cast<float2*>(to) = make_float2(a, b); }
 __device__ inline void store_pair(__nv_bfloat16* to, float a, float b) {
@@ -135,34 +168,34 @@ __device__ inline std::int64_t offset_of(int channel, const Work& work) {
          channel;
 }
 
-/// What the products of a block are added to: bias and residual. All loads are on their way before one is waited for.
-template <class T, int count>
-__device__ void begin_block(float (&sums)[count], int block, const Tile& tile, const Work& work) {
-  const Lines lines(block, tile, work);
-  const auto* const residual = static_cast<const T*>(work.residual);
-  const bool whole = is_whole<2 * count>(tile, work);
-#pragma unroll
-  for (int half = 0; half < 2; ++half)
-#pragma unroll
-    for (int j = 0; j < count / 4; ++j) {
-      const int channel = lines.channel + 8 * j, i = 4 * j + 2 * half;
-      float2 value = make_float2(0, 0);
-      if (residual && lines.at[half] >= 0) {
-        if (whole) {
-          value = load_pair(residual + lines.at[half] + channel);
-        } else {
-          if (channel < work.channels_out) value.x = residual[lines.at[half] + offset_of(channel, work)];
-          if (channel + 1 < work.channels_out) value.y = residual[lines.at[half] + offset_of(channel + 1, work)];
-        }
-      }
-      sums[i] = value.x, sums[i + 1] = value.y;
-    }
+/// What the products of a block are added to: the bias.
+template <int count>
+__device__ void begin_block(float (&sums)[count], const Tile& tile, const Work& work) {
 #pragma unroll
   for (int j = 0; j < count / 4; ++j) {
-    const int channel = lines.channel + 8 * j;
-    const float a = channel < work.channels_out ? work.bias[channel] : 0;
-    const float b = channel + 1 < work.channels_out ? work.bias[channel + 1] : 0;
-    sums[4 * j] += a, sums[4 * j + 1] += b, sums[4 * j + 2] += a, sums[4 * j + 3] += b;
+    const int channel = tile.channel + 8 * j + 2 * static_cast<int>(threadIdx.x % 4);
+    sums[4 * j] = sums[4 * j + 2] = channel < work.channels_out ? work.bias[channel] : 0;
+    sums[4 * j + 1] = sums[4 * j + 3] = channel + 1 < work.channels_out ? work.bias[channel + 1] : 0;
+  }
+}
+
+/// Adds 128 bytes of channels of the residual, the `piece`th of the tile, which lie in a slab like features.
+template <class T, int count>
+__device__ void add_residual(float (&sums)[count], int block, int piece, std::uint32_t slab, const Work& work) {
+  constexpr int chunk = kTileRow / sizeof(T), pairs = chunk / 8;  // of the piece
+  const int thread = threadIdx.x % kWarpgroup, warp = thread / 32, lane = thread % 32, column = lane / 4;
+  const int groups = work.tile_rows / 8;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int row = block / groups * work.tile_rows + block % groups * 8 + 2 * warp + half;
+    const std::uint32_t line = slab + (row * kColumns + column) * kTileRow;
+#pragma unroll
+    for (int j = 0; j < count / 4; ++j) {
+      if (j / pairs != piece) continue;
+      const int byte = (8 * (j % pairs) + 2 * (lane % 4)) * static_cast<int>(sizeof(T));
+      const float2 more = load_shared_pair<T>(line + (((byte / 16) ^ column) * 16) + byte % 16);
+      sums[4 * j + 2 * half] += more.x, sums[4 * j + 2 * half + 1] += more.y;
+    }
   }
 }
 
@@ -224,10 +257,10 @@ struct Sums {
   float total[kBlocks][kCount];
   float tap[kPlanes > 1 ? kBlocks : 1][kCount];  ///< split numbers: of the newest tap, before they are added
 
-  __device__ void begin(const Tile& tile, const Work& work, int consumer) {
+  __device__ void begin(const Tile& tile, const Work& work) {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
-      begin_block<T>(total[block], consumer * kBlocks + block, tile, work);
+      begin_block(total[block], tile, work);
       if (kPlanes == 1) continue;
 #pragma unroll
       for (int i = 0; i < kCount; ++i) tap[block][i] = 0;
@@ -294,6 +327,22 @@ __device__ void multiply_tap(Sums<T, kChannels, kBlocks, 2>& sums, const Starts<
   }
 }
 
+/// Adds the residual of a tile, a piece at a time.
+template <class T, int kBlocks, int count>
+__device__ void add_residuals(float (&sums)[kBlocks][count], const Work& work, int consumer, Reader& reader) {
+  constexpr int pieces = (2 * count * int{sizeof(T)} + kTileRow - 1) / kTileRow;
+#pragma unroll
+  for (int piece = 0; piece < pieces; ++piece) {
+    const std::uint32_t slab = reader.wait_slab();
+#pragma unroll
+    for (int block = 0; block < kBlocks; ++block)
+      add_residual<T>(sums[block], consumer * kBlocks + block, piece, slab, work);
+    reader.slab.advance(kSlabs);
+    __syncwarp();  // the first lane gives back what all of them have read
+    reader.give_back(reader.stage);
+  }
+}
+
 /// Multiplies what the producer copies, and writes the tiles.
 template <class T, int kChannels, int kBlocks, int kPlanes>
 __device__ void consume(const Work& work, Reader reader, int consumer) {
@@ -303,7 +352,7 @@ __device__ void consume(const Work& work, Reader reader, int consumer) {
   Sums<T, kChannels, kBlocks, kPlanes> sums;
   for (int index = blockIdx.x; index < work.tiles; index += gridDim.x) {
     const Tile tile = tile_at<kChannels>(index, work);
-    sums.begin(tile, work, consumer);
+    sums.begin(tile, work);
     for (int channel = 0; channel < work.channels_in; channel += chunk) {
       const int steps = min(chunk, work.channels_in - channel) / step;
       for (int dc = 0; dc < work.kernel; ++dc)
@@ -319,42 +368,37 @@ __device__ void consume(const Work& work, Reader reader, int consumer) {
     if constexpr (kPlanes > 1 && kBlocks > 1) sums.add(kBlocks - 1);
     reader.give_back(reader.stage);
 #pragma unroll
+    for (int block = 0; block < kBlocks; ++block) settle(sums.total[block]);
+    if (work.adds) add_residuals<T>(sums.total, work, consumer, reader);
+#pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
-      settle(sums.total[block]);
       write_block<T>(sums.total[block], consumer * kBlocks + block, tile, work);
     }
   }
 }
 
 template <class T, int kChannels, int kBlocks, int kPlanes>
-__global__ __launch_bounds__(kThreads, 1) void convolve_kernel(const __grid_constant__ CUtensorMap input,
-                                                               const __grid_constant__ CUtensorMap weight,
-                                                               const Work work) {
+__global__ __launch_bounds__(kThreads, 1) void convolve_kernel(const __grid_constant__ Maps maps, const Work work) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   extern __shared__ char memory[];
   __shared__ Barriers barriers;
   char* const slabs = memory + (kAtom - shared_address(memory) % kAtom) % kAtom;
   char* const stages = slabs + kSlabs * work.slab_bytes;
-  if (threadIdx.x == 0) {
-    constexpr int readers = kConsumers * kWarpgroup / 32;
-    for (int i = 0; i < kSlabs; ++i)
-      barrier_init(&barriers.slab_full[i], 1), barrier_init(&barriers.slab_empty[i], readers);
-    for (int i = 0; i < kMostStages; ++i)
-      barrier_init(&barriers.stage_full[i], 1), barrier_init(&barriers.stage_empty[i], readers);
-    asm volatile("fence.proxy.async;" ::: "memory");
-  }
+  if (threadIdx.x == 0) barriers.init();
   __syncthreads();
   const int warpgroup = threadIdx.x / kWarpgroup;
   if (warpgroup == kConsumers) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-    if (threadIdx.x % kWarpgroup == 0) produce<T, kChannels, kPlanes>(input, weight, work, slabs, stages, barriers);
+    if (threadIdx.x % kWarpgroup != 0) return;
+    Producer<T, kChannels, kPlanes> producer{maps, work, slabs, stages, barriers};
+    for (int index = blockIdx.x; index < work.tiles; index += gridDim.x)
+      producer.copy_tile(tile_at<kChannels>(index, work));
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
-    consume<T, kChannels, kBlocks, kPlanes>(
-        work,
-        Reader{barriers, shared_address(slabs), shared_address(stages), work.slab_bytes, kChannels * kTileRow,
-               work.stages, threadIdx.x % 32 == 0},
-        warpgroup);
+    const Reader reader{
+        barriers,    shared_address(slabs), shared_address(stages), work.slab_bytes, kChannels * kTileRow,
+        work.stages, threadIdx.x % 32 == 0};
+    consume<T, kChannels, kBlocks, kPlanes>(work, reader, warpgroup);
   }
 #endif
 }
@@ -376,9 +420,11 @@ Encode encoder() {
   return encode;
 }
 
-/// A dense tensor of `rank` dimensions, the innermost first, and the box that is copied of it.
+/// A tensor of `rank` dimensions, the innermost first, and the box that is copied of it. It is dense, but for the
+/// outermost dimension, whose stride is given in values.
 template <class T, int rank>
-bool describe(CUtensorMap& map, const void* data, const std::int64_t (&sizes)[rank], const int (&box)[rank]) {
+bool describe(CUtensorMap& map, const void* data, const std::int64_t (&sizes)[rank], std::int64_t outer_stride,
+              const int (&box)[rank]) {
   cuuint64_t lengths[rank], strides[rank];
   cuuint32_t boxes[rank], steps[rank];
   cuuint64_t stride = sizeof(T);
@@ -388,10 +434,26 @@ bool describe(CUtensorMap& map, const void* data, const std::int64_t (&sizes)[ra
     boxes[i] = static_cast<cuuint32_t>(box[i]);
     steps[i] = 1;
   }
+  strides[rank - 2] = static_cast<cuuint64_t>(outer_stride) * sizeof(T);
   constexpr auto type = sizeof(T) == 4 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16;
   return encoder()(&map, type, rank, const_cast<void*>(data), lengths, strides, boxes, steps,
                    CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
                    CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
+}
+
+template <class T, int kChannels, int kPlanes>
+bool describe(Maps& maps, const Convolution& c, const Work& work) {
+  constexpr int chunk = kTileRow / sizeof(T);
+  const int height = work.tile_rows + work.kernel - 1, depth = work.tile_frames + work.kernel_frames - 1;
+  const std::int64_t channels = kPlanes * c.channels_in, rows = c.rows + c.kernel - 1;
+  const std::int64_t taps = c.kernel_frames * c.kernel * c.kernel;
+  return describe<T, 4>(maps.input, c.input, {channels, c.columns, rows, c.frames + c.kernel_frames - 1},
+                        channels * c.columns * rows, {chunk, kColumns, height, depth}) &&
+         describe<T, 3>(maps.weight, c.weight, {c.channels_in, taps, kPlanes * c.channels_out}, c.channels_in * taps,
+                        {chunk, 1, kChannels}) &&
+         (!c.residual ||
+          describe<T, 4>(maps.residual, c.residual, {c.channels_out, c.columns, c.rows, c.frames},
+                         c.channels_out * c.columns * c.all_rows, {chunk, kColumns, work.tile_rows, work.tile_frames}));
 }
 
 int tiles_of(std::int64_t size, int tile) { return static_cast<int>((size + tile - 1) / tile); }
@@ -406,7 +468,7 @@ cudaError_t launch(const Convolution& c, int tile_frames, cudaStream_t stream) {
   work.kernel_frames = static_cast<int>(c.kernel_frames), work.kernel = static_cast<int>(c.kernel);
   work.all_rows = static_cast<int>(c.all_rows);
   work.frames_each = static_cast<int>(c.frames_each), work.channels_each = work.channels_out / work.frames_each;
-  work.bias = c.bias, work.residual = c.residual, work.output = c.output;
+  work.bias = c.bias, work.adds = c.residual != nullptr, work.output = c.output;
   work.tile_frames = tile_frames, work.tile_rows = blocks / tile_frames * 8;
   work.channel_tiles = tiles_of(c.channels_out, kChannels), work.column_tiles = tiles_of(c.columns, kColumns);
   work.row_tiles = tiles_of(c.rows, work.tile_rows);
@@ -417,14 +479,8 @@ cudaError_t launch(const Convolution& c, int tile_frames, cudaStream_t stream) {
                          (kSharedMemory - kSlabs * work.slab_bytes - int{sizeof(Barriers)}) / (kChannels * kTileRow));
   if (work.stages < 2 * kPlanes) return cudaErrorInvalidConfiguration;
 
-  constexpr int chunk = kTileRow / sizeof(T);
-  CUtensorMap input, weight;
-  const std::int64_t taps = c.kernel_frames * c.kernel * c.kernel;
-  if (!describe<T, 4>(input, c.input,
-                      {kPlanes * c.channels_in, c.columns, c.rows + c.kernel - 1, c.frames + c.kernel_frames - 1},
-                      {chunk, kColumns, height, depth}) ||
-      !describe<T, 3>(weight, c.weight, {c.channels_in, taps, kPlanes * c.channels_out}, {chunk, 1, kChannels}))
-    return cudaErrorInvalidValue;
+  Maps maps{};
+  if (!describe<T, kChannels, kPlanes>(maps, c, work)) return cudaErrorInvalidValue;
 
   const auto kernel = convolve_kernel<T, kChannels, kBlocks, kPlanes>;
   const int memory = kAtom + kSlabs * work.slab_bytes + work.stages * kChannels * kTileRow;
@@ -433,7 +489,7 @@ cudaError_t launch(const Convolution& c, int tile_frames, cudaStream_t stream) {
   cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   if (const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, memory))
     return error;
-  kernel<<<std::min(work.tiles, processors), kThreads, memory, stream>>>(input, weight, work);
+  kernel<<<std::min(work.tiles, processors), kThreads, memory, stream>>>(maps, work);
   return cudaGetLastError();
 }
 

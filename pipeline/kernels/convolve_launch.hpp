@@ -24,7 +24,9 @@ struct Convolution {
   /// [channels_out, kernel_frames, kernel, kernel, channels_in]; split_f32: two of them, the second what rounding took.
   const void* weight;
   const float* bias;     ///< [channels_out]
-  const void* residual;  ///< is added to the output, whose shape and dtype it has and which it may be; null: nothing
+  /// Is added to the output, whose shape and dtype it has and which it may be, with channels_out a multiple of 8 and
+  /// frames_each 1. Null: nothing.
+  const void* residual;
   /// bf16 for bf16, else f32: [frames, rows of all_rows, columns, channels_out]. With `frames_each` n: the channels of
   /// n frames one after another, [frames n, rows of all_rows, columns, channels_out / n].
   void* output;

@@ -203,6 +203,18 @@ TEST(VaeOnCpu, KnowsWhatDecodingNeedsBeforeAWeightIsRead) {
     }
 }
 
+/// What our kernels take on a GPU can be planned anywhere: of f32 twice the weights, and less than cuDNN's copies.
+TEST(Vae, KnowsWhatDecodingNeedsOnHopper) {
+  const c10::InferenceMode inference;
+  const VaeWeights shapes = golden_weights(at::kFloat, at::kMeta);
+  const auto bytes = [&](Convolving how, std::int64_t height) {
+    return static_cast<double>(vae_decode_bytes_needed(shapes, height, 2 * height, 1, how));
+  };
+  EXPECT_EQ(bytes(Convolving::hopper_tf32, 0), bytes(Convolving::library, 0));
+  EXPECT_NEAR(bytes(Convolving::hopper_f32, 0) / bytes(Convolving::library, 0), 2.0, 0.1);
+  EXPECT_LT(bytes(Convolving::hopper_f32, 720), bytes(Convolving::library_reordered, 720));
+}
+
 /// Rounding frames to 8 bits alone gives 58.9 dB, so 50 dB is a root mean square error of less than one step.
 TEST(Vae, InBf16StaysNearF32) {
   const c10::InferenceMode inference;
