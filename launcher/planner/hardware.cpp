@@ -28,17 +28,24 @@ constexpr Peak peaks[] = {
 };
 
 /// From docs/performance.md. a and b fit two forwards with FlashAttention-3: 2.536 s at 832x480 (32,760 tokens) and
-/// 9.874 s at 1280x720 (75,600 tokens). Decoding is that of 1280x720.
+/// 9.874 s at 1280x720 (75,600 tokens). Decoding is that of 1280x720, by our convolutions.
 GpuFigures measured_h200() {
   constexpr double small = 32760, large = 75600, small_seconds = 2.536, large_seconds = 9.874;
   GpuFigures h200{.kind = "h200", .source = "measured (docs/performance.md); link between nodes estimated"};
   h200.pair_seconds = (large_seconds / large - small_seconds / small) / (large - small);
   h200.token_seconds = small_seconds / small - h200.pair_seconds * small;
+  h200.decode_seconds = 9.9e-8;
+  h200.decode_tf32_seconds = 3.07e-8;
+  h200.decode_bf16_seconds = 1.91e-8;
+  h200.text_seconds = 0.022;
+  return h200;
+}
+
+/// The same by cuDNN, as GPUs decode that our convolutions do not run on.
+void decode_by_library(GpuFigures& h200) {
   h200.decode_seconds = 3.07e-7;
   h200.decode_tf32_seconds = 7.05e-8;
   h200.decode_bf16_seconds = 3.8e-8;
-  h200.text_seconds = 0.022;
-  return h200;
 }
 
 GpuFigures figures_of(const Peak& gpu) {
@@ -47,12 +54,14 @@ GpuFigures figures_of(const Peak& gpu) {
   if (gpu.kind != std::string(h200.kind))
     figures.kind = gpu.kind, figures.source = "estimated from public peak figures and an h200's measured ones";
   const double slower_memory = h200.bandwidth / gpu.bandwidth;  // decoding is bound by one or the other
+  const bool by_library = gpu.capability != h200.capability;    // ours computes f32 as products of TF32 numbers
+  if (by_library) decode_by_library(figures);
   figures.capability = gpu.capability;
   figures.memory_bytes = static_cast<std::uint64_t>(gpu.gibibytes * (1ull << 30));
   figures.token_seconds *= h200.bf16 / gpu.bf16;
   figures.pair_seconds *= h200.attention / gpu.attention;
   figures.f32_factor = gpu.bf16 / gpu.f32;
-  figures.decode_seconds *= std::max(h200.f32 / gpu.f32, slower_memory);
+  figures.decode_seconds *= std::max(by_library ? h200.f32 / gpu.f32 : h200.tf32 / gpu.tf32, slower_memory);
   figures.decode_tf32_seconds *= std::max(h200.tf32 / gpu.tf32, slower_memory);
   figures.decode_bf16_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
   figures.text_seconds *= std::max(h200.bf16 / gpu.bf16, slower_memory);
