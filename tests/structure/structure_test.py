@@ -12,6 +12,7 @@ ARROWS = {
     "base": "",
     "cluster": "base",
     "cluster/launch": "base cluster",
+    "cluster/slurm": "base",
     "jobs": "base",
     "jobs/list": "base jobs",
     "jobs/schedule": "base jobs",
@@ -41,9 +42,10 @@ ARROWS = {
     "parallel pipeline pipeline/kernels pipeline/model pipeline/stages pipeline/weights",
     "launcher/doctor": "base cluster cluster/launch jobs launcher/options launcher/run parallel pipeline pipeline/video "
     "pipeline/weights",
+    "launcher/submit": "base cluster/slurm jobs/list jobs/record launcher/options launcher/planner launcher/status",
     "launcher/cli": "base cluster jobs jobs/list launcher/options",
-    "launcher/cli/commands": "base cluster cluster/launch jobs jobs/list jobs/output jobs/record launcher/bench launcher/cli launcher/convert launcher/doctor "
-    "launcher/options launcher/planner launcher/preview launcher/random_model launcher/report launcher/run launcher/status parallel pipeline pipeline/stages pipeline/text pipeline/video "
+    "launcher/cli/commands": "base cluster cluster/launch cluster/slurm jobs jobs/list jobs/output jobs/record launcher/bench launcher/cli launcher/convert launcher/doctor "
+    "launcher/options launcher/planner launcher/preview launcher/random_model launcher/report launcher/run launcher/status launcher/submit parallel pipeline pipeline/stages pipeline/text pipeline/video "
     "pipeline/weights",
     "launcher": "cluster/launch launcher/cli launcher/cli/commands",
     "models/shapes/world": "base",

@@ -1,0 +1,49 @@
+#include "cluster/slurm/job_state.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <string_view>
+
+#include "cluster/slurm/cluster_info.hpp"
+#include "cluster/slurm/program.hpp"
+
+namespace wf {
+namespace {
+
+constexpr std::array<std::string_view, 6> waiting{"PENDING",   "CONFIGURING",  "REQUEUED",
+                                                  "SUSPENDED", "REQUEUE_HOLD", "SPECIAL_EXIT"};
+constexpr std::array<std::string_view, 5> at_work{"RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT"};
+
+template <class States>
+bool is_among(const States& states, const std::string& state) {
+  return std::ranges::find(states, state) != states.end();
+}
+
+}  // namespace
+
+bool JobState::waits() const { return is_among(waiting, state); }
+
+bool JobState::has_ended() const { return !waits() && !is_among(at_work, state); }
+
+std::optional<JobState> parse_job_state(const std::string& text) {
+  const std::string line = text.substr(0, text.find('\n'));
+  JobState job{.state = scontrol_value(line, "JobState"), .reason = scontrol_value(line, "Reason")};
+  if (job.state.empty()) return {};
+  if (job.reason == "None") job.reason.clear();
+  std::sscanf(scontrol_value(line, "ExitCode").c_str(), "%d:%d", &job.code, &job.signal);
+  std::sscanf(scontrol_value(line, "Restarts").c_str(), "%d", &job.restarts);
+  return job;
+}
+
+std::optional<JobState> job_state(const std::string& job) {
+  return parse_job_state(answer_of({"scontrol", "show", "job", "--oneliner", job}).out);
+}
+
+int exit_code_of(const JobState& job) {
+  constexpr int stopped_with_work_left = 75;
+  if (job.code != 0) return job.code;
+  return job.state == "COMPLETED" ? 0 : stopped_with_work_left;
+}
+
+}  // namespace wf

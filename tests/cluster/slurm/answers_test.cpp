@@ -1,0 +1,115 @@
+// tests/cluster/slurm/answers_test.cpp: what is read of the answers of Slurm's programs. The texts are those of Slurm
+// 22.05.
+#include <gtest/gtest.h>
+
+#include "cluster/slurm/cluster_info.hpp"
+#include "cluster/slurm/job_state.hpp"
+#include "cluster/slurm/program.hpp"
+#include "cluster/slurm/slurm_time.hpp"
+
+namespace wf {
+namespace {
+
+TEST(SlurmTime, IsReadInEachOfSlurmsForms) {
+  EXPECT_EQ(parse_slurm_time("90"), 90 * 60);
+  EXPECT_EQ(parse_slurm_time("2:30"), 150);
+  EXPECT_EQ(parse_slurm_time("04:00:00"), 4 * 3600);
+  EXPECT_EQ(parse_slurm_time("1-12"), 36 * 3600);
+  EXPECT_EQ(parse_slurm_time("1-02:30"), 26 * 3600 + 1800);
+  EXPECT_EQ(parse_slurm_time("1-02:30:05"), 26 * 3600 + 1805);
+}
+
+TEST(SlurmTime, IsNothingElse) {
+  for (const char* const text :
+       {"", "4h", "1:2:3:4", "-5", "1-", "1:", "UNLIMITED", "infinite", "1.5", "1-1-1", "9999999"})
+    EXPECT_FALSE(parse_slurm_time(text)) << text;
+}
+
+TEST(SlurmTime, IsWrittenSoThatSlurmReadsTheSame) {
+  for (const std::int64_t seconds : {300, 4 * 3600, 86400, 90061}) {
+    EXPECT_EQ(parse_slurm_time(slurm_time_text(seconds)), seconds);
+  }
+  EXPECT_EQ(slurm_time_text(4 * 3600), "04:00:00");
+  EXPECT_EQ(slurm_time_text(36 * 3600), "1-12:00:00");
+}
+
+const char* const two_partitions =
+    "PartitionName=debug AllowGroups=ALL Default=NO QoS=N/A DefaultTime=NONE MaxNodes=2 MaxTime=00:30:00 MinNodes=0 "
+    "Nodes=n[1-4] State=UP TotalCPUs=8 TotalNodes=4\n"
+    "PartitionName=main AllowGroups=ALL Default=YES QoS=N/A MaxNodes=UNLIMITED MaxTime=UNLIMITED MinNodes=0 "
+    "Nodes=n[1-4] State=UP TotalCPUs=8 TotalNodes=4\n";
+
+TEST(Partitions, HaveAsManyNodesAsAJobMayHave) {
+  const std::vector<Partition> all = parse_partitions(two_partitions);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].nodes, 2);
+  EXPECT_EQ(all[0].most_seconds, 1800);
+  EXPECT_EQ(all[1].nodes, 4);
+  EXPECT_FALSE(all[1].most_seconds);
+}
+
+TEST(Partitions, AreFoundByNameOrAsTheDefault) {
+  const std::vector<Partition> all = parse_partitions(two_partitions);
+  EXPECT_EQ(find_partition(all, "debug"), &all[0]);
+  EXPECT_EQ(find_partition(all, ""), &all[1]);
+  EXPECT_EQ(find_partition(all, "gpu"), nullptr);
+}
+
+TEST(Nodes, HaveGpusWithAndWithoutANameAndSockets) {
+  const std::vector<NodeKind> kinds =
+      parse_nodes("4|2|gpu:2\n2|96|gpu:h100:8(S:0-1),nvme:1\n9|64+|(null)\nsinfo: error: no such partition\n");
+  ASSERT_EQ(kinds.size(), 3u);
+  EXPECT_EQ(kinds[0].gpus, 2);
+  EXPECT_EQ(kinds[0].gpu, "");
+  EXPECT_EQ(kinds[1].gpus, 8);
+  EXPECT_EQ(kinds[1].gpu, "h100");
+  EXPECT_EQ(kinds[1].cpus, 96);
+  EXPECT_EQ(kinds[2].gpus, 0);
+  EXPECT_EQ(kinds[2].cpus, 64);
+  EXPECT_EQ(most_gpus(kinds), &kinds[1]);
+  EXPECT_EQ(most_gpus({kinds[2]}), nullptr);
+}
+
+TEST(MpiTypes, AreTheLinesOfOneWord) {
+  const std::vector<std::string> types{"pmix", "none", "pmi2"};
+  EXPECT_EQ(parse_mpi_types(
+                "MPI plugin types are...\n\tpmix\n\tnone\n\tpmi2\nspecific pmix plugin versions available: pmix_v4\n"),
+            types);
+  EXPECT_EQ(parse_mpi_types("srun: MPI types are...\nsrun: pmix\nsrun: none\nsrun: pmi2\n"), types);
+}
+
+std::string job_line(const std::string& state, const std::string& code) {
+  return "JobId=1 JobName=wrap Priority=42 JobState=" + state +
+         " Reason=Resources Dependency=(null) Requeue=1 Restarts=2 ExitCode=" + code +
+         " DerivedExitCode=0:0 RunTime=00:00:00\n";
+}
+
+TEST(JobStates, AreReadOfALine) {
+  const auto job = parse_job_state(job_line("PENDING", "0:0"));
+  ASSERT_TRUE(job);
+  EXPECT_TRUE(job->waits());
+  EXPECT_FALSE(job->has_ended());
+  EXPECT_EQ(job->reason, "Resources");
+  EXPECT_EQ(job->restarts, 2);
+  EXPECT_FALSE(parse_job_state(""));
+  EXPECT_FALSE(parse_job_state("slurm_load_jobs error: Invalid job id specified\n"));
+}
+
+TEST(JobStates, OfAnEndedJobStandForAnExitCode) {
+  EXPECT_EQ(exit_code_of(*parse_job_state(job_line("COMPLETED", "0:0"))), 0);
+  EXPECT_EQ(exit_code_of(*parse_job_state(job_line("FAILED", "4:0"))), 4);
+  EXPECT_EQ(exit_code_of(*parse_job_state(job_line("TIMEOUT", "0:15"))), 75);
+  EXPECT_EQ(exit_code_of(*parse_job_state(job_line("CANCELLED", "0:0"))), 75);
+  EXPECT_TRUE(parse_job_state(job_line("NODE_FAIL", "0:0"))->has_ended());
+  EXPECT_FALSE(parse_job_state(job_line("COMPLETING", "0:0"))->has_ended());
+}
+
+TEST(Programs, AnswerWithTheirOutputAndExitCode) {
+  const ProgramAnswer answer = answer_of({"sh", "-c", "echo 'two words'; exit 7"});
+  EXPECT_EQ(answer.out, "two words\n");
+  EXPECT_EQ(answer.code, 7);
+  EXPECT_EQ(answer_of({"no-such-program-of-slurm"}).code, 127);
+}
+
+}  // namespace
+}  // namespace wf
