@@ -1,13 +1,13 @@
 #include "launcher/cli/flags.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <iterator>
 #include <limits>
 
 #include "base/error.hpp"
 #include "jobs/list/utf8.hpp"
 #include "launcher/cli/model_flags.hpp"
+#include "launcher/options/byte_count.hpp"
 
 namespace wf {
 
@@ -46,15 +46,7 @@ Setter into_negative_prompt(std::optional<std::string>& target) {
 }
 
 Setter into_bytes(std::uint64_t& target) {
-  return [&target](const std::string& text) {
-    double number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    const std::string unit(end, text.data() + text.size());
-    const bool binary = unit.empty() || unit == "GiB" || unit == "G", decimal = unit == "GB";
-    if (error != std::errc{} || !(number > 0 && number < 1e6) || !(binary || decimal))
-      throw Error(Error::input, "a size such as 48GiB or 48GB is needed, got '" + text + "'");
-    target = static_cast<std::uint64_t>(number * (binary ? static_cast<double>(1ull << 30) : 1e9));
-  };
+  return [&target](const std::string& text) { target = parse_bytes(text); };
 }
 
 Setter into_seconds(std::chrono::seconds& target, int least) {

@@ -1,0 +1,98 @@
+#include "launcher/cli/commands/planned_ranks.hpp"
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/error.hpp"
+#include "cluster/gpu.hpp"
+#include "cluster/node.hpp"
+#include "launcher/doctor/system_info.hpp"
+#include "launcher/options/model_choice.hpp"
+#include "launcher/planner/run_plan.hpp"
+#include "launcher/planner/saved_forwards.hpp"
+
+namespace wf {
+namespace {
+
+/// Describes the GPUs of this node; all are taken to be like the first.
+ClusterResources found_ranks(const PlannedRanks& planned) {
+  const CudaView cuda = cuda_view();
+  if (cuda.gpus.empty())
+    throw Error(
+        Error::input,
+        "no usable GPU on this node; describe a node that has some, e.g. --gpus 8 --gpu h200, or plan for this node's "
+        "CPU with --gpu cpu");
+  const Gpu& gpu = cuda.gpus.front();
+  const std::string name = planned.gpu.empty() ? gpu.name : planned.gpu;
+  return {{static_cast<int>(cuda.gpus.size())}, name, gpu.memory_bytes, this_node().memory_bytes};
+}
+
+/// Describes GPUs of nodes elsewhere; the 0 means that their host memory is unknown.
+ClusterResources described_ranks(const PlannedRanks& planned) {
+  const GpuFigures gpu = gpu_figures(planned.gpu.empty() ? "h200" : planned.gpu);
+  return {{planned.per_node}, gpu.kind, planned.memory_bytes > 0 ? planned.memory_bytes : gpu.memory_bytes, 0};
+}
+
+/// Describes processes on a node like this one, which share its cores and memory.
+ClusterResources cpu_ranks(const PlannedRanks& planned, int threads) {
+  const Node node = this_node();
+  const int ranks = std::max(planned.per_node, 1), cores = threads > 0 ? threads : node.cores;
+  return {{ranks},
+          "cpu",
+          node.memory_bytes / static_cast<std::uint64_t>(ranks),
+          node.memory_bytes,
+          std::max(cores / ranks, 1)};
+}
+
+ClusterResources resources_of(const PlannedRanks& planned, int threads) {
+  ClusterResources ranks = planned.gpu == "cpu"   ? cpu_ranks(planned, threads)
+                           : planned.per_node > 0 ? described_ranks(planned)
+                                                  : found_ranks(planned);
+  ranks.on_node.assign(static_cast<std::size_t>(planned.nodes), ranks.on_node.front());
+  return ranks;
+}
+
+bool is_this_nodes_gpu(const PlannedRanks& planned) { return planned.per_node == 0 && planned.gpu.empty(); }
+
+/// Of the GPUs that are planned for, whatever this node has.
+int capability_of(const ClusterResources& ranks, const PlannedRanks& planned) {
+  return is_this_nodes_gpu(planned) ? cuda_view().gpus.front().capability
+                                    : gpu_figures(kind_of_device(ranks.device_name)).capability;
+}
+
+/// Fills in what --preset says of these ranks, and gives them the memory that flags leave them.
+void apply_limits(const PlannedRanks& planned, RunOptions& run, ClusterResources& ranks) {
+  if (ranks.device_name != "cpu") apply_preset(run, PresetGpu{capability_of(ranks, planned), ranks.memory_bytes});
+  if (run.gpu_memory > 0) ranks.memory_bytes = run.gpu_memory;
+}
+
+/// Throws what a run would on a GPU of this kind, or on this node's, when it cannot compute so.
+void check_on_gpu(const ClusterResources& ranks, const PlannedRanks& planned, const Execution& execution) {
+  const std::string& name = ranks.device_name;
+  check_precision(execution, is_this_nodes_gpu(planned) ? name : "GPU " + kind_of_device(name),
+                  capability_of(ranks, planned));
+}
+
+/// How a run on these ranks would compute.
+Execution execution_of(const ClusterResources& ranks, const PlannedRanks& planned, const RunOptions& run) {
+  const at::Device device = ranks.device_name == "cpu" ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
+  const Execution execution = execution_on(device, run);
+  execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks, planned, execution);
+  return execution;
+}
+
+}  // namespace
+
+PlanRequest plan_request(const ModelSource& list_model, std::vector<Job> jobs, const PlannedRanks& planned,
+                         RunOptions& run) {
+  ClusterResources ranks = resources_of(planned, run.threads);
+  apply_limits(planned, run, ranks);
+  const Execution execution = execution_of(ranks, planned, run);
+  const ModelParts parts = read_model(ready_model(chosen_model(run.model, list_model)), execution);
+  for (const std::string& warning : parts.warnings) std::cerr << "note: " << warning << '\n';
+  if (execution.device.is_cpu()) choose_attention(execution, parts.head_dim());  // refuses what a run would refuse
+  for (const std::string& note : find_saved_forwards(jobs, parts)) std::cerr << "note: " << note << '\n';
+  return request_for(parts, jobs, execution, run.planning, ranks);
+}
+
+}  // namespace wf
