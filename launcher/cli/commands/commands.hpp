@@ -11,6 +11,7 @@ Command render_command();           ///< render LIST: renders a prompt list.
 Command finish_command();           ///< finish RUN: completes the clips that have drafts.
 Command generate_command();         ///< generate --prompt: renders one clip, with the flags of the official script.
 Command plan_command();             ///< plan LIST: shows how GPUs would share a list.
+Command submit_command();           ///< submit LIST: sends a list to Slurm.
 Command validate_command();         ///< validate LIST: reports every error of a list.
 Command tokenize_command();         ///< tokenize: reads JSON strings, prints token ids.
 Command inspect_command();          ///< inspect PATH: shows what a model, a tensor file or a video contains.

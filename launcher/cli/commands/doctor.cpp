@@ -1,5 +1,6 @@
 // launcher/cli/commands/doctor.cpp: wanfarm doctor: checks this machine, the build and, if there are several, the
-// ranks together.
+// ranks together. With --slurm: proposes the settings of a cluster.
+#include <iostream>
 #include <memory>
 
 #include "base/error.hpp"
@@ -12,6 +13,7 @@
 #include "launcher/doctor/rank_checks.hpp"
 #include "launcher/doctor/rank_findings.hpp"
 #include "launcher/run/rank_process.hpp"
+#include "launcher/submit/propose_site.hpp"
 
 namespace wf {
 namespace {
@@ -19,6 +21,7 @@ namespace {
 struct DoctorOptions {
   ModelSource model;
   RunOptions run;
+  bool slurm = false;
 };
 
 /// Shows what a single process can find out. With several ranks only rank 0 does this.
@@ -47,6 +50,10 @@ void check_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& diag
 }
 
 int doctor(const DoctorOptions& options) {
+  if (options.slurm) {
+    std::cout << proposed_file(ask_cluster());
+    return 0;
+  }
   if (const auto code = run_as_ranks(options.run.ranks)) return *code;
   const Rank rank = rank_from(environment());
   open_log(LogLevel::off, rank.rank);  // failures become findings, and only rank 0 prints them
@@ -62,9 +69,14 @@ std::vector<Flag> flags_of(DoctorOptions& options) {
   std::vector<Flag> flags = model_flags(options.model);
   for (Flag& flag : flags) flag.group = "Options";
   flags.front().help = "also check that this model, with the parts and LoRAs of the flags below, is complete";
-  append(flags, {{"--ranks", "N", "also check N processes together, started as render would start them",
-                  into(options.run.ranks, 1)},
-                 choice_flag("--device", devices, "device that the ranks would compute on", options.run.device)});
+  append(flags,
+         {{"--ranks", "N", "also check N processes together, started as render would start them",
+           into(options.run.ranks, 1)},
+          choice_flag("--device", devices, "device that the ranks would compute on", options.run.device),
+          {"--slurm", "",
+           "only print a site file for `wanfarm submit`, proposed from what sinfo, scontrol and srun say of this "
+           "cluster",
+           into(options.slurm)}});
   return flags;
 }
 
@@ -76,6 +88,7 @@ Command doctor_command() {
           .summary = "Check this machine, the build and the ranks; exit code 3 if something needed is missing",
           .examples =
               "  wanfarm doctor\n  wanfarm doctor --model models/Wan2.2-T2V-A14B\n  wanfarm doctor --ranks 8\n"
+              "  wanfarm doctor --slurm >~/.config/wanfarm/site.yaml   on a login node\n"
               "  mpirun -n 8 wanfarm doctor\n",
           .flags = flags_of(*options),
           .run = [options] { return doctor(*options); }};
