@@ -11,6 +11,8 @@
 #include "jobs/list/suggest.hpp"
 #include "jobs/output/sidecar.hpp"
 #include "jobs/record/clip_past.hpp"
+#include "jobs/record/event_text.hpp"
+#include "jobs/record/shards.hpp"
 
 namespace wf {
 namespace {
@@ -136,6 +138,8 @@ Liveness liveness(const RunHistory& history, double now) {
 struct RunWatch::State {
   explicit State(const Path& output) : reader(output) { history.output = output; }
   void update();
+  void update_own();
+  bool update_shards();
   void read_list();
 
   JournalReader reader;
@@ -144,6 +148,7 @@ struct RunWatch::State {
   std::size_t taken_in = 0;                           ///< Events of the journal that `past` knows.
   std::int64_t epoch = 0;                             ///< At which the list of clips was read.
   std::filesystem::file_time_type info_written = {};  ///< When run.json was written, behind that list.
+  std::map<int, std::unique_ptr<RunWatch>> shards;    ///< By number: those that have begun.
 };
 
 void RunWatch::State::read_list() {
@@ -154,6 +159,29 @@ void RunWatch::State::read_list() {
 }
 
 void RunWatch::State::update() {
+  if (history.journal.last_epoch > 0 || !update_shards()) update_own();
+}
+
+/// False when the folder is that of a run, or no shard has begun.
+bool RunWatch::State::update_shards() {
+  std::error_code error;
+  if (std::filesystem::exists(journal_file(history.output), error)) return false;
+  std::vector<ListShard> begun;
+  std::vector<const RunHistory*> parts;
+  for (const ListShard shard : shards_in(history.output)) {
+    const Path folder = shard_folder(history.output, shard);
+    if (!std::filesystem::exists(journal_file(folder), error)) continue;
+    std::unique_ptr<RunWatch>& watch = shards[shard.number];
+    watch ? watch->update() : void(watch = std::make_unique<RunWatch>(folder));
+    begun.push_back(shard);
+    parts.push_back(&watch->history());
+  }
+  if (parts.empty()) return false;
+  history = joined(history.output, begun, parts);
+  return true;
+}
+
+void RunWatch::State::update_own() {
   JournalContent& journal = history.journal;
   const bool goes_on = reader.update(journal);
   if (journal.last_epoch == 0)

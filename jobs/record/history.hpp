@@ -44,6 +44,11 @@ struct RunHistory {
   std::optional<int> exit_code;    ///< Of the last epoch, if it ended by itself.
   std::string ended;               ///< The text of that end.
   double last_event = 0;           ///< Unix time.
+  /// Of a list that is rendered in shards (shards.hpp): how many have begun, of how many. 0 of 0: it is not.
+  struct Shards {
+    int begun = 0, all = 0;
+  };
+  Shards shards;
 
   /// Index of the clip of that name, number in the list ("7", if no clip has that name) or prefix of a fingerprint (at
   /// least 6 digits). Throws Error(input) that names near ones.
@@ -59,7 +64,8 @@ enum class Liveness { alive, ended, silent };
 Liveness liveness(const RunHistory& history, double now);
 
 /// Reads a run folder. Throws Error(input), naming the folder, when no run was ever recorded there. A clip of the list
-/// that the journal does not say is done, but whose sidecar is there with its fingerprint, is done.
+/// that the journal does not say is done, but whose sidecar is there with its fingerprint, is done. Of a folder of
+/// shards (shards.hpp) it is the history of all of them.
 RunHistory read_history(const Path& output);
 
 /// The histories of the clips from a journal's events. A clip's state is that of the last epoch: what failed before is

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "jobs/output/publish.hpp"
+#include "jobs/record/shards.hpp"
 #include "pipeline/video/contact_sheet.hpp"
 #include "pipeline/video/video_writer.hpp"
 
@@ -42,7 +43,7 @@ std::vector<Picture> frames_of_video(const Path& video) {
 
 std::vector<Picture> frames_of_clip(const Path& output, const ClipHistory& clip) {
   const PictureSize size{clip.clip.job.width, clip.clip.job.height};
-  const Path kept = OutputFolder(output).contact_sheet(clip.clip.fingerprint, small_file_ending());
+  const Path kept = OutputFolder(folder_of(output, clip)).contact_sheet(clip.clip.fingerprint, small_file_ending());
   try {
     if (std::filesystem::exists(kept)) return frames_of_sheet(read_picture(kept), size);
   } catch (const Error& error) {

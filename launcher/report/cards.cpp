@@ -66,7 +66,9 @@ std::string picture(const RunHistory& history, const ClipHistory& clip, const Pa
 
 /// Whether the clip has stopped at the boundary: its video is the small one that shows what the high-noise expert
 /// foresees.
-bool is_draft(const ClipHistory& clip) { return clip.file.starts_with(draft_file("")); }
+bool is_draft(const ClipHistory& clip) {
+  return Path(clip.file).parent_path().filename() == Path(draft_file("")).parent_path();
+}
 
 std::string settings(const Job& job) {
   return fmt::format("{}\u00d7{} \u00b7 {} frames \u00b7 {} steps \u00b7 seed {}", job.width, job.height, job.frames,

@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "jobs/output/publish.hpp"
+#include "jobs/record/shards.hpp"
 #include "pipeline/video/contact_sheet.hpp"
 
 namespace wf {
@@ -22,7 +23,7 @@ void keep(const Path& file, const std::string& sheet) {
 
 std::string contact_sheet_file(const Path& output, const ClipHistory& clip) {
   if (clip.state != ClipState::done || clip.file.empty()) return "";
-  const OutputFolder folder(output);
+  const OutputFolder folder(folder_of(output, clip));
   try {
     for (const char* const ending : {"jpg", "png"}) {
       const Path kept = folder.contact_sheet(clip.clip.fingerprint, ending);

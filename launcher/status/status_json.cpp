@@ -66,6 +66,7 @@ Json run_json(const RunHistory& history, double now) {
                {"exit_code", history.exit_code ? Json(*history.exit_code) : Json()},
                {"summary", known(history.ended)},
                {"epoch", history.journal.last_epoch}};
+  if (history.shards.all > 0) json["shards"] = {{"begun", history.shards.begun}, {"all", history.shards.all}};
   if (!history.info) return json;
   json.update({{"id", history.info->id},
                {"host", history.info->host},

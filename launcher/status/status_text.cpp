@@ -89,7 +89,9 @@ std::string states(const View& view) {
     const std::string found = is_done && counts.found > 0 ? fmt::format(" ({} found)", counts.found) : "";
     parts.push_back(fmt::format("{} {}{}", counts.of(state), to_string(state), found));
   }
-  return view.line(count_text(counts.total, "clip") + ": " + join(parts, ", "));
+  const RunHistory::Shards& shards = view.history.shards;
+  const std::string part = shards.all > 0 ? fmt::format(" of {} of {} shards", shards.begun, shards.all) : "";
+  return view.line(fmt::format("{}{}: {}", count_text(counts.total, "clip"), part, join(parts, ", ")));
 }
 
 std::string node_of(const View& view, std::size_t rank) {

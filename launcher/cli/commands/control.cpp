@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "jobs/record/history.hpp"
+#include "jobs/record/shards.hpp"
 #include "launcher/cli/commands/commands.hpp"
 
 namespace wf {
@@ -103,6 +104,9 @@ int give_up(const ControlOptions& options, const std::vector<Path>& files) {
 
 int control(const ControlOptions& options) {
   const RunHistory history = read_history(options.run);
+  if (history.shards.all > 0)
+    throw Error(Error::input, options.run + " holds shards, each with a run of its own: name one, such as " +
+                                  shard_folder(options.run, shards_in(options.run).front()).string());
   const std::vector<ControlRequest> requests = requests_of(history, options);
   if (liveness(history, unix_time()) != Liveness::alive) return leave_for_later(options, requests);
   std::vector<Path> files;
