@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# tests/slurm/scripts_test.sh PROGRAM MODEL FOLDER: array.sbatch and preemptable.sbatch of the folder: shards of a job
+# array, jobs that put themselves into the queue again, a job that is preempted. Runs in the lab (lab/lab.sh).
+set -uo pipefail
+
+program=$1 model=$2 scripts=$3
+work=$(mktemp -d) && cd "$work" || exit 3
+folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=SCRIPTDIR/checks.sh
+. "$folder/checks.sh"
+export OMP_NUM_THREADS=1 WANFARM=$program
+common=(list.yaml --model "$model" --threads 1 --codec y4m)
+cat >list.yaml <<'LIST'
+defaults: {size: 32x32, frames: 17, steps: 200}
+prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof, a green hill]
+LIST
+one_node=(--partition=main --account=lab --nodes=1 --ntasks-per-node=2 --gpus-per-node=2 --cpus-per-task=1)
+
+test_one_process() {
+  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
+  [[ $(hashes alone | wc -l) == 6 ]] || broken 'not every clip was rendered' alone
+}
+
+field() { scontrol show job --oneliner "$1" | grep -o "\\b$2=[^ ]*" | cut -d = -f 2; } # JOB NAME
+wait_for() { # SECONDS COMMAND...
+  for ((i = 0; i < 10 * $1; ++i)); do
+    "${@:2}" && return
+    sleep 0.1
+  done
+  return 1
+}
+is_in() { [[ $(field "$1" JobState) == "$2" ]]; } # JOB STATE
+has_a_clip() { compgen -G "$1/*.json" >/dev/null; } # FOLDER
+
+# Slurm lets a job that was put into the queue wait for two minutes.
+let_start_again() { # JOB FOLDER
+  wait_for 40 is_in "$1" PENDING || broken "it is $(field "$1" JobState), not in the queue" "$2"
+  scontrol update JobId="$1" StartTime=now
+}
+
+test_an_array_renders_the_list_once_in_shards() {
+  local job
+  job=$(sbatch --parsable --array=1-3 --output=array-%a.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" \
+    --output array) || broken 'sbatch does not take it'
+  for task in 1 2 3; do [[ $(exit_code "${job}_$task" 60) == 0:0 ]] || broken "task $task" "array-$task"; done
+  mkdir together && cp array/shard-*-of-3/*.json together
+  expect_same_frames together
+  [[ $(find array -name '*.y4m' | wc -l) == 6 ]] || broken 'a clip was rendered twice' array
+  "$program" status array >status.out || broken 'there is no status'
+  grep -q '6 clips of 3 of 3 shards: 6 done' status.out || broken "$(<status.out)"
+}
+
+test_one_shard_alone_goes_on_with_the_number_of_all() {
+  local job
+  job=$(SHARDS=3 sbatch --parsable --array=2 --output=again.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" --output array)
+  [[ $(exit_code "${job}_2" 60) == 0:0 ]] || broken 'exit code' again
+  job=$(sbatch --parsable --array=2 --output=wrong.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" --output array)
+  [[ $(exit_code "${job}_2" 60) == 2:0 ]] || broken 'another division is not refused' wrong
+}
+
+preemptable() { # NAME SBATCH_OPTIONS...; the job's number
+  sbatch --parsable --output="$1.out" "${one_node[@]}" "${@:2}" "$scripts/preemptable.sbatch" "${common[@]}" --output "$1"
+}
+
+test_a_job_that_is_told_to_stop_goes_on_by_itself() {
+  local job
+  job=$(preemptable told) || broken 'sbatch does not take it'
+  wait_for 60 has_a_clip told || broken 'it has not finished a clip' told
+  scancel --signal=USR1 "$job"
+  let_start_again "$job" told
+  grep -q 'restart 1 of 20' told.out || broken 'it does not tell' told
+  [[ $(exit_code "$job" 60) == 0:0 ]] || broken "exit code $(exit_code "$job")" told
+  [[ $(field "$job" Restarts) == 1 ]] || broken "$(field "$job" Restarts) restarts" told
+  expect_same_frames told
+}
+
+test_restarts_are_bounded() {
+  local job
+  job=$(MOST_RESTARTS=0 preemptable bounded) || broken 'sbatch does not take it'
+  wait_for 60 has_a_clip bounded || broken 'it has not finished a clip' bounded
+  scancel --signal=USR1 "$job"
+  [[ $(exit_code "$job" 60) == 75:0 ]] || broken "exit code $(exit_code "$job")" bounded
+  grep -q 'after 0 restarts: submit it again' bounded.out || broken 'it does not tell' bounded
+}
+
+# The controller is started again with partitions of two tiers.
+with_preemption() {
+  printf '%s\n' PreemptType=preempt/partition_prio PreemptMode=REQUEUE 'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE GraceTime=20' \
+    'PartitionName=high Nodes=n1 PriorityTier=10 PreemptMode=OFF' >>"$SLURM_CONF"
+  kill "$(</run/lab/slurmctld.pid)" && sleep 2
+  slurmctld -D >>/run/lab/log/controller 2>&1 &
+  wait_for 30 sinfo --noheader --partition=low >/dev/null
+}
+
+test_a_preempted_job_goes_on_after_the_one_it_made_room_for() {
+  local job other
+  with_preemption || broken 'the controller does not start again'
+  one_node[0]=--partition=low
+  job=$(preemptable preempted) || broken 'sbatch does not take it'
+  wait_for 60 has_a_clip preempted || broken 'it has not finished a clip' preempted
+  other=$(sbatch --parsable --partition=high --nodes=1 --exclusive --output=other.out --wrap 'sleep 1')
+  let_start_again "$job" preempted
+  [[ $(exit_code "$other" 60) == 0:0 ]] || broken 'the other job did not run' preempted
+  [[ $(exit_code "$job" 90) == 0:0 ]] || broken "exit code $(exit_code "$job" 1)" preempted
+  grep -q 'work left' preempted.out || broken 'the run was not drained' preempted
+  expect_same_frames preempted
+}
+
+run_tests one_process an_array_renders_the_list_once_in_shards one_shard_alone_goes_on_with_the_number_of_all \
+  a_job_that_is_told_to_stop_goes_on_by_itself restarts_are_bounded a_preempted_job_goes_on_after_the_one_it_made_room_for
