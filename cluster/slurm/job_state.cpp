@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "cluster/slurm/cluster_info.hpp"
 #include "cluster/slurm/program.hpp"
@@ -20,6 +22,23 @@ bool is_among(const States& states, const std::string& state) {
   return std::ranges::find(states, state) != states.end();
 }
 
+/// The job of one line.
+std::optional<JobState> state_in(const std::string& line) {
+  JobState job{.state = scontrol_value(line, "JobState"), .reason = scontrol_value(line, "Reason")};
+  if (job.state.empty()) return {};
+  if (job.reason == "None") job.reason.clear();
+  std::sscanf(scontrol_value(line, "ExitCode").c_str(), "%d:%d", &job.code, &job.signal);
+  std::sscanf(scontrol_value(line, "Restarts").c_str(), "%d", &job.restarts);
+  return job;
+}
+
+/// How far a job is from a good end: the exit code of one that has ended, more for one that has not.
+int distance(const JobState& job) {
+  constexpr int above_exit_codes = 256;
+  if (job.has_ended()) return exit_code_of(job);
+  return above_exit_codes + (job.waits() ? 0 : 1);
+}
+
 }  // namespace
 
 bool JobState::waits() const { return is_among(waiting, state); }
@@ -27,13 +46,13 @@ bool JobState::waits() const { return is_among(waiting, state); }
 bool JobState::has_ended() const { return !waits() && !is_among(at_work, state); }
 
 std::optional<JobState> parse_job_state(const std::string& text) {
-  const std::string line = text.substr(0, text.find('\n'));
-  JobState job{.state = scontrol_value(line, "JobState"), .reason = scontrol_value(line, "Reason")};
-  if (job.state.empty()) return {};
-  if (job.reason == "None") job.reason.clear();
-  std::sscanf(scontrol_value(line, "ExitCode").c_str(), "%d:%d", &job.code, &job.signal);
-  std::sscanf(scontrol_value(line, "Restarts").c_str(), "%d", &job.restarts);
-  return job;
+  std::istringstream lines(text);
+  std::optional<JobState> worst;
+  for (std::string line; std::getline(lines, line);) {
+    std::optional<JobState> job = state_in(line);
+    if (job && (!worst || distance(*job) > distance(*worst))) worst = std::move(job);
+  }
+  return worst;
 }
 
 std::optional<JobState> job_state(const std::string& job) {

@@ -18,7 +18,9 @@ struct JobState {
   bool has_ended() const;
 };
 
-/// What `scontrol show job ID --oneliner` prints; of an array its first line counts. Empty for no such text.
+/// What `scontrol show job ID --oneliner` prints. Of a job array, which has a line for each task, the task that is
+/// furthest from its end: one at work, or one that waits; when all have ended the one with the worst exit code. Empty
+/// for no such text.
 std::optional<JobState> parse_job_state(const std::string& text);
 
 /// Asks Slurm, which forgets a job some minutes after its end. Empty when it does not know the job, or does not answer.

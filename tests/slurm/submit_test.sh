@@ -7,6 +7,7 @@ program=$1 model=$2
 work=$(mktemp -d) && cd "$work" || exit 3
 export OMP_NUM_THREADS=1 HOME=$work
 folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+# shellcheck source=SCRIPTDIR/checks.sh
 . "$folder/checks.sh"
 common=(list.yaml --model "$model" --threads 1 --codec y4m)
 cat >list.yaml <<'LIST'
@@ -40,6 +41,14 @@ expect_submitted_run() { # SITE FLAGS...
 test_a_job_of_srun_renders_what_one_process_does() { expect_submitted_run srun --nodes 4; }
 test_a_job_of_mpirun_renders_what_one_process_does() { expect_submitted_run mpirun --nodes 2; }
 
+test_an_array_is_followed_to_the_end_of_its_last_task() {
+  timeout 90 "$program" submit "${common[@]}" --site srun.yaml --array 3 --output array --follow >array.out 2>array.err ||
+    broken "exit code $?" array
+  mkdir together && cp array/shard-*-of-3/*.json together
+  expect_same_frames together
+  grep -q '5 clips of 3 of 3 shards: 5 done' array.out || broken 'the shards are not shown as one run' array
+}
+
 test_a_drained_job_is_followed_to_75() {
   timeout 60 "$program" submit "${common[@]}" --site srun.yaml --nodes 2 --steps 1000 --output drain --follow >drain.out 2>drain.err &
   local job
@@ -63,4 +72,4 @@ test_doctor_proposes_a_site_for_this_cluster() {
 }
 
 run_tests one_process sbatch_takes_the_scripts_of_three_sites a_job_of_srun_renders_what_one_process_does \
-  a_job_of_mpirun_renders_what_one_process_does a_drained_job_is_followed_to_75 doctor_proposes_a_site_for_this_cluster
+  a_job_of_mpirun_renders_what_one_process_does an_array_is_followed_to_the_end_of_its_last_task a_drained_job_is_followed_to_75 doctor_proposes_a_site_for_this_cluster

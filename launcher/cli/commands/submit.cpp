@@ -19,10 +19,12 @@
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
 #include "jobs/output/publish.hpp"
+#include "jobs/record/shards.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/planned_ranks.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/planner/list_shard.hpp"
 #include "launcher/run/earlier_runs.hpp"
 #include "launcher/submit/follow.hpp"
 #include "launcher/submit/job_script.hpp"
@@ -35,7 +37,7 @@ struct SubmitOptions {
   Path list;
   std::optional<Path> site;
   std::string partition, account, qos, gpu, dependency;
-  int nodes = 0, gpus_per_node = 0;  ///< 0: not given
+  int nodes = 0, gpus_per_node = 0, shards = 0;  ///< 0: not given
   std::optional<std::int64_t> seconds;
   bool dry_run = false, follow = false;
   int limit = 0;
@@ -127,15 +129,35 @@ void leave_out_finished(const SubmitOptions& options, Work& work) {
   jobs = std::move(left);
 }
 
+/// The jobs of the shard that takes longest: each task of an array gets the time that it needs.
+std::vector<Job> longest_shard(const std::vector<Job>& jobs, int shards) {
+  std::vector<Job> longest;
+  double most = -1;
+  for (int number = 1; number <= shards; ++number) {
+    std::vector<Job> shard = jobs_of_shard(jobs, number, shards);
+    double work = 0;
+    for (const Job& job : shard) work += predicted_work(job);
+    if (work > most) most = work, longest = std::move(shard);
+  }
+  return longest;
+}
+
+/// Throws input when the run, or its shards, would not be taken by what is in the output folder.
+void check_folder(const Path& output, int shards) {
+  check_division(output, shards > 0 ? std::optional(ListShard{1, shards}) : std::nullopt);
+}
+
 Work work_of(SubmitOptions& options, const Site& site) {
   const JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) note(warning);
-  const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
+  const Path output = absolute_folder(options.run.output.value_or(list.output.value_or("renders")));
+  check_folder(output, options.shards);
+  std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
+  if (options.shards > 0) jobs = longest_shard(jobs, options.shards);
   const PlannedRanks ranks{
       .per_node = site.gpus_per_node, .nodes = 1, .gpu = site.gpu, .memory_bytes = site.gpu_memory};
-  Work work{.output = absolute_folder(options.run.output.value_or(list.output.value_or("renders"))),
-            .request = plan_request(list.model, jobs, ranks, options.run)};
-  leave_out_finished(options, work);
+  Work work{.output = output, .request = plan_request(list.model, jobs, ranks, options.run)};
+  if (options.shards == 0) leave_out_finished(options, work);
   return work;
 }
 
@@ -172,9 +194,11 @@ JobSize chosen_size(const SubmitOptions& options, const Site& site, const Partit
 // ---- The job
 
 std::string describe(const SubmitOptions& options, const Work& work, const JobSize& size, const Site& site) {
-  return fmt::format("{} of {}, predicted to take {} on {} of {}", count_text(work.request.jobs.size(), "clip"),
-                     options.list.string(), duration_text(size.forecast.makespan),
-                     count_text(static_cast<std::size_t>(size.nodes), "node"),
+  const std::string tasks =
+      options.shards > 0 ? fmt::format("{} tasks, the longest of which has ", options.shards) : "";
+  return fmt::format("{}{} of {}, predicted to take {} on {} of {}", tasks,
+                     count_text(work.request.jobs.size(), "clip"), options.list.string(),
+                     duration_text(size.forecast.makespan), count_text(static_cast<std::size_t>(size.nodes), "node"),
                      count_text(static_cast<std::size_t>(site.gpus_per_node), "rank"));
 }
 
@@ -194,6 +218,7 @@ JobScript script_of(const SubmitOptions& options, const Site& site, const Work& 
           .has_gpus = has_gpus,
           .seconds = size.seconds,
           .dependency = options.dependency,
+          .shards = options.shards,
           .folder = std::filesystem::current_path(),
           .logs = work.output / "log",
           .comment = describe(options, work, size, site),
@@ -223,7 +248,7 @@ int send(const SubmitOptions& options, const JobScript& script, const Path& outp
   const double now = unix_time();
   const std::string job = submitted(file);
   std::cout << fmt::format("job {}: {}\n", job, script.comment) << fmt::format("script: {}\n", file.string())
-            << fmt::format("log: {}\n", log_of_job(script.logs, job).string())
+            << fmt::format("log: {}\n", log_of_job(script.logs, options.shards > 0 ? job + "-*" : job).string())
             << fmt::format("to follow it: {}\n", shell_command({"wanfarm", "status", shown, "--watch"})) << std::flush;
   return options.follow ? follow({.job = job, .output = output, .shown = shown, .submitted = now}) : 0;
 }
@@ -278,6 +303,9 @@ std::vector<Flag> own_flags(SubmitOptions& o) {
       {"--partition", "NAME", "partition", into_word(o.partition)},
       {"--account", "NAME", "account", into_word(o.account)},
       {"--qos", "NAME", "quality of service", into_word(o.qos)},
+      {"--array", "N",
+       "a job array of N tasks, each with nodes of its own, which render shards of the list in OUTPUT/shard-I-of-N",
+       into(o.shards, 1)},
       {"--dependency", "JOB", "begin after the end of this job, however it ends; or what sbatch takes: afterok:42",
        [&o](const std::string& text) { o.dependency = dependency_of(text); }},
       {"--site", "FILE", "settings of the cluster (default: ~/.config/wanfarm/site.yaml)", into(o.site)},
@@ -327,6 +355,7 @@ Command submit_command() {
               "  wanfarm submit prompts.yaml --time 12:00:00                as many nodes as that takes\n"
               "  wanfarm submit prompts.yaml --nodes 2 --dry-run            the script, with the time that they need\n"
               "  wanfarm submit prompts.yaml --time 4:00:00 --follow        exits with the run's code\n"
+              "  wanfarm submit prompts.yaml --array 8                      eight jobs of one node\n"
               "  wanfarm submit prompts.yaml --nodes 4 --dependency 1234    goes on after another job\n"
               "  wanfarm doctor --slurm >~/.config/wanfarm/site.yaml        once: partition, GPUs, launcher\n",
           .flags = flags_of(*options),

@@ -104,6 +104,14 @@ TEST(JobStates, OfAnEndedJobStandForAnExitCode) {
   EXPECT_FALSE(parse_job_state(job_line("COMPLETING", "0:0"))->has_ended());
 }
 
+TEST(JobStates, OfAnArrayAreThoseOfTheTaskFurthestFromItsEnd) {
+  const std::string done = job_line("COMPLETED", "0:0"), failed = job_line("FAILED", "1:0");
+  EXPECT_EQ(parse_job_state(done + job_line("RUNNING", "0:0") + job_line("PENDING", "0:0"))->state, "RUNNING");
+  EXPECT_EQ(parse_job_state(failed + job_line("PENDING", "0:0") + done)->state, "PENDING");
+  EXPECT_EQ(exit_code_of(*parse_job_state(done + failed + done)), 1);
+  EXPECT_EQ(exit_code_of(*parse_job_state(done + done)), 0);
+}
+
 TEST(Programs, AnswerWithTheirOutputAndExitCode) {
   const ProgramAnswer answer = answer_of({"sh", "-c", "echo 'two words'; exit 7"});
   EXPECT_EQ(answer.out, "two words\n");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/launcher/submit/fake_slurm_test.sh PROGRAM MODEL: `wanfarm submit` and `doctor --slurm` from outside, where
 # programs of Slurm's names stand in for Slurm. sbatch runs the script at once, srun what it is told to, on this machine.
+# shellcheck disable=SC2015  # broken() does not return
 set -uo pipefail
 
 program=$1 model=$2
@@ -163,6 +164,19 @@ test_a_broken_site_file_is_refused_by_file_and_line() {
   submit "${common[@]}" --site none.yaml
   expect_code 2 $?
   grep -q none.yaml err || broken 'the missing file is not named'
+}
+
+test_an_array_is_sized_for_its_longest_task() {
+  submit "${h100[@]}" --samples 8 --dry-run && grep -q 'clips of list.yaml' out || broken "exit code $?"
+  local whole
+  whole=$(grep -- --time out)
+  submit "${h100[@]}" --samples 8 --array 4 --dry-run || broken "exit code $?"
+  grep -qx '#SBATCH --array=1-4' out || broken 'it is no array'
+  grep -q '^# 4 tasks, the longest of which has 6 clips of list.yaml' out || broken 'the tasks are not told'
+  [[ $(grep -- --time out) < $whole ]] || broken 'a task gets the time of the whole list'
+  expect_refused '3 clips cannot be divided into 4 shards' "${common[@]}" --array 4
+  mkdir -p divided/shard-1-of-2
+  expect_refused 'holds shards of 2, not of 3' "${common[@]}" --array 3 --output divided
 }
 
 test_flags_of_the_run_reach_it() {

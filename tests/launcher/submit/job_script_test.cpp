@@ -91,6 +91,15 @@ TEST(JobScript, QuotesPathsAndDoublesPercentSigns) {
   EXPECT_THROW(to_text(job), Error);
 }
 
+TEST(JobScript, OfAnArrayRendersAShardInEachTask) {
+  JobScript job = script();
+  job.shards = 4;
+  const std::string text = to_text(job);
+  EXPECT_TRUE(contains(text, "\n#SBATCH --array=1-4\n"));
+  EXPECT_TRUE(contains(text, "\n#SBATCH --output=/data/renders/log/slurm-%A-%a.log\n"));
+  EXPECT_TRUE(text.ends_with(" --shard \"$SLURM_ARRAY_TASK_ID/4\"\n"));
+}
+
 TEST(JobScript, OfShortJobsSignalsEarlierThanTheirLastSixth) {
   JobScript job = script();
   job.seconds = 900;
