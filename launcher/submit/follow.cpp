@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/signals.hpp"
 #include "launcher/status/figures.hpp"
+#include "launcher/status/redraw.hpp"
 #include "launcher/status/status_text.hpp"
 
 namespace wf {
@@ -38,19 +39,6 @@ class FollowedRun {
   std::optional<RunWatch> watch_;
 };
 
-/// Prints a text unless it says what the last one said.
-class Screen {
- public:
-  void show(const std::string& gist, const std::string& text) {
-    if (gist == gist_) return;
-    gist_ = gist;
-    std::cout << text << std::flush;
-  }
-
- private:
-  std::string gist_;
-};
-
 /// What must change for a new text to be worth a reader's time: the state, and the share that is done in whole percent.
 std::string gist_of(const RunHistory& history, double now) {
   const ClipCounts counts = count_clips(history);
@@ -58,18 +46,15 @@ std::string gist_of(const RunHistory& history, double now) {
                      fmt::join(counts.by_state, " "), 100 * outlook_of(history, now).share);
 }
 
-void show_job(const Followed& followed, const JobState& job, const Display& size, FollowedRun& run, Screen& screen) {
-  const std::string restarts = job.restarts > 0 ? fmt::format(", {} restarts", job.restarts) : "";
-  if (job.waits()) {
-    const std::string text = fmt::format("job {}: {}{}{}\n", followed.job, job.state,
-                                         job.reason.empty() ? "" : fmt::format(" ({})", job.reason), restarts);
-    return screen.show(text, text);
-  }
+void show_job(const Followed& followed, const JobState& job, FollowedRun& run, Redraw& screen) {
   const double now = unix_time();
-  if (const RunHistory* const history = run.history())
-    screen.show(gist_of(*history, now), status_text(*history, followed.shown, now, size));
-  else
-    screen.show("started", fmt::format("job {}: {}{}\n", followed.job, job.state, restarts));
+  const RunHistory* const history = job.waits() ? nullptr : run.history();
+  if (history)
+    return screen.show(status_text(*history, followed.shown, now, display_of_stdout()), gist_of(*history, now));
+  const std::string restarts = job.restarts > 0 ? fmt::format(", {} restarts", job.restarts) : "";
+  const std::string reason = job.reason.empty() ? "" : fmt::format(" ({})", job.reason);
+  const std::string text = fmt::format("job {}: {}{}{}\n", followed.job, job.state, reason, restarts);
+  screen.show(text, text);
 }
 
 /// False when the user wants no more.
@@ -78,9 +63,10 @@ bool wait_five_seconds() {
   return !stop_requested();
 }
 
-int end_of(const Followed& followed, const std::optional<JobState>& job, FollowedRun& run) {
+int end_of(const Followed& followed, const std::optional<JobState>& job, FollowedRun& run, Redraw& screen) {
   const RunHistory* const history = run.history();
-  if (history) std::cout << status_text(*history, followed.shown, unix_time(), display_of_stdout()) << std::flush;
+  const double now = unix_time();
+  if (history) screen.show(status_text(*history, followed.shown, now, display_of_stdout()), gist_of(*history, now));
   const std::string state = job ? job->state : "no longer known to Slurm";
   const int of_job = job ? exit_code_of(*job) : 1;
   const int code = history && history->exit_code ? *history->exit_code : of_job;
@@ -94,14 +80,14 @@ int follow(const Followed& followed, const std::function<std::optional<JobState>
   constexpr int most_silences = 12;  // a controller that is started again answers within a minute
   install_stop_signals();
   FollowedRun run(followed);
-  Screen screen;
+  Redraw screen;
   for (int silences = 0;;) {
     const std::optional<JobState> job = ask(followed.job);
     silences = job ? 0 : silences + 1;
     const RunHistory* const history = job ? nullptr : run.history();
     const bool has_ended = job ? job->has_ended() : (history && history->exit_code) || silences > most_silences;
-    if (has_ended) return end_of(followed, job, run);
-    if (job) show_job(followed, *job, display_of_stdout(), run, screen);
+    if (has_ended) return end_of(followed, job, run, screen);
+    if (job) show_job(followed, *job, run, screen);
     if (!wait_five_seconds()) break;
   }
   std::cout << fmt::format("job {} goes on; wanfarm status {} shows it\n", followed.job, followed.shown);

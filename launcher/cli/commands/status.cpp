@@ -1,17 +1,16 @@
 // launcher/cli/commands/status.cpp: wanfarm status RUN: shows how a run stands, from any terminal and any node.
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <memory>
-#include <sstream>
 #include <thread>
 
 #include "base/clock.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/status/figures.hpp"
+#include "launcher/status/redraw.hpp"
 #include "launcher/status/status_json.hpp"
 #include "launcher/status/status_text.hpp"
 
@@ -46,42 +45,22 @@ bool wait_a_second() {
   return !stop_requested();
 }
 
-/// The rows of a terminal that the text takes. Only commands to be copied may be longer than a row, and have no
-/// colours.
-std::size_t rows_of(const std::string& text, std::size_t columns) {
-  std::istringstream lines(text);
-  std::size_t rows = 0;
-  for (std::string line; std::getline(lines, line);) {
-    const bool has_colours = line.find('\033') != std::string::npos;
-    rows += has_colours || line.empty() ? 1 : (columns_of(line) + columns - 1) / columns;
-  }
-  return rows;
-}
-
-/// Draws the text over the one that was drawn before, which took that many rows. Returns the rows of this one.
-std::size_t redraw(const std::string& text, std::size_t rows_before) {
-  if (rows_before > 0) std::cout << "\033[" << rows_before << "A\r";
-  std::cout << "\033[J" << text << std::flush;
-  return rows_of(text, display_of_stdout().columns);
-}
-
-/// Shows the run until it has ended. On a terminal each text takes the place of the one before; else a text is printed
-/// whenever the state has changed.
+/// Shows the run until it has ended.
 void watch(const StatusOptions& options) {
   install_stop_signals();
   RunWatch run(options.run);
+  Redraw screen;
   std::string gist;
-  std::size_t rows = 0;
   for (bool goes_on = true; goes_on; goes_on = goes_on && wait_a_second()) {
     run.update();
     const RunHistory& history = run.history();
     goes_on = liveness(history, unix_time()) != Liveness::ended;
-    if (display_of_stdout().rows > 0 && !options.json) {
-      rows = redraw(shown(history, options, -1), rows);
-    } else if (std::string now = gist_of(history); now != gist) {
-      std::cout << (gist.empty() || options.json ? "" : "\n") << shown(history, options, -1) << std::flush;
-      gist = std::move(now);
-    }
+    const std::string now = gist_of(history);
+    if (!options.json)
+      screen.show(shown(history, options, -1), now);
+    else if (now != gist)
+      std::cout << shown(history, options, -1) << std::flush;
+    gist = now;
     if (!std::cout) return;  // whoever read it has gone
   }
 }
