@@ -95,7 +95,7 @@ bool is_allowed(const SizeRequest& request, std::int64_t seconds) {
 /// What a user could ask for instead: more nodes, more time, or a part of the list.
 std::string what_would_do(const SizeRequest& request, const JobSize& size, const Nodes& nodes) {
   std::string text;
-  if (nodes.count > 0) text = fmt::format("--nodes {} do it in this time", nodes.count);
+  if (nodes.count > 0) text = fmt::format("--nodes {} does it in this time", nodes.count);
   const std::int64_t seconds = seconds_for(size.forecast);
   if (is_allowed(request, seconds))
     text += fmt::format("{}--time {} does on {}", text.empty() ? "" : ", ", slurm_time_text(seconds),

@@ -99,7 +99,7 @@ TEST(JobSize, AListTooBigForTimeAndNodesIsRefusedWithNumbersThatDo) {
   request.seconds = 4 * hour, request.nodes = 2;
   const std::string text = refusal(request);
   EXPECT_TRUE(contains(text, "40 clips take 5:35:00 on 2 nodes of 1 rank")) << text;
-  EXPECT_TRUE(contains(text, "--nodes 4 do it in this time")) << text;
+  EXPECT_TRUE(contains(text, "--nodes 4 does it in this time")) << text;
   EXPECT_TRUE(contains(text, "--time 06:20:00 does on 2 nodes")) << text;
   request.nodes = 4;
   EXPECT_NO_THROW(size(request));
@@ -112,7 +112,7 @@ TEST(JobSize, AListTooBigForAllNodesIsRefusedWithThePartThatFits) {
   request.seconds = 2 * hour, request.most_nodes = 4, request.most_seconds = 2 * hour;
   const std::string text = refusal(request);
   EXPECT_TRUE(contains(text, "on 4 nodes")) << text;
-  EXPECT_FALSE(contains(text, "do it in this time")) << text;
+  EXPECT_FALSE(contains(text, "does it in this time")) << text;
   EXPECT_TRUE(contains(text, "about 23 of the 100 clips")) << text;
 }
 
