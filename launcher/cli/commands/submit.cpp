@@ -29,6 +29,7 @@
 #include "launcher/submit/follow.hpp"
 #include "launcher/submit/job_script.hpp"
 #include "launcher/submit/job_size.hpp"
+#include "launcher/submit/site_nodes.hpp"
 
 namespace wf {
 namespace {
@@ -70,41 +71,6 @@ Site chosen_site(const SubmitOptions& options) {
     if (!flag->empty()) *place = *flag;
   if (options.gpus_per_node > 0) site.gpus_per_node = options.gpus_per_node;
   return site;
-}
-
-/// The partition that the job goes to, as Slurm describes it; null where Slurm does not answer. Throws input when Slurm
-/// has no such partition.
-const Partition* partition_of(const Site& site, const std::vector<Partition>& all) {
-  const Partition* const found = find_partition(all, site.partition);
-  if (found || all.empty() || site.partition.empty()) return found;
-  std::vector<std::string> names;
-  for (const Partition& partition : all) names.push_back(partition.name);
-  throw Error(Error::input, fmt::format("Slurm has no partition '{}'; it has {}", site.partition, join(names, ", ")));
-}
-
-/// Fills in what neither file nor flags say of the partition's nodes, from sinfo.
-void fill_in_nodes(Site& site, const std::string& partition) {
-  const std::vector<NodeKind> kinds = nodes_of(partition);
-  if (const NodeKind* const most = most_gpus(kinds); most && site.gpu != "cpu") {
-    if (site.gpus_per_node == 0) site.gpus_per_node = most->gpus;
-    if (site.gpu.empty() && !most->gpu.empty()) site.gpu = kind_of_device(most->gpu);
-    if (site.cpus_per_node == 0) site.cpus_per_node = most->cpus;
-  } else if (!kinds.empty() && site.cpus_per_node == 0) {
-    site.cpus_per_node = kinds.front().cpus;
-  }
-}
-
-/// Throws input when it is not known how many ranks a node has.
-void check_ranks(Site& site) {
-  if (site.gpu == "cpu" && site.gpus_per_node == 0) site.gpus_per_node = 1;
-  if (site.gpus_per_node == 0)
-    throw Error(Error::input,
-                "how many GPUs a node has is not known: give --gpus-per-node N, or gpus_per_node in the site file "
-                "(`wanfarm doctor --slurm` proposes one); --gpu cpu for nodes without");
-  if (site.gpu.empty())
-    note("the kind of GPU is not known, and times are those of an h200 (--gpu, or gpu in the site file)");
-  if (site.cpus_per_node == 0)
-    note("cores of a node are not known (cpus_per_node in the site file): each rank gets one");
 }
 
 // ---- The list
@@ -257,9 +223,9 @@ int submit(SubmitOptions& options) {
   Site site = chosen_site(options);
   const std::vector<Partition> all = partitions();
   const Partition* const partition = partition_of(site, all);
-  if (partition) fill_in_nodes(site, partition->name);
   if (all.empty()) note("scontrol does not answer, so limits of the partition are not known");
-  check_ranks(site);
+  fill_in_nodes(site, partition ? nodes_of(partition->name) : std::vector<NodeKind>());
+  for (const std::string& unknown : what_is_unknown(site)) note(unknown);
   const Work work = work_of(options, site);
   if (work.request.jobs.empty()) {
     std::cout << work.output.string() << ": all clips are finished, there is nothing to submit\n";

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "launcher/submit/propose_site.hpp"
+#include "launcher/submit/site_nodes.hpp"
 #include "tests/text.hpp"
 
 namespace wf {
@@ -109,6 +110,38 @@ TEST(ProposedSite, IsAFileThatIsReadBackAsTheSame) {
   EXPECT_EQ(to_yaml(read, ""), to_yaml(proposed, ""));
   EXPECT_TRUE(
       contains(proposed_file(cluster()), "#   gpu: 16 nodes, at most 1-00:00:00; 2 with 32 cores, 4 GPUs v100;"));
+}
+
+TEST(SiteNodes, FillInWhatTheSiteDoesNotSay) {
+  const std::vector<NodeKind> kinds{{.nodes = 2, .cpus = 96, .gpu = "nvidia_h100_80gb", .gpus = 8}};
+  Site site;
+  fill_in_nodes(site, kinds);
+  EXPECT_EQ(site.gpu, "h100");
+  EXPECT_EQ(site.gpus_per_node, 8);
+  EXPECT_EQ(site.cpus_per_node, 96);
+  EXPECT_TRUE(what_is_unknown(site).empty());
+  Site given{.gpu = "a100", .gpus_per_node = 2, .cpus_per_node = 16};
+  fill_in_nodes(given, kinds);
+  EXPECT_EQ(given.gpu, "a100");
+  EXPECT_EQ(given.gpus_per_node, 2);
+  EXPECT_EQ(given.cpus_per_node, 16);
+}
+
+TEST(SiteNodes, WithoutGpusAreForSitesThatSayCpu) {
+  const std::vector<NodeKind> kinds{{.nodes = 2, .cpus = 64, .gpu = "", .gpus = 0}};
+  Site site, cpu{.gpu = "cpu"};
+  fill_in_nodes(site, kinds);
+  fill_in_nodes(cpu, kinds);
+  EXPECT_THROW(what_is_unknown(site), Error);
+  EXPECT_EQ(cpu.gpus_per_node, 1);
+  EXPECT_EQ(cpu.cpus_per_node, 64);
+}
+
+TEST(SiteNodes, OfAnUnknownPartitionAreRefusedWithThoseThereAre) {
+  EXPECT_EQ(partition_of({.partition = "gpu"}, cluster().partitions)->nodes, 16);
+  EXPECT_EQ(partition_of({}, cluster().partitions)->name, "cpu");
+  EXPECT_EQ(partition_of({.partition = "gpu"}, {}), nullptr) << "where Slurm does not answer";
+  EXPECT_THROW(partition_of({.partition = "big"}, cluster().partitions), Error);
 }
 
 TEST(Site, IsWrittenWithEveryKeySoThatItIsReadBack) {
