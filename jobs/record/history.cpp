@@ -170,7 +170,8 @@ bool RunWatch::State::update_shards() {
   std::vector<const RunHistory*> parts;
   for (const ListShard shard : shards_in(history.output)) {
     const Path folder = shard_folder(history.output, shard);
-    if (!std::filesystem::exists(journal_file(folder), error)) continue;
+    const std::uintmax_t written = std::filesystem::file_size(journal_file(folder), error);
+    if (error || written == 0) continue;  // it has not begun
     std::unique_ptr<RunWatch>& watch = shards[shard.number];
     watch ? watch->update() : void(watch = std::make_unique<RunWatch>(folder));
     begun.push_back(shard);

@@ -44,7 +44,12 @@ END
 fake_program srun <<'END'
 [[ $1 != --mpi=list ]] || { printf 'MPI plugin types are...\n\tpmix\n\tnone\n' && exit; }
 while [[ $1 == -* ]]; do shift; done
-${DRAIN_AFTER:+timeout --signal=USR1 "$DRAIN_AFTER"} "$@"
+[[ ${DRAIN-} ]] || exec "$@"
+"$@" & # and is told to stop once it is at work
+until grep -qs '"running"' "$DRAIN/.wanfarm/status.json"; do sleep 0.1; done
+kill -USR1 $!
+wait $!
+exit 137 # as if a rank had been killed meanwhile
 END
 with_slurm() { PATH=$work/bin:$PATH "$@"; }
 submit() { with_slurm "$program" submit "$@" >out 2>err; }
@@ -90,8 +95,8 @@ test_follow_shows_the_run_and_ends_with_its_code() {
 }
 
 test_follow_ends_with_75_when_the_run_was_stopped_with_work_left() {
-  DRAIN_AFTER=2 submit "${common[@]}" --output stopped --steps 1000 --frames 81 --follow
-  expect_code 75 $? # that of the job is 124, as timeout has it
+  DRAIN=stopped submit "${common[@]}" --output stopped --steps 1000 --frames 81 --follow
+  expect_code 75 $? # that of the job is 137
   grep -q 'exit code 75 (stopped with work left)' out || broken 'it is not told'
 }
 
