@@ -13,28 +13,51 @@
 namespace wf {
 namespace {
 
-/// Best rates for the decoder, in its dtype, in operations a second: of one convolution by the library,
-/// and of a matrix product, which a convolution can be computed as.
+/// Best rates for the decoder, in its dtype, in operations a second: of one convolution by the library and by our
+/// kernels, where there are such, and of a matrix product, which a convolution can be computed as.
 struct DecodeCeilings {
-  double convolution, matmul;
+  double library, ours, matmul;
   std::int64_t channels;
-  double best() const { return std::max(convolution, matmul); }
+  Convolving how;
+  double best() const { return std::max({library, ours, matmul}); }
 };
 
-DecodeCeilings measure_ceilings(const Bench& bench) {
-  const std::int64_t channels = bench.models.parts().vae.decoder.first.weight.size(0);
+/// f32 numbers that are split into two of TF32 take three products of these.
+double product_rate(const Bench& bench, Convolving how) {
   const at::ScalarType dtype = bench.models.execution().vae;
-  const DecodeCeilings ceilings{convolution_rate(bench.device(), dtype, channels), matmul_rate(bench.device(), dtype),
-                                channels};
+  if (how != Convolving::hopper_f32) return matmul_rate(bench.device(), dtype);
+  use_tf32(true);
+  const double rate = matmul_rate(bench.device(), dtype) / 3;
+  use_tf32(bench.models.execution().tf32);
+  return rate;
+}
+
+DecodeCeilings measure_ceilings(const Bench& bench) {
+  const Execution& execution = bench.models.execution();
+  const std::int64_t channels = bench.models.parts().vae.decoder.first.weight.size(0);
+  const Convolving how = convolving_on(bench.device(), execution.vae, execution.tf32);
+  const DecodeCeilings ceilings{
+      convolution_rate(bench.device(), execution.vae, channels),
+      is_ours(how) ? convolution_rate(bench.device(), execution.vae, channels, how) : 0,
+      product_rate(bench, how),
+      channels,
+      how,
+  };
   release_cached_memory(bench.device());
   return ceilings;
 }
 
 Table to_table(const DecodeCeilings& ceilings, const Bench& bench) {
   const std::string kind = bench.arithmetic(bench.models.execution().vae, bench.device());
-  return ceiling_table({{fmt::format("3x3x3 convolution of {} channels, {}", ceilings.channels, kind),
-                         ceilings.convolution / tera, "TFLOP/s"},
-                        matmul_line(ceilings.matmul, bench.device(), kind)});
+  const auto convolution = [&](const char* whose, double rate) {
+    return std::vector<Cell>{fmt::format("3x3x3 convolution of {} channels{}, {}", ceilings.channels, whose, kind),
+                             rate / tera, "TFLOP/s"};
+  };
+  Table table = ceiling_table({convolution("", ceilings.library)});
+  if (is_ours(ceilings.how)) table.rows.push_back(convolution(" by our kernels", ceilings.ours));
+  table.rows.push_back(matmul_line(ceilings.matmul, bench.device(),
+                                   ceilings.how == Convolving::hopper_f32 ? "f32 as three of TF32" : kind));
+  return table;
 }
 
 Table summary(const Bench& bench, const Timing& timing, std::uint64_t peak, double flops, double floor) {

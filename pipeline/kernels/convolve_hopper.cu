@@ -13,6 +13,9 @@
 #include "pipeline/kernels/convolve_launch.hpp"
 #include "pipeline/kernels/wgmma.cuh"
 
+// For other architectures the kernel is empty, and what it calls is unused.
+#pragma nv_diag_suppress declared_but_not_referenced
+
 namespace wf::hopper {
 namespace {
 
@@ -261,9 +264,10 @@ struct Sums {
 #pragma unroll
     for (int block = 0; block < kBlocks; ++block) {
       begin_block(total[block], tile, work);
-      if (kPlanes == 1) continue;
+      if constexpr (kPlanes > 1) {
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) tap[block][i] = 0;
+        for (int i = 0; i < kCount; ++i) tap[block][i] = 0;
+      }
     }
   }
   __device__ void add(int block) {
@@ -371,9 +375,8 @@ __device__ void consume(const Work& work, Reader reader, int consumer) {
     for (int block = 0; block < kBlocks; ++block) settle(sums.total[block]);
     if (work.adds) add_residuals<T>(sums.total, work, consumer, reader);
 #pragma unroll
-    for (int block = 0; block < kBlocks; ++block) {
+    for (int block = 0; block < kBlocks; ++block)
       write_block<T>(sums.total[block], consumer * kBlocks + block, tile, work);
-    }
   }
 }
 

@@ -53,15 +53,19 @@ double fp8_matmul_rate(at::Device device) {
   return 2.0 * static_cast<double>(n * n * n) / seconds;
 }
 
-double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels) {
+double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels, Convolving how) {
   const std::int64_t frames = 4, rows = device.is_cpu() ? 32 : 120, columns = device.is_cpu() ? 32 : 208;
   const at::TensorOptions options = at::TensorOptions(device).dtype(dtype);
   const auto random = [&](at::IntArrayRef sizes) {
     return at::randn(sizes, options).contiguous(at::MemoryFormat::ChannelsLast3d);
   };
-  const at::Tensor x = random({1, channels, frames + 2, rows, columns}), weight = random({channels, channels, 3, 3, 3});
-  const at::Tensor bias = at::zeros({channels}, options);
-  const double seconds = seconds_each(device, [&] { convolve(x, weight, bias, {1, 1, 1}, {0, 1, 1}); });
+  const at::Tensor x = random({1, channels, frames, rows, columns}), weight = random({channels, channels, 3, 3, 3});
+  const at::Tensor joined = random({1, channels, frames + 2, rows, columns}), bias = at::zeros({channels}, options);
+  at::Tensor past;
+  const ConvolutionWeights weights = weights_for(how, weight, bias);
+  const double seconds = seconds_each(device, [&] {
+    is_ours(weights.how) ? convolve(x, {.past = &past}, weights) : convolve(joined, weight, bias, {1, 1, 1}, {0, 1, 1});
+  });
   return 2.0 * static_cast<double>(weight.numel() * frames * rows * columns) / seconds;
 }
 

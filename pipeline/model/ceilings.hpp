@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <functional>
 
+#include "pipeline/kernels/convolve.hpp"
+
 namespace wf {
 
 /// n of the n x n matrices that matmul_rate() multiplies: 8192 on a GPU, 1024 on a CPU.
@@ -21,8 +23,10 @@ double matmul_rate(at::Device device, at::ScalarType dtype);
 /// computes it (operand.hpp).
 double fp8_matmul_rate(at::Device device);
 
-/// FLOP/s of a 3x3x3 convolution as in the VAE, from `channels` to `channels` channels.
-double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels);
+/// FLOP/s of a 3x3x3 convolution as in the VAE, from `channels` to `channels` channels: of the library's, or of ours with
+/// the pass before it.
+double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels,
+                        Convolving how = Convolving::library);
 
 /// Bytes/s, reads and writes added, of a copy within the device's memory: of 1 GiB on a GPU, 256 MiB on a CPU.
 double copy_rate(at::Device device);
