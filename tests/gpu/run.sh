@@ -36,6 +36,7 @@ official() { # WHAT...
 run_tests() {
   local without='gpu2|lab' # two.sh runs gpu2
   [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
+  [[ $(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1) == 9.* ]] || without+='|hopper'
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"
 }
 
