@@ -19,7 +19,8 @@ new_tree() { # [MISSING TOOL...]
   cp "$script" project/wanfarm
   local tool
   for tool in "${real_tools[@]}"; do ln -s "$(command -v "$tool")" "tools/$tool"; done
-  for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get id unshare sbatch; do
+  for tool in g++ mpicxx mpiexec cmake ninja pkg-config python3 ctest ffprobe clang++ dpkg-query apt-get id unshare sbatch \
+    nvidia-smi; do
     cp --remove-destination "$here/stub_tool.sh" "tools/$tool"
   done
   for tool in "$@"; do rm "tools/$tool"; done
@@ -455,6 +456,13 @@ test_test_leaves_out_tests_of_two_gpus_where_there_is_one() {
   STUB_GPU=1 wanfarm_as_it_is --with-fa3 test
   expect_in calls ' -LE gpu2'
   expect_in err 'one NVIDIA GPU here'
+}
+
+test_test_leaves_out_hopper_where_it_is_not() {
+  new_tree
+  STUB_GPU=2 STUB_CAP=8.0 wanfarm_as_it_is --with-fa3 test
+  expect_in calls ' -LE hopper'
+  expect_in err 'no Hopper GPU here'
 }
 
 test_test_leaves_out_flash_attention_where_it_is_not() {

@@ -5,9 +5,11 @@
 #   STUB_MISSING  packages that dpkg-query, and modules that pkg-config, does not have
 #   STUB_USER     what `id -u` says (0)
 #   STUB_CUDA     the CUDA version that nvcc says (13.0)
+#   STUB_CAP      the compute capability that nvidia-smi says (9.0)
 name=${0##*/}
 call="$name $*"
 [[ $name == id ]] && echo "${STUB_USER:-0}" && exit
+[[ $name == nvidia-smi ]] && echo "${STUB_CAP:-9.0}" && exit
 [[ $name == ctest ]] && call+=" WANFARM_LONG=${WANFARM_LONG:-}"
 [[ $name == nvcc ]] && echo "Cuda compilation tools, release ${STUB_CUDA:-13.0}, V${STUB_CUDA:-13.0}.88"
 echo "$call" >>"${0%/*}/../calls"
@@ -69,5 +71,6 @@ option_after() { # OPTION ARGUMENT...
     for module in $2; do ! is_missing "$module" || failing=1; done
     ;;
 esac
+[[ $name == nvidia-smi ]] && echo "${STUB_CAP:-9.0}" && exit
 [[ $name == ctest ]] && echo 'stub: summary'
 exit $failing
