@@ -50,6 +50,11 @@ std::uint64_t available_bytes() {
 
 }  // namespace
 
+std::string value_of(const Environment& variables, const std::string& name) {
+  const auto found = variables.find(name);
+  return found == variables.end() ? "" : found->second;
+}
+
 Environment environment() {
   Environment variables;
   for (char** line = environ; *line; ++line) {

@@ -26,6 +26,8 @@ struct Node {
 
 /// The environment variables of this process.
 Environment environment();
+/// The value of a variable; "" when it is not set.
+std::string value_of(const Environment& variables, const std::string& name);
 
 /// Reads OMPI_COMM_WORLD_*, PMI_*, and in a Slurm step SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID, in this
 /// order; the first family that has both rank and size wins. SLURM_NTASKS is not read: a batch script has it, and

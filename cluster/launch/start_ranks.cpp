@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "base/error.hpp"
+#include "base/exit_codes.hpp"
 #include "base/files.hpp"
 #include "base/machine.hpp"
 #include "base/text.hpp"
@@ -33,14 +34,8 @@ constexpr const char* id_variable = "WANFARM_RUN_ID";
 constexpr const char* command_variable = "WANFARM_COMMAND";
 constexpr const char* separator = "\x1f";
 constexpr char progress_mark = '+';
-constexpr int stopped_with_work_left = 75;
 /// Exit codes of a run. Any other code means that a rank crashed and the launcher reports how.
 constexpr std::array run_codes{0, 1, 2, 3, 4, 5, stopped_with_work_left, 130, 143};
-
-std::string value_of(const Environment& variables, const std::string& name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
 
 /// The full path of a program; empty when it is not in PATH.
 std::string find_program(const std::string& name, const Environment& variables) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/exit_codes.hpp"
 #include "cluster/slurm/cluster_info.hpp"
 #include "cluster/slurm/program.hpp"
 
@@ -60,7 +61,6 @@ std::optional<JobState> job_state(const std::string& job) {
 }
 
 int exit_code_of(const JobState& job) {
-  constexpr int stopped_with_work_left = 75;
   if (job.code != 0) return job.code;
   return job.state == "COMPLETED" ? 0 : stopped_with_work_left;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/exit_codes.hpp"
 #include "base/text.hpp"
 #include "jobs/record/event_text.hpp"
 
@@ -14,7 +15,6 @@ namespace wf {
 namespace {
 
 constexpr int most_shards = 10'000;
-constexpr int stopped_with_work_left = 75;
 
 std::string name_of(ListShard shard) {
   return "shard-" + std::to_string(shard.number) + "-of-" + std::to_string(shard.count);

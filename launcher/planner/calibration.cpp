@@ -54,11 +54,6 @@ Json read_calibration(const Path& file) {
   return json;
 }
 
-std::string variable(const Environment& variables, const char* name) {
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
-
 }  // namespace
 
 GpuFigures calibrated(GpuFigures base, const Path& file) {
@@ -74,10 +69,10 @@ GpuFigures calibrated(GpuFigures base, const Path& file) {
 }
 
 Path user_cache_folder(const Environment& variables) {
-  const std::string own = variable(variables, "WANFARM_CACHE"), cache = variable(variables, "XDG_CACHE_HOME");
+  const std::string own = value_of(variables, "WANFARM_CACHE"), cache = value_of(variables, "XDG_CACHE_HOME");
   return !own.empty()     ? Path(own)
          : !cache.empty() ? Path(cache) / "wanfarm"
-                          : Path(variable(variables, "HOME")) / ".cache/wanfarm";
+                          : Path(value_of(variables, "HOME")) / ".cache/wanfarm";
 }
 
 Path calibration_file(const Environment& variables) { return user_cache_folder(variables) / "calibration.json"; }

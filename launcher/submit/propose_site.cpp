@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cluster/slurm/slurm_time.hpp"
-#include "launcher/planner/hardware.hpp"
+#include "launcher/submit/site_nodes.hpp"
 
 namespace wf {
 namespace {
@@ -60,13 +60,8 @@ Site propose_site(const ClusterAnswers& answers) {
   Site site{.partition = answers.partitions[best].name};
   site.launcher = speaks_pmix(answers.mpi_types) ? "srun" : "mpirun";
   const std::vector<NodeKind>& kinds = answers.nodes[best];
-  if (const NodeKind* const most = most_gpus(kinds)) {
-    site.gpus_per_node = most->gpus;
-    site.cpus_per_node = most->cpus;
-    if (!most->gpu.empty()) site.gpu = kind_of_device(most->gpu);
-  } else if (!kinds.empty()) {
-    site.gpu = "cpu", site.gpus_per_node = 1, site.cpus_per_node = kinds.front().cpus;
-  }
+  if (!kinds.empty() && !most_gpus(kinds)) site.gpu = "cpu";
+  fill_in_nodes(site, kinds);
   return site;
 }
 

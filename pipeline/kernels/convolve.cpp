@@ -57,9 +57,6 @@ at::Tensor with_edges(at::Tensor x, const BeforeConvolution& before) {
   return at::cat({edge_row(before.edges.above, before), x, edge_row(before.edges.below, before)}, kRows);
 }
 
-/// The last n frames as a copy, so that the features themselves can be freed.
-at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
-
 /// The features with the frames before them, which are zeros at the start of the clip.
 at::Tensor with_past(at::Tensor x, at::Tensor& past, std::int64_t frames) {
   if (!past.defined())
@@ -129,6 +126,8 @@ at::Tensor normalised(at::Tensor x, const at::Tensor& norm) {
   x.mul_(norm);
   return x;
 }
+
+at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
 
 std::int64_t rows_at_once(std::int64_t rows, std::int64_t row_bytes) {
   constexpr std::int64_t most_bytes = std::int64_t{1} << 30, tile_rows = 16;

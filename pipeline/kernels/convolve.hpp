@@ -30,11 +30,12 @@ Convolving convolving_on(at::Device device, at::ScalarType dtype, bool tf32);
 constexpr bool is_ours(Convolving how) { return how >= Convolving::hopper_bf16; }
 
 /// A convolution, [O, C, kt, kh, kw] or, of single frames, [O, C, kh, kw], with its bias [O], in channels-last order.
-/// Undefined tensors stand for a layer that does without it.
+/// Undefined tensors stand for a layer that does without it. hopper_f32: what rounding took from `weight` is behind it
+/// in memory, in the same form.
 struct ConvolutionWeights {
-  at::Tensor weight, bias;
+  at::Tensor weight;
+  at::Tensor bias;  ///< of the weight's dtype for the library, f32 for our kernels
   Convolving how = Convolving::library;
-  at::Tensor rest = {};  ///< hopper_f32: what rounding took from `weight`, behind it in memory
 };
 /// Brings a convolution with stride 1 into the form that `how` reads; one that we have no kernel for stays the
 /// library's: its channels must be multiples of 16, its kernel 1 or 3.
@@ -67,6 +68,9 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
 /// x / |x| * norm, where |x| is the L2 norm over the channels. An x that is moved in is freed as soon as the quotient
 /// exists; any other x is left alone.
 at::Tensor normalised(at::Tensor x, const at::Tensor& norm);
+
+/// The last n frames of features [1, C, t, h, w] as a copy, so that the features themselves can be freed.
+at::Tensor last_frames(const at::Tensor& x, std::int64_t n);
 
 /// The library's cross-correlation of x [N, C, t, h, w] or [N, C, h, w] with any stride and padding (with zeros), which
 /// have one value for each of t, h and w, or of h and w. The result has x's memory format.

@@ -67,12 +67,11 @@ hopper::ConvolutionInput describe_input(const at::Tensor& x, const BeforeConvolu
 }
 
 /// The description of a convolution to `output`, but for the rows that are computed at once.
-hopper::Convolution describe(const ConvolutionWeights& weights, const at::Tensor& bias, const at::Tensor& output,
-                             std::int64_t frames_each) {
+hopper::Convolution describe(const ConvolutionWeights& weights, const at::Tensor& output, std::int64_t frames_each) {
   hopper::Convolution convolution{};
   convolution.arithmetic = arithmetic(weights.how);
   convolution.weight = weights.weight.const_data_ptr();
-  convolution.bias = bias.const_data_ptr<float>();
+  convolution.bias = weights.bias.const_data_ptr<float>();
   convolution.channels_in = weights.weight.size(1), convolution.channels_out = weights.weight.size(0);
   convolution.frames = output.size(kTime) / frames_each, convolution.columns = output.size(kColumns);
   convolution.kernel_frames = kernel_frames(weights.weight), convolution.kernel = weights.weight.size(-1);
@@ -119,23 +118,18 @@ bool supports(at::Device device) {
 }
 
 ConvolutionWeights weights_for(Convolving how, const at::Tensor& weight, const at::Tensor& bias) {
-  ConvolutionWeights weights{weight, bias, how};
+  ConvolutionWeights weights{weight, bias.to(at::kFloat), how};
   if (how == Convolving::hopper_bf16 || weight.is_meta()) return weights;
   const c10::cuda::CUDAGuard on_device(weight.device());
-  const auto stream = c10::cuda::getCurrentCUDAStream();
-  const auto format = weight.suggest_memory_format();
-  if (how == Convolving::hopper_f32) {
-    std::vector<std::int64_t> sizes = weight.sizes().vec();
-    sizes[0] *= 2;
-    const at::Tensor both = at::empty(sizes, weight.options(), format);
-    weights.weight = both.narrow(0, 0, weight.size(0));
-    weights.rest = both.narrow(0, weight.size(0), weight.size(0));
-  } else {
-    weights.weight = at::empty(weight.sizes(), weight.options(), format);
-  }
-  hopper::round_to_tf32(weight.const_data_ptr<float>(), weights.weight.data_ptr<float>(),
-                        weights.rest.defined() ? weights.rest.data_ptr<float>() : nullptr, weight.numel(), stream);
+  std::vector<std::int64_t> sizes = weight.sizes().vec();
+  if (how == Convolving::hopper_f32) sizes[0] *= 2;
+  const at::Tensor memory = at::empty(sizes, weight.options(), weight.suggest_memory_format());
+  auto* const rounded = memory.data_ptr<float>();
+  hopper::round_to_tf32(weight.const_data_ptr<float>(), rounded,
+                        how == Convolving::hopper_f32 ? rounded + weight.numel() : nullptr, weight.numel(),
+                        c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();
+  weights.weight = memory.narrow(0, 0, weight.size(0));
   return weights;
 }
 
@@ -144,7 +138,6 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
   const c10::cuda::CUDAGuard on_device(x.device());
   RECORD_FUNCTION("wf::convolve", std::vector<c10::IValue>());
   const at::Tensor norm = before.norm.defined() ? before.norm.flatten().to(at::kFloat) : at::Tensor();
-  const at::Tensor bias = weights.bias.to(at::kFloat);
   hopper::ConvolutionInput input = describe_input(x, before, weights, norm);
   at::Tensor new_past;
   if (before.past) {
@@ -158,7 +151,7 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
   const at::Tensor output = adds ? std::move(sum)
                                  : empty_features(x, weights.weight.size(0) / frames_each, input.frames * frames_each,
                                                   input.rows * input.scale, input.columns * input.scale);
-  convolve_bands(input, describe(weights, bias, output, frames_each), output, adds);
+  convolve_bands(input, describe(weights, output, frames_each), output, adds);
   if (before.past) *before.past = std::move(new_past);
   return output;
 }

@@ -1,14 +1,9 @@
 // pipeline/kernels/convolve_none.cpp: convolve_ours.hpp in a build without CUDA. It supports nothing, so no kernel is
 // ever called.
-#include "base/error.hpp"
 #include "pipeline/kernels/convolve_ours.hpp"
+#include "pipeline/kernels/no_cuda.hpp"
 
 namespace wf::ours {
-namespace {
-
-[[noreturn]] void never() { throw Error(Error::internal, "a GPU kernel was called in a build without CUDA"); }
-
-}  // namespace
 
 bool supports(at::Device) { return false; }
 

@@ -1,13 +1,8 @@
 // pipeline/kernels/fused_none.cpp: fused.hpp in a build without CUDA. It supports nothing, so no kernel is ever called.
-#include "base/error.hpp"
 #include "pipeline/kernels/fused.hpp"
+#include "pipeline/kernels/no_cuda.hpp"
 
 namespace wf::fused {
-namespace {
-
-[[noreturn]] void never() { throw Error(Error::internal, "a GPU kernel was called in a build without CUDA"); }
-
-}  // namespace
 
 bool supports(const at::Tensor&, at::ScalarType) { return false; }
 Operand modulated_norm(at::Tensor&, const Branch&, const at::Tensor&, const at::Tensor&, double, at::ScalarType) {

@@ -14,7 +14,6 @@ constexpr int kWarpgroup = 128;      ///< threads that issue one product togethe
 constexpr int kTileRow = 128;        ///< bytes of a row of an operand in shared memory, which are swizzled
 constexpr int kAtom = 8 * kTileRow;  ///< eight rows, after which the swizzle repeats: tiles begin at multiples of it
 constexpr int kStep = 32;            ///< bytes of each row that one product takes: 8 values of f32, 16 of bf16
-constexpr int kBlockRows = 64;       ///< rows of the result of one product
 
 /// The address of shared memory in the form that the instructions take.
 __device__ inline std::uint32_t shared_address(const void* pointer) {

@@ -30,9 +30,6 @@ at::Tensor per_channel(const LatentStatistics& values, at::Device device) {
   return at::tensor(at::ArrayRef<double>(values), at::kFloat).view({1, -1, 1, 1, 1}).to(device);
 }
 
-/// The last n frames as a copy, so that the chunk itself can be freed.
-at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
-
 /// What the layers share while one chunk passes through them.
 struct Pass {
   FeatureCache& cache;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/exit_codes.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/network_text.hpp"
@@ -16,8 +17,6 @@
 
 namespace wf {
 namespace {
-
-constexpr int stopped_code = 75;  ///< run the same command again
 
 struct ConvertOptions {
   Path in, out;
@@ -68,11 +67,11 @@ int convert(ConvertOptions options) {
   options.how.tell = [](const std::string& line) { std::cout << line << std::endl; };
   install_stop_signals();
   const bool is_model = options.in.empty() || is_model_folder(options.in) || is_random(options.in);
-  if (!is_model && !names_parts(options.model)) return convert_alone(options) ? 0 : stopped_code;
+  if (!is_model && !names_parts(options.model)) return convert_alone(options) ? 0 : stopped_with_work_left;
   if (!options.in.empty()) options.model.from = options.in;
   const ModelFiles model = find_model(ready_model(chosen_model(options.model, {})));
   for (const std::string& doubt : doubts(model)) std::cout << "doubt: " << doubt << '\n';
-  return convert_model(model, options.out, options.how) ? 0 : stopped_code;
+  return convert_model(model, options.out, options.how) ? 0 : stopped_with_work_left;
 }
 
 std::vector<Flag> flags_of(ConvertOptions& options) {

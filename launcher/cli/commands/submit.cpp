@@ -52,15 +52,11 @@ void note(const std::string& text) { std::cerr << "note: " << text << '\n'; }
 
 // ---- The site
 
-std::string variable(const std::string& name) {
-  const Environment variables = environment();
-  const auto found = variables.find(name);
-  return found == variables.end() ? "" : found->second;
-}
-
 /// The site's file, with what flags say in place of it.
 Site chosen_site(const SubmitOptions& options) {
-  const Path file = options.site.value_or(site_file(variable("XDG_CONFIG_HOME"), variable("HOME")));
+  const Environment variables = environment();
+  const Path file =
+      options.site.value_or(site_file(value_of(variables, "XDG_CONFIG_HOME"), value_of(variables, "HOME")));
   Site site;
   std::error_code error;
   if (options.site || std::filesystem::exists(file, error)) site = read_site(file);
