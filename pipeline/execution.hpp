@@ -48,6 +48,7 @@ struct Execution {
   /// as_computed or fp8: how experts are kept on the device.
   WeightForm weights = WeightForm::as_computed;
   at::Device device = at::kCPU;               ///< of experts and VAE
+  int capability = 0;                         ///< of a GPU: its compute capability times ten; 0: not known
   at::Device text_device = at::kCPU;          ///< of the text encoder
   GuidanceMode guidance = GuidanceMode::two;  ///< `automatic` counts as `two` here: the run's plan resolves it
   NoiseSource noise = NoiseSource::cpu;

@@ -93,6 +93,7 @@ Execution chosen_execution(const RunOptions& options) {
   if (execution.cuda_graphs == CudaGraphs::on && !can_record(execution.device))
     throw Error(Error::environment, "--cuda-graphs on: this run computes on a CPU; a GPU can record its forwards");
   check_precision(execution);
+  execution.capability = compute_capability(execution.device);
   execution.weights_cache = chosen_weights_cache(options, environment());
   at::set_num_threads(options.threads > 0 ? options.threads : this_node().cores);
   return execution;

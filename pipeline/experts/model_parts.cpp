@@ -50,7 +50,7 @@ std::uint64_t offloaded_bytes(const ModelParts& parts, const Execution& executio
 
 /// How this run's VAE convolves.
 Convolving convolving(const Execution& execution) {
-  return convolving_on(execution.device, execution.vae, execution.tf32);
+  return convolving_on(execution.device, execution.capability, execution.vae, execution.tf32);
 }
 
 /// Weights that stay on the device through all stages, from one clip to the next.

@@ -12,6 +12,7 @@ namespace wf {
 namespace {
 
 constexpr int kChannels = 1, kTime = 2, kRows = 3;
+constexpr int hopper = 90;  // the compute capability, times ten, that we have kernels for
 
 /// Whether oneDNN computes in bf16 on this processor: the check that LibTorch itself makes. A build without oneDNN does
 /// not have the operator.
@@ -103,9 +104,14 @@ bool can_be_ours(const at::Tensor& weight) {
 }  // namespace
 
 Convolving convolving_on(at::Device device, at::ScalarType dtype, bool tf32) {
+  const bool can_be_ours = device.is_cuda() && ours::supports(device);
+  return convolving_on(device, can_be_ours ? hopper : 0, dtype, tf32);
+}
+
+Convolving convolving_on(at::Device device, int capability, at::ScalarType dtype, bool tf32) {
   if (device.is_cpu())
     return dtype == at::kBFloat16 && !onednn_supports_bf16() ? Convolving::library_widened : Convolving::library;
-  if (ours::supports(device))
+  if (capability == hopper)
     return dtype == at::kBFloat16 ? Convolving::hopper_bf16 : tf32 ? Convolving::hopper_tf32 : Convolving::hopper_f32;
   return dtype == at::kFloat && !tf32 ? Convolving::library_reordered : Convolving::library;
 }

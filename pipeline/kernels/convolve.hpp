@@ -27,6 +27,9 @@ enum class Convolving { library, library_reordered, library_widened, hopper_bf16
 /// How features of this dtype, f32 or bf16, are convolved on this device. For a CPU it depends on the instruction sets
 /// of this node's processor that ONEDNN_MAX_CPU_ISA lets oneDNN use.
 Convolving convolving_on(at::Device device, at::ScalarType dtype, bool tf32);
+/// The same of a device that may be elsewhere. capability: a GPU's compute capability times ten, or 0 where it is not
+/// known.
+Convolving convolving_on(at::Device device, int capability, at::ScalarType dtype, bool tf32);
 constexpr bool is_ours(Convolving how) { return how >= Convolving::hopper_bf16; }
 
 /// A convolution, [O, C, kt, kh, kw] or, of single frames, [O, C, kh, kw], with its bias [O], in channels-last order.
@@ -58,10 +61,10 @@ struct BeforeConvolution {
   at::Tensor* past = nullptr;
 };
 
-/// Convolves features x [1, C, t, h, w] in channels-last order with stride 1, over all frames of `past` and x, with zeros
-/// around rows and columns where no edges are given. Adds `sum`, where it is defined, whose memory is used up; O is then
-/// a multiple of 8, and frames_each 1. The result is [1, O, t, h, w]; with `frames_each` n, [1, O / n, t n, h, w]: the
-/// channels of n frames one after another. An x that is moved in is freed early.
+/// Convolves features x [1, C, t, h, w] in channels-last order with stride 1, over all frames of `past` and x, with
+/// zeros around rows and columns where no edges are given. Adds `sum`, where it is defined, whose memory is used up; O
+/// is then a multiple of 8, and frames_each 1. The result is [1, O, t, h, w]; with `frames_each` n, [1, O / n, t n, h,
+/// w]: the channels of n frames one after another. An x that is moved in is freed early.
 at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const ConvolutionWeights& weights,
                     at::Tensor sum = {}, std::int64_t frames_each = 1);
 

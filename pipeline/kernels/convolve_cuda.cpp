@@ -112,7 +112,6 @@ void convolve_bands(hopper::ConvolutionInput input, hopper::Convolution convolut
 }  // namespace
 
 bool supports(at::Device device) {
-  if (!device.is_cuda()) return false;
   const c10::cuda::CUDAGuard on_device(device);
   return hopper::convolution_supported();
 }

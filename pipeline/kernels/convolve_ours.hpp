@@ -6,7 +6,7 @@
 
 namespace wf::ours {
 
-/// Whether the device is a Hopper GPU, for which this build has the kernels.
+/// Whether this GPU is one of Hopper, for which this build has the kernels.
 bool supports(at::Device device);
 
 /// weights_for() and convolve() of convolve.hpp for weights that is_ours().

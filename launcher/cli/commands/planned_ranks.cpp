@@ -69,15 +69,19 @@ void apply_limits(const PlannedRanks& planned, RunOptions& run, ClusterResources
 /// Throws what a run would on a GPU of this kind, or on this node's, when it cannot compute so.
 void check_on_gpu(const ClusterResources& ranks, const PlannedRanks& planned, const Execution& execution) {
   const std::string& name = ranks.device_name;
-  check_precision(execution, is_this_nodes_gpu(planned) ? name : "GPU " + kind_of_device(name),
-                  capability_of(ranks, planned));
+  check_precision(execution, is_this_nodes_gpu(planned) ? name : "GPU " + kind_of_device(name), execution.capability);
 }
 
 /// How a run on these ranks would compute.
 Execution execution_of(const ClusterResources& ranks, const PlannedRanks& planned, const RunOptions& run) {
   const at::Device device = ranks.device_name == "cpu" ? at::Device(at::kCPU) : at::Device(at::kCUDA, 0);
-  const Execution execution = execution_on(device, run);
-  execution.device.is_cpu() ? check_precision(execution) : check_on_gpu(ranks, planned, execution);
+  Execution execution = execution_on(device, run);
+  if (device.is_cpu()) {
+    check_precision(execution);
+  } else {
+    execution.capability = capability_of(ranks, planned);
+    check_on_gpu(ranks, planned, execution);
+  }
   return execution;
 }
 
