@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -13,72 +14,121 @@
 namespace wf {
 namespace {
 
-void expect(bool finite) {
-  if (finite) return;
-  throw Error(Error::permanent,
-              "the VAE made NaN or infinity: its weights are damaged, or the latents are out of range");
+Error not_finite() {
+  return Error(Error::permanent,
+               "the VAE made NaN or infinity: its weights are damaged, or the latents are out of range");
 }
-void expect_finite(const at::Tensor& video) { expect(at::isfinite(video).all().item<bool>()); }
 
 /// From [-1, 1] to 0..255, in the official order of operations, which decides the rounding.
 at::Tensor to_bytes(const at::Tensor& video) { return video.clamp(-1, 1).add_(1).div_(2).mul_(255).to(at::kByte); }
 
-/// Frames on their way to host memory. They are converted and copied behind what is queued on the device, and nobody
-/// waits for them before take().
-class FramesUnderway {
+/// Tensors of one device on their way to host memory, behind what is queued there. Nobody waits for them before
+/// arrived().
+class Underway {
  public:
-  explicit FramesUnderway(const at::Tensor& video)
-      : rgb_(to_host(to_bytes(video).permute({1, 2, 3, 0}).contiguous())), finite_(to_host(at::isfinite(video).all())) {
-    if (video.is_cpu()) return;
-    arrived_.emplace(video.device().type());
-    arrived_->record(c10::impl::VirtualGuardImpl(video.device().type()).getStream(video.device()));
+  explicit Underway(std::vector<at::Tensor> tensors) : tensors_(std::move(tensors)) {
+    const at::Device device = tensors_.front().device();
+    if (device.is_cpu()) return;
+    for (at::Tensor& tensor : tensors_) tensor = to_pinned(tensor);
+    arrived_.emplace(device.type());
+    arrived_->record(c10::impl::VirtualGuardImpl(device.type()).getStream(device));
   }
-  Frames take() const {
+  const at::Tensor& arrived(std::size_t i) const {
     if (arrived_) arrived_->synchronize();
-    expect(finite_.item<bool>());
-    return {rgb_};
+    return tensors_[i];
   }
 
  private:
-  static at::Tensor to_host(const at::Tensor& x) {
-    if (x.is_cpu()) return x;
+  static at::Tensor to_pinned(const at::Tensor& x) {
     const at::Tensor there = at::empty(x.sizes(), x.options().device(at::kCPU).pinned_memory(true));
     return there.copy_(x, /*non_blocking=*/true);
   }
 
-  at::Tensor rgb_, finite_;
+  std::vector<at::Tensor> tensors_;
   std::optional<c10::Event> arrived_;
+};
+
+/// Frames that one rank decodes, converted behind what is queued on the device.
+class FramesUnderway {
+ public:
+  explicit FramesUnderway(const at::Tensor& video)
+      : underway_({to_bytes(video).permute({1, 2, 3, 0}).contiguous(), at::isfinite(video).all()}) {}
+  Frames take() const {
+    if (!underway_.arrived(1).item<bool>()) throw not_finite();
+    return {underway_.arrived(0)};
+  }
+
+ private:
+  Underway underway_;
 };
 
 /// Unwinds the decoder of a rank once all ranks know of an error.
 struct Left {};
 
-/// The clip's errors on the ranks that decode it together.
-class SharedFailure {
+/// Frames that ranks decode together, some rows each. What a rank has to say of an error travels with the frames that
+/// come next, so that no rank waits for the others' answer before it goes on.
+class SharedDecoding {
  public:
-  explicit SharedFailure(Communicator& ranks) : ranks_(ranks) {}
-  /// Runs the action; keeps what it throws.
-  template <class Action>
-  void attempt(Action&& action) {
-    if (own_) return;
+  SharedDecoding(const RowSplit& rows, const TakeFrames& sink, Communicator& ranks)
+      : rows_(rows), sink_(sink), ranks_(ranks) {}
+
+  /// Takes a rank's rows of the next frames, and passes on those before them. Collective.
+  void take(const at::Tensor& video) {
+    at::Tensor whole = rows_.gather_on_first(to_bytes(video).permute({2, 1, 3, 0}).contiguous());
+    std::vector<at::Tensor> tensors{flags(state(video))};
+    if (is_first()) tensors.push_back(whole.transpose(0, 1).contiguous());
+    Underway newest(std::move(tensors));
+    pass_on();
+    before_.emplace(std::move(newest));
+  }
+  /// Passes on the last frames. Collective.
+  void finish(at::Device device) {
+    pass_on();
+    leave_if_any(flags(at::full({1}, own_ ? failed : fine, at::TensorOptions(at::kByte).device(device))).cpu());
+  }
+  std::exception_ptr error() const { return own_; }
+
+ private:
+  static constexpr int fine = 0, failed = 1, infinite = 2;
+
+  bool is_first() const { return ranks_.rank() == 0; }
+  /// What this rank says with these frames.
+  at::Tensor state(const at::Tensor& video) const {
+    const at::TensorOptions bytes = at::TensorOptions(at::kByte).device(video.device());
+    if (own_) return at::full({1}, failed, bytes);
+    return at::isfinite(video).all().logical_not().view({1}).to(bytes).mul_(infinite);
+  }
+  /// Of all ranks.
+  at::Tensor flags(const at::Tensor& own) const {
+    return ranks_.all_gather(own, Counts(static_cast<std::size_t>(ranks_.size()), 1));
+  }
+
+  void pass_on() {
+    if (!before_) return;
+    leave_if_any(before_->arrived(0));
+    if (is_first() && !own_) give_to_sink({before_->arrived(1)});
+    before_.reset();
+  }
+  void give_to_sink(const Frames& frames) {
     try {
-      action();
+      sink_(frames);
     } catch (const std::exception&) {
       own_ = std::current_exception();
     }
   }
-  /// Collective. Throws Left on all ranks if there was an error on one of them.
-  void leave_if_any(at::Device device) {
-    const at::Tensor failed = at::full({1}, own_ ? 1 : 0, at::TensorOptions(at::kByte).device(device));
-    const Counts one_each(static_cast<std::size_t>(ranks_.size()), 1);
-    if (!ranks_.all_gather(failed, one_each).any().item<bool>()) return;
-    if (!own_) own_ = std::make_exception_ptr(Error(Error::permanent, "another rank could not decode its rows"));
+  void leave_if_any(const at::Tensor& flags) {
+    if (!flags.any().item<bool>()) return;
+    const bool is_own = flags[ranks_.rank()].item<int>() == infinite;
+    if (!own_)
+      own_ = std::make_exception_ptr(is_own ? not_finite()
+                                            : Error(Error::permanent, "another rank could not decode its rows"));
     throw Left();
   }
-  std::exception_ptr own() const { return own_; }
 
- private:
+  const RowSplit& rows_;
+  const TakeFrames& sink_;
   Communicator& ranks_;
+  std::optional<Underway> before_;
   std::exception_ptr own_;
 };
 
@@ -103,17 +153,17 @@ void decode(const Latents& latents, const VaeWeights& weights, const TakeFrames&
 std::exception_ptr decode_together(const Latents& latents, const VaeWeights& weights, const TakeFrames& sink,
                                    Communicator& ranks) {
   const RowSplit rows(ranks, latents.x.size(2));
-  SharedFailure failure(ranks);
-  const auto pass_on = [&](const at::Tensor& video) {
-    failure.attempt([&] { expect_finite(video); });
-    const at::Tensor whole = rows.gather_on_first(to_bytes(video).permute({2, 1, 3, 0}).contiguous());
-    if (ranks.rank() == 0) failure.attempt([&] { sink({whole.transpose(0, 1).contiguous().cpu()}); });
-    failure.leave_if_any(video.device());
-  };
+  SharedDecoding decoding(rows, sink, ranks);
   try {
-    vae_decode(weights, latents.x, pass_on, /*latent_frames_per_chunk=*/1, rows);
+    at::Device device = at::kCPU;
+    const auto take = [&](const at::Tensor& video) {
+      device = video.device();
+      decoding.take(video);
+    };
+    vae_decode(weights, latents.x, take, /*latent_frames_per_chunk=*/1, rows);
+    decoding.finish(device);
   } catch (const Left&) {
-    return failure.own();
+    return decoding.error();
   }
   return nullptr;
 }
