@@ -65,6 +65,27 @@ Environment environment() {
   return variables;
 }
 
+std::string with_variables(const std::string& text, const Environment& variables) {
+  constexpr std::string_view of_names = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+  std::string replaced;
+  for (std::size_t at = 0; at < text.size();) {
+    if (text[at] != '$') {
+      replaced += text[at++];
+      continue;
+    }
+    const bool in_braces = text.compare(at, 2, "${") == 0;
+    const std::size_t begin = at + (in_braces ? 2 : 1),
+                      end = std::min(text.find_first_not_of(of_names, begin), text.size());
+    const std::string name = text.substr(begin, end - begin), value = value_of(variables, name);
+    const bool is_closed = !in_braces || (end < text.size() && text[end] == '}');
+    if (name.empty() || !is_closed) throw Error(Error::input, text + ": a variable is $NAME or ${NAME}");
+    if (value.empty()) throw Error(Error::input, text + ": the variable " + name + " has no value here");
+    replaced += value;
+    at = end + (in_braces ? 1 : 0);
+  }
+  return replaced;
+}
+
 Rank rank_from(const Environment& variables) {
   for (const Family& family : families) {
     if (variables.contains(family.rank) && variables.contains(family.size))

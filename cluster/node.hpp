@@ -28,6 +28,9 @@ struct Node {
 Environment environment();
 /// The value of a variable; "" when it is not set.
 std::string value_of(const Environment& variables, const std::string& name);
+/// The text with $NAME and ${NAME} replaced by the values of these variables. Throws Error(input) that names a variable
+/// without a value.
+std::string with_variables(const std::string& text, const Environment& variables);
 
 /// Reads OMPI_COMM_WORLD_*, PMI_*, and in a Slurm step SLURM_PROCID, SLURM_STEP_NUM_TASKS and SLURM_LOCALID, in this
 /// order; the first family that has both rank and size wins. SLURM_NTASKS is not read: a batch script has it, and

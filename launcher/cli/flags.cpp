@@ -274,6 +274,10 @@ std::vector<Flag> resource_flags(RunOptions& o) {
        {"off", "auto"}},
       {"--weights-cache-limit", "SIZE", "what that folder may hold; what was used least recently goes first (200GB)",
        into_bytes(o.weights_cache_limit)},
+      {"--stage-weights", "FOLDER",
+       "copy the model's files to this folder of each node's own disk first, once for all ranks of a node and later "
+       "runs; may contain $VARIABLES",
+       into(o.stage_weights)},
       choice_flag("--noise", sources,
                   "RNG for the initial noise: cpu (same on every machine) or device (matches the official code on "
                   "that GPU)",

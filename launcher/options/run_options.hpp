@@ -58,6 +58,9 @@ struct RunOptions {
   std::uint64_t gpu_memory = 0;              ///< Bytes that tensors may take on each GPU; 0: all of its memory.
   std::optional<std::string> weights_cache;  ///< "off", "auto" or a folder; empty: weights_cache_text().
   std::uint64_t weights_cache_limit = WeightsCache().limit;
+  /// Folder on each node's own disk that the model is copied to, with $VARIABLES of that node; "": it is read where it
+  /// lies.
+  std::string stage_weights;
   int threads = 0;   ///< Computing threads of a rank; 0: one for each core it may use.
   int ranks = 0;     ///< Ranks to start (cluster/launch/start_ranks.hpp); 0: those that mpirun or srun started.
   int restarts = 3;  ///< How often in a row, without a finished clip, ranks are started again after a loss.

@@ -9,11 +9,13 @@
 #include "base/log.hpp"
 #include "base/paths.hpp"
 #include "base/watched_work.hpp"
+#include "cluster/node.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/shared_settings.hpp"
 #include "launcher/planner/saved_forwards.hpp"
 #include "launcher/run/rank_process.hpp"
 #include "pipeline/video/video_writer.hpp"
+#include "pipeline/weights/staged_files.hpp"
 
 namespace wf {
 namespace {
@@ -146,6 +148,13 @@ void check_folder(const RunSpec& run) {
   }
 }
 
+/// Lets the run read the model's files from this node's own disk, if it is to.
+void stage(ModelParts& parts, const RunOptions& options) {
+  if (options.stage_weights.empty()) return;
+  const Path folder = with_variables(options.stage_weights, environment());
+  parts.files = staged(parts.files, parts.id, absolute_folder(folder));
+}
+
 /// Reads the model, and throws Error(environment) if it is not the checkpoint that rank 0 has read.
 ModelParts read_same_model(const RunSpec& run, const Execution& base) {
   ModelParts parts = read_parts(run.model, base);
@@ -173,6 +182,7 @@ LedRun start_run(const ReadRequest& read, const RankStart& own, const RunOptions
     const RunRequest request = read();  // before waiting for the others, since most user errors show up here
     LedRun led = prepare(request, resources_of_all(agent, own.resources, options), own.base, options);
     agent.send_to_others(message::Start{packed(led.run)});
+    stage(led.parts, options);
     wait_until_all_are_ready(agent);
     agent.send_to_others(message::Begin{});
     return led;
@@ -196,6 +206,7 @@ std::optional<JoinedRun> join_run(const RankStart& own, const RunOptions& option
     check_folder(joined.run);
     open_log_file(joined.run.output, agent.rank());
     joined.parts = read_same_model(joined.run, own.base);
+    stage(joined.parts, options);
   } catch (const std::exception&) {
     const Error error = current_error();
     ready = {static_cast<int>(error.kind()), error.what()};

@@ -74,6 +74,26 @@ TEST(Node, TheEnvironmentIsThatOfThisProcess) {
   EXPECT_EQ(environment().at("WANFARM_TEST_VARIABLE"), "a=b");
 }
 
+TEST(Node, VariablesInATextAreReplaced) {
+  const Environment variables{{"USER", "ada"}, {"JOB_1", "17"}};
+  EXPECT_EQ(with_variables("/local/$USER/job-$JOB_1", variables), "/local/ada/job-17");
+  EXPECT_EQ(with_variables("/local/${USER}s", variables), "/local/adas");
+  EXPECT_EQ(with_variables("/local", variables), "/local");
+}
+
+TEST(Node, AVariableWithoutAValueIsNamedInTheError) {
+  for (const auto& [text, named] :
+       {std::pair("/local/$NONE/x", "NONE"), {"${USER", "${USER"}, {"cost: 5 $", "$NAME"}}) {
+    try {
+      with_variables(text, {{"USER", "ada"}});
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::input);
+      EXPECT_NE(std::string(error.what()).find(named), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(Node, HasFreeMemoryAndNoMoreThanItHas) {
   const Node node = this_node();
   EXPECT_GT(node.free_bytes, 0u);

@@ -98,6 +98,27 @@ TEST_F(CachedRuns, RanksOfANodeShareTheCopies) {
   EXPECT_EQ(frames_of("second"), frames_of("first"));
 }
 
+TEST_F(CachedRuns, AStagedModelIsCopiedOnceAndRendersTheSameFrames) {
+  const Surroundings node{.environment = {"NODE_DISK=" + (folder_ / "disk").string()}};
+  const Arguments staged{"--stage-weights", "$NODE_DISK/weights", "--ranks", "2"};
+  const std::string first = render("first", staged, node).err;
+  const std::size_t told = first.find("copied the model's files to ");
+  EXPECT_NE(told, std::string::npos) << first;
+  EXPECT_EQ(first.find("copied the model's files to ", told + 1), std::string::npos) << "by both ranks";
+  EXPECT_FALSE(std::filesystem::is_empty(folder_ / "disk/weights"));
+  EXPECT_FALSE(contains(render("second", staged, node).err, "copied the model's files"));
+  render("without");
+  EXPECT_EQ(frames_of("first"), frames_of("without"));
+  EXPECT_EQ(frames_of("second"), frames_of("without"));
+}
+
+TEST_F(CachedRuns, AStagingFolderOfAVariableWithoutAValueExitsWith2) {
+  const ProgramResult result = run(folder_.path(), {"render", "list.yaml", "--model", golden_model_folder(),
+                                                    "--stage-weights", "$NO_SUCH_VARIABLE/weights"});
+  EXPECT_EQ(result.code, 2) << result.err;
+  EXPECT_TRUE(contains(result.err, "the variable NO_SUCH_VARIABLE has no value here")) << result.err;
+}
+
 TEST_F(CachedRuns, AFolderThatIsAFileExitsWith2) {
   write_file(folder_ / "cache", "");
   for (const Arguments& command :
