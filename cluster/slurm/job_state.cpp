@@ -10,6 +10,7 @@
 #include "base/exit_codes.hpp"
 #include "cluster/slurm/cluster_info.hpp"
 #include "cluster/slurm/program.hpp"
+#include "cluster/slurm/slurm_time.hpp"
 
 namespace wf {
 namespace {
@@ -30,6 +31,9 @@ std::optional<JobState> state_in(const std::string& line) {
   if (job.reason == "None") job.reason.clear();
   std::sscanf(scontrol_value(line, "ExitCode").c_str(), "%d:%d", &job.code, &job.signal);
   std::sscanf(scontrol_value(line, "Restarts").c_str(), "%d", &job.restarts);
+  job.begins = parse_slurm_moment(scontrol_value(line, "StartTime"));
+  job.ends = parse_slurm_moment(scontrol_value(line, "EndTime"));
+  if (const std::string comment = scontrol_value(line, "Comment"); comment != "(null)") job.comment = comment;
   return job;
 }
 
@@ -57,7 +61,8 @@ std::optional<JobState> parse_job_state(const std::string& text) {
 }
 
 std::optional<JobState> job_state(const std::string& job) {
-  return parse_job_state(answer_of({"scontrol", "show", "job", "--oneliner", job}).out);
+  return parse_job_state(
+      answer_of({"env", "-u", "SLURM_TIME_FORMAT", "timeout", "10", "scontrol", "show", "job", "--oneliner", job}).out);
 }
 
 int exit_code_of(const JobState& job) {

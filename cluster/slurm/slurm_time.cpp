@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ctime>
 #include <vector>
 
 namespace wf {
@@ -37,6 +38,14 @@ std::optional<std::int64_t> parse_slurm_time(std::string_view text) {
   if (!has_days && parts.size() < 3) parts.insert(parts.begin(), 0);  // the first number is of minutes, not of hours
   parts.resize(3);
   return days[0] * day + parts[0] * hour + parts[1] * minute + parts[2];
+}
+
+std::optional<double> parse_slurm_moment(const std::string& text) {
+  struct tm moment{};
+  const char* const end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &moment);
+  if (!end || *end != '\0') return {};
+  moment.tm_isdst = -1;  // whether it is summer is for mktime() to say
+  return static_cast<double>(std::mktime(&moment));
 }
 
 std::string slurm_time_text(std::int64_t seconds) {

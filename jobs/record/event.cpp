@@ -59,6 +59,7 @@ std::string to_line(const Event& event) {
   add_text(line, "file", event.file);
   add_text(line, "error", event.error);
   add_text(line, "text", event.text);
+  add_text(line, "job", event.job);
   if (event.again) line += ",\"again\":true";
   add_number(line, "code", event.code, -1);
   return line + fmt::format("{}{:08x}{}", crc_beginning, crc32c(line), line_end);

@@ -12,7 +12,8 @@ namespace wf {
 struct Event {
   /// The names in the journal are those of to_string().
   enum Kind {
-    began,        ///< The run was started. text: the run's id; rank: number of ranks.
+    began,        ///< The run was started. text: the run's id; rank: number of ranks; in a job of Slurm also job, and
+                  ///< attempt: which start of that job it is.
     found,        ///< An earlier run had finished the clip.
     assigned,     ///< The clip was given to a group. rank: its leader; stage: "text-write", first and last; attempt.
     at_stage,     ///< The rank has come to this stage of the clip. Not flushed: the last ones may be missing.
@@ -44,6 +45,7 @@ struct Event {
   std::string file = {};
   std::string error = {};
   std::string text = {};
+  std::string job = {};  ///< As users see it: "17", of a task of an array "17_3".
   bool again = false;
   int code = -1;
 

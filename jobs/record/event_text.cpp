@@ -138,6 +138,7 @@ bool read_member(Members& members, std::string_view key, Event& event) {
   if (key == "file") return members.text(event.file), true;
   if (key == "error") return members.text(event.error), true;
   if (key == "text") return members.text(event.text), true;
+  if (key == "job") return members.text(event.job), true;
   if (key == "again") return members.truth(event.again), true;
   if (key == "code") return members.number(event.code), true;
   if (key != "k") return members.any(), true;

@@ -101,6 +101,7 @@ void take_in(RunHistory& history, const Event& event) {
   const bool ended = event.kind == Event::ended;
   history.exit_code = ended ? std::optional(event.code) : std::nullopt;
   history.ended = ended ? event.text : "";
+  if (event.kind == Event::began) history.job = {event.job, event.job.empty() ? 0 : event.attempt};
 }
 
 std::vector<int> leaders_of(const RunInfo& info) {

@@ -35,6 +35,13 @@ struct ClipHistory {
   std::vector<std::size_t> events = {};        ///< Indices into RunHistory::journal.events.
 };
 
+/// A job of Slurm that a run was started in.
+struct RunJob {
+  std::string name;  ///< "17", of a task of an array "17_3"; "": there was none.
+  int starts = 0;    ///< How often Slurm had started it, from 1.
+  bool operator==(const RunJob&) const = default;
+};
+
 struct RunHistory {
   Path output;
   std::optional<RunInfo> info;  ///< Empty: the folder's run was made by an older version, or its file is broken.
@@ -44,6 +51,7 @@ struct RunHistory {
   std::optional<int> exit_code;    ///< Of the last epoch, if it ended by itself.
   std::string ended;               ///< The text of that end.
   double last_event = 0;           ///< Unix time.
+  RunJob job;                      ///< Of the last start; of an array, all tasks: "17".
   /// Of a list that is rendered in shards (shards.hpp): how many have begun, of how many. 0 of 0: it is not.
   struct Shards {
     int begun = 0, all = 0;

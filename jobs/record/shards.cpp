@@ -69,11 +69,12 @@ class Joiner {
     for (const RunHistory* const part : parts_) {
       all_ended = all_ended && part->exit_code;
       worst = std::max(worst, part->exit_code.value_or(0));
-      if (part->last_event >= history_.last_event) history_.ended = part->ended;
+      if (part->last_event >= history_.last_event) history_.ended = part->ended, history_.job = part->job;
       history_.last_event = std::max(history_.last_event, part->last_event);
     }
     const bool all_begun = static_cast<int>(parts_.size()) == shards_.front().count;
     if (all_ended) history_.exit_code = all_begun ? worst : std::max(worst, stopped_with_work_left);
+    history_.job.name = history_.job.name.substr(0, history_.job.name.find('_'));
     history_.shards = {static_cast<int>(parts_.size()), shards_.front().count};
   }
 

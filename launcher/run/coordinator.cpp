@@ -189,7 +189,7 @@ void Coordinator::obey_users() {
 void Coordinator::obey(const UserRequest& request) {
   switch (request.action) {
     case ControlRequest::drain:
-      return stop("a user asks for it");
+      return stopped_ ? void() : stop(request.why);
     case ControlRequest::pause:
       return dispatch_.pause(), observer_.paused(true);
     case ControlRequest::resume:

@@ -23,6 +23,7 @@
 #include "launcher/run/run_control.hpp"
 #include "launcher/run/run_journal.hpp"
 #include "launcher/run/run_records.hpp"
+#include "launcher/run/slurm_job.hpp"
 
 namespace wf {
 namespace {
@@ -48,6 +49,27 @@ class PredictedPatience {
   double least_;
   std::map<std::string, std::size_t> clip_of_name_;
 };
+
+/// Seconds that ranks take to end what they are at and to store it: twice the longest step or stage that is predicted,
+/// and half a minute.
+double seconds_to_stop(const std::vector<Job>& jobs, const Predicted& predicted, int branches) {
+  const PredictedWork work(jobs, predicted, branches);
+  double longest = 0;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    if (work.shape(i) == i)
+      for (const Stage stage : all_stages) longest = std::max(longest, work.longest_unit(i, stage));
+  return 30 + 2 * longest;
+}
+
+/// What users want of the run, and what the job of Slurm leaves it no choice in.
+std::vector<UserRequest> requests_for(const RunJournal& journal, RunControl& control, SlurmJob* job) {
+  std::vector<UserRequest> requests = control.take();
+  if (!job) return requests;
+  job->show(journal.status());
+  if (std::string why = job->why_stop(unix_time()); !why.empty())
+    requests.push_back({.action = ControlRequest::drain, .why = std::move(why)});
+  return requests;
+}
 
 /// What later commands on the folder know the run by.
 void write_run(const LedRun& led, const Groups& groups, const RankContext& rank, std::int64_t epoch) {
@@ -150,12 +172,14 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
                       .branches = branches},
                      predicted);
   const EarlierStarts earlier = read_earlier_starts(led.run.output);
+  const std::optional<OwnJob> own = own_job(environment());
   RunJournal journal({.output = led.run.output,
                       .jobs = jobs,
                       .fingerprints = led.earlier.fingerprints,
                       .command_id = run_id(),
                       .ranks = rank.agent.size(),
                       .last_epoch = earlier.last_epoch,
+                      .job = own ? RunJob{own->name, own->starts} : RunJob(),
                       .standing = [&records](const auto& ranks) { return records.standing(ranks); }},
                      records);
   write_run(led, groups, rank, journal.epoch());
@@ -166,7 +190,10 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
       std::make_shared<const PredictedPatience>(jobs, predicted, branches, rank.options.stall_timeout);
   rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
   RunControl control(led.run.output, jobs);
-  Coordinator coordinator(dispatch, groups, rank.agent, journal, [&control] { return control.take(); });
+  std::optional<SlurmJob> job;
+  if (own) job.emplace(*own, seconds_to_stop(jobs, predicted, branches));
+  Coordinator coordinator(dispatch, groups, rank.agent, journal,
+                          [&] { return requests_for(journal, control, job ? &*job : nullptr); });
   coordinator.hold_at({rank.options.max_failures, rank.options.keep_going, jobs.size(), led.earlier.copies});
   take_up_earlier_starts(led, earlier, control, coordinator);
   coordinate(coordinator, [&] { compute(led, groups, rank); });
@@ -178,6 +205,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   finish(records, outcome);
   rank.agent.tell_of_fatal_losses({});
   journal.ended(outcome.exit_code(), summary_line(outcome.summary));
+  if (job) job->show(journal.status());
   return outcome;
 }
 

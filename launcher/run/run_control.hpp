@@ -13,10 +13,11 @@
 
 namespace wf {
 
-/// A request to the coordinator.
+/// A request to the coordinator: of a user, or of what watches over the run for them.
 struct UserRequest {
   ControlRequest::Action action = ControlRequest::drain;
   std::optional<std::size_t> clip = {};  ///< index into the run's jobs; empty: all that it can mean
+  std::string why = "a user asks for it";
 };
 
 /// The requests that users leave in the folder of a run. For one thread.

@@ -100,7 +100,11 @@ RunJournal::RunJournal(Setting setting, RunObserver& next)
   status_.state = "loading";
   status_.clips = setting_.jobs.size();
   status_.ranks.resize(static_cast<std::size_t>(setting_.ranks));
-  journal_.add({.kind = Event::began, .rank = setting_.ranks, .text = setting_.command_id});
+  journal_.add({.kind = Event::began,
+                .rank = setting_.ranks,
+                .attempt = setting_.job.starts,
+                .text = setting_.command_id,
+                .job = setting_.job.name});
 }
 
 /// An error of the disk is kept until at_work(), where it stops the run: in the middle of a report or an order it would

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "jobs/record/attempts.hpp"
+#include "jobs/record/history.hpp"
 #include "jobs/record/journal.hpp"
 #include "jobs/record/live_status.hpp"
 #include "launcher/run/coordinator.hpp"
@@ -42,6 +43,7 @@ class RunJournal final : public RunObserver {
     std::string command_id;                        ///< run_id()
     int ranks = 1;
     std::int64_t last_epoch = 0;  ///< of the journal until now
+    RunJob job = {};              ///< of Slurm, that this start is part of
     /// How far the run is while the ranks are doing this.
     std::function<Standing(const std::vector<Activity>&)> standing;
   };
@@ -49,6 +51,8 @@ class RunJournal final : public RunObserver {
   RunJournal(Setting setting, RunObserver& next);
 
   std::int64_t epoch() const { return journal_.epoch(); }
+  /// How the run stands, as it was written last.
+  const LiveStatus& status() const { return status_; }
   /// An earlier run had finished the clip, which the journal may know.
   void found(std::size_t clip, bool is_known);
   /// The last event of a run that ends by itself.

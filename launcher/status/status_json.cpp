@@ -107,8 +107,9 @@ Json clip_json(const ClipHistory& clip) {
           {"job", Json::parse(to_json(clip.clip.job))}};
 }
 
-Json status_json(const RunHistory& history, double now, bool clips) {
+Json status_json(const RunHistory& history, double now, bool clips, const std::optional<SlurmView>& job) {
   Json json = run_json(history, now);
+  json["slurm"] = job ? slurm_json(*job) : Json();
   json["clips"] = counts_json(count_clips(history));
   json.update(outlook_json(outlook_of(history, now)));
   json["ranks"] = ranks_json(history);

@@ -185,9 +185,12 @@ std::size_t lines_of(const std::string& text) { return static_cast<std::size_t>(
 
 }  // namespace
 
-std::string status_text(const RunHistory& history, const std::string& run, double now, const Display& display) {
+std::string status_text(const RunHistory& history, const std::string& run, double now, const Display& display,
+                        const std::optional<SlurmView>& job) {
   const View view{history, run, now, display};
-  const std::string top = headline(view) + next_step(view) + progress(view) + states(view), bottom = failures(view);
+  const std::string in_slurm = job && job->state ? view.line(slurm_line(*job, now)) : "";
+  const std::string top = headline(view) + in_slurm + next_step(view) + progress(view) + states(view);
+  const std::string bottom = failures(view);
   const std::size_t others = lines_of(top) + lines_of(bottom) + 4;  // empty line, titles, "more ranks", the cursor
   const std::size_t room = display.rows == 0           ? history.clips.size() + 100'000
                            : display.rows > others + 1 ? display.rows - others

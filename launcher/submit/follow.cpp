@@ -48,12 +48,11 @@ std::string gist_of(const RunHistory& history, double now) {
 
 void show_job(const Followed& followed, const JobState& job, FollowedRun& run, Redraw& screen) {
   const double now = unix_time();
+  const SlurmView view{followed.job, job};
   const RunHistory* const history = job.waits() ? nullptr : run.history();
   if (history)
-    return screen.show(status_text(*history, followed.shown, now, display_of_stdout()), gist_of(*history, now));
-  const std::string restarts = job.restarts > 0 ? fmt::format(", {} restarts", job.restarts) : "";
-  const std::string reason = job.reason.empty() ? "" : fmt::format(" ({})", job.reason);
-  const std::string text = fmt::format("job {}: {}{}{}\n", followed.job, job.state, reason, restarts);
+    return screen.show(status_text(*history, followed.shown, now, display_of_stdout(), view), gist_of(*history, now));
+  const std::string text = slurm_line(view, now) + "\n";
   screen.show(text, text);
 }
 
@@ -66,7 +65,9 @@ bool wait_five_seconds() {
 int end_of(const Followed& followed, const std::optional<JobState>& job, FollowedRun& run, Redraw& screen) {
   const RunHistory* const history = run.history();
   const double now = unix_time();
-  if (history) screen.show(status_text(*history, followed.shown, now, display_of_stdout()), gist_of(*history, now));
+  const SlurmView view{followed.job, {}};
+  if (history)
+    screen.show(status_text(*history, followed.shown, now, display_of_stdout(), view), gist_of(*history, now));
   const std::string state = job ? job->state : "no longer known to Slurm";
   const int of_job = job ? exit_code_of(*job) : 1;
   const int code = history && history->exit_code ? *history->exit_code : of_job;

@@ -12,7 +12,7 @@ ARROWS = {
     "base": "",
     "cluster": "base",
     "cluster/launch": "base cluster",
-    "cluster/slurm": "base",
+    "cluster/slurm": "base cluster",
     "jobs": "base",
     "jobs/list": "base jobs",
     "jobs/schedule": "base jobs",
@@ -33,10 +33,10 @@ ARROWS = {
     "launcher/planner": "base cluster jobs jobs/schedule parallel pipeline pipeline/experts pipeline/model pipeline/stages",
     "launcher/options": "base cluster jobs jobs/output launcher/planner launcher/random_model parallel pipeline "
     "pipeline/video",
-    "launcher/run": "base cluster cluster/launch jobs jobs/output jobs/record jobs/schedule launcher/options launcher/planner parallel "
+    "launcher/run": "base cluster cluster/launch cluster/slurm jobs jobs/output jobs/record jobs/schedule launcher/options launcher/planner parallel "
     "pipeline pipeline/stages pipeline/video pipeline/weights",
     "launcher/preview": "base jobs jobs/list jobs/output jobs/record pipeline/video",
-    "launcher/status": "base jobs jobs/list jobs/output jobs/record",
+    "launcher/status": "base cluster/slurm jobs jobs/list jobs/output jobs/record",
     "launcher/report": "base jobs jobs/list jobs/output jobs/record jobs/schedule pipeline/video",
     "launcher/bench": "base cluster jobs jobs/list jobs/output jobs/schedule launcher/options launcher/planner launcher/run "
     "parallel pipeline pipeline/kernels pipeline/model pipeline/stages pipeline/weights",

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/clock.hpp"
+#include "base/error.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/status/figures.hpp"
@@ -28,16 +29,59 @@ std::string dump(const nlohmann::ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-std::string shown(const RunHistory& history, const StatusOptions& options, int indent) {
-  if (options.json) return dump(status_json(history, unix_time(), options.clips), indent);
-  return status_text(history, options.run, unix_time(), display_of_stdout());
-}
+/// What is shown of a folder: its run, and the job that the run is or will be part of.
+class StatusView {
+ public:
+  explicit StatusView(const StatusOptions& options) : options_(options) {}
 
-/// What must change for a new text to be worth a reader's time, where it cannot replace the old one.
-std::string gist_of(const RunHistory& history) {
-  const ClipCounts counts = count_clips(history);
-  return fmt::format("{} {} {}", state_of(history, unix_time()), counts.total, fmt::join(counts.by_state, " "));
-}
+  /// Takes in what is new. Throws Error(input) when neither a run nor a job of the folder was recorded.
+  void update() {
+    try {
+      run_ ? run_->update() : void(run_.emplace(options_.run));
+    } catch (const Error&) {
+      if (run_ || !read_submitted_job(options_.run)) throw;
+    }
+    look_at_its_job();
+  }
+  /// Whether it is going to change: a job that is put into the queue again goes on after the run's end.
+  bool goes_on() const {
+    if (job_ && job_->state) return !job_->state->has_ended();
+    return run_ && liveness(run_->history(), unix_time()) != Liveness::ended;
+  }
+  std::string text(int indent) const {
+    const double now = unix_time();
+    if (!run_) return options_.json ? dump(waiting_json(), indent) : slurm_line(*job_, now) + "\n";
+    const RunHistory& history = run_->history();
+    if (options_.json) return dump(status_json(history, now, options_.clips, job_), indent);
+    return status_text(history, options_.run, now, display_of_stdout(), job_);
+  }
+  /// What must change for a new text to be worth a reader's time, where it cannot replace the old one.
+  std::string gist() const {
+    const std::string of_job = job_ && job_->state ? job_->state->state : "";
+    if (!run_) return of_job;
+    const ClipCounts counts = count_clips(run_->history());
+    return fmt::format("{} {} {} {}", of_job, state_of(run_->history(), unix_time()), counts.total,
+                       fmt::join(counts.by_state, " "));
+  }
+
+ private:
+  nlohmann::ordered_json waiting_json() const {
+    return {{"folder", options_.run}, {"state", "submitted"}, {"slurm", slurm_json(*job_)}};
+  }
+
+  void look_at_its_job() {
+    constexpr double seconds_between = 10;
+    const double now = steady_time();
+    if (looked_at_ && now - *looked_at_ < seconds_between) return;
+    job_ = look_at_job(options_.run, run_ ? &run_->history() : nullptr);
+    looked_at_ = now;
+  }
+
+  const StatusOptions& options_;
+  std::optional<RunWatch> run_;
+  std::optional<SlurmView> job_;  ///< Not empty where there is no run.
+  std::optional<double> looked_at_;
+};
 
 /// False when the user wants no more.
 bool wait_a_second() {
@@ -48,28 +92,27 @@ bool wait_a_second() {
 /// Shows the run until it has ended.
 void watch(const StatusOptions& options) {
   install_stop_signals();
-  RunWatch run(options.run);
+  StatusView view(options);
   Redraw screen;
   std::string gist;
   for (bool goes_on = true; goes_on; goes_on = goes_on && wait_a_second()) {
-    run.update();
-    const RunHistory& history = run.history();
-    goes_on = liveness(history, unix_time()) != Liveness::ended;
-    const std::string now = gist_of(history);
+    view.update();
+    goes_on = view.goes_on();
+    const std::string now = view.gist();
     if (!options.json)
-      screen.show(shown(history, options, -1), now);
+      screen.show(view.text(-1), now);
     else if (now != gist)
-      std::cout << shown(history, options, -1) << std::flush;
+      std::cout << view.text(-1) << std::flush;
     gist = now;
     if (!std::cout) return;  // whoever read it has gone
   }
 }
 
 int status(const StatusOptions& options) {
-  if (options.watch)
-    watch(options);
-  else
-    std::cout << shown(read_history(options.run), options, 1);
+  if (options.watch) return watch(options), 0;
+  StatusView view(options);
+  view.update();
+  std::cout << view.text(1);
   return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "jobs/list/selection.hpp"
 #include "jobs/output/publish.hpp"
 #include "jobs/record/shards.hpp"
+#include "jobs/record/submitted_job.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/planned_ranks.hpp"
 #include "launcher/cli/flags.hpp"
@@ -209,6 +210,7 @@ int send(const SubmitOptions& options, const JobScript& script, const Path& outp
   write_file(file, text);
   const double now = unix_time();
   const std::string job = submitted(file);
+  write_submitted_job(output, {job, now});
   std::cout << fmt::format("job {}: {}\n", job, script.comment) << fmt::format("script: {}\n", file.string())
             << fmt::format("log: {}\n", log_of_job(script.logs, options.shards > 0 ? job + "-*" : job).string())
             << fmt::format("to follow it: {}\n", shell_command({"wanfarm", "status", shown, "--watch"})) << std::flush;

@@ -4,6 +4,7 @@
 
 #include "cluster/slurm/cluster_info.hpp"
 #include "cluster/slurm/job_state.hpp"
+#include "cluster/slurm/own_job.hpp"
 #include "cluster/slurm/program.hpp"
 #include "cluster/slurm/slurm_time.hpp"
 
@@ -31,6 +32,17 @@ TEST(SlurmTime, IsWrittenSoThatSlurmReadsTheSame) {
   }
   EXPECT_EQ(slurm_time_text(4 * 3600), "04:00:00");
   EXPECT_EQ(slurm_time_text(36 * 3600), "1-12:00:00");
+}
+
+TEST(SlurmMoment, IsReadInThisMachinesTimeZone) {
+  ::setenv("TZ", "Europe/Berlin", 1);
+  ::tzset();
+  EXPECT_EQ(parse_slurm_moment("2026-11-30T18:00:00"), 1796058000) << "17:00 UTC";
+  EXPECT_EQ(parse_slurm_moment("2026-07-01T18:00:00"), 1782921600) << "in summer, 16:00 UTC";
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  for (const char* const text : {"", "Unknown", "N/A", "2026-11-30", "2026-11-30T18:00:00Z"})
+    EXPECT_FALSE(parse_slurm_moment(text)) << text;
 }
 
 const char* const two_partitions =
@@ -93,6 +105,39 @@ TEST(JobStates, AreReadOfALine) {
   EXPECT_EQ(job->restarts, 2);
   EXPECT_FALSE(parse_job_state(""));
   EXPECT_FALSE(parse_job_state("slurm_load_jobs error: Invalid job id specified\n"));
+}
+
+TEST(JobStates, TellWhenAJobBeginsAndEndsAndItsComment) {
+  ::setenv("TZ", "UTC", 1);
+  ::tzset();
+  const auto job = parse_job_state(
+      "JobId=1 JobState=RUNNING Reason=None Restarts=0 ExitCode=0:0 RunTime=00:00:01 StartTime=2026-11-30T17:00:00 "
+      "EndTime=2026-11-30T18:00:00 Deadline=N/A Comment=142/248, eta 3:10 h Power=\n");
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->begins, 1796058000);
+  EXPECT_EQ(job->ends, 1796058000 + 3600);
+  EXPECT_EQ(job->comment, "142/248,");
+  const auto waiting = parse_job_state("JobState=PENDING StartTime=Unknown EndTime=Unknown Comment=(null)\n");
+  EXPECT_FALSE(waiting->begins);
+  EXPECT_FALSE(waiting->ends);
+  EXPECT_EQ(waiting->comment, "");
+}
+
+TEST(OwnJob, IsThatOfTheEnvironment) {
+  EXPECT_FALSE(own_job({}));
+  const auto job = own_job({{"SLURM_JOB_ID", "17"}, {"SLURM_RESTART_COUNT", "3"}});
+  ASSERT_TRUE(job);
+  EXPECT_EQ(job->id, "17");
+  EXPECT_EQ(job->name, "17");
+  EXPECT_EQ(job->starts, 4);
+}
+
+TEST(OwnJob, OfATaskHasTheNumberOfTheArrayInItsName) {
+  const auto task = own_job({{"SLURM_JOB_ID", "19"}, {"SLURM_ARRAY_JOB_ID", "17"}, {"SLURM_ARRAY_TASK_ID", "2"}});
+  ASSERT_TRUE(task);
+  EXPECT_EQ(task->id, "19");
+  EXPECT_EQ(task->name, "17_2");
+  EXPECT_EQ(task->starts, 1);
 }
 
 TEST(JobStates, OfAnEndedJobStandForAnExitCode) {

@@ -26,6 +26,7 @@ Event full_event() {
           .file = "Käse 熊 🎬.mp4",
           .error = "resource",
           .text = R"(out of memory, {"e":1, ,"crc":"00000000"} \u0041)",
+          .job = "17_3",
           .again = true,
           .code = 0};
 }

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "jobs/output/sidecar.hpp"
+#include "jobs/record/submitted_job.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -28,9 +29,9 @@ std::vector<ListedClip> clips_named(const std::vector<std::string>& names) {
 /// Makes events of the epoch that began last.
 class Events {
  public:
-  void begin(const std::string& run) {
+  void begin(const std::string& run, const RunJob& job = {}) {
     ++epoch_;
-    add({.kind = Event::began, .text = run});
+    add({.kind = Event::began, .attempt = job.starts, .text = run, .job = job.name});
   }
   void assign(const std::string& clip, int rank, int attempt = 1) {
     add({.kind = Event::assigned, .clip = clip, .rank = rank, .stage = "text-write", .attempt = attempt});
@@ -295,6 +296,24 @@ TEST_F(RunFolderHistory, KnowsHowTheRunEnded) {
   events.begin("run");
   write_journal();
   EXPECT_FALSE(read_history(folder.path()).exit_code) << "it was started again";
+}
+
+TEST_F(RunFolderHistory, KnowsTheJobOfItsLastStart) {
+  events.begin("run", {"17", 3});
+  write_journal();
+  EXPECT_EQ(read_history(folder.path()).job, (RunJob{"17", 3}));
+  events.begin("run");
+  write_journal();
+  EXPECT_EQ(read_history(folder.path()).job, RunJob()) << "it was started by hand";
+}
+
+TEST(SubmittedJobs, AreKeptWithTheFolder) {
+  const test::TempFolder folder;
+  EXPECT_FALSE(read_submitted_job(folder.path()));
+  write_submitted_job(folder.path(), {"17", 1764403200.5});
+  EXPECT_EQ(read_submitted_job(folder.path()), (SubmittedJob{"17", 1764403200.5}));
+  folder.write(".wanfarm/job.json", "{\"id\":\"1");
+  EXPECT_FALSE(read_submitted_job(folder.path())) << "it is cut short";
 }
 
 TEST_F(RunFolderHistory, LosesAGroupWithAnyOfItsRanks) {

@@ -26,7 +26,11 @@ void record_shard(const Path& output, ListShard shard, const std::vector<int>& c
     jobs.push_back(job), fingerprints.push_back("fingerprint-" + job.name);
   }
   Journal journal(folder);
-  journal.add({.kind = Event::began, .rank = 2, .text = "run"});
+  journal.add({.kind = Event::began,
+               .rank = 2,
+               .attempt = shard.number,
+               .text = "run",
+               .job = fmt::format("17_{}", shard.number)});
   write_clip_list(folder, jobs, fingerprints);
   RunInfo info;
   info.id = "run", info.host = fmt::format("n{}", shard.number);
@@ -107,6 +111,13 @@ TEST(JoinedShards, AreOneRunWithAllClipsInTheListsOrder) {
   EXPECT_EQ(folder_of(folder.path(), history.clips[1]), folder / "shard-2-of-2");
   EXPECT_EQ(folder_of(folder.path(), history.clips[2]), folder.path());
   EXPECT_EQ(history.shards.begun, 2);
+}
+
+TEST(JoinedShards, HaveTheJobOfTheirArray) {
+  const TempFolder folder;
+  record_shard(folder.path(), {1, 2}, {1, 4}, {});
+  record_shard(folder.path(), {2, 2}, {2, 3}, {});
+  EXPECT_EQ(read_history(folder.path()).job, (RunJob{"17", 2})) << "with the starts of the task that was heard of last";
 }
 
 TEST(JoinedShards, HaveRanksThatAreNumberedThrough) {

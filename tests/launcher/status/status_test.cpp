@@ -119,6 +119,53 @@ TEST_F(Status, BeforeTheListIsWrittenCountsWhatTheRunSays) {
       << text(history);
 }
 
+JobState job_state_of(const std::string& state, const std::string& reason = "") {
+  JobState job{.state = state, .reason = reason};
+  job.begins = now + 60, job.ends = now + 3600;
+  return job;
+}
+
+TEST_F(Status, OfARunInAJobSaysHowThatStands) {
+  const SlurmView view{"17", job_state_of("RUNNING")};
+  const std::string whole = status_text(told_run(), "renders", now, {}, view);
+  const std::string second = whole.substr(whole.find('\n') + 1);
+  EXPECT_EQ(first_line(second), "job 17: RUNNING, ends at 15:20:00");
+  EXPECT_EQ(status_text(told_run(), "renders", now, {}, SlurmView{"17", {}}), text(told_run())) << "nothing is known";
+}
+
+TEST_F(Status, OfAJobThatWaitsSaysWhyAndUntilWhen) {
+  SlurmView view{"17", job_state_of("PENDING", "Priority")};
+  EXPECT_EQ(slurm_line(view, now), "job 17: PENDING (Priority), expected to begin at 14:21:00");
+  view.state->begins.reset(), view.state->restarts = 2;
+  EXPECT_EQ(slurm_line(view, now), "job 17: PENDING (Priority), 2 restarts");
+  EXPECT_EQ(slurm_line({"17", job_state_of("COMPLETED")}, now), "job 17: COMPLETED");
+  EXPECT_EQ(slurm_line({"17", {}}, now), "job 17: Slurm says nothing of it");
+}
+
+TEST_F(Status, OfAJobAsJsonHasNullForWhatIsNotKnown) {
+  const auto json = status_json(told_run(), now, false, SlurmView{"17", job_state_of("RUNNING")}).at("slurm");
+  EXPECT_EQ(json.at("job"), "17");
+  EXPECT_EQ(json.at("state"), "RUNNING");
+  EXPECT_TRUE(json.at("reason").is_null());
+  EXPECT_EQ(json.at("ends"), now + 3600);
+  EXPECT_TRUE(slurm_json({"17", {}}).at("state").is_null());
+  EXPECT_TRUE(status_json(told_run(), now, false).at("slurm").is_null()) << "there is no job";
+}
+
+TEST_F(Status, OfAFolderAsksForTheJobThatHasSomethingToDo) {
+  RunHistory history = told_run();
+  history.job = {"17", 1};
+  EXPECT_EQ(job_of(&history, {}), "17");
+  EXPECT_EQ(job_of(&history, SubmittedJob{"18", history.last_event - 1}), "17") << "it began since";
+  EXPECT_EQ(job_of(&history, SubmittedJob{"18", history.last_event + 1}), "18") << "it waits";
+  EXPECT_EQ(job_of(nullptr, SubmittedJob{"18", 0}), "18");
+  EXPECT_EQ(job_of(nullptr, {}), "");
+  history.exit_code = 75;
+  EXPECT_EQ(job_of(&history, {}), "17") << "it may go on";
+  history.exit_code = 0;
+  EXPECT_EQ(job_of(&history, {}), "");
+}
+
 TEST_F(Status, AsJsonHasEveryFigure) {
   const auto json = status_json(told_run(), now, false);
   EXPECT_EQ(json.at("state"), "running");

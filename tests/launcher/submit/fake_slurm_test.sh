@@ -23,6 +23,7 @@ fake_program() { # NAME; its text is stdin
 fake_program scontrol <<'END'
 [[ "$1 $2" == 'show partition' ]] && exec cat "$FAKE/partitions"
 [[ "$1 $2 $4" == 'show job 42' && -e $FAKE/job ]] && exec cat "$FAKE/job"
+[[ "$1 $2 $3" == 'update JobId=42 Comment='* ]] && echo "${3#Comment=}" >>"$FAKE/comments" && exit
 exit 1
 END
 fake_program sinfo <<'END'
@@ -85,6 +86,7 @@ test_the_script_in_the_run_folder_is_the_one_that_sbatch_gets() {
   cmp printed fake/submitted && cmp sent/.wanfarm/submit.sbatch fake/submitted || broken 'they differ'
   grep -q '^job 42: 3 clips' out || broken 'the job is not named'
   grep -q 'wanfarm status sent --watch' out || broken 'it does not say how to follow the job'
+  grep -q '"id":"42"' sent/.wanfarm/job.json || broken 'the folder does not know its job'
 }
 
 test_follow_shows_the_run_and_ends_with_its_code() {
@@ -98,6 +100,52 @@ test_follow_ends_with_75_when_the_run_was_stopped_with_work_left() {
   DRAIN=stopped submit "${common[@]}" --output stopped --steps 1000 --frames 81 --follow
   expect_code 75 $? # that of the job is 137
   grep -q 'exit code 75 (stopped with work left)' out || broken 'it is not told'
+}
+
+# Renders as a rank of job 42 would, of which scontrol says this.
+render_in_job() { # ANSWER ARGUMENTS...
+  echo "JobState=RUNNING Reason=None Restarts=2 ExitCode=0:0 $1" >fake/job
+  SLURM_JOB_ID=42 SLURM_RESTART_COUNT=2 with_slurm "$program" render "${common[@]:0:7}" "${@:2}" >out 2>err
+}
+seconds_from_now() { date -d "now + $1 seconds" +%Y-%m-%dT%H:%M:%S; }
+
+test_the_jobs_comment_shows_how_far_the_run_is() {
+  render_in_job "EndTime=$(seconds_from_now 3600) Comment=(null)" --output commented
+  expect_code 0 $?
+  [[ $(tail -n 1 fake/comments) == '3/3, ended' ]] || broken "it is '$(tail -n 1 fake/comments)' in the end"
+  grep -q '"job":"42"' commented/.wanfarm/journal.jsonl || broken 'the journal does not name the job'
+  grep -q '"k":"began".*"attempt":3' commented/.wanfarm/journal.jsonl || broken 'or does not count its starts'
+}
+
+test_a_comment_of_somebody_else_stays() {
+  render_in_job "EndTime=$(seconds_from_now 3600) Comment=project-7" --output kept
+  expect_code 0 $?
+  [[ ! -e fake/comments ]] || broken "it is overwritten with $(<fake/comments)"
+}
+
+test_a_run_stops_before_its_job_ends() {
+  render_in_job "EndTime=$(seconds_from_now 5)" --output cut --steps 1000 --frames 81
+  expect_code 75 $?
+  grep -q '"k":"draining".*job 42 ends at' cut/.wanfarm/journal.jsonl || broken 'the journal does not say why'
+  "$program" status cut >out || broken "exit code $?"
+  grep -q 'exit code 75' out || broken 'status does not tell the end'
+}
+
+test_status_shows_the_job_that_a_run_waits_for_or_is_part_of() {
+  echo "JobState=PENDING Reason=Priority Restarts=0 ExitCode=0:0 StartTime=$(date +%Y-%m-%dT)23:59:58" >fake/job
+  mkdir -p waiting/.wanfarm && echo '{"id":"42","submitted":1e9}' >waiting/.wanfarm/job.json
+  with_slurm "$program" status waiting >out || broken "exit code $?"
+  grep -qx 'job 42: PENDING (Priority), expected to begin at 23:59:58' out || broken 'it is not shown'
+  with_slurm "$program" status waiting --json >out || broken "exit code $?"
+  grep -q '"reason": "Priority"' out || broken 'JSON does not have it'
+  "$program" status elsewhere >out 2>err
+  expect_code 2 $?
+  render_in_job "EndTime=$(seconds_from_now 3)" --output requeued --steps 1000 --frames 81
+  expect_code 75 $?
+  echo 'JobState=PENDING Reason=BeginTime Restarts=3 ExitCode=0:0' >fake/job
+  with_slurm "$program" status requeued >out || broken "exit code $?"
+  grep -q '^requeued: ended at .* exit code 75' out || broken 'the run is not shown'
+  grep -qx 'job 42: PENDING (BeginTime), 3 restarts' out || broken 'its job is not shown'
 }
 
 test_what_is_finished_is_not_submitted_again() {
@@ -217,7 +265,7 @@ test_without_slurm_only_a_dry_run_works() {
 
 failed=0
 for name in $(declare -F | sed -n 's/^declare -f test_//p'); do
-  rm -f fake/job fake/submitted fake/log out err home/.config/wanfarm/site.yaml
+  rm -f fake/job fake/comments fake/submitted fake/log out err home/.config/wanfarm/site.yaml
   if ("test_$name"); then echo "ok      $name"; else
     echo "FAILED  $name"
     failed=$((failed + 1))
