@@ -59,6 +59,14 @@ TEST(BytesNeeded, AStreamedBlockSavesItsBytesBesideTheTwoPlacesThatBlocksTravelT
   }
 }
 
+TEST(BytesNeeded, OurConvolutionsOnHopperCountWhereverThePlanIsMade) {
+  Execution ampere = on_one_gpu(), hopper = ampere;
+  ampere.capability = 80, hopper.capability = 90;
+  const Job large = job_of_size(1280, 720, 17);
+  EXPECT_LT(needed(hopper, Stage::decode, large), needed(ampere, Stage::decode, large));
+  EXPECT_EQ(needed(on_one_gpu(), Stage::decode, large), needed(ampere, Stage::decode, large)) << "it is not known";
+}
+
 TEST(BytesNeeded, OffloadingTheExpertSavesItsBytesWhileDecodingOnly) {
   for (const Residency residency : {Residency::both, Residency::exchanged, Residency::one}) {
     Execution keeping = on_one_gpu();
