@@ -128,4 +128,6 @@ void use_tf32(bool on) {
   at::globalContext().setAllowTF32CuDNN(on);
 }
 
+Tf32Meanwhile::Tf32Meanwhile(bool on) : before_(at::globalContext().allowTF32CuBLAS()) { use_tf32(on); }
+
 }  // namespace wf

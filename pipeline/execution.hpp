@@ -115,5 +115,16 @@ ChosenAttention choose_attention(const Execution& execution, std::int64_t head_d
 
 /// Turns TF32 on or off for LibTorch's f32 matrix products and convolutions, in the whole process.
 void use_tf32(bool on);
+/// The same as long as it lives; afterwards it is as it was before.
+class Tf32Meanwhile {
+ public:
+  explicit Tf32Meanwhile(bool on);
+  ~Tf32Meanwhile() { use_tf32(before_); }
+  Tf32Meanwhile(const Tf32Meanwhile&) = delete;
+  Tf32Meanwhile& operator=(const Tf32Meanwhile&) = delete;
+
+ private:
+  const bool before_;
+};
 
 }  // namespace wf

@@ -41,14 +41,13 @@ void measure_decoding(const Bench& bench, const RelativeWork& work, GpuFigures& 
   const LatentSize size = bench.device().is_cpu() ? LatentSize{3, 16, 32} : LatentSize{5, 60, 104};
   const double pixels = static_cast<double>(size.pixels()) * work.pixel;
   const auto seconds = [&](at::ScalarType dtype, bool tf32) {
-    use_tf32(tf32);
+    const Tf32Meanwhile meanwhile(tf32);
     const NetworkWeights files(Network::vae, bench.models.parts().files.vae);
     return time_decode(bench, load_vae(files, dtype, bench.device(), tf32), size) / pixels;
   };
   figures.decode_seconds = seconds(at::kFloat, false);
   figures.decode_tf32_seconds = bench.device().is_cpu() ? figures.decode_seconds : seconds(at::kFloat, true);
   figures.decode_bf16_seconds = seconds(at::kBFloat16, false);
-  use_tf32(bench.models.execution().tf32);
 }
 
 /// Times the encoding of the prompt and the negative prompt of the default clip.

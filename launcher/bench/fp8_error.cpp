@@ -29,14 +29,6 @@ double distance(const at::Tensor& ours, const at::Tensor& wanted, const at::Tens
 }
 double distance(const at::Tensor& ours, const at::Tensor& wanted) { return distance(ours, wanted, wanted); }
 
-/// Lets f32 products be in TF32, or not, as long as it lives; afterwards they are not.
-struct Tf32 {
-  explicit Tf32(bool on) { use_tf32(on); }
-  ~Tf32() { use_tf32(false); }
-  Tf32(const Tf32&) = delete;
-  Tf32& operator=(const Tf32&) = delete;
-};
-
 /// A sample before a step of the exact trajectory.
 struct Probe {
   at::Tensor x;
@@ -158,7 +150,7 @@ ExpertErrors measure(const Bench& bench, Expert which, const std::vector<Probe>&
   const std::vector<Velocities> velocities = compare_with_exact(formats, probes, bench.fp8, errors);
   release_cached_memory(bench.device());
   {
-    const Tf32 allowed(bench.models.execution().tf32);
+    const Tf32Meanwhile allowed(bench.models.execution().tf32);
     compare_with_f32(formats, probes, velocities, errors);
   }
   release_cached_memory(bench.device());
@@ -265,7 +257,7 @@ std::string note_of(const Bench& bench, const std::vector<ExpertErrors>& experts
 Report bench_fp8(const Bench& bench) {
   const c10::InferenceMode no_autograd;
   check_exact_blocks(bench.fp8.exact_blocks, bench.models.parts().expert.num_layers);
-  const Tf32 not_in_exact(false);
+  const Tf32Meanwhile not_in_exact(false);
   const Schedule schedule = make_schedule(bench.job.solver, bench.job.steps, bench.job.shift);
   const std::vector<ExpertErrors> experts = measure_along(bench, schedule);
   std::vector<Table> tables{forwards_table(experts)};

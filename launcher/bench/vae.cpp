@@ -26,10 +26,8 @@ struct DecodeCeilings {
 double product_rate(const Bench& bench, Convolving how) {
   const at::ScalarType dtype = bench.models.execution().vae;
   if (how != Convolving::hopper_f32) return matmul_rate(bench.device(), dtype);
-  use_tf32(true);
-  const double rate = matmul_rate(bench.device(), dtype) / 3;
-  use_tf32(bench.models.execution().tf32);
-  return rate;
+  const Tf32Meanwhile meanwhile(true);
+  return matmul_rate(bench.device(), dtype) / 3;
 }
 
 DecodeCeilings measure_ceilings(const Bench& bench) {
