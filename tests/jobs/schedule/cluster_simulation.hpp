@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ctime>
+#include <limits>
 #include <map>
 #include <queue>
 #include <random>
@@ -27,6 +29,7 @@ struct SimulatedCluster {
   std::function<double(Stage)> truth = [](Stage) { return 1.0; };  ///< Ratio of true to predicted seconds.
   double failures = 0;                                             ///< Share of legs that end in a transient error.
   double losses_per_second = 0;  ///< Rate at which groups are lost, as long as more than half of them are left.
+  double checkpoint_seconds = std::numeric_limits<double>::infinity();  ///< Work after which a clip's state is stored.
 };
 
 /// Clips whose state is stashed at a group or will be, counted from orders and reports alone.
@@ -125,6 +128,9 @@ class Simulation {
     std::optional<Stage> waits_at;
     Stage leg_began = Stage::text;  ///< First stage of the last leg that was assigned.
     int holder = -1;                ///< Group that keeps the state.
+    double stored = 0;  ///< Seconds of work from the prompt on that an earlier attempt has left on the disk.
+    double passed = 0;  ///< Seconds of work in the legs that this attempt has behind it.
+    std::optional<double> computing_since = {};  ///< When its group began the leg; less what was stored of that.
   };
 
   int size() const { return static_cast<int>(cluster_.groups.size()); }
@@ -156,6 +162,7 @@ class Simulation {
     if (clips_[clip].waits_at) line(clip, *clips_[clip].waits_at).erase(clip);
     clips_[clip].failed_once |= failure;
     clips_[clip].holder = -1;
+    clips_[clip].passed = 0;
     wait(clip, Stage::text);
   }
 
@@ -205,10 +212,25 @@ class Simulation {
       all += seconds[i];
     }
     const bool fails = std::bernoulli_distribution(cluster_.failures)(random_);
-    at(now_ + all, group, [this, group, work, seconds, fails] {
+    const double skipped = stored_of_leg(clips_[work.clip], seconds);
+    clips_[work.clip].computing_since = now_ - skipped;
+    at(now_ + all - skipped, group, [this, group, work, seconds, fails] {
       if (fails) return fail(group, work.clip);
       finish(group, work, seconds);
     });
+  }
+
+  /// How much of a leg that takes so many seconds is on the disk: nothing of what follows denoising.
+  static double stored_of_leg(const Clip& clip, const SecondsByStage& seconds) {
+    const double storable = seconds[0] + seconds[1] + seconds[2];
+    return std::clamp(clip.stored - clip.passed, 0.0, storable);
+  }
+
+  /// Leaves on the disk what the clip has stored until its group is lost.
+  void keep_what_is_stored(Clip& clip) {
+    const double done = clip.passed + (clip.computing_since ? now_ - *clip.computing_since : 0);
+    const double every = cluster_.checkpoint_seconds;
+    if (std::isfinite(every)) clip.stored = std::max(clip.stored, std::floor(done / every) * every);
   }
 
   void fail(int group, std::size_t clip) {
@@ -225,6 +247,8 @@ class Simulation {
 
   void finish(int group, const Assignment& work, const SecondsByStage& seconds) {
     group_at(group).running.erase(work.clip);
+    clips_[work.clip].computing_since.reset();
+    for (const double each : seconds) clips_[work.clip].passed += each;
     if (work.last == Stage::write) {
       dispatch_.done(group, work.clip, seconds);
       ++clips_[work.clip].finished;
@@ -260,6 +284,8 @@ class Simulation {
   /// A clip whose group is lost: where another group still keeps its state, it continues from there.
   void lose_running(std::size_t clip) {
     stashes_.free_reserved(clip);
+    keep_what_is_stored(clips_[clip]);
+    clips_[clip].computing_since.reset();
     if (clips_[clip].given_up) return;
     const int holder = clips_[clip].holder;
     if (holder < 0 || is_lost(holder)) return start_over(clip, true);

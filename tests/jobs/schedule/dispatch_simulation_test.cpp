@@ -185,6 +185,18 @@ TEST(DispatchSimulation, NoClipIsForgottenWhenGroupsAreLost) {
   }
 }
 
+/// 128 nodes of 8 GPUs, of which one in a hundred is lost in each hour, for the nine hours that the list takes. Bound:
+/// the predicted work of all clips, divided by the ranks that are left at each moment. What the loss of a rank costs is
+/// the work since its clip's last checkpoint, and the end of the list, at which no work is left for most ranks.
+TEST(DispatchSimulation, LostRanksCostLittleMoreThanTheirOwnTime) {
+  for (const auto& groups : {std::vector<Role>(1024, Role::resident), pools(656, 368)}) {
+    SimulatedCluster cluster{.jobs = list(100'000), .groups = groups, .predicted = seconds};
+    cluster.losses_per_second = 0.01 * 1024 / 3600;
+    cluster.checkpoint_seconds = 120;
+    EXPECT_GE(achieved("1 % of the ranks lost an hour", cluster, bound(cluster)), 0.95) << "of the ranks that are left";
+  }
+}
+
 TEST(DispatchSimulation, StashedClipsStayWithinTheBoundsWithAllGroupsBusy) {
   SimulatedCluster cluster{.jobs = list(5'000), .groups = pools(60, 4), .predicted = seconds};
   cluster.options.stashed_per_group = 2;
