@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # tests/slurm/scripts_test.sh PROGRAM MODEL FOLDER: array.sbatch and preemptable.sbatch of the folder: shards of a job
-# array, jobs that put themselves into the queue again, a job that is preempted. Runs in the lab (lab/lab.sh).
+# array, jobs that put themselves into the queue again, jobs that are preempted with time to stop or none, a controller
+# that is away for a while. Runs in the lab (lab/lab.sh).
 set -uo pipefail
 
 program=$1 model=$2 scripts=$3
@@ -85,28 +86,69 @@ test_restarts_are_bounded() {
   grep -q 'after 0 restarts: submit it again' bounded.out || broken 'it does not tell' bounded
 }
 
-# The controller is started again with partitions of two tiers.
-with_preemption() {
-  printf '%s\n' PreemptType=preempt/partition_prio PreemptMode=REQUEUE 'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE GraceTime=20' \
-    'PartitionName=high Nodes=n1 PriorityTier=10 PreemptMode=OFF' >>"$SLURM_CONF"
-  kill "$(</run/lab/slurmctld.pid)" && sleep 2
+end_controller() { kill "$(</run/lab/slurmctld.pid)" && sleep 2; }
+start_controller() {
   slurmctld -D >>/run/lab/log/controller 2>&1 &
-  wait_for 30 sinfo --noheader --partition=low >/dev/null
+  wait_for 30 sinfo --noheader >/dev/null
 }
 
-test_a_preempted_job_goes_on_after_the_one_it_made_room_for() {
-  local job other
+# A job is followed by `submit --follow` while the controller is away, which asks it every five seconds.
+test_a_controller_that_is_away_costs_a_job_and_its_follower_nothing() {
+  printf 'partition: main\ngpu: cpu\ngpus_per_node: 1\n' >site.yaml
+  HOME=$work timeout 90 "$program" submit "${common[@]}" --site site.yaml --nodes 1 --output away --follow >away.out 2>away.err &
+  local follower=$! clips
+  wait_for 60 has_a_clip away || broken 'it has not finished a clip' away
+  end_controller || broken 'there was no controller'
+  ! squeue >/dev/null 2>&1 || broken 'the controller answers' away
+  clips=$(hashes away | wc -l)
+  wait_for 30 eval '(($(hashes away | wc -l) > clips))' || broken 'the job does not go on' away
+  sleep 5
+  kill -0 "$follower" || broken 'the follower has given up' away
+  start_controller || broken 'the controller does not start again' away
+  wait "$follower" || broken "the follower's exit code $?" away
+  grep -q 'COMPLETED, exit code 0' away.out || broken 'the end is not told' away
+  expect_same_frames away
+}
+
+# The controller is started again with partitions of two tiers, of which the lower one has a grace time on node 1 and none
+# on node 2.
+with_preemption() {
+  printf '%s\n' PreemptType=preempt/partition_prio PreemptMode=REQUEUE 'PartitionName=low Nodes=n1 PriorityTier=1 PreemptMode=REQUEUE GraceTime=20' \
+    'PartitionName=lowest Nodes=n2 PriorityTier=1 PreemptMode=REQUEUE GraceTime=0' \
+    'PartitionName=high Nodes=n1,n2 PriorityTier=10 PreemptMode=OFF' >>"$SLURM_CONF"
+  end_controller && start_controller
+}
+
+make_room() { # NODE; the number of the job that wants it
+  sbatch --parsable --partition=high --nodelist="$1" --exclusive --output="other-$1.out" --wrap 'sleep 1'
+}
+
+test_preempted_jobs_go_on_after_those_they_made_room_for() {
+  local graced killed others=() other name
   with_preemption || broken 'the controller does not start again'
   one_node[0]=--partition=low
-  job=$(preemptable preempted) || broken 'sbatch does not take it'
+  graced=$(preemptable preempted) || broken 'sbatch does not take it'
+  one_node[0]=--partition=lowest
+  killed=$(preemptable killed) || broken 'sbatch does not take it'
   wait_for 60 has_a_clip preempted || broken 'it has not finished a clip' preempted
-  other=$(sbatch --parsable --partition=high --nodes=1 --exclusive --output=other.out --wrap 'sleep 1')
-  let_start_again "$job" preempted
-  [[ $(exit_code "$other" 60) == 0:0 ]] || broken 'the other job did not run' preempted
-  [[ $(exit_code "$job" 90) == 0:0 ]] || broken "exit code $(exit_code "$job" 1)" preempted
+  others+=("$(make_room n1)")
+  wait_for 60 has_a_clip killed || broken 'it has not finished a clip' killed
+  others+=("$(make_room n2)")
+  let_start_again "$graced" preempted
+  let_start_again "$killed" killed
+  for other in "${others[@]}"; do [[ $(exit_code "$other" 60) == 0:0 ]] || broken 'the other job did not run'; done
+  [[ $(exit_code "$graced" 90) == 0:0 ]] || broken "exit code $(exit_code "$graced" 1)" preempted
+  [[ $(exit_code "$killed" 90) == 0:0 ]] || broken "exit code $(exit_code "$killed" 1)" killed
   grep -q 'work left' preempted.out || broken 'the run was not drained' preempted
-  expect_same_frames preempted
+  ! grep -q 'work left' killed.out || broken 'the run had time to drain' killed
+  [[ $(field "$killed" Restarts) == 1 ]] || broken "$(field "$killed" Restarts) restarts" killed
+  for name in preempted killed; do
+    expect_same_frames "$name"
+    [[ $(find "$name" -maxdepth 1 -name '*.y4m' | wc -l) == 6 ]] || broken 'a clip was rendered twice' "$name"
+    [[ -z $(find "$name" -name '*.part') ]] || broken 'something torn is left' "$name"
+  done
 }
 
 run_tests one_process an_array_renders_the_list_once_in_shards one_shard_alone_goes_on_with_the_number_of_all \
-  a_job_that_is_told_to_stop_goes_on_by_itself restarts_are_bounded a_preempted_job_goes_on_after_the_one_it_made_room_for
+  a_job_that_is_told_to_stop_goes_on_by_itself restarts_are_bounded a_controller_that_is_away_costs_a_job_and_its_follower_nothing \
+  preempted_jobs_go_on_after_those_they_made_room_for
