@@ -37,6 +37,9 @@ expect_submitted_run() { # SITE FLAGS...
     broken "exit code $?" "$1"
   expect_same_frames "$1"
   grep -q 'COMPLETED, exit code 0' "$1.out" || broken 'the end is not told' "$1"
+  local job
+  job=$(sed -n 's/^job \([0-9]*\): 5 clips.*/\1/p' "$1.out")
+  [[ $(scontrol show job --oneliner "$job") == *' Comment=5/5, ended '* ]] || broken 'the comment does not tell it' "$1"
 }
 test_a_job_of_srun_renders_what_one_process_does() { expect_submitted_run srun --nodes 4; }
 test_a_job_of_mpirun_renders_what_one_process_does() { expect_submitted_run mpirun --nodes 2; }
