@@ -39,6 +39,7 @@ Dispatch::Dispatch(const std::vector<Job>& jobs, const std::vector<Role>& groups
       groups_(groups.size()) {
   for (std::size_t i = 0; i < groups.size(); ++i) {
     groups_[i].role = groups[i];
+    groups_[i].keeps_its_role = options.keep_their_role.contains(static_cast<int>(i));
     ++groups_in_role_[index(groups[i])];
   }
   const std::vector<std::size_t> first_of_shape = shape_groups(jobs);
@@ -314,7 +315,10 @@ void Dispatch::change_roles(double now) {
     if (groups.empty() || eligibility.role == Role::resident) continue;
     const Role role = other(eligibility.role);
     if (!queue_.has_waiting(open_levels({role, levels_.levels_of(role)}))) continue;
-    const auto& [since, number] = *groups.begin();
+    const auto may_change = [this](const auto& asking) { return !group(asking.second).keeps_its_role; };
+    const auto first = std::ranges::find_if(groups, may_change);
+    if (first == groups.end()) continue;
+    const auto [since, number] = *first;
     const bool nobody = groups_in_role_[index(role)] == 0;
     if (nobody || (now - since >= options_.least_seconds_in_role && change_pays(eligibility.role, role)))
       changing.push_back(number);
@@ -354,9 +358,22 @@ std::optional<Assignment> Dispatch::peek(int number, const std::set<std::size_t>
   return clip ? std::optional(assignment(*clip)) : std::nullopt;
 }
 
+/// Whether a living group could be given a waiting clip, now or after a change of its role.
+bool Dispatch::can_go_on() const {
+  if (options_.keep_their_role.empty())
+    return groups_in_role_ != std::array<int, 3>{} && queue_.count(Queue::State::waiting) > 0;
+  Queue::Levels levels = 0;
+  for (const Group& group : groups_) {
+    if (!group.alive) continue;
+    levels |= eligibility(group).levels;
+    if (!group.keeps_its_role) levels |= levels_.levels_of(other(group.role));
+  }
+  return queue_.has_waiting(levels & ~full_levels(slots_, options_.stashed_in_total));
+}
+
 bool Dispatch::over() const {
   if (queue_.count(Queue::State::running) > 0) return false;
-  return stopped_ || groups_in_role_ == std::array<int, 3>{} || queue_.count(Queue::State::waiting) == 0;
+  return stopped_ || !can_go_on();
 }
 
 }  // namespace wf

@@ -52,6 +52,7 @@ struct DispatchOptions {
   int stashed_in_total = std::numeric_limits<int>::max();  ///< The same bound for all groups together.
   double change_seconds = 60;                              ///< Seconds that a group takes to load the other expert.
   double least_seconds_in_role = 600;                      ///< Seconds that a group keeps a role at the least.
+  std::set<int> keep_their_role = {};  ///< Groups that never change their role, whatever is left to do.
 };
 
 /// Predicted seconds of one stage of a clip. 0 for `high` or `low` means that the clip has no steps for that expert.
@@ -121,7 +122,7 @@ class Dispatch {
   std::vector<Order> orders(double now);
   /// The assignment that the group would get if it asked now and the excluded clips were not there. Changes nothing.
   std::optional<Assignment> peek(int group, const std::set<std::size_t>& excluded = {}) const;
-  /// Whether no clip is being worked on, and none will be.
+  /// Whether no clip is being worked on, and none will be: clips that only lost groups could do are left.
   bool over() const;
   /// The role that the group has, or is changing to.
   Role role(int group) const { return groups_.at(static_cast<std::size_t>(group)).role; }
@@ -148,6 +149,7 @@ class Dispatch {
     Role role = Role::resident;
     double since = -std::numeric_limits<double>::infinity();  ///< When the group took its role.
     bool alive = true, asks = false;
+    bool keeps_its_role = false;
     std::set<std::size_t> running, stashed;  ///< Clips that it works on, and clips whose state it keeps.
     Counts slots = {};                       ///< Slots taken or reserved at this group, by stage.
   };
@@ -188,6 +190,7 @@ class Dispatch {
   void assign_all();
   bool change_pays(Role from, Role to) const;
   void change_roles(double now);
+  bool can_go_on() const;
 
   DispatchOptions options_;
   Queue queue_;

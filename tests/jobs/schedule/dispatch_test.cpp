@@ -231,6 +231,28 @@ TEST(Dispatch, WhenAPoolIsLostAnotherGroupTakesItsRole) {
   EXPECT_EQ(dispatch.orders_after_ask(1), Orders{"1: change to high"});
 }
 
+TEST(Dispatch, AGroupThatKeepsItsRoleDoesNotTakeTheOther) {
+  TextDispatch dispatch({job(), job()}, {high, low, high}, {.change_seconds = 0, .keep_their_role = {0}});
+  dispatch.lost(1);
+  dispatch.ask(0);
+  EXPECT_EQ(dispatch.orders_after_ask(2), (Orders{"0: clip 0 text-high", "2: clip 1 text-high"}));
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{}) << "low-noise work waits, for another group";
+  dispatch.handed_over(2, 1, {});
+  EXPECT_EQ(dispatch.orders_after_ask(2), Orders{"2: change to low"});
+}
+
+TEST(Dispatch, WhereNoGroupMayTakeTheRoleOfTheLostTheRunIsOverWithWorkLeft) {
+  TextDispatch dispatch({job(), job(), job()}, {high, low},
+                        {.stashed_per_group = 1, .change_seconds = 0, .keep_their_role = {0, 1}});
+  dispatch.lost(1);
+  EXPECT_FALSE(dispatch.over());
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: clip 0 text-high"});
+  dispatch.handed_over(0, 0, {});
+  EXPECT_EQ(dispatch.orders_after_ask(0), Orders{"0: no more work"}) << "it may keep one clip for others";
+  EXPECT_TRUE(dispatch.over());
+}
+
 TEST(Dispatch, WithoutGroupsTheRunIsOverWithWorkLeft) {
   TextDispatch dispatch({job()}, {resident});
   EXPECT_FALSE(dispatch.over());
