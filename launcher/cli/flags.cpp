@@ -49,6 +49,10 @@ Setter into_bytes(std::uint64_t& target) {
   return [&target](const std::string& text) { target = parse_bytes(text); };
 }
 
+Setter into_rate(double& target) {
+  return [&target](const std::string& text) { target = parse_rate(text); };
+}
+
 Setter into_seconds(std::chrono::seconds& target, int least) {
   return [&target, least](const std::string& text) {
     const std::string number = text.ends_with('s') ? text.substr(0, text.size() - 1) : text;
@@ -181,6 +185,9 @@ std::vector<Flag> placement_flags(PlanningOptions& planning) {
       {"--low-ranks", "N", "ranks in the low-noise pool (--placement pipeline)", into(forced.low_ranks, 1)},
       choice_flag("--text-device", text_devices, "where the text encoder runs; auto: the GPU if it fits",
                   forced.text_on_cpu),
+      {"--link-between-nodes", "RATE",
+       "what each GPU sends to other nodes, e.g. 12GB/s, as doctor measures it (default: that of the kind of GPU)",
+       into_rate(planning.link_between_nodes)},
       {"--calibration", "FILE", "measured figures to plan with (default: those of bench calibrate, else built-in ones)",
        into(planning.calibration)},
   };

@@ -50,6 +50,8 @@ std::function<void(const std::string&)> into_frames(std::optional<int>& target);
 std::function<void(const std::string&)> into_count(const std::string& key, std::optional<int>& target, int least);
 /// A setter for a number of bytes, written "48GiB", "48GB", or "48" for GiB.
 std::function<void(const std::string&)> into_bytes(std::uint64_t& target);
+/// A setter for bytes a second, written "12GB/s".
+std::function<void(const std::string&)> into_rate(double& target);
 /// A setter for whole seconds, written "120" or "120s".
 std::function<void(const std::string&)> into_seconds(std::chrono::seconds& target, int least);
 /// A setter for "10", or "5%" of the clips.

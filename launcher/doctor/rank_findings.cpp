@@ -93,7 +93,7 @@ const std::vector<Property>& properties() {
       {"MPI", "", &RankReport::mpi, Finding::warn, "install the same version on every machine"},
       {"NCCL", "NCCL ", &RankReport::nccl, Finding::missing,
        "NCCL refuses that: install the same version on every machine"},
-      {"device", "", &RankReport::device, Finding::warn, "work is scheduled as if all were the slowest"},
+      {"device", "", &RankReport::device, Finding::warn, "each is planned for as what it is (docs/placement.md)"},
       {"driver", "driver ", &RankReport::driver, Finding::warn, "if a rank fails, check this first"}};
   return all;
 }

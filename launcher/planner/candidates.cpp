@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/time_model.hpp"
 
 namespace wf {
@@ -63,10 +64,22 @@ std::vector<int> splits(int groups, int group_size, const PlacementChoices& choi
   return all;
 }
 
-std::vector<Pool> two_pools(int high, int low, double share) {
-  const bool low_is_lighter = (1 - share) / low <= share / high;
-  if (low_is_lighter) return {{"high", {Stage::high}, high}, {"low", {Stage::text, Stage::low, Stage::decode}, low}};
+std::vector<Pool> two_pools(int high, int low, bool low_decodes) {
+  if (low_decodes) return {{"high", {Stage::high}, high}, {"low", {Stage::text, Stage::low, Stage::decode}, low}};
   return {{"high", {Stage::text, Stage::high, Stage::decode}, high}, {"low", {Stage::low}, low}};
+}
+
+/// The pools of a split. Text and decoding go to the pool with less to do; where GPUs differ, to either, and either
+/// comes first.
+std::vector<std::vector<Pool>> ways_to_split(const Hardware& hardware, int high, int low, double share) {
+  if (hardware.kinds.empty()) return {two_pools(high, low, (1 - share) / low <= share / high)};
+  std::vector<std::vector<Pool>> ways;
+  for (const bool low_decodes : {true, false}) {
+    ways.push_back(two_pools(high, low, low_decodes));
+    ways.push_back(two_pools(high, low, low_decodes));
+    std::ranges::reverse(ways.back());
+  }
+  return ways;
 }
 
 /// A draft needs the high-noise expert alone: every group holds it, and there is nothing to exchange.
@@ -96,8 +109,10 @@ void add_modes(std::vector<PlacementPlan>& plans, const PlanRequest& request, co
     if (mode == PlacementMode::phased && plan.stashed < 2 && !request.choices.mode) continue;  // same as swap
     if (mode == PlacementMode::pipeline) {
       for (const int high : splits(groups, base.group_size(), request.choices)) {
-        plan.pools = two_pools(high, groups - high, share);
-        plans.push_back(plan);
+        for (std::vector<Pool>& pools : ways_to_split(request.hardware, high, groups - high, share)) {
+          plan.pools = std::move(pools);
+          plans.push_back(plan);
+        }
       }
     } else if (!pools_forced) {
       plan.pools = {{"all", {Stage::text, Stage::high, Stage::low, Stage::decode}, groups}};
@@ -165,10 +180,13 @@ std::vector<PlacementPlan> candidates(const PlanRequest& request) {
   check_guidance_degree(request);
   const double share = high_share(request.jobs);
   const std::vector<Degrees> degrees = all_degrees(request);
-  std::vector<PlacementPlan> plans;
-  for (const Degrees& each : degrees) add_modes(plans, request, each, share);
-  if (plans.empty()) refuse(request, degrees.empty());
-  return plans;
+  std::vector<PlacementPlan> plans, mixed;
+  for (const Degrees& each : degrees) {
+    const int size = each.guidance * each.ulysses * each.ring;
+    add_modes(any_group_mixes_kinds(request.hardware, size) ? mixed : plans, request, each, share);
+  }
+  if (plans.empty() && mixed.empty()) refuse(request, degrees.empty());
+  return plans.empty() ? mixed : plans;
 }
 
 std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request) {

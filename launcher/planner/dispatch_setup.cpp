@@ -1,5 +1,11 @@
 #include "launcher/planner/dispatch_setup.hpp"
 
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/time_model.hpp"
 
 namespace wf {
@@ -12,6 +18,29 @@ constexpr double changes_are_rare = 10;  ///< A group keeps a role for this many
 double exchange_seconds(const PlanRequest& request, const PlacementPlan& plan) {
   const PlannedShape shape = shapes_of({request.jobs.front()}).front();
   return stage_seconds(request.hardware, request.model, plan, shape, request.execution).exchange;
+}
+
+/// Index of PlacementPlan::pool_of().
+std::size_t pool_with(const PlacementPlan& plan, Stage stage) {
+  return static_cast<std::size_t>(&plan.pool_of(stage) - plan.pools.data());
+}
+
+/// The groups on whose GPUs the work of the other pool does not fit. On CPUs memory is an estimate and forbids nothing.
+std::set<int> groups_that_keep_their_role(const PlanRequest& request, const PlacementPlan& plan) {
+  if (plan.mode != PlacementMode::pipeline || request.hardware.kinds.empty() || request.execution.device.is_cpu())
+    return {};
+  std::vector<Job> jobs;
+  for (const PlannedShape& shape : shapes_of(request.jobs)) jobs.push_back(shape.job);
+  std::set<int> groups;
+  int group = 0;
+  for (std::size_t pool = 0; pool < plan.pools.size(); ++pool) {
+    const Pool& other = plan.pools[1 - pool];
+    const std::uint64_t needed = rank_memory(request.model, plan, other, jobs, request.execution).total();
+    for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool))
+      for (int i = 0; i < each.count; ++i, ++group)
+        if (needed > each.hardware.memory_bytes) groups.insert(group);
+  }
+  return groups;
 }
 
 }  // namespace
@@ -34,6 +63,7 @@ DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan
     options.light.decode = plan.pool_of(Stage::decode).name == "high" ? Role::high : Role::low;
     options.change_seconds = slower_from_file * exchange_seconds(request, plan);
     options.least_seconds_in_role = changes_are_rare * options.change_seconds;
+    options.keep_their_role = groups_that_keep_their_role(request, plan);
   }
   if (plan.mode == PlacementMode::phased) {
     options.stashed_per_group = plan.stashed;
@@ -45,9 +75,23 @@ DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan
 }
 
 Predicted predicted_by(const PlanRequest& request, const PlacementPlan& plan) {
-  return [request, plan](const Job& job, Stage stage) {
+  const auto kept = std::make_shared<const std::pair<PlanRequest, PlacementPlan>>(request, plan);
+  return [kept, predicted = predicted_within(kept->first, kept->second)](const Job& job, Stage stage) {
+    return predicted(job, stage);
+  };
+}
+
+Predicted predicted_within(const PlanRequest& request, const PlacementPlan& plan) {
+  std::map<Stage, std::vector<AlikeGroups>> groups;
+  for (const Stage stage : all_stages) groups[stage] = alike_groups(request.hardware, plan, pool_with(plan, stage));
+  return [&request, &plan, groups = std::move(groups)](const Job& job, Stage stage) {
     const PlannedShape shape = shapes_of({job}).front();
-    return seconds_in(stage_seconds(request.hardware, request.model, plan, shape, request.execution), stage);
+    double slowest = 0;
+    for (const AlikeGroups& each : groups.at(stage)) {
+      const StageSeconds clip = stage_seconds(each.hardware, request.model, plan, shape, request.execution);
+      slowest = std::max(slowest, seconds_in(clip, stage));
+    }
+    return slowest;
   };
 }
 

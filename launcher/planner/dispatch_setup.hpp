@@ -14,7 +14,10 @@ std::vector<Role> roles_at_start(const PlacementPlan& plan);
 /// Limits of stashed clips and costs of role changes, in seconds, for this plan.
 DispatchOptions dispatch_options(const PlanRequest& request, const PlacementPlan& plan);
 
-/// The planner's time for a stage of a job, in seconds. The function holds copies of `request` and `plan`.
+/// The planner's time for a stage of a job, in seconds: of the slowest group among those that begin with a role for the
+/// stage. The function holds copies of `request` and `plan`.
 Predicted predicted_by(const PlanRequest& request, const PlacementPlan& plan);
+/// The same function, which refers to `request` and `plan`: they have to outlive it.
+Predicted predicted_within(const PlanRequest& request, const PlacementPlan& plan);
 
 }  // namespace wf

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <limits>
 #include <numeric>
 
 #include "base/error.hpp"
@@ -133,8 +134,30 @@ bool Hardware::inside_a_node(int ranks) const {
   return nodes.size() == 1 || std::ranges::all_of(nodes, [&](int gpus) { return gpus % ranks == 0; });
 }
 
+Hardware Hardware::as_seen_by(int first, int count) const {
+  Hardware seen{.nodes = nodes, .memory_bytes = memory_bytes, .gpu = gpu, .host_bytes = host_bytes};
+  if (kinds.empty()) return seen;
+  seen.gpu = {}, seen.memory_bytes = std::numeric_limits<std::uint64_t>::max();
+  int begin = 0;
+  for (const AlikeGpus& kind : kinds) {
+    const bool among = begin < first + count && begin + kind.count > first;
+    begin += kind.count;
+    if (!among) continue;
+    seen.memory_bytes = std::min(seen.memory_bytes, kind.memory_bytes);
+    if (kind.gpu.token_seconds > seen.gpu.token_seconds) seen.gpu = kind.gpu;
+  }
+  return seen;
+}
+
 Hardware equal_nodes(int nodes, int gpus_each, std::uint64_t memory_bytes, GpuFigures gpu) {
   return {std::vector<int>(static_cast<std::size_t>(nodes), gpus_each), memory_bytes, std::move(gpu)};
+}
+
+Hardware mixed_nodes(std::vector<int> nodes, std::vector<AlikeGpus> kinds) {
+  Hardware hardware{.nodes = std::move(nodes), .gpu = {}, .kinds = std::move(kinds)};
+  const Hardware least = hardware.as_seen_by(0, hardware.gpus());
+  hardware.memory_bytes = least.memory_bytes, hardware.gpu = least.gpu;
+  return hardware;
 }
 
 }  // namespace wf

@@ -47,21 +47,35 @@ GpuFigures with_threads(GpuFigures figures, int threads);
 /// The known kind that a device's name contains ("NVIDIA H200" -> "h200", "cpu" -> "cpu"), or else "generic".
 std::string kind_of_device(const std::string& device_name);
 
+/// Consecutive GPUs of one kind, of a cluster that has several kinds.
+struct AlikeGpus {
+  int count = 1;
+  std::uint64_t memory_bytes = 0;  ///< Usable memory of each.
+  GpuFigures gpu;
+};
+
 /// The hardware that a plan is made for. Every rank has one GPU, or is one of the processes that share a node's CPU; a
 /// CPU rank counts as a GPU here.
 struct Hardware {
-  std::vector<int> nodes = {1};    ///< Number of GPUs of each node.
-  std::uint64_t memory_bytes = 0;  ///< Usable memory of each GPU.
-  GpuFigures gpu;
-  std::uint64_t host_bytes = 0;  ///< Memory of a node; 0: unknown, and not checked.
+  std::vector<int> nodes = {1};       ///< Number of GPUs of each node.
+  std::uint64_t memory_bytes = 0;     ///< Usable memory of each GPU; of kinds that differ, the least.
+  GpuFigures gpu;                     ///< Of kinds that differ, the slowest.
+  std::uint64_t host_bytes = 0;       ///< Memory of a node; 0: unknown, and not checked.
+  std::vector<AlikeGpus> kinds = {};  ///< All GPUs, node after node, where they differ; empty: they are alike.
 
   int gpus() const;
   int most_on_a_node() const;
   /// True when groups of this many consecutive ranks never span two nodes.
   bool inside_a_node(int ranks) const;
+  /// The same nodes as if all GPUs were alike: with the least memory and the slowest figures of `count` GPUs, from
+  /// number `first` (from 0) on.
+  Hardware as_seen_by(int first, int count) const;
 };
 
 /// `nodes` nodes with `gpus_each` GPUs each and unknown host memory.
 Hardware equal_nodes(int nodes, int gpus_each, std::uint64_t memory_bytes, GpuFigures gpu);
+
+/// Nodes with GPUs of these kinds, one after the other; as many as the nodes have. Host memory is unknown.
+Hardware mixed_nodes(std::vector<int> nodes, std::vector<AlikeGpus> kinds);
 
 }  // namespace wf

@@ -97,7 +97,7 @@ RankMemory rank_memory(const ModelParts& parts, const PlacementPlan& plan, const
   RankMemory most;
   for (const Job& job : jobs) {
     for (const Stage stage : pool.stages) {
-      RankMemory memory{pool.name, stage, parts_of(parts, plan, pool, stage, job, execution)};
+      RankMemory memory{pool.name, stage, parts_of(parts, plan, pool, stage, job, execution), 0};
       std::erase_if(memory.parts, [](const MemoryPart& part) { return part.bytes == 0; });
       memory.parts.push_back({"margin", execution.device.is_cpu() ? cpu_margin_bytes : margin_bytes});
       if (memory.total() > most.total()) most = std::move(memory);

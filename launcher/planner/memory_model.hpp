@@ -27,7 +27,9 @@ struct RankMemory {
   std::string pool;
   Stage stage = Stage::high;
   std::vector<MemoryPart> parts;  ///< Never of 0 bytes; the last one is the margin.
+  std::uint64_t available = 0;    ///< Of the pool's GPU that has least; predict() fills it in.
   std::uint64_t total() const;    ///< Bytes of all parts.
+  std::uint64_t shortage() const { return total() > available ? total() - available : 0; }
 };
 
 /// Memory of a rank of `pool` for the job that needs most. On a CPU offloaded experts are in the same memory and count.

@@ -36,9 +36,12 @@ std::string describe(const Degrees& degrees) {
 std::string describe(const PlacementPlan& plan) {
   std::string degrees = describe(plan.degrees);
   if (!degrees.empty()) degrees = " (" + degrees + ")";
-  if (plan.pools.size() == 2)
-    return fmt::format("{} {}:{}, groups of {}{}", to_string(plan.mode), plan.pools[0].groups, plan.pools[1].groups,
+  if (plan.pools.size() == 2) {
+    const bool low_first = plan.pools[0].name == "low";
+    return fmt::format("{} {}:{}{}, groups of {}{}", to_string(plan.mode), plan.pools[low_first ? 1 : 0].groups,
+                       plan.pools[low_first ? 0 : 1].groups, low_first ? ", low-noise pool first" : "",
                        plan.group_size(), degrees);
+  }
   const int groups = plan.pools[0].groups;
   const std::string blocks =
       plan.streamed_blocks > 0 ? fmt::format(" {}", count_text(static_cast<std::size_t>(plan.streamed_blocks), "block"))

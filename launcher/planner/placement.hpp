@@ -46,7 +46,7 @@ struct Pool {
 struct PlacementPlan {
   PlacementMode mode = PlacementMode::resident;
   Degrees degrees;
-  std::vector<Pool> pools;
+  std::vector<Pool> pools;  ///< The first one has the first groups.
   Precision precision = Precision::exact;
   TextPlace text = TextPlace::resident;
   GuidanceMode guidance = GuidanceMode::two;
@@ -73,7 +73,7 @@ std::vector<GuidanceMode> guidance_modes(GuidanceMode asked, const Degrees& degr
 /// "guidance 2 x ulysses 4": the degrees above 1; empty when there is none.
 std::string describe(const Degrees& degrees);
 
-/// "pipeline 5:3, groups of 1"; "resident, 1 group of 8 (guidance 2 x ulysses 4)".
+/// "pipeline 5:3, groups of 1" (the high-noise pool has five); "resident, 1 group of 8 (guidance 2 x ulysses 4)".
 std::string describe(const PlacementPlan& plan);
 
 /// Whether ranks of a node that offload their expert for decoding share copies of both experts in host memory.
@@ -95,6 +95,7 @@ struct PlacementChoices {
 struct PlanningOptions {
   PlacementChoices choices = {};
   std::optional<Path> calibration = {};  ///< File of measured figures; empty: the user's own file, if any.
+  double link_between_nodes = 0;         ///< Bytes a second of each GPU to other nodes; 0: those of the figures.
 };
 
 /// "--cfg-parallel 2, --ulysses 3": the flags that force a mode, degrees or pools.

@@ -11,6 +11,7 @@
 #include "base/check.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/candidates.hpp"
 #include "launcher/planner/predict.hpp"
 #include "parallel/device.hpp"
@@ -18,13 +19,9 @@
 namespace wf {
 namespace {
 
-constexpr std::size_t simulated_splits = 4;  ///< Splits into pools that are simulated, for each choice of degrees.
-
-std::uint64_t shortage_of(const std::vector<RankMemory>& ranks, std::uint64_t available) {
-  std::uint64_t most = 0;
-  for (const RankMemory& rank : ranks) most = std::max(most, rank.total());
-  return most > available ? most - available : 0;
-}
+/// Splits into pools that are simulated, for each choice of degrees; where GPUs differ, every split is there in four
+/// ways.
+constexpr std::size_t simulated_splits = 4, simulated_mixed_splits = 12;
 
 std::uint64_t host_room(const Hardware& hardware) {
   return static_cast<std::uint64_t>(usable_host_share * static_cast<double>(hardware.host_bytes));
@@ -34,7 +31,7 @@ std::uint64_t host_room(const Hardware& hardware) {
 Considered with_memory(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
   const Hardware& hardware = request.hardware;
   Considered considered{plan, predict_memory(request, shapes, plan)};
-  considered.shortage = shortage_of(considered.predicted.memory, hardware.memory_bytes);
+  considered.shortage = considered.fullest().shortage();
   const std::uint64_t pinned = considered.predicted.node_pinned_bytes, room = host_room(hardware);
   if (hardware.host_bytes > 0 && pinned > room) considered.host_shortage = pinned - room;
   return considered;
@@ -79,19 +76,25 @@ Considered with_load_behind(const PlanRequest& request, const std::vector<Planne
   return behind.fits() || shortage_of(behind) <= shortage_of(before) ? behind : before;
 }
 
-/// The first variant that fits, or else the one with the least shortage, with its times.
-Considered consider(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
+/// The first variant that fits, or else the one with the least shortage, without times.
+Considered best_variant(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
+                        const PlacementPlan& plan) {
   std::optional<Considered> best;
   for (const PlacementPlan& variant : memory_variants(plan, request)) {
     Considered each = with_memory(request, shapes, variant);
     if (!best || shortage_of(each) < shortage_of(*best)) best = std::move(each);
     if (best->fits()) break;
   }
-  if (best->fits() && !request.execution.device.is_cpu())
-    best = with_fewest_streamed(request, shapes, *std::move(best));
-  best = with_load_behind(request, shapes, *std::move(best));
-  best->predicted = predict(request, shapes, best->plan);
   return *std::move(best);
+}
+
+/// The same with its times.
+Considered consider(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
+  Considered best = best_variant(request, shapes, plan);
+  if (best.fits() && !request.execution.device.is_cpu()) best = with_fewest_streamed(request, shapes, std::move(best));
+  best = with_load_behind(request, shapes, std::move(best));
+  best.predicted = predict(request, shapes, best.plan);
+  return best;
 }
 
 bool better(const Considered& a, const Considered& b) {
@@ -99,18 +102,41 @@ bool better(const Considered& a, const Considered& b) {
   return a.predicted.makespan < b.predicted.makespan;
 }
 
-/// Seconds that the slower pool works on the list when no group changes its role.
-double slower_pool(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
-  double slowest = 0;
-  for (const Pool& pool : plan.pools) {
+/// Seconds that a pool works on the list when no group changes its role. Groups of several kinds share the clips by
+/// their speeds.
+double seconds_of_pool(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan,
+                       std::size_t pool) {
+  double lists_a_second = 0;
+  for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool)) {
     double seconds = 0;
     for (const PlannedShape& shape : shapes) {
-      const StageSeconds clip = stage_seconds(request.hardware, request.model, plan, shape, request.execution);
-      for (const Stage stage : pool.stages) seconds += static_cast<double>(shape.clips) * seconds_in(clip, stage);
+      const StageSeconds clip = stage_seconds(each.hardware, request.model, plan, shape, request.execution);
+      for (const Stage stage : plan.pools[pool].stages)
+        seconds += static_cast<double>(shape.clips) * seconds_in(clip, stage);
     }
-    slowest = std::max(slowest, seconds / pool.groups);
+    if (each.count == plan.pools[pool].groups) return seconds / each.count;
+    lists_a_second += each.count / seconds;
   }
+  return 1 / lists_a_second;
+}
+
+double slower_pool(const PlanRequest& request, const std::vector<PlannedShape>& shapes, const PlacementPlan& plan) {
+  double slowest = 0;
+  for (std::size_t pool = 0; pool < plan.pools.size(); ++pool)
+    slowest = std::max(slowest, seconds_of_pool(request, shapes, plan, pool));
   return slowest;
+}
+
+/// Where GPUs differ, so does what a split lacks: those that lack least come first.
+void put_fitting_first(std::vector<PlacementPlan>& splits, const PlanRequest& request,
+                       const std::vector<PlannedShape>& shapes) {
+  if (request.hardware.kinds.empty()) return;
+  std::vector<std::pair<std::uint64_t, PlacementPlan>> shortages;
+  for (PlacementPlan& plan : splits)
+    shortages.emplace_back(shortage_of(best_variant(request, shapes, plan)), std::move(plan));
+  std::ranges::stable_sort(shortages, {}, &std::pair<std::uint64_t, PlacementPlan>::first);
+  splits.clear();
+  for (auto& [shortage, plan] : shortages) splits.push_back(std::move(plan));
 }
 
 /// Keeps the splits with the best balance between their pools, the best one first.
@@ -121,8 +147,9 @@ void keep_balanced(std::vector<PlacementPlan>& splits, const PlanRequest& reques
   for (PlacementPlan& plan : splits) balance.emplace_back(slower_pool(request, shapes, plan), std::move(plan));
   std::ranges::stable_sort(balance, {}, &std::pair<double, PlacementPlan>::first);
   splits.clear();
-  for (auto& [seconds, plan] : balance)
-    if (splits.size() < simulated_splits) splits.push_back(std::move(plan));
+  for (auto& [seconds, plan] : balance) splits.push_back(std::move(plan));
+  put_fitting_first(splits, request, shapes);
+  splits.resize(std::min(splits.size(), request.hardware.kinds.empty() ? simulated_splits : simulated_mixed_splits));
 }
 
 /// The best of placements that differ only in the sizes of their pools. Groups change roles where pools do not suit the
@@ -207,8 +234,8 @@ bool could_be_in_8_bits(const PlanRequest& request) {
 [[noreturn]] void throw_nothing_fits(const Considered& nearest, const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
   if (nearest.shortage == 0) throw_host_memory_short(nearest, hardware);
-  const std::uint64_t available = hardware.memory_bytes;
   const RankMemory& rank = nearest.fullest();
+  const std::uint64_t available = rank.available;
   std::uint64_t weights = margin_bytes;
   for (const MemoryPart& part : rank.parts)
     if (part.name.ends_with("expert") || part.name.ends_with("experts") || part.name == "VAE") weights += part.bytes;
@@ -235,7 +262,10 @@ int copies_ahead(const PlacementPlan& plan) {
 }  // namespace
 
 const RankMemory& Considered::fullest() const {
-  return *std::ranges::max_element(predicted.memory, {}, &RankMemory::total);
+  const auto lack = [](const RankMemory& rank) {
+    return static_cast<double>(rank.total()) - static_cast<double>(rank.available);
+  };
+  return *std::ranges::max_element(predicted.memory, {}, lack);
 }
 
 PlanResult make_plan(const PlanRequest& request) {

@@ -46,7 +46,7 @@ struct Considered {
   std::uint64_t shortage = 0;       ///< Bytes that a rank's device lacks; 0: it fits.
   std::uint64_t host_shortage = 0;  ///< Bytes that a node lacks for pinned memory; 0: it fits.
   bool fits() const { return shortage == 0 && host_shortage == 0; }
-  const RankMemory& fullest() const;  ///< Memory of the rank that needs most.
+  const RankMemory& fullest() const;  ///< Memory of the rank that has least left, or lacks most.
 };
 
 /// The chosen placement and its rivals.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/dispatch_setup.hpp"
 
 namespace wf {
@@ -19,11 +20,11 @@ std::vector<Job> simulated_part(const std::vector<Job>& jobs, std::size_t groups
   return some;
 }
 
-/// Seconds of all stages of all clips, as if they ran one after the other.
+/// Seconds of all stages of all clips, as if they ran one after the other in a group of kind 0.
 double work_of(const std::vector<PlannedShape>& shapes, const SimulationSetup& setup) {
   double work = 0;
   for (const PlannedShape& shape : shapes) {
-    const StageSeconds of_clip = setup.seconds(shape.job);
+    const StageSeconds of_clip = setup.seconds(shape.job, 0);
     for (const Stage stage : all_stages) work += static_cast<double>(shape.clips) * seconds_in(of_clip, stage);
   }
   return work;
@@ -69,12 +70,21 @@ std::vector<Pool> pools_by_work(const PlacementPlan& plan, const std::vector<Bus
   return pools;
 }
 
+std::uint64_t least_memory(const std::vector<AlikeGroups>& groups) {
+  return std::ranges::min_element(groups, {}, [](const AlikeGroups& each) { return each.hardware.memory_bytes; })
+      ->hardware.memory_bytes;
+}
+
+/// `pools`: those of the plan, with the stages that count.
 std::vector<RankMemory> memory_of(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
                                   const PlacementPlan& plan, const std::vector<Pool>& pools) {
   std::vector<Job> jobs;
   for (const PlannedShape& shape : shapes) jobs.push_back(shape.job);
   std::vector<RankMemory> memory;
-  for (const Pool& pool : pools) memory.push_back(rank_memory(request.model, plan, pool, jobs, request.execution));
+  for (std::size_t pool = 0; pool < pools.size(); ++pool) {
+    memory.push_back(rank_memory(request.model, plan, pools[pool], jobs, request.execution));
+    memory.back().available = least_memory(alike_groups(request.hardware, plan, pool));
+  }
   return memory;
 }
 
@@ -90,20 +100,38 @@ void add_times(Prediction& predicted, const PlacementPlan& plan, std::size_t cli
   }
 }
 
+/// Of each group, the index of its entry.
+std::vector<std::size_t> kinds_of(const std::vector<AlikeGroups>& alike) {
+  std::vector<std::size_t> kinds;
+  for (std::size_t i = 0; i < alike.size(); ++i) kinds.insert(kinds.end(), static_cast<std::size_t>(alike[i].count), i);
+  return kinds;
+}
+
+/// The first clips begin when all groups have loaded their weights.
+double slowest_start(const PlanRequest& request, const PlacementPlan& plan) {
+  double slowest = 0;
+  for (const AlikeGroups& each : alike_groups(request.hardware, plan))
+    slowest = std::max(slowest, start_seconds(each.hardware, request.model, plan));
+  return slowest;
+}
+
 }  // namespace
 
 SimulationSetup simulation_setup(const PlanRequest& request, const PlacementPlan& plan) {
+  std::vector<AlikeGroups> alike = alike_groups(request.hardware, plan);
   return {.groups = roles_at_start(plan),
           .dispatch = dispatch_options(request, plan),
           .seconds =
-              [&](const Job& job) {
+              [&, alike](const Job& job, std::size_t kind) {
                 const PlannedShape shape = shapes_of({job}).front();
-                return stage_seconds(request.hardware, request.model, plan, shape, request.execution);
+                return stage_seconds(alike.at(kind).hardware, request.model, plan, shape, request.execution);
               },
+          .kinds = kinds_of(alike),
+          .predicted = predicted_within(request, plan),
           .exchanges = exchanges_experts(plan.mode),
           .offload_expert_for_decode = plan.offload_expert_for_decode,
           .low_on_host = low_starts_on_host(request.hardware, plan),
-          .start_seconds = start_seconds(request.hardware, request.model, plan)};
+          .start_seconds = slowest_start(request, plan)};
 }
 
 Prediction predict_memory(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
@@ -129,7 +157,7 @@ Prediction predict(const PlanRequest& request, const std::vector<PlannedShape>& 
 
   Prediction predicted = predict_memory(request, shapes, plan);
   predicted.memory = memory_of(request, shapes, plan, pools_by_work(plan, intervals));
-  predicted.start_seconds = start_seconds(request.hardware, request.model, plan);
+  predicted.start_seconds = setup.start_seconds;
   predicted.makespan = predicted.start_seconds + intervals.back().end + seconds_of_rest(intervals, more);
   add_times(predicted, plan, request.jobs.size(), busy);
   return predicted;

@@ -17,4 +17,12 @@ struct RankResources {
   int threads = 1;                 ///< Computing threads of the rank.
 };
 
+/// Consecutive ranks of one kind, of a cluster that has several kinds.
+struct AlikeRanks {
+  int count = 1;
+  std::string device_name;
+  std::uint64_t memory_bytes = 0;  ///< The least of theirs.
+  int threads = 1;
+};
+
 }  // namespace wf

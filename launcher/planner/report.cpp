@@ -6,6 +6,7 @@
 
 #include "base/table.hpp"
 #include "base/text.hpp"
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/time_model.hpp"
 #include "parallel/device.hpp"
 
@@ -16,15 +17,26 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t shown_placements = 10;
 
-/// "2 nodes with 8 GPUs of kind h200"; "3 nodes with 4, 4, 2 ranks of kind cpu".
+/// "2 nodes with 8 GPUs of kind h200, 139.8 GiB each"; "3 nodes with 4, 4, 2 ranks of kind cpu, ...";
+/// "2 nodes with 4, 8 GPUs: 4 h100 of 79.1 GiB, 8 l40s of 44.4 GiB".
 std::string hardware_text(const Hardware& hardware) {
   const bool equal = std::ranges::count(hardware.nodes, hardware.nodes.front()) == std::ssize(hardware.nodes);
   std::vector<std::string> counts;
   for (const int gpus : hardware.nodes) counts.push_back(std::to_string(gpus));
   const char* const noun = hardware.gpu.is_cpu() ? "rank" : "GPU";
-  return fmt::format("{} {} with {} {}{} of kind {}", hardware.nodes.size(),
-                     hardware.nodes.size() == 1 ? "node" : "nodes", equal ? counts.front() : join(counts, ", "), noun,
-                     equal && hardware.nodes.front() == 1 ? "" : "s", hardware.gpu.kind);
+  const std::string nodes =
+      fmt::format("{} {} with {} {}{}", hardware.nodes.size(), hardware.nodes.size() == 1 ? "node" : "nodes",
+                  equal ? counts.front() : join(counts, ", "), noun, equal && hardware.nodes.front() == 1 ? "" : "s");
+  if (!hardware.kinds.empty()) return nodes + ": " + kinds_text(hardware);
+  return fmt::format("{} of kind {}, {} each", nodes, hardware.gpu.kind, gibibytes(hardware.memory_bytes));
+}
+
+/// Where the figures of each kind are from, each source once.
+std::string sources_text(const Hardware& hardware) {
+  std::vector<std::string> sources{hardware.gpu.source};
+  for (const AlikeGpus& kind : hardware.kinds)
+    if (std::ranges::find(sources, kind.gpu.source) == sources.end()) sources.push_back(kind.gpu.source);
+  return join(sources, "; ");
 }
 
 /// "fp8, blocks 0,39 exact, experts in fp8"
@@ -60,9 +72,8 @@ std::string forwards_text(const PlanRequest& request) {
 
 std::string heading(const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
-  return fmt::format("{}, {} each; figures: {}\n{} {}, {}{}\n", hardware_text(hardware),
-                     gibibytes(hardware.memory_bytes), hardware.gpu.source, request.jobs.size(),
-                     request.jobs.size() == 1 ? "clip" : "clips", arithmetic_text(request.model),
+  return fmt::format("{}; figures: {}\n{} {}, {}{}\n", hardware_text(hardware), sources_text(hardware),
+                     request.jobs.size(), request.jobs.size() == 1 ? "clip" : "clips", arithmetic_text(request.model),
                      forwards_text(request));
 }
 
@@ -98,10 +109,12 @@ std::string placements(const PlanResult& result) {
   return to_text(table) + (more > 0 ? fmt::format("and {} more (--json has all)\n", more) : "");
 }
 
-std::string memory(const Considered& winner) {
+std::string memory(const Hardware& hardware, const Considered& winner) {
   std::string text;
-  for (const RankMemory& rank : winner.predicted.memory) {
-    text += fmt::format("Memory of a rank of pool {}, fullest in {}: {}\n", rank.pool, to_string(rank.stage),
+  for (std::size_t pool = 0; pool < winner.predicted.memory.size(); ++pool) {
+    const RankMemory& rank = winner.predicted.memory[pool];
+    const std::string gpus = hardware.kinds.empty() ? "" : " on " + kinds_text(hardware, winner.plan, pool);
+    text += fmt::format("Memory of a rank of pool {}{}, fullest in {}: {}\n", rank.pool, gpus, to_string(rank.stage),
                         gibibytes(rank.total()));
     for (const MemoryPart& part : rank.parts) text += fmt::format("  {:<26}{:>10}\n", part.name, gibibytes(part.bytes));
   }
@@ -146,8 +159,11 @@ Json json_of(const Considered& each) {
   for (const RankMemory& rank : each.predicted.memory) {
     Json parts = Json::object();
     for (const MemoryPart& part : rank.parts) parts[part.name] = part.bytes;
-    memory.push_back(
-        {{"pool", rank.pool}, {"stage", to_string(rank.stage)}, {"bytes", rank.total()}, {"parts", parts}});
+    memory.push_back({{"pool", rank.pool},
+                      {"stage", to_string(rank.stage)},
+                      {"bytes", rank.total()},
+                      {"available_bytes", rank.available},
+                      {"parts", parts}});
   }
   return {{"placement", json_of(each.plan)},
           {"words", describe(each.plan)},
@@ -167,7 +183,7 @@ Json json_of(const Considered& each) {
 
 std::string to_text(const PlanRequest& request, const PlanResult& result) {
   return heading(request) + '\n' + placements(result) + '\n' + describe(result.winner().plan) + ": " + result.reason +
-         ".\n" + text_and_decode_text(result.winner().plan) + memory(result.winner());
+         ".\n" + text_and_decode_text(result.winner().plan) + memory(request.hardware, result.winner());
 }
 
 Json to_json(const PlanRequest& request, const PlanResult& result) {
@@ -175,9 +191,13 @@ Json to_json(const PlanRequest& request, const PlanResult& result) {
   const ListForwards forwards = forwards_of(request);
   Json considered = Json::array();
   for (const Considered& each : result.considered) considered.push_back(json_of(each));
+  Json kinds = Json::array();
+  for (const AlikeGpus& kind : hardware.kinds)
+    kinds.push_back({{"gpus", kind.count}, {"gpu", kind.gpu.kind}, {"memory_bytes", kind.memory_bytes}});
   return {{"hardware",
            {{"nodes", hardware.nodes.size()},
             {"gpus", hardware.nodes},
+            {"kinds", kinds},
             {"gpu", hardware.gpu.kind},
             {"memory_bytes", hardware.memory_bytes},
             {"figures", hardware.gpu.source},

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
+#include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/calibration.hpp"
 #include "launcher/planner/candidates.hpp"
 #include "parallel/device.hpp"
@@ -32,6 +33,28 @@ void check_alike(const RankResources& one, const RankResources& other) {
 bool slower(const std::string& device_name, const std::string& than) {
   if (device_name == than || on_cpu(device_name)) return false;
   return gpu_figures(kind_of_device(device_name)).token_seconds > gpu_figures(kind_of_device(than)).token_seconds;
+}
+
+/// Whether two ranks count as of one kind.
+bool alike(const AlikeRanks& one, const RankResources& other) {
+  if (on_cpu(one.device_name)) return one.threads == other.threads;
+  const std::uint64_t difference =
+      std::max(one.memory_bytes, other.memory_bytes) - std::min(one.memory_bytes, other.memory_bytes);
+  return kind_of_device(one.device_name) == kind_of_device(other.device_name) && difference < one.memory_bytes / 10;
+}
+
+/// The kinds of ranks of several nodes, one node after the other; empty where all are of one kind.
+std::vector<AlikeRanks> kinds_of(const std::vector<std::vector<RankResources>>& nodes) {
+  std::vector<AlikeRanks> kinds;
+  for (const std::vector<RankResources>& node : nodes) {
+    for (const RankResources& rank : node) {
+      if (kinds.empty() || !alike(kinds.back(), rank))
+        kinds.push_back({0, rank.device_name, rank.memory_bytes, rank.threads});
+      ++kinds.back().count;
+      kinds.back().memory_bytes = std::min(kinds.back().memory_bytes, rank.memory_bytes);
+    }
+  }
+  return kinds.size() == 1 ? std::vector<AlikeRanks>() : kinds;
 }
 
 /// Throws input when flags force degrees or pools that need more ranks than there are: --ranks was probably forgotten.
@@ -65,7 +88,7 @@ std::string memory_text(const PlacementPlan& plan) {
   return fmt::format("{}, {}", experts, text);
 }
 
-void log_plan(const PlanResult& result, const ClusterResources& ranks) {
+void log_plan(const PlanResult& result, const Hardware& hardware, const ClusterResources& ranks) {
   const Considered& winner = result.winner();
   const RankMemory& fullest = winner.fullest();
   const bool alone = ranks.on_node == std::vector<int>{1}, cpu = on_cpu(ranks.device_name);
@@ -77,9 +100,13 @@ void log_plan(const PlanResult& result, const ClusterResources& ranks) {
     spdlog::warn("copies of experts pin {} of a node's memory, of which other programs leave {} free: end some of them",
                  gibibytes(pinned), gibibytes(ranks.host_free));
   if (!alone) spdlog::info("placement: {}; {}", describe(winner.plan), result.reason);
-  if (!cpu)
+  if (!cpu && hardware.kinds.empty())
     spdlog::info("{}: {}; the largest clip takes {} of {}", ranks.device_name, memory_text(winner.plan),
                  gibibytes(fullest.total() - margin_bytes), gibibytes(ranks.memory_bytes));
+  for (std::size_t pool = 0; pool < winner.plan.pools.size() && !hardware.kinds.empty(); ++pool)
+    spdlog::info("pool {} on {}: {}; the largest clip takes {}", winner.plan.pools[pool].name,
+                 kinds_text(hardware, winner.plan, pool), memory_text(winner.plan),
+                 gibibytes(winner.predicted.memory[pool].total() - (cpu ? cpu_margin_bytes : margin_bytes)));
 }
 
 Residency residency_of(const PlacementPlan& plan) {
@@ -143,20 +170,25 @@ std::uint64_t without_others(std::uint64_t limit, std::uint64_t total, std::uint
 ClusterResources cluster_resources(const std::vector<RankResources>& resources) {
   ClusterResources ranks{{}, resources.front().device_name, ~0ull, ~0ull, resources.front().threads, ~0ull};
   std::vector<std::string> hosts;
+  std::vector<std::vector<RankResources>> nodes;
   check_own_gpus(resources);
   for (const RankResources& each : resources) {
     check_alike(each, resources.front());
     const auto host = static_cast<std::size_t>(std::ranges::find(hosts, each.host) - hosts.begin());
-    if (host == hosts.size()) hosts.push_back(each.host), ranks.on_node.push_back(0);
+    if (host == hosts.size()) hosts.push_back(each.host), ranks.on_node.push_back(0), nodes.emplace_back();
     ++ranks.on_node[host];
+    nodes[host].push_back(each);
     if (slower(each.device_name, ranks.device_name)) ranks.device_name = each.device_name;
     ranks.memory_bytes = std::min(ranks.memory_bytes, each.memory_bytes);
     ranks.host_bytes = std::min(ranks.host_bytes, each.host_bytes);
     ranks.threads = std::min(ranks.threads, each.threads);
     ranks.host_free = std::min(ranks.host_free, each.host_free);
   }
-  if (on_cpu(ranks.device_name))
+  ranks.kinds = kinds_of(nodes);
+  if (on_cpu(ranks.device_name)) {
     ranks.memory_bytes = ranks.host_bytes / static_cast<std::uint64_t>(std::ranges::max(ranks.on_node));
+    for (AlikeRanks& kind : ranks.kinds) kind.memory_bytes = ranks.memory_bytes;
+  }
   return ranks;
 }
 
@@ -166,7 +198,14 @@ PlanRequest request_for(const ModelParts& parts, const std::vector<Job>& jobs, c
   request.hardware.nodes = ranks.on_node;
   request.hardware.memory_bytes = ranks.memory_bytes;
   request.hardware.host_bytes = ranks.host_bytes;
-  request.hardware.gpu = chosen_figures(kind_of_device(ranks.device_name), ranks.threads, options.calibration);
+  const auto figures = [&](const std::string& device_name, int threads) {
+    GpuFigures gpu = chosen_figures(kind_of_device(device_name), threads, options.calibration);
+    if (options.link_between_nodes > 0) gpu.world_rate = options.link_between_nodes;
+    return gpu;
+  };
+  request.hardware.gpu = figures(ranks.device_name, ranks.threads);
+  for (const AlikeRanks& kind : ranks.kinds)
+    request.hardware.kinds.push_back({kind.count, kind.memory_bytes, figures(kind.device_name, kind.threads)});
   return request;
 }
 
@@ -178,7 +217,7 @@ PlanResult plan_run(PlanRequest request, const ClusterResources& ranks) {
   check_guidance_degree(request);
   check_enough_ranks(request.choices, request.hardware.gpus());
   PlanResult result = make_plan(request);
-  log_plan(result, ranks);
+  log_plan(result, request.hardware, ranks);
   return result;
 }
 

@@ -20,18 +20,20 @@ RankResources resources_of(const Execution& execution, std::uint64_t gpu_memory)
 /// less of `total` than `free` and its own CUDA context.
 std::uint64_t without_others(std::uint64_t limit, std::uint64_t total, std::uint64_t free);
 
-/// The resources that every rank has: where ranks differ, the least of them. Sizes are in bytes.
+/// The resources that every rank has: where ranks differ, the least of them, and each kind. Sizes are in bytes.
 struct ClusterResources {
   std::vector<int> on_node = {1};  ///< Ranks on each node.
   std::string device_name = "cpu";
-  std::uint64_t memory_bytes = 0;  ///< For a rank's tensors; on a CPU the rank's share of the node's memory.
-  std::uint64_t host_bytes = 0;    ///< Memory of a node.
-  int threads = 1;                 ///< Computing threads of each rank.
-  std::uint64_t host_free = 0;     ///< What nobody has taken of the memory of a node; 0: unknown.
+  std::uint64_t memory_bytes = 0;      ///< For a rank's tensors; on a CPU the rank's share of the node's memory.
+  std::uint64_t host_bytes = 0;        ///< Memory of a node.
+  int threads = 1;                     ///< Computing threads of each rank.
+  std::uint64_t host_free = 0;         ///< What nobody has taken of the memory of a node; 0: unknown.
+  std::vector<AlikeRanks> kinds = {};  ///< All ranks, node after node, where they differ; empty: they are alike.
 };
 
-/// Combines the resources of all ranks, given in rank order. Throws environment when some ranks compute on GPUs and
-/// others on CPUs, or when two ranks have the same GPU.
+/// Combines the resources of all ranks, given in rank order. Ranks are of one kind if their GPUs are, and the memory of
+/// these differs by less than a tenth; on CPUs, if they have as many threads. Throws environment when some ranks
+/// compute on GPUs and others on CPUs, or when two ranks have the same GPU.
 ClusterResources cluster_resources(const std::vector<RankResources>& resources);
 
 /// The planner's request for a run. Throws what chosen_figures() throws.

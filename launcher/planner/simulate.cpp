@@ -15,7 +15,12 @@ namespace wf {
 namespace {
 
 Predicted by_stage(const SimulationSetup& setup) {
-  return [&setup](const Job& job, Stage stage) { return seconds_in(setup.seconds(job), stage); };
+  if (setup.predicted) return setup.predicted;
+  return [&setup](const Job& job, Stage stage) { return seconds_in(setup.seconds(job, 0), stage); };
+}
+
+std::vector<std::size_t> kinds_of(const SimulationSetup& setup) {
+  return setup.kinds.empty() ? std::vector<std::size_t>(setup.groups.size()) : setup.kinds;
 }
 
 /// The experts that one group holds, moved as in pipeline/experts/experts.hpp. Memory for their copies is pinned beside
@@ -66,9 +71,13 @@ class HeldExperts {
 class Simulation {
  public:
   Simulation(const std::vector<Job>& jobs, const SimulationSetup& setup)
-      : shapes_(shape_groups(jobs)), dispatch_(jobs, setup.groups, by_stage(setup), setup.dispatch) {
-    for (std::size_t i = 0; i < jobs.size(); ++i)
-      seconds_.push_back(shapes_[i] == i ? setup.seconds(jobs[i]) : StageSeconds{});
+      : shapes_(shape_groups(jobs)),
+        kinds_(kinds_of(setup)),
+        seconds_(std::ranges::max(kinds_) + 1),
+        dispatch_(jobs, setup.groups, by_stage(setup), setup.dispatch) {
+    for (std::size_t kind = 0; kind < seconds_.size(); ++kind)
+      for (std::size_t i = 0; i < jobs.size(); ++i)
+        seconds_[kind].push_back(shapes_[i] == i ? setup.seconds(jobs[i], kind) : StageSeconds{});
     for (const Role role : setup.groups) experts_.emplace_back(role, setup);
   }
 
@@ -103,7 +112,9 @@ class Simulation {
   };
 
   void at(double time, What what) { events_.push({time, ++count_, std::move(what)}); }
-  const StageSeconds& seconds_of(std::size_t clip) const { return seconds_[shapes_[clip]]; }
+  const StageSeconds& seconds_of(std::size_t clip, int group) const {
+    return seconds_[kinds_[static_cast<std::size_t>(group)]][shapes_[clip]];
+  }
   HeldExperts& experts_of(int group) { return experts_[static_cast<std::size_t>(group)]; }
 
   void on(const GroupIdle& idle) { dispatch_.ask(idle.group); }
@@ -117,7 +128,7 @@ class Simulation {
     SecondsByStage seconds = {};
     for (const Stage stage : all_stages)
       if (stage >= interval.first && stage <= interval.last)
-        seconds[static_cast<std::size_t>(stage)] = seconds_in(seconds_of(interval.clip), stage);
+        seconds[static_cast<std::size_t>(stage)] = seconds_in(seconds_of(interval.clip, interval.group), stage);
     if (interval.last == Stage::write)
       dispatch_.done(interval.group, interval.clip, seconds);
     else
@@ -130,14 +141,15 @@ class Simulation {
     if (const auto* const work = std::get_if<Assignment>(&order.what)) {
       if (work->holder < 0) return compute(order.group, *work);
       const bool is_far = work->holder != order.group && work->first > Stage::high;  // embeddings are small
-      at(now_ + (is_far ? seconds_of(work->clip).transfer : 0), StateFetched{order.group, *work});
+      at(now_ + (is_far ? seconds_of(work->clip, order.group).transfer : 0), StateFetched{order.group, *work});
     } else if (const auto* const change = std::get_if<ChangeRole>(&order.what)) {
-      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_.front(), now_), GroupIdle{order.group});
+      at(now_ + experts_of(order.group).seconds_to_use(change->role, seconds_of(0, order.group), now_),
+         GroupIdle{order.group});
     }
   }
 
   void compute(int group, const Assignment& work) {
-    const StageSeconds& seconds = seconds_of(work.clip);
+    const StageSeconds& seconds = seconds_of(work.clip, group);
     double end = now_;
     for (const Stage stage : all_stages)
       if (stage >= work.first && stage <= work.last)
@@ -146,7 +158,9 @@ class Simulation {
   }
 
   std::vector<std::size_t> shapes_;
-  std::vector<StageSeconds> seconds_;  ///< At the index of the first clip of each shape; empty elsewhere.
+  std::vector<std::size_t> kinds_;  ///< Of each group.
+  /// By kind, at the index of the first clip of each shape; empty elsewhere.
+  std::vector<std::vector<StageSeconds>> seconds_;
   Dispatch dispatch_;
   std::vector<HeldExperts> experts_;
   std::priority_queue<Event> events_;

@@ -14,9 +14,12 @@ namespace wf {
 struct SimulationSetup {
   std::vector<Role> groups;       ///< Each group's first role. A resident group holds both experts, unless `exchanges`.
   DispatchOptions dispatch = {};  ///< Used as they are, but a simulated role change takes StageSeconds::exchange.
-  std::function<StageSeconds(const Job&)> seconds = {};  ///< Times of a clip; equal for clips of one shape.
-  bool exchanges = false;                                ///< A group keeps its unused expert in pinned host memory.
-  bool offload_expert_for_decode = false;                ///< The expert moves to pinned host memory for decoding.
+  /// Times of a clip, equal for clips of one shape, in groups of a kind: a number from 0 to that of the kinds.
+  std::function<StageSeconds(const Job&, std::size_t kind)> seconds = {};
+  std::vector<std::size_t> kinds = {};     ///< Each group's kind; empty: all are of kind 0.
+  Predicted predicted = {};                ///< The times that Dispatch is told; empty: those of kind 0.
+  bool exchanges = false;                  ///< A group keeps its unused expert in pinned host memory.
+  bool offload_expert_for_decode = false;  ///< The expert moves to pinned host memory for decoding.
   bool low_on_host = false;  ///< Whether the low-noise expert is in pinned host memory before it is first used.
   double start_seconds = 0;  ///< Seconds before the first clip could begin, in which memory is being pinned.
 };

@@ -100,6 +100,9 @@ const std::vector<Key>& all_keys() {
       {.name = "gpu_memory",
        .must_be = "a size",
        .set = [](Site& site, const std::string& text) { site.gpu_memory = parse_bytes(text); }},
+      {.name = "link_between_nodes",
+       .must_be = "a rate",
+       .set = [](Site& site, const std::string& text) { site.link_between_nodes = parse_rate(text); }},
       {.name = "sbatch",
        .must_be = "a list of options",
        .add =
@@ -173,6 +176,7 @@ std::string to_yaml(const Site& site, const std::string& comment) {
   line("program", site.program), line("gpu", site.gpu);
   count("gpus_per_node", site.gpus_per_node), count("cpus_per_node", site.cpus_per_node);
   if (site.gpu_memory > 0) line("gpu_memory", shortest(static_cast<double>(site.gpu_memory) / (1ull << 30)) + "GiB");
+  if (site.link_between_nodes > 0) line("link_between_nodes", link_text(site.link_between_nodes));
   if (!site.sbatch.empty()) line("sbatch", quoted_list(site.sbatch));
   return text;
 }

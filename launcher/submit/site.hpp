@@ -27,6 +27,7 @@ struct Site {
   int gpus_per_node = 0;
   int cpus_per_node = 0;                 ///< Cores, which the ranks of a node share.
   std::uint64_t gpu_memory = 0;          ///< Bytes of each GPU.
+  double link_between_nodes = 0;         ///< Bytes a second of each GPU to other nodes.
   std::vector<std::string> sbatch = {};  ///< Further options of sbatch: "--constraint=h100".
 };
 

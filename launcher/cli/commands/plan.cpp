@@ -50,8 +50,10 @@ constexpr std::array shared{
 std::vector<Flag> flags_of(PlanOptions& o) {
   std::vector<Flag> flags{
       {"LIST", "FILE", "the prompt list (YAML)", into(o.list)},
-      {"--gpus", "N", "GPUs per node (default: those of this node)", into(o.ranks.per_node, 1)},
-      {"--nodes", "N", "number of nodes (1)", into(o.ranks.nodes, 1)},
+      {"--gpus", "N", "GPUs per node (default: those of this node), or nodes of several kinds: 4xh100+8xl40s",
+       [&o](const std::string& text) { set_gpus(o.ranks, text); }},
+      {"--nodes", "N", "number of nodes (1); 2+4: of each kind in --gpus",
+       [&o](const std::string& text) { set_nodes(o.ranks, text); }},
       choice_flag("--gpu", {"h200", "h100", "a100", "l40s", "rtx4090", "generic", "cpu"},
                   "kind of GPU to plan for (default: this node's, h200 with --gpus); cpu: --gpus processes share the "
                   "cores of this node",
@@ -80,6 +82,7 @@ Command plan_command() {
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --gpu l40s --size 1280x720\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 1 --gpu rtx4090 --preset constrained\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --nodes 16 --gpu h100 --json\n"
+              "  wanfarm plan prompts.yaml --model random:a14b --gpus 4xh100+8xl40s --nodes 1+2\n"
               "  wanfarm plan prompts.yaml --model random:a14b --gpus 8 --limit 1 --cfg-parallel 2 --ulysses 4\n",
           .flags = flags_of(*options),
           .run = [options] { return plan(*options); }};

@@ -24,6 +24,7 @@
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/planned_ranks.hpp"
 #include "launcher/cli/flags.hpp"
+#include "launcher/options/byte_count.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/planner/list_shard.hpp"
 #include "launcher/run/earlier_runs.hpp"
@@ -117,8 +118,7 @@ Work work_of(SubmitOptions& options, const Site& site) {
   check_folder(output, options.shards);
   std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
   if (options.shards > 0) jobs = longest_shard(jobs, options.shards);
-  const PlannedRanks ranks{
-      .per_node = site.gpus_per_node, .nodes = 1, .gpu = site.gpu, .memory_bytes = site.gpu_memory};
+  const PlannedRanks ranks{.per_node = site.gpus_per_node, .gpu = site.gpu, .memory_bytes = site.gpu_memory};
   Work work{.output = output, .request = plan_request(list.model, jobs, ranks, options.run)};
   if (options.shards == 0) leave_out_finished(options, work);
   return work;
@@ -217,8 +217,17 @@ int send(const SubmitOptions& options, const JobScript& script, const Path& outp
   return options.follow ? follow({.job = job, .output = output, .shown = shown, .submitted = now}) : 0;
 }
 
+/// The run plans with the link that its job was sized with.
+void take_link(SubmitOptions& options, const Site& site) {
+  double& link = options.run.planning.link_between_nodes;
+  if (link > 0 || site.link_between_nodes == 0) return;
+  link = site.link_between_nodes;
+  options.passed.insert(options.passed.end(), {"--link-between-nodes", link_text(link)});
+}
+
 int submit(SubmitOptions& options) {
   Site site = chosen_site(options);
+  take_link(options, site);
   const std::vector<Partition> all = partitions();
   const Partition* const partition = partition_of(site, all);
   if (all.empty()) note("scontrol does not answer, so limits of the partition are not known");

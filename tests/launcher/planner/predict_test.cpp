@@ -38,7 +38,9 @@ double end_of(const std::vector<BusyInterval>& intervals) { return intervals.bac
 
 TEST(Simulate, ResidentGroupsAreNeverBelowTheBoundsAndNearThem) {
   const auto makespan = [](const std::vector<ClipBatch>& batches, int groups) {
-    const auto seconds = [](const Job& job) { return StageSeconds{.high = static_cast<double>(job.width)}; };
+    const auto seconds = [](const Job& job, std::size_t) {
+      return StageSeconds{.high = static_cast<double>(job.width)};
+    };
     return end_of(simulate(jobs_of(batches), {.groups = residents(groups), .seconds = seconds}));
   };
   for (const int groups : {1, 3, 8, 128}) {
@@ -53,7 +55,9 @@ TEST(Simulate, ResidentGroupsAreNeverBelowTheBoundsAndNearThem) {
 /// Of a group alone: high 10 s, low 10 s, decoding 2 s, an exchange 1 s, and 15 s to pin memory for an expert.
 std::vector<double> seconds_of_exchanges(SimulationSetup setup) {
   setup.groups = residents(1);
-  setup.seconds = [](const Job&) { return StageSeconds{.high = 10, .low = 10, .decode = 2, .exchange = 1, .pin = 15}; };
+  setup.seconds = [](const Job&, std::size_t) {
+    return StageSeconds{.high = 10, .low = 10, .decode = 2, .exchange = 1, .pin = 15};
+  };
   std::vector<double> seconds;
   for (const BusyInterval& interval : simulate(std::vector<Job>(3), setup)) seconds.push_back(interval.seconds());
   return seconds;
@@ -81,7 +85,7 @@ TEST(Simulate, AnExpertThatLeavesForDecodingIsPinnedFromWhenItWasLoaded) {
 /// Stage times, order of work and time of the list as in docs/images/pipeline-two-gpus.svg, without the first second,
 /// in which a GPU is slower (docs/performance.md).
 TEST(Simulate, MeasuredStageTimesGiveTheMeasuredPipeline) {
-  const auto measured = [](const Job&) {
+  const auto measured = [](const Job&, std::size_t) {
     return StageSeconds{.text = 0.01, .high = 10.31, .low = 10.24, .decode = 2.25, .transfer = 0.5, .exchange = 0.17};
   };
   const std::vector<BusyInterval> intervals =
@@ -103,8 +107,8 @@ TEST(Simulate, MeasuredStageTimesGiveTheMeasuredPipeline) {
   EXPECT_NEAR(busy[1], 83.2, 2);
 }
 
-/// Clips of 832x480 in four steps, two of each expert, on GPUs that decode with cuDNN, as they did when these lists were
-/// measured.
+/// Clips of 832x480 in four steps, two of each expert, on GPUs that decode with cuDNN, as they did when these lists
+/// were measured.
 PlanRequest measured_request(int gpus, std::size_t clips, PlacementMode mode) {
   PlanRequest request;
   request.hardware = equal_nodes(1, gpus, 141 * gib, gpu_figures("h200"));
@@ -189,7 +193,7 @@ TEST(Predict, AListOfFewStepsWithoutGuidanceTakesHalfTheForwards) {
   const auto denoising = [&](const Guidance& guidance) {
     for (Job& job : request.jobs) job.guidance = guidance;
     const PlacementPlan plan = make_plan(request).winner().plan;
-    const StageSeconds seconds = simulation_setup(request, plan).seconds(request.jobs.front());
+    const StageSeconds seconds = simulation_setup(request, plan).seconds(request.jobs.front(), 0);
     return seconds.high + seconds.low;
   };
   EXPECT_DOUBLE_EQ(denoising({4, 3}), 2 * denoising({{}, {}}));

@@ -28,7 +28,7 @@ TEST(Site, HasWhatItsFileSays) {
   const Site site = parse_site(
       "partition: gpu\naccount: project-7\nqos: normal\nmodules: [gcc/12, openmpi/4.1]\ncontainer: /img/wf.sif\n"
       "launcher: mpirun\nscratch: /scratch/$USER\nprogram: /opt/wanfarm\ngpu: h100\ngpus_per_node: 8\n"
-      "cpus_per_node: 96\ngpu_memory: 80GB\nsbatch: [--constraint=h100, --mem=0]\n",
+      "cpus_per_node: 96\ngpu_memory: 80GB\nlink_between_nodes: 12GB/s\nsbatch: [--constraint=h100, --mem=0]\n",
       "site.yaml");
   EXPECT_EQ(site.partition, "gpu");
   EXPECT_EQ(site.account, "project-7");
@@ -42,6 +42,7 @@ TEST(Site, HasWhatItsFileSays) {
   EXPECT_EQ(site.gpus_per_node, 8);
   EXPECT_EQ(site.cpus_per_node, 96);
   EXPECT_EQ(site.gpu_memory, 80'000'000'000u);
+  EXPECT_EQ(site.link_between_nodes, 12e9);
   EXPECT_EQ(site.sbatch, (std::vector<std::string>{"--constraint=h100", "--mem=0"}));
 }
 
@@ -61,7 +62,8 @@ TEST(Site, RefusesValuesThatWouldBecomeOtherLinesOfTheScript) {
   for (const char* const yaml :
        {"partition: gpu --mem=0\n", "account: \"a\\nrm\"\n", "scratch: '/s/$(rm x)'\n", "scratch: '/s\"; rm x'\n",
         "scratch: here\n", "modules: [gcc, 'a; b']\n", "sbatch: [constraint]\n", "container: image.sif\n",
-        "gpu: h300\n", "gpu_memory: much\n", "qos: [a, b]\n", "cpus_per_node: 0\n", "- partition\n", "partition: ''\n"})
+        "gpu: h300\n", "gpu_memory: much\n", "link_between_nodes: 12\n", "qos: [a, b]\n", "cpus_per_node: 0\n",
+        "- partition\n", "partition: ''\n"})
     EXPECT_TRUE(contains(refusal(yaml), "site.yaml:1:")) << yaml;
 }
 
@@ -147,7 +149,8 @@ TEST(SiteNodes, OfAnUnknownPartitionAreRefusedWithThoseThereAre) {
 TEST(Site, IsWrittenWithEveryKeySoThatItIsReadBack) {
   const std::string yaml =
       "partition: gpu\naccount: a\nqos: q\nmodules: [m, n]\ncontainer: /c\nlauncher: mpirun\nscratch: /s\nprogram: /p\n"
-      "gpu: cpu\ngpus_per_node: 2\ncpus_per_node: 4\ngpu_memory: 48GiB\nsbatch: [--mem=0]\n";
+      "gpu: cpu\ngpus_per_node: 2\ncpus_per_node: 4\ngpu_memory: 48GiB\nlink_between_nodes: 1.5GB/s\nsbatch: "
+      "[--mem=0]\n";
   EXPECT_EQ(to_yaml(parse_site(yaml, "site.yaml"), ""), yaml);
   EXPECT_EQ(parse_site(yaml, "site.yaml").gpu_memory, 48 * gib);
 }
