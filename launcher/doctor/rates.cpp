@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "launcher/options/byte_count.hpp"
 #include "parallel/device.hpp"
 #include "parallel/mpi_communicator.hpp"
 #include "parallel/nccl_communicator.hpp"
@@ -47,11 +48,11 @@ void share_memory(World& world, const std::vector<int>& ranks) {
   reader->share("doctor", 64 * MiB, write, check);
 }
 
-double seconds_of_all_to_all(Communicator& ranks, at::Device device, std::int64_t bytes) {
+/// `counts`: bytes for each rank, and from it.
+double seconds_of_all_to_all(Communicator& ranks, at::Device device, const Counts& counts) {
   const int rounds = device.is_cpu() ? 2 : 5;
-  Counts counts(static_cast<std::size_t>(ranks.size()), bytes);
-  counts[static_cast<std::size_t>(ranks.rank())] = 0;
-  const at::Tensor send = at::zeros({bytes * (ranks.size() - 1)}, at::device(device).dtype(at::kByte));
+  const std::int64_t bytes = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  const at::Tensor send = at::zeros({bytes}, at::device(device).dtype(at::kByte));
   const auto repeat = [&] {
     for (int round = 0; round < rounds; ++round) ranks.all_to_all(send, counts, counts);
   };
@@ -89,8 +90,20 @@ std::string rate_text(const Trial& trial, const std::vector<TrialResult>& result
   const TrialResult* slowest = nullptr;
   for (const TrialResult& one : results)
     if (one.peers > 0 && (!slowest || gb_per_s(trial, one) < gb_per_s(trial, *slowest))) slowest = &one;
-  return fmt::format("each rank sends {:.1f} GB/s, {:.3g} MiB to each of {} other{}", gb_per_s(trial, *slowest),
-                     static_cast<double>(trial.bytes) / MiB, slowest->peers, slowest->peers > 1 ? "s" : "");
+  const double rate = gb_per_s(trial, *slowest);
+  const std::string link = link_text(rate * 1e9);
+  return fmt::format("each rank sends {:.{}f} GB/s, {:.3g} MiB to each of {} other{}{}", rate, rate < 1 ? 3 : 1,
+                     static_cast<double>(trial.bytes) / MiB, slowest->peers, slowest->peers > 1 ? "s" : "",
+                     trial.what == Trial::between_nodes
+                         ? fmt::format("; plans take it from --link-between-nodes {}, or from link_between_nodes: {} "
+                                       "in the site's file",
+                                       link, link)
+                         : "");
+}
+
+const char* where(const Trial& trial) {
+  if (trial.what == Trial::within_nodes) return "within a machine";
+  return trial.what == Trial::between_nodes ? "between machines" : "over all ranks";
 }
 
 }  // namespace
@@ -107,20 +120,28 @@ std::vector<Trial> choose_trials(const RankReports& reports) {
     all.bytes = std::min(all.bytes, std::min(1024 * MiB, static_cast<std::int64_t>(room / 8)) / peers);
   }
   all.bytes = std::max<std::int64_t>(all.bytes, 1);
-  if (nodes.size() == reports.size()) return {all};
+  Trial within = all, between = all;
+  within.what = Trial::within_nodes, between.what = Trial::between_nodes;
+  if (nodes.size() == reports.size()) return {between};
   if (nodes.size() == 1) return {{.what = Trial::sharing}, all};
-  return {{.what = Trial::sharing}, {.what = Trial::within_nodes, .nccl = all.nccl, .bytes = all.bytes}, all};
+  return {{.what = Trial::sharing}, within, all, between};
 }
 
 TrialResult run_trial(World& world, at::Device device, const Trial& trial) {
   std::vector<int> members(static_cast<std::size_t>(world.size()));
   std::iota(members.begin(), members.end(), 0);
-  const std::string& host = world.hosts()[static_cast<std::size_t>(world.rank())];
-  if (trial.what != Trial::all_ranks)
-    std::erase_if(members, [&](int rank) { return world.hosts()[static_cast<std::size_t>(rank)] != host; });
+  const auto& hosts = world.hosts();
+  const std::string& host = hosts[static_cast<std::size_t>(world.rank())];
+  if (trial.what == Trial::sharing || trial.what == Trial::within_nodes)
+    std::erase_if(members, [&](int rank) { return hosts[static_cast<std::size_t>(rank)] != host; });
+  Counts counts;
+  for (const int rank : members) {
+    const bool near = hosts[static_cast<std::size_t>(rank)] == host;
+    counts.push_back(rank == world.rank() || (near && trial.what == Trial::between_nodes) ? 0 : trial.bytes);
+  }
   TrialResult result;
   result.rank = world.rank();
-  result.peers = static_cast<int>(members.size()) - 1;
+  result.peers = static_cast<int>(std::ranges::count_if(counts, [](std::int64_t bytes) { return bytes > 0; }));
   result.host = host;
   result.problem = problem_of([&] {
     if (trial.what == Trial::sharing) {
@@ -129,7 +150,7 @@ TrialResult run_trial(World& world, at::Device device, const Trial& trial) {
       const at::Device medium = trial.nccl ? device : at::Device(at::kCPU);
       const auto ranks =
           communicator_of(world, members, medium, trial);  // collective, so also for a rank that is alone on its node
-      if (result.peers > 0) result.seconds = seconds_of_all_to_all(*ranks, medium, trial.bytes);
+      if (result.peers > 0) result.seconds = seconds_of_all_to_all(*ranks, medium, counts);
     }
   });
   return result;
@@ -141,8 +162,7 @@ Finding trial_finding(const Trial& trial, const std::vector<TrialResult>& result
   if (trial.what == Trial::sharing)
     return {mark, "shared memory", problems.empty() ? "the ranks of a machine read what each other writes" : problems};
   return {mark, "all-to-all",
-          fmt::format("{}, {}: {}", trial.nccl ? "NCCL" : "MPI on CPUs",
-                      trial.what == Trial::within_nodes ? "within a machine" : "over all ranks",
+          fmt::format("{}, {}: {}", trial.nccl ? "NCCL" : "MPI on CPUs", where(trial),
                       problems.empty() ? rate_text(trial, results) : problems)};
 }
 

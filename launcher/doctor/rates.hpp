@@ -14,15 +14,17 @@
 
 namespace wf {
 
-/// What rank 0 has all ranks try at the same time. `sharing`: memory that the ranks of a node share; `within_nodes` and
-/// `all_ranks`: an all-to-all in each node, or over all ranks; `none`: there are no more trials.
+/// What rank 0 has all ranks try at the same time. `sharing`: memory that the ranks of a node share; `within_nodes`,
+/// `all_ranks` and `between_nodes`: an all-to-all in each node, over all ranks, or over all ranks of which each sends
+/// to those of other nodes alone; `none`: there are no more trials.
 struct Trial {
-  enum What { sharing, within_nodes, all_ranks, none } what = none;
+  enum What { sharing, within_nodes, all_ranks, between_nodes, none } what = none;
   bool nccl = false;       ///< All-to-all over NCCL between GPUs, or else over MPI between CPUs.
   std::int64_t bytes = 0;  ///< Bytes that a rank sends to each other rank.
 };
 
-/// The trials that make sense for these ranks: none within nodes when no node has two of them. An all-to-all sends
+/// The trials that make sense for these ranks: none within nodes when no node has two of them, and none between nodes
+/// where there is one. An all-to-all sends
 /// 64 MiB to each other rank over NCCL and 16 MiB over MPI, less where there are many ranks or little memory.
 std::vector<Trial> choose_trials(const RankReports& reports);
 
@@ -40,6 +42,7 @@ struct TrialResult {
 TrialResult run_trial(World& world, at::Device device, const Trial& trial);
 
 /// The finding of a trial from the results of its ranks. The rate is that of the slowest rank, which holds up the rest.
+/// That between nodes says how plans get it.
 Finding trial_finding(const Trial& trial, const std::vector<TrialResult>& results);
 
 }  // namespace wf

@@ -8,6 +8,7 @@
 #include "launcher/doctor/mpi_version.hpp"
 #include "launcher/doctor/rank_findings.hpp"
 #include "launcher/doctor/rates.hpp"
+#include "launcher/options/byte_count.hpp"
 #include "tests/launcher/program.hpp"
 #include "tests/text.hpp"
 
@@ -191,9 +192,10 @@ TEST(Doctor, NodesWithSeveralRanksHaveTrialsOfTheirOwn) {
     return chosen;
   };
   using Kinds = std::vector<Trial::What>;
-  EXPECT_EQ(kinds(gpu_ranks(2, 1)), (Kinds{Trial::all_ranks}));
+  EXPECT_EQ(kinds(gpu_ranks(2, 1)), (Kinds{Trial::between_nodes}));
   EXPECT_EQ(kinds(gpu_ranks(2, 2)), (Kinds{Trial::sharing, Trial::all_ranks}));
-  EXPECT_EQ(kinds(gpu_ranks(4, 2)), (Kinds{Trial::sharing, Trial::within_nodes, Trial::all_ranks}));
+  EXPECT_EQ(kinds(gpu_ranks(4, 2)),
+            (Kinds{Trial::sharing, Trial::within_nodes, Trial::all_ranks, Trial::between_nodes}));
 }
 
 TEST(Doctor, TheRateIsThatOfTheSlowestRankAndFailuresAreQuoted) {
@@ -210,6 +212,18 @@ TEST(Doctor, TheRateIsThatOfTheSlowestRankAndFailuresAreQuoted) {
   for (const std::size_t rank : {1, 2, 3}) results[rank].problem = "unhandled system error";
   EXPECT_EQ(trial_finding(trial, results),
             (Finding{Finding::missing, "all-to-all", "NCCL, over all ranks: ranks 1-3: unhandled system error"}));
+}
+
+TEST(Doctor, TheLinkBetweenNodesIsSaidAsPlansTakeIt) {
+  const Trial trial{.what = Trial::between_nodes, .nccl = true, .bytes = 100'000'000};
+  const std::vector<TrialResult> results{{.rank = 0, .peers = 2, .host = "a", .seconds = 0.1, .problem = ""},
+                                         {.rank = 1, .peers = 2, .host = "b", .seconds = 0.16, .problem = ""}};
+  EXPECT_EQ(trial_finding(trial, results),
+            (Finding{Finding::ok, "all-to-all",
+                     "NCCL, between machines: each rank sends 1.2 GB/s, 95.4 MiB to each of 2 others; plans take it "
+                     "from --link-between-nodes 1.2GB/s, or from link_between_nodes: 1.2GB/s in the site's file"}));
+  EXPECT_EQ(parse_rate(link_text(1.25e9)), 1.2e9);
+  EXPECT_EQ(parse_rate(link_text(117'300'000)), 117e6);
 }
 
 /// How often `part` appears in `text`.
