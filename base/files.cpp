@@ -11,25 +11,41 @@
 
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
+#include "base/file_steps.hpp"
+#include "base/shared_disk.hpp"
 
 namespace wf {
 namespace {
 
-std::function<int(FileStep, const Path&)> injected_fault;
+std::function<int(FileStep, const Path&)> fault_of_test;
 
-[[noreturn]] void fail(Error::Kind kind, const Path& path, const std::string& what, int error) {
+Path part_beside(const Path& path) { return path.string() + ".part"; }
+
+}  // namespace
+
+namespace file_steps {
+
+void fail(Error::Kind kind, const Path& path, const std::string& what, int error) {
   throw Error(kind, path.string() + ": " + what + ": " + std::strerror(error));
 }
 
-/// Runs one step of a write unless a test injects a fault. Throws storage when either fails.
-template <class Call>
-auto step(FileStep which, const Path& path, const std::string& what, Call&& call) {
-  if (injected_fault) {
-    if (const int error = injected_fault(which, path)) fail(Error::storage, path, what, error);
-  }
-  const auto result = call();
-  if (result < 0) fail(Error::storage, path, what, errno);
-  return result;
+int injected_fault(FileStep which, const Path& path) { return fault_of_test ? fault_of_test(which, path) : 0; }
+
+int create(const Path& path) {
+  return step(FileStep::open, path, "cannot be created",
+              [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
+}
+
+int open_part(const Path& part) {
+  const int fd = ::open(part.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(Error::storage, part, "cannot be opened", errno);
+  return fd;
+}
+
+int open_folder(const Path& folder) {
+  const int fd = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail(Error::storage, folder, "the folder cannot be opened", errno);
+  return fd;
 }
 
 void write_all(int fd, const Path& path, std::string_view content) {
@@ -40,73 +56,58 @@ void write_all(int fd, const Path& path, std::string_view content) {
   }
 }
 
+void flush_content(int fd, const Path& path) {
+  step(FileStep::flush, path, "cannot be flushed", [&] { return ::fsync(fd); });
+}
+
 void rename_part(const Path& part, const Path& final_name) {
   step(FileStep::rename, final_name, "cannot be given its name",
        [&] { return ::rename(part.c_str(), final_name.c_str()); });
 }
 
-Path part_beside(const Path& path) { return path.string() + ".part"; }
-
-/// Writes `part` and lets `publish` give it its name. Removes it when either fails.
-template <class Publish>
-void write_part(const Path& part, std::string_view content, Publish&& publish) {
-  try {
-    const Descriptor fd(step(FileStep::open, part, "cannot be created",
-                             [&] { return ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }));
-    write_all(fd.get(), part, content);
-    publish();
-  } catch (...) {
-    ::unlink(part.c_str());
-    throw;
-  }
+void flush_folder(int fd, const Path& folder) {
+  step(FileStep::flush_folder, folder, "the folder cannot be flushed", [&] { return ::fsync(fd); });
 }
 
-void flush_folder(const Path& folder) {
-  const Descriptor fd(::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) fail(Error::storage, folder, "the folder cannot be opened", errno);
-  step(FileStep::flush_folder, folder, "the folder cannot be flushed", [&] { return ::fsync(fd.get()); });
+std::string_view read_block(int fd, Error::Kind kind, const Path& path, std::vector<char>& block) {
+  const ssize_t count = ::read(fd, block.data(), block.size());
+  if (count < 0) fail(kind, path, "cannot be read", errno);
+  return {block.data(), static_cast<std::size_t>(count)};
 }
 
-}  // namespace
+}  // namespace file_steps
 
-void inject_file_faults(std::function<int(FileStep, const Path&)> fault) { injected_fault = std::move(fault); }
+using namespace file_steps;
+
+void inject_file_faults(std::function<int(FileStep, const Path&)> fault) { fault_of_test = std::move(fault); }
 
 std::string read_file(const Path& path) {
   const Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (fd.get() < 0) fail(Error::input, path, "cannot be opened", errno);
   std::string content;
-  char buffer[1 << 16];
-  for (;;) {
-    const ssize_t count = ::read(fd.get(), buffer, sizeof buffer);
-    if (count < 0) fail(Error::input, path, "cannot be read", errno);
-    if (count == 0) return content;
-    content.append(buffer, static_cast<std::size_t>(count));
-  }
+  for_each_block(fd.get(), Error::input, path, [&](std::string_view block) { content += block; });
+  return content;
 }
 
 void write_file(const Path& path, std::string_view content) {
-  const Path part = part_beside(path);
-  write_part(part, content, [&] { publish_file(part, path); });
+  FlushedFolder folder(path.parent_path());
+  write_file(path, content, part_beside(path), folder);
 }
 
 void replace_file(const Path& path, std::string_view content) { replace_file(path, content, part_beside(path)); }
 
 void replace_file(const Path& path, std::string_view content, const Path& part) {
-  write_part(part, content, [&] { rename_part(part, path); });
+  write_part(part, content, [&](int) { rename_part(part, path); });
 }
 
 void publish_file(const Path& part, const Path& final_name) {
-  const Descriptor fd(::open(part.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) fail(Error::storage, part, "cannot be opened", errno);
-  step(FileStep::flush, part, "cannot be flushed", [&] { return ::fsync(fd.get()); });
+  flush_content(Descriptor(open_part(part)).get(), part);
   rename_part(part, final_name);
-  flush_folder(final_name.parent_path());
+  const Path folder = final_name.parent_path();
+  flush_folder(Descriptor(open_folder(folder)).get(), folder);
 }
 
-PartFile::PartFile(const Path& path)
-    : path_(path), part_(part_beside(path)), fd_(step(FileStep::open, part_, "cannot be created", [&] {
-        return ::open(part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-      })) {}
+PartFile::PartFile(const Path& path) : path_(path), part_(part_beside(path)), fd_(create(part_)) {}
 
 PartFile::~PartFile() {
   if (!published_) ::unlink(part_.c_str());
@@ -141,7 +142,8 @@ AppendFile::AppendFile(const Path& path)
     : path_(path), fd_(step(FileStep::open, path, "cannot be opened", [&] {
         return ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
       })) {
-  flush_folder(path.parent_path());
+  const Path folder = path.parent_path();
+  flush_folder(Descriptor(open_folder(folder)).get(), folder);
 }
 
 void AppendFile::append(std::string_view content) { write_all(fd_.get(), path_, content); }

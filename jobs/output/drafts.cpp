@@ -26,8 +26,8 @@ void finish_draft(const OutputFolder& folder, const Sidecar& made) {
   Sidecar sidecar = made;
   sidecar.video_file = Path(made.video_file).filename().string();
   const std::string file = draft_file(sidecar.job.name + ".json");
-  write_file(folder.part(file), to_json(sidecar));
-  publish_file(folder.part(file), folder.output() / file);
+  FlushedFolder drafts(folder_of_drafts(folder.output()));
+  write_file(folder.output() / file, to_json(sidecar), folder.part(file), drafts);
 }
 
 std::optional<Sidecar> find_draft(const Path& output, const std::string& name) {

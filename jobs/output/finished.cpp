@@ -4,9 +4,11 @@
 #include <optional>
 #include <set>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/shared_disk.hpp"
 #include "jobs/list/name.hpp"
 
 namespace wf {
@@ -66,9 +68,10 @@ class Finder {
 
  private:
   void find_own_names() {
+    const std::unordered_set<std::string> names = names_in(output_);
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       const Path file = sidecar_file(output_, jobs_[i].name);
-      if (fingerprints_[i].empty() || !is_there(file)) continue;
+      if (fingerprints_[i].empty() || !names.contains(file.filename().string())) continue;
       std::optional<Sidecar> sidecar = try_to_read(file);
       if (sidecar && sidecar->fingerprint == fingerprints_[i]) add(i, std::move(*sidecar));
     }
@@ -106,9 +109,9 @@ class Renames {
   Renames(const Path& output, const std::vector<Job>& jobs, const FinishedClips& clips)
       : output_(output), jobs_(jobs), clips_(clips) {
     for (const auto& [clip, sidecar] : clips.found)
-      if (sidecar.job.name != jobs[clip].name) misnamed_.push_back(clip);
+      if (sidecar.job.name != jobs[clip].name) misnamed_.emplace(sidecar.job.name, clip);
     find_forced();
-    for (const std::size_t clip : misnamed_)
+    for (const auto& [name, clip] : misnamed_)
       if (forced_.contains(clip) || !is_named_by_user(present(clip)) || is_named_by_user(jobs[clip]))
         waiting_.emplace(jobs[clip].name, clip);
   }
@@ -127,16 +130,11 @@ class Renames {
   /// A clip is forced to move when its present name is needed: for a clip that will be rendered, or for another clip
   /// that is forced.
   void find_forced() {
-    std::set<std::string> needed;
-    for (std::size_t i = 0; i < jobs_.size(); ++i)
-      if (!clips_.found.contains(i)) needed.insert(jobs_[i].name);
-    for (bool more = true; more;) {
-      more = false;
-      for (const std::size_t clip : misnamed_) {
-        if (!needed.contains(present(clip).name) || !forced_.insert(clip).second) continue;
-        needed.insert(jobs_[clip].name);
-        more = true;
-      }
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+      if (clips_.found.contains(i)) continue;
+      auto in_the_way = misnamed_.find(jobs_[i].name);
+      while (in_the_way != misnamed_.end() && forced_.insert(in_the_way->second).second)
+        in_the_way = misnamed_.find(jobs_[in_the_way->second].name);
     }
   }
 
@@ -148,9 +146,9 @@ class Renames {
 
   /// A forced clip replaces a file that is not of this list, as rendering the clip would.
   bool may_replace(std::size_t clip) const {
-    return forced_.contains(clip) && std::ranges::none_of(misnamed_, [&](std::size_t other) {
-             return present(other).name == jobs_[clip].name && waiting_.contains(jobs_[other].name);
-           });
+    if (!forced_.contains(clip)) return false;
+    const auto other = misnamed_.find(jobs_[clip].name);
+    return other == misnamed_.end() || !waiting_.contains(jobs_[other->second].name);
   }
 
   /// Renames the clip, then the clip that waits for the name that it leaves, and so on.
@@ -166,7 +164,7 @@ class Renames {
   const Path& output_;
   const std::vector<Job>& jobs_;
   const FinishedClips& clips_;
-  std::vector<std::size_t> misnamed_;  ///< finished clips whose files are not called as the list has it
+  std::map<std::string, std::size_t> misnamed_;  ///< finished clips with files of other names than the list's, by these
   std::set<std::size_t> forced_;
   std::map<std::string, std::size_t> waiting_;  ///< clips to be renamed, by their new names
   std::vector<std::size_t> order_;

@@ -105,11 +105,20 @@ void OutputFolder::publish(const std::string& file) const {
   fault_point("after_rename");
 }
 
-void OutputFolder::finish(const Sidecar& sidecar) const {
+FileDigest OutputFolder::publish_video(const std::string& file, Earlier earlier, const ScratchFile* scratch) const {
+  if (earlier == Earlier::maybe) remove_tree(output_ / Path(file).replace_extension(".json"));
+  fault_point("before_rename");
+  const Path from = part(file), to = output_ / file;
+  FileDigest digest = scratch ? scratch->copy_to(from, to) : name_file(from, to);
+  fault_point("after_rename");
+  return digest;
+}
+
+void OutputFolder::finish(const Sidecar& sidecar, Earlier earlier) const {
   const std::string file = sidecar.job.name + ".json";
-  write_file(part(file), to_json(sidecar));
-  publish_file(part(file), output_ / file);
+  write_file(output_ / file, to_json(sidecar), part(file), *names_);
   fault_point("after_sidecar");
+  if (earlier == Earlier::nothing) return;
   remove_tree(stored_state(sidecar.fingerprint));
   remove_draft(output_, sidecar);
 }

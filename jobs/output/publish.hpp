@@ -3,12 +3,14 @@
 // NAME.json. OUTPUT itself never contains a partial file.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/file_lock.hpp"
 #include "base/files.hpp"
+#include "base/shared_disk.hpp"
 #include "jobs/job.hpp"
 #include "jobs/output/sidecar.hpp"
 
@@ -17,11 +19,16 @@ namespace wf {
 /// OUTPUT/.wanfarm, for what is not for users: work, states, records.
 Path hidden_folder(const Path& output);
 
+/// Whether an earlier run, or an earlier attempt of this one, may have left something of a clip in the folder: a
+/// sidecar of its name, a stored state, a draft. Where nothing can be there, nothing is looked for, which on a disk
+/// that many nodes share is most of what a short clip would cost.
+enum class Earlier { nothing, maybe };
+
 /// The output folder as all processes of a run use it, while one of them holds its lock (RunFolder). Any thread may
 /// call any function. Functions that write throw Error(storage).
 class OutputFolder {
  public:
-  explicit OutputFolder(const Path& output) : output_(output) {}
+  explicit OutputFolder(const Path& output) : output_(output), names_(std::make_shared<FlushedFolder>(output)) {}
 
   const Path& output() const noexcept { return output_; }
   Path part(const std::string& file) const;  ///< .wanfarm/work/FILE.part: the work file of OUTPUT/FILE.
@@ -34,8 +41,12 @@ class OutputFolder {
   /// of these in a folder of OUTPUT. An older sidecar NAME.json is removed first, so that the clip does not count as
   /// finished before finish().
   void publish(const std::string& file) const;
+  /// The same for the video NAME.ending, and returns what is in it. The folder is flushed by finish(), which has to
+  /// follow: until then a sidecar may outlive a video in a crash of the node, and find_finished() does not believe it.
+  /// scratch: the video is there, not in FILE.part.
+  FileDigest publish_video(const std::string& file, Earlier earlier, const ScratchFile* scratch = nullptr) const;
   /// The last step of a clip: writes NAME.json, and removes the clip's stored state and its draft (drafts.hpp).
-  void finish(const Sidecar& sidecar) const;
+  void finish(const Sidecar& sidecar, Earlier earlier = Earlier::maybe) const;
 
   /// Writes a new nonce into the folder and returns it. Another process that reads the same nonce sees the same folder.
   std::string write_nonce() const;
@@ -44,6 +55,7 @@ class OutputFolder {
 
  private:
   Path output_;
+  std::shared_ptr<FlushedFolder> names_;  ///< of the output folder
 };
 
 /// The output folder of a run, locked by this process until destruction. Not thread-safe.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/shared_disk.hpp"
 #include "base/text.hpp"
 #include "jobs/list/suggest.hpp"
 #include "jobs/output/sidecar.hpp"
@@ -60,15 +61,6 @@ std::vector<std::size_t> clips_named(const RunHistory& history, std::string_view
   throw Error(Error::input, "'" + std::string(which) + "' is more than one clip: " + join(names, ", "));
 }
 
-/// The names of all files in the folder that may be sidecars: one look at the folder costs less than one for each clip.
-std::unordered_set<std::string> json_files_in(const Path& folder) {
-  std::unordered_set<std::string> names;
-  std::error_code error;
-  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    if (entry->path().extension() == ".json") names.insert(entry->path().filename().string());
-  return names;
-}
-
 void believe(ClipHistory& clip, const Sidecar& sidecar) {
   if (sidecar.fingerprint != clip.clip.fingerprint) return;
   if (clip.state != ClipState::done) clip.found = clip.attempts == 0;
@@ -80,7 +72,7 @@ void believe(ClipHistory& clip, const Sidecar& sidecar) {
 /// Compares the clips with the sidecars, which prove what is done: a process can die after it has written a sidecar and
 /// before it has written the event; and what an earlier run finished may have got another name since, or be gone.
 void believe_sidecars(RunHistory& history, const ClipPast& past) {
-  const auto present = json_files_in(history.output);
+  const auto present = names_in(history.output);
   for (std::size_t i = 0; i < history.clips.size(); ++i) {
     ClipHistory& clip = history.clips[i];
     const std::string name = clip.clip.job.name + ".json";

@@ -45,7 +45,8 @@ std::vector<Picture> frames_of_clip(const Path& output, const ClipHistory& clip)
   const PictureSize size{clip.clip.job.width, clip.clip.job.height};
   const Path kept = OutputFolder(folder_of(output, clip)).contact_sheet(clip.clip.fingerprint, small_file_ending());
   try {
-    if (std::filesystem::exists(kept)) return frames_of_sheet(read_picture(kept), size);
+    if (std::filesystem::exists(kept) && is_whole_file(read_file(kept)))
+      return frames_of_sheet(read_picture(kept), size);
   } catch (const Error& error) {
     spdlog::debug("{}: {}; its video is read instead", clip.clip.job.name, error.what());
   }

@@ -5,6 +5,7 @@
 #include "jobs/output/publish.hpp"
 #include "jobs/record/shards.hpp"
 #include "pipeline/video/contact_sheet.hpp"
+#include "pipeline/video/picture.hpp"
 
 namespace wf {
 namespace {
@@ -27,7 +28,8 @@ std::string contact_sheet_file(const Path& output, const ClipHistory& clip) {
   try {
     for (const char* const ending : {"jpg", "png"}) {
       const Path kept = folder.contact_sheet(clip.clip.fingerprint, ending);
-      if (std::filesystem::exists(kept)) return read_file(kept);
+      if (!std::filesystem::exists(kept)) continue;
+      if (std::string sheet = read_file(kept); is_whole_file(sheet)) return sheet;
     }
     const std::string sheet = to_small_file(contact_sheet(output / clip.file, clip.clip.job.frames));
     keep(folder.contact_sheet(clip.clip.fingerprint, small_file_ending()), sheet);

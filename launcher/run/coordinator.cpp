@@ -259,7 +259,8 @@ void Coordinator::send_orders() {
   for (const Order& order : dispatch_.orders(steady_time())) {
     const int leader = groups_.leader(order.group);
     std::visit(Match{[&](const Assignment& a) {
-                       agent_.send(leader, message::Assign{a.clip, a.first, a.last, holder_of(a)});
+                       const bool is_new = begun_.insert(a.clip).second;
+                       agent_.send(leader, message::Assign{a.clip, a.first, a.last, holder_of(a), is_new});
                        at_work_[a.clip] = leader;
                        observer_.assigned(a.clip, leader, a.first, a.last);
                      },

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "jobs/schedule/dispatch.hpp"
@@ -70,6 +71,8 @@ class Coordinator {
   void cancelled_before(std::size_t clip);
   /// So many ranks were lost while they worked on the clip, which may be too many.
   void lost_before(std::size_t clip, int losses);
+  /// Something of the clip may be on the disk.
+  void left_before(std::size_t clip) { begun_.insert(clip); }
   /// The rank was lost with two different clips: its group gets no work, unless it is rank 0's.
   void leave_out(int rank);
   /// From now on failures count, and may hold the run: it stops early, as after a signal.
@@ -126,6 +129,7 @@ class Coordinator {
   RankAgent& agent_;
   RunObserver& observer_;
   TakeRequests requests_;
+  std::unordered_set<std::size_t> begun_;  ///< clips of which something may be on the disk
   std::optional<Error> fatal_;
   std::optional<FailureLimits> limits_;
   std::string held_;

@@ -1,6 +1,7 @@
 #include "launcher/run/earlier_runs.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "base/log.hpp"
 #include "jobs/output/drafts.hpp"
@@ -32,6 +33,25 @@ Stage stage_at(const Job& job, std::int64_t step) {
   if (step >= job.steps) return Stage::decode;
   return step >= high_noise_steps(job) ? Stage::low : Stage::high;
 }
+
+/// What lies in the folder, by one look at each of its parts.
+class LeftFiles {
+ public:
+  explicit LeftFiles(const RunFolder& folder)
+      : drafts_(std::filesystem::exists(folder.output() / draft_file(""))),
+        clips_(names_in(folder.output())),
+        states_(names_in(folder.stored_state("any").parent_path())) {}
+
+  bool state_of(const std::string& fingerprint) const { return states_.contains(fingerprint + ".h5"); }
+  /// A sidecar, a state, or perhaps a draft.
+  bool any_of(const Job& job, const std::string& fingerprint) const {
+    return drafts_ || clips_.contains(job.name + ".json") || state_of(fingerprint);
+  }
+
+ private:
+  bool drafts_;
+  std::unordered_set<std::string> clips_, states_;
+};
 
 /// By job; "" for a job whose seed is not drawn yet.
 std::vector<std::string> fingerprints_of(const std::vector<Job>& jobs, const Recipe& recipe) {
@@ -84,8 +104,11 @@ EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>&
   const bool drafts = options.planning.choices.draft;
   if (drafts) leave_copies_to_drafts(clips);
   EarlierRuns earlier;
+  const LeftFiles left(folder);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (clips.contains(i)) continue;
+    if (drafts || left.any_of(jobs[i], fingerprints[i])) earlier.on_disk.push_back(i);
+    if (!left.state_of(fingerprints[i])) continue;
     const auto step = stored_step(folder.stored_state(fingerprints[i]), fingerprints[i]);
     auto draft = drafts && !options.force ? earlier_draft(folder, jobs[i], fingerprints[i], step) : std::nullopt;
     if (draft)

@@ -21,6 +21,7 @@ struct EarlierRuns {
   std::map<std::size_t, Sidecar> finished;         ///< sidecars of the clips that are finished
   std::multimap<std::size_t, std::size_t> copies;  ///< clip to be rendered -> clips that become copies of it
   std::map<std::size_t, Stage> stored;             ///< clips that continue in this stage, from their state on disk
+  std::vector<std::size_t> on_disk;                ///< clips to be rendered of which something may be on the disk
 };
 
 /// Gives finished clips their names in the list, makes the copies whose originals are finished, and logs what the list

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cluster/transport.hpp"
+#include "jobs/output/publish.hpp"
 #include "jobs/schedule/dispatch.hpp"
 #include "parallel/weight_lease.hpp"
 
@@ -33,8 +34,9 @@ class GroupWork {
   /// After advance() threw in such a stage: whether the other ranks have left it, so that the clip alone has failed.
   virtual bool left_by_group() const = 0;
   /// Begins a clip. state: what its earlier stages made, as stash() gave it; null: the clip starts from its prompt, or
-  /// from what an earlier attempt stored, which may be later than its first stage.
-  virtual void begin(std::size_t clip, const Bytes* state) = 0;
+  /// from what an earlier attempt stored, which may be later than its first stage. earlier: whether there can have been
+  /// one, or anything else of the clip on the disk.
+  virtual void begin(std::size_t clip, const Bytes* state, Earlier earlier) = 0;
   /// Computes one stage other than write, together with the other ranks of the group if it is shared. Returns false if
   /// a stop was requested before the stage was done; the clip's state is then on the disk. nearly_done: called once
   /// when the last step begins, or the stage itself if it has no steps; may be empty.

@@ -114,6 +114,7 @@ void take_up_earlier_starts(const LedRun& led, const EarlierStarts& earlier, Run
     if (const auto losses = earlier.losses.find(fingerprint); losses != earlier.losses.end())
       coordinator.lost_before(i, static_cast<int>(losses->second));
   }
+  for (const std::size_t clip : led.earlier.on_disk) coordinator.left_before(clip);
   for (const UserRequest& request : control.take_earlier()) coordinator.obey(request);
 }
 

@@ -132,7 +132,8 @@ struct Interrupted {
 struct Assign {
   std::size_t clip = 0;
   Stage first = Stage::text, last = Stage::write;
-  int holder = -1;  ///< rank that stashed the clip's state; -1: start the clip, or resume it from its stored state
+  int holder = -1;      ///< rank that stashed the clip's state; -1: start the clip, or resume it from its stored state
+  bool is_new = false;  ///< the clip is begun for the first time, and earlier runs have left nothing of it on the disk
 };
 /// The receiver will probably be assigned this clip next, so its agent fetches a copy of the state meanwhile. The
 /// holder keeps the state until the clip is assigned.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
@@ -79,6 +80,17 @@ StateToStore state_of(const Clip& clip) {
   return {clip.job.name, clip.files.state, clip.fingerprint, {state, clip.text}};
 }
 
+/// WANFARM_SCRATCH: a folder on a disk of this node, on which videos are made before they are copied to where they
+/// belong; empty: they are made there.
+Path scratch_folder() {
+  const char* const set = std::getenv("WANFARM_SCRATCH");
+  const Path folder = set ? set : "";
+  std::error_code error;
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return folder;
+  throw Error(Error::environment, "WANFARM_SCRATCH: " + folder.string() +
+                                      " is no folder on this node; give one on the node's own disk, or unset it");
+}
+
 Expert expert_of(Role role) { return role == Role::high ? Expert::high : Expert::low; }
 
 }  // namespace
@@ -92,9 +104,15 @@ PipelineWork::PipelineWork(Setting setting)
       recipe_(recipe_of(setting_.models.id(), setting_.models.execution(), setting_.models.parts().is_rounded_to_fp8)),
       policy_(setting_.options.checkpoint),
       states_(setting_.models.execution().device) {
+  if (setting_.leads) scratch_ = scratch_folder();
   if (setting_.leads) model_ = record_of(setting_.models.parts().files);
   if (drafts() && setting_.leads) make_draft_folders(setting_.folder);
   prepare_host_copies(setting_.models.execution().device);
+}
+
+/// What an error that comes up in work on the clip is said to be of.
+std::string PipelineWork::context(const Job& job) const {
+  return "job " + job.name + (scratch_.empty() ? "" : fmt::format("; its video is made in {}", scratch_.string()));
 }
 
 void PipelineWork::take_role(Role role, const WeightPeer* peer) {
@@ -112,9 +130,10 @@ bool PipelineWork::is_shared(Stage stage) const {
   return wf::is_shared(stage, clip_->job, setting_.models.execution());
 }
 
-void PipelineWork::begin(std::size_t clip, const Bytes* state) {
+void PipelineWork::begin(std::size_t clip, const Bytes* state, Earlier earlier) {
   number_ = clip;
   clip_.emplace(start_clip(job(clip)));
+  clip_->files.may_have_state = earlier == Earlier::maybe;
   clip_->before_step = [this](const Denoising& now) { keep_if_due(now); };
   policy_.begin();
   passed_.clear();
@@ -138,7 +157,7 @@ bool PipelineWork::advance(Stage stage, const std::function<void()>& nearly_done
     return true;
   };
   try {
-    within("job " + clip, [&] {
+    within(context(clip_->job), [&] {
       if (stage == Stage::text) embed_texts_from(number_);
       const bool stops_here = stage == Stage::low && drafts();
       stops_here ? make_draft() : wf::advance(*clip_, stage, setting_.models, progress);
@@ -167,6 +186,7 @@ void PipelineWork::make_draft() {
   const StateToStore kept = state_of(*clip_);
   states_.wait_for(kept.file);
   store_state(kept.file, kept.stored, kept.fingerprint);
+  clip_->files.may_have_state = true;
   clip_->latents = predicted_clip(clip_->state);
 }
 
@@ -177,7 +197,14 @@ void PipelineWork::keep_if_due(const Denoising& state) {
   if (!policy_.due(state.step, now)) return;
   StateToStore kept = state_of(*clip_);
   kept.stored.state = state;
-  if (states_.offer(std::move(kept))) policy_.stored(state.step, now);
+  offer(std::move(kept), now);
+}
+
+void PipelineWork::offer(StateToStore kept, double now) {
+  const std::int64_t step = kept.stored.state.step;
+  if (!states_.offer(std::move(kept))) return;
+  clip_->files.may_have_state = true;
+  policy_.stored(step, now);
 }
 
 /// The same for what the clip's last stage made, before the next stage.
@@ -185,7 +212,7 @@ void PipelineWork::keep_between_stages() {
   StateToStore kept = state_of(*clip_);
   const std::int64_t step = kept.stored.state.step;
   const double now = setting_.now();
-  if (setting_.leads && policy_.pays(step, now) && states_.offer(std::move(kept))) policy_.stored(step, now);
+  if (setting_.leads && policy_.pays(step, now)) offer(std::move(kept), now);
 }
 
 /// Whether to go on with the clip. If not, its state is stored next: after earlier ones that are still being written.
@@ -219,7 +246,7 @@ std::function<Bytes()> PipelineWork::stash() {
   clip_.reset();
   const bool pays = setting_.leads && policy_.pays(state_of(*clip).stored.state.step, setting_.now());
   return [this, clip, pays, device = setting_.models.execution().device] {
-    return within("job " + clip->job.name, [&] {
+    return within(context(clip->job), [&] {
       const trace::Span span("communication", "stash", {{"clip", clip->job.name}});
       const WatchedWork watched(clip->job.name, "stash");
       states_.wait_for(clip->files.state);
@@ -234,7 +261,7 @@ std::function<FinishedClip()> PipelineWork::finish() {
   auto clip = std::make_shared<Clip>(std::move(*clip_));
   clip_.reset();
   return [this, clip, passed = passed_] {
-    return within("job " + clip->job.name, [&] {
+    return within(context(clip->job), [&] {
       const trace::Span span("stage", "write", {{"clip", clip->job.name}});
       const WatchedWork watched(clip->job.name, "write");
       states_.wait_for(clip->files.state);  // before the stored state is removed, or the clip fails and goes elsewhere
@@ -276,7 +303,11 @@ Clip PipelineWork::start_clip(const Job& job) const {
   const auto part = [&](const std::string& name) { return name.empty() ? Path() : setting_.folder.part(name); };
   clip.fingerprint = fingerprint(job, recipe_);
   clip.files = {part(names.video), part(names.latents), part(names.frames),
-                setting_.folder.stored_state(clip.fingerprint), part(clip.fingerprint + "." + small_file_ending())};
+                setting_.folder.stored_state(clip.fingerprint)};
+  if (!scratch_.empty()) {
+    clip.files.scratch = std::make_shared<const ScratchFile>(scratch_);
+    clip.files.video = clip.files.scratch->path();
+  }
   clip.is_draft = drafts();
   const int smaller = clip.is_draft ? 2 : 1;
   clip.format = {.width = job.width / smaller,
@@ -293,33 +324,34 @@ Clip PipelineWork::start_clip(const Job& job) const {
 /// Publishes the sidecar last, because a clip counts as finished once it has one.
 Sidecar PipelineWork::publish(const Clip& clip) const {
   const FileNames names = names_of(clip.job, setting_.options);
-  const std::string file_sha256 = sha256_of_file(setting_.folder.part(names.video));
-  for (const std::string& name : {names.latents, names.frames, names.video}) {
+  const Earlier earlier = clip.files.may_have_state ? Earlier::maybe : Earlier::nothing;
+  for (const std::string& name : {names.latents, names.frames})
     if (!name.empty()) setting_.folder.publish(name);
-  }
+  const FileDigest video = setting_.folder.publish_video(names.video, earlier, clip.files.scratch.get());
   publish_sheet(clip);
   const Sidecar sidecar{.job = clip.job,
                         .recipe = recipe_,
                         .fingerprint = clip.fingerprint,
                         .version = version,
                         .video_file = names.video,
-                        .video_bytes = std::filesystem::file_size(setting_.folder.output() / names.video),
+                        .video_bytes = video.bytes,
                         .codec = to_string(clip.format.codec),
                         .how = how(clip),
                         .model = model_,
                         .seconds = clip.seconds,
                         .latents_sha256 = clip.latents_sha256,
                         .frames_sha256 = clip.frames_sha256,
-                        .file_sha256 = file_sha256};
-  drafts() ? finish_draft(setting_.folder, sidecar) : setting_.folder.finish(sidecar);
+                        .file_sha256 = video.sha256};
+  drafts() ? finish_draft(setting_.folder, sidecar) : setting_.folder.finish(sidecar, earlier);
   return sidecar;
 }
 
-/// The contact sheet is for those who look at the run; `wanfarm report` makes one that is missing from the video.
+/// The contact sheet is for those who look at the run; `wanfarm report` makes one that is missing from the video. It
+/// needs no work file, because nobody looks for it before the clip has a sidecar.
 void PipelineWork::publish_sheet(const Clip& clip) const {
-  if (!std::filesystem::exists(clip.files.sheet)) return;
+  if (clip.sheet.empty()) return;
   try {
-    publish_file(clip.files.sheet, setting_.folder.contact_sheet(clip.fingerprint, small_file_ending()));
+    write_in_place(setting_.folder.contact_sheet(clip.fingerprint, small_file_ending()), clip.sheet);
   } catch (const Error& error) {
     spdlog::warn("{}: has no contact sheet: {}", clip.job.name, error.what());
   }

@@ -44,7 +44,7 @@ class PipelineWork final : public GroupWork {
   WeightLease lease(Role role) override;
   bool is_shared(Stage stage) const override;
   bool left_by_group() const override { return clip_->left_by_group; }
-  void begin(std::size_t clip, const Bytes* state) override;
+  void begin(std::size_t clip, const Bytes* state, Earlier earlier = Earlier::maybe) override;
   bool advance(Stage stage, const std::function<void()>& nearly_done) override;
   SecondsByStage seconds() const override;
   std::function<Bytes()> stash() override;
@@ -58,6 +58,8 @@ class PipelineWork final : public GroupWork {
   void make_draft();
   void keep_if_due(const Denoising& state);
   void keep_between_stages();
+  void offer(StateToStore kept, double now);
+  std::string context(const Job& job) const;
   bool go_on(const Activity& activity);
   void embed_texts_from(std::size_t first);
   void keep_latents() const;
@@ -67,6 +69,7 @@ class PipelineWork final : public GroupWork {
 
   Setting setting_;
   Recipe recipe_;
+  Path scratch_ = {};                ///< a folder on a disk of this node, where videos are made; empty: nowhere else
   ModelRecord model_;                ///< only leaders need it
   std::size_t number_ = 0;           ///< index of the current clip
   std::optional<Clip> clip_;         ///< the current clip

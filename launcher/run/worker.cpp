@@ -90,13 +90,14 @@ void Worker::pass_stages(const message::Assign& order) {
 }
 
 void Worker::begin(const message::Assign& order) {
-  if (order.holder < 0) return work_.begin(order.clip, nullptr);
+  const Earlier earlier = order.is_new ? Earlier::nothing : Earlier::maybe;
+  if (order.holder < 0) return work_.begin(order.clip, nullptr, earlier);
   const std::shared_ptr<const Bytes> state = order.holder == agent_.rank()
                                                  ? agent_.take_stashed(order.clip)
                                                  : std::make_shared<const Bytes>(agent_.fetch(order));
   if (!state) throw Error(Error::transient, "the stashed state of the clip is gone");
   report(message::StateFetched{number_, order.clip});
-  work_.begin(order.clip, state.get());
+  work_.begin(order.clip, state.get(), earlier);
 }
 
 bool Worker::advance(const message::Assign& order, Stage stage) {
@@ -166,7 +167,7 @@ void Worker::follow() {
   for (;;) {
     const Message order = agent_.next();
     if (const auto* const join = std::get_if<message::JoinStage>(&order)) {
-      work_.begin(join->clip, nullptr);  // the stage itself gets the clip's state from the leader
+      work_.begin(join->clip, nullptr, Earlier::maybe);  // the stage itself gets the clip's state from the leader
       work_.advance(join->stage, {});
       agent_.set_activity({});
     } else if (const auto* const change = std::get_if<message::ChangeRole>(&order)) {

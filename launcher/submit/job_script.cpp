@@ -63,6 +63,8 @@ std::string surroundings(const Site& site) {
     text += shell_command(words) + " || exit 3\n";
   }
   if (!site.scratch.empty()) text += fmt::format("export TMPDIR=\"{}\"\n", site.scratch);
+  // In a container the folder need not be there.
+  if (!site.scratch.empty() && site.container.empty()) text += "export WANFARM_SCRATCH=$TMPDIR\n";
   return text;
 }
 

@@ -29,7 +29,7 @@ std::string sha256_of(const at::Tensor& tensor) {
 
 /// Lets the clip continue from its stored state. False when there is none that fits.
 bool continue_stored(Clip& clip, const Models& models) {
-  if (clip.files.state.empty()) return false;
+  if (clip.files.state.empty() || !clip.files.may_have_state) return false;
   std::optional<StoredState> stored = load_state(clip.files.state, clip.fingerprint, models.execution().device);
   if (!stored) return false;
   clip.steps_resumed = stored->state.step;
@@ -133,8 +133,7 @@ void continue_at_decode(Clip& clip, const Schedule& schedule, Models& models) {
 void decode_to_file(Clip& clip, Models& models) {
   const auto append = [&](const Frames& frames) {
     if (!clip.writer)
-      clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames,
-                                                  SheetFile{clip.files.sheet, clip.job.frames});
+      clip.writer = std::make_unique<FrameWriter>(clip.files.video, clip.format, clip.files.frames, clip.job.frames);
     clip.writer->append(clip.is_draft ? half_size(frames) : frames);
     mark_progress();
   };
@@ -195,6 +194,7 @@ void run(Clip& clip, Stage stage, Models& models, const Progress& progress) {
       return decode_to_file(clip, models);
     case Stage::write:
       clip.frames_sha256 = clip.writer->finish();
+      clip.sheet = clip.writer->take_sheet();
       return clip.writer.reset();
   }
 }

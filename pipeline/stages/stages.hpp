@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/files.hpp"
+#include "base/shared_disk.hpp"
 #include "jobs/job.hpp"
 #include "jobs/schedule/stage.hpp"
 #include "pipeline/stages/denoise.hpp"
@@ -33,11 +34,12 @@ namespace wf {
 /// Where the stages write a clip's files. These are working paths: the caller renames them when the clip is complete.
 /// An empty path means that the file is not wanted.
 struct ClipFiles {
-  Path video;       ///< begun by decode, completed by write
-  Path latents;     ///< an HDF5 file with the dataset `latents` [16, t, h, w] f32 (--save-latents)
-  Path frames;      ///< a folder of 00001.png, 00002.png, ... (--png)
-  Path state;       ///< the Denoising of an interrupted clip: written when it is stopped, read when it starts again
-  Path sheet = {};  ///< a contact sheet of the frames: written with the video; a clip does not fail for it
+  Path video;    ///< begun by decode, completed by write
+  Path latents;  ///< an HDF5 file with the dataset `latents` [16, t, h, w] f32 (--save-latents)
+  Path frames;   ///< a folder of 00001.png, 00002.png, ... (--png)
+  Path state;    ///< the Denoising of an interrupted clip: written when it is stopped, read when it starts again
+  std::shared_ptr<const ScratchFile> scratch = {};  ///< the video's file, if it is not to be begun on the shared disk
+  bool may_have_state = true;                       ///< whether that file may be there; false saves a look for it
 };
 
 /// A job on its way: what was asked, and what its stages have made so far. A stage reads what earlier stages made and
@@ -60,6 +62,7 @@ struct Clip {
   std::unique_ptr<FrameWriter> writer;  ///< by decode, and used up by write
   std::string latents_sha256;           ///< by low: of the f32 values
   std::string frames_sha256;            ///< by write: of the raw rgb24 bytes
+  std::string sheet;                    ///< by write: the file of a contact sheet; empty: it could not be made
 
   // How it was made, by the stage's name.
   std::map<std::string, double> seconds;              ///< wall time, the device's queued work included

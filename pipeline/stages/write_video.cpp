@@ -15,14 +15,11 @@ constexpr std::size_t max_waiting = 3;
 
 }  // namespace
 
-FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder, const SheetFile& sheet)
-    : video_(open_video(video, format)),
-      format_(format),
-      png_folder_(png_folder),
-      sheet_file_(sheet.file),
-      background_("writing", max_waiting) {
+FrameWriter::FrameWriter(const Path& video, const VideoFormat& format, const Path& png_folder,
+                         std::optional<int> sheet_frames)
+    : video_(open_video(video, format)), format_(format), png_folder_(png_folder), background_("writing", max_waiting) {
   if (!png_folder_.empty()) make_folder(png_folder_);
-  if (!sheet_file_.empty()) sheet_.emplace(PictureSize{format.width, format.height}, sheet.frames);
+  if (sheet_frames) sheet_.emplace(PictureSize{format.width, format.height}, *sheet_frames);
 }
 
 void FrameWriter::append(const Frames& frames) {
@@ -45,10 +42,10 @@ void FrameWriter::write(const Frames& frames) {
   }
 }
 
-void FrameWriter::write_sheet() const {
+void FrameWriter::make_sheet() {
   if (!sheet_) return;
   try {
-    write_file(sheet_file_, to_small_file(sheet_->picture()));
+    sheet_bytes_ = to_small_file(sheet_->picture());
   } catch (const Error& error) {
     spdlog::warn("the clip has no contact sheet: {}", error.what());
   }
@@ -58,7 +55,7 @@ std::string FrameWriter::finish() {
   background_.put([this] {
     const trace::Span span("write", "end of file");
     video_->finish();
-    write_sheet();
+    make_sheet();
   });
   background_.finish();
   return hash_.hex();

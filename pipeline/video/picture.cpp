@@ -121,4 +121,9 @@ std::string to_small_file(const Picture& picture) {
 
 std::string small_file_ending() { return libav_can_write_jpeg() ? "jpg" : "png"; }
 
+bool is_whole_file(std::string_view bytes) noexcept {
+  constexpr std::string_view end_of_jpeg = "\xff\xd9", end_of_png = "IEND\xae\x42\x60\x82";
+  return bytes.ends_with(end_of_jpeg) || bytes.ends_with(end_of_png);
+}
+
 }  // namespace wf

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace wf {
@@ -46,5 +47,7 @@ std::string to_png(const Picture& picture);
 std::string to_small_file(const Picture& picture);
 /// Which one: "jpg" or "png".
 std::string small_file_ending();
+/// Whether such a file, of either kind, is there to its end. After a crash of the node it need not be.
+bool is_whole_file(std::string_view bytes) noexcept;
 
 }  // namespace wf

@@ -40,7 +40,7 @@ class SleepingWork : public GroupWork {
   WeightLease lease(Role) override { return {}; }
   bool is_shared(Stage) const override { return false; }
   bool left_by_group() const override { return true; }
-  void begin(std::size_t clip, const Bytes* state) override {
+  void begin(std::size_t clip, const Bytes* state, Earlier) override {
     clip_ = clip;
     seconds_ = {};
     passed_ = state ? *state : Bytes();

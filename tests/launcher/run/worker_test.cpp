@@ -26,7 +26,7 @@ struct WatchedWork final : GroupWork {
   WeightLease lease(Role) override { return {}; }
   bool is_shared(Stage) const override { return false; }
   bool left_by_group() const override { return true; }
-  void begin(std::size_t clip, const Bytes* state) override {
+  void begin(std::size_t clip, const Bytes* state, Earlier) override {
     clip_ = clip;
     EXPECT_TRUE(!state || *state == Bytes{static_cast<std::uint8_t>(clip)});
   }
@@ -178,7 +178,7 @@ TEST(Worker, AnErrorOfTheGroupIsToldBeforeAnythingIsUnwound) {
     WeightLease lease(Role) override { return {}; }
     bool is_shared(Stage) const override { return false; }
     bool left_by_group() const override { return true; }
-    void begin(std::size_t, const Bytes*) override {}
+    void begin(std::size_t, const Bytes*, Earlier) override {}
     bool advance(Stage, const std::function<void()>&) override { return true; }
     SecondsByStage seconds() const override { return {}; }
     std::function<Bytes()> stash() override { return {}; }

@@ -76,8 +76,8 @@ TEST(JobScript, HasScratchQosDependencyAndFurtherOptions) {
   job.site.scratch = "/scratch/$USER", job.site.qos = "low", job.site.sbatch = {"--mem=0"};
   job.dependency = dependency_of("42");
   const std::string text = to_text(job);
-  for (const char* const line :
-       {"export TMPDIR=\"/scratch/$USER\"", "#SBATCH --qos=low", "#SBATCH --mem=0", "#SBATCH --dependency=afterany:42"})
+  for (const char* const line : {"export TMPDIR=\"/scratch/$USER\"\nexport WANFARM_SCRATCH=$TMPDIR",
+                                 "#SBATCH --qos=low", "#SBATCH --mem=0", "#SBATCH --dependency=afterany:42"})
     EXPECT_TRUE(contains(text, std::string("\n") + line + "\n")) << line;
   EXPECT_LT(text.find("#SBATCH --mem=0"), text.find("export")) << "sbatch reads options up to the first command";
 }

@@ -150,6 +150,8 @@ TEST_F(SheetOfAFile, IsASmallFileThatIsReadBack) {
   Picture picture({318, 240});
   picture.rgb = moving_gradient(318, 240, 1);
   const std::string bytes = to_small_file(picture);
+  EXPECT_TRUE(is_whole_file(bytes));
+  EXPECT_FALSE(is_whole_file(bytes.substr(0, bytes.size() - 1)));
   if (small_file_ending() == "png") {
     EXPECT_EQ(bytes, to_png(picture));
     return;
