@@ -1,5 +1,5 @@
 // jobs/record/control.hpp: what users ask of a run from another terminal: files in OUTPUT/.wanfarm/control, which rank
-// 0 looks for once a second and removes when it has obeyed. No port, no process to find: a shared disk is enough.
+// 0 looks for every five seconds and removes when it has obeyed. No port, no process to find: a shared disk is enough.
 #pragma once
 
 #include <string>

@@ -1,5 +1,6 @@
-// jobs/record/live_status.hpp: OUTPUT/.wanfarm/status.json: how a run stands at this moment, rewritten every second by
-// rank 0. What has happened stands in the journal; this is what only a living process knows.
+// jobs/record/live_status.hpp: OUTPUT/.wanfarm/status.json: how a run stands at this moment, rewritten every five
+// seconds, and when its state changes, by rank 0. What has happened stands in the journal; this is what only a living
+// process knows.
 #pragma once
 
 #include <cstddef>

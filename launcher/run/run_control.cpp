@@ -3,14 +3,9 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/look_period.hpp"
 
 namespace wf {
-namespace {
-
-using namespace std::chrono_literals;
-
-}  // namespace
-
 std::vector<UserRequest> RunControl::look() {
   std::vector<UserRequest> requests;
   for (const ControlRequest& request : take_requests(output_)) {
@@ -27,7 +22,7 @@ std::vector<UserRequest> RunControl::look() {
 
 std::vector<UserRequest> RunControl::take() {
   const auto now = std::chrono::steady_clock::now();
-  if (now - looked_at_ < 1s) return {};
+  if (now - looked_at_ < look_period) return {};
   looked_at_ = now;
   return look();
 }

@@ -7,12 +7,13 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/look_period.hpp"
 #include "jobs/output/sidecar.hpp"
 
 namespace wf {
 namespace {
 
-constexpr double status_every = 1;  ///< seconds
+constexpr double status_every = look_period.count();  ///< seconds
 
 std::map<std::string, double> by_name(const SecondsByStage& seconds) {
   std::map<std::string, double> named;
@@ -226,13 +227,19 @@ void RunJournal::retried(std::size_t clip, Ended how) {
 }
 
 void RunJournal::paused(bool is_paused) {
-  status_.state = is_paused ? "paused" : "running";
+  change_state(is_paused ? "paused" : "running");
   note({.kind = is_paused ? Event::paused : Event::resumed});
   next_.paused(is_paused);
 }
 
+/// What people wait for is shown at once.
+void RunJournal::change_state(const std::string& state) {
+  status_.state = state;
+  written_ = 0;
+}
+
 void RunJournal::draining(const std::string& why) {
-  status_.state = "draining";
+  change_state("draining");
   note({.kind = Event::draining, .text = why});
   next_.draining(why);
 }
@@ -272,7 +279,7 @@ void RunJournal::note_activities(const std::vector<Activity>& ranks, double now)
     rank.step = activity.step;
     rank.steps = activity.steps;
     rank.since = now;
-    if (status_.state == "loading" && !activity.clip.empty()) status_.state = "running";
+    if (status_.state == "loading" && !activity.clip.empty()) change_state("running");
     if (!same_stage && !activity.clip.empty())
       note({.kind = Event::at_stage, .clip = activity.clip, .rank = static_cast<int>(i), .stage = rank.stage});
     seen_[i] = activity;

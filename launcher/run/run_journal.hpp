@@ -79,6 +79,7 @@ class RunJournal final : public RunObserver {
   void note(const Event& event);
   Event about(Event::Kind kind, std::size_t clip) const;
   void note_activities(const std::vector<Activity>& ranks, double now);
+  void change_state(const std::string& state);
   void write_status(double now);
 
   Setting setting_;

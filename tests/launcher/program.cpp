@@ -28,6 +28,8 @@ namespace {
   ::_exit(99);
 }
 
+std::string so_far(const Path& file) { return std::filesystem::exists(file) ? read_file(file) : ""; }
+
 }  // namespace
 
 Program::Program(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings) {
@@ -57,10 +59,8 @@ bool Program::running() {
   return process_ > 0;
 }
 
-std::string Program::stderr_so_far() const {
-  const Path file = streams_ / "err";
-  return std::filesystem::exists(file) ? read_file(file) : "";
-}
+std::string Program::stdout_so_far() const { return so_far(streams_ / "out"); }
+std::string Program::stderr_so_far() const { return so_far(streams_ / "err"); }
 
 ProgramResult Program::wait() {
   if (process_ > 0) ::waitpid(process_, &status_, 0);

@@ -35,6 +35,7 @@ class Program {
   Program& operator=(const Program&) = delete;
   void signal(int number) const;
   bool running();
+  std::string stdout_so_far() const;
   std::string stderr_so_far() const;
   ProgramResult wait();
 

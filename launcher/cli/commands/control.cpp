@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/look_period.hpp"
 #include "base/text.hpp"
 #include "jobs/record/history.hpp"
 #include "jobs/record/shards.hpp"
@@ -53,10 +54,14 @@ std::vector<ControlRequest> requests_of(const RunHistory& history, const Control
   return requests;
 }
 
-/// Removes the requests that the run has taken from the list, for five seconds or until none is left.
+/// The run looks every five seconds, and a shared disk may show it a file some seconds late.
+constexpr auto patience = 3 * look_period;
+
+/// Removes the requests that the run has taken from the list, for a while or until none is left.
 void wait_for_run(std::vector<Path>& files) {
-  for (int i = 0; i < 50 && !files.empty(); ++i) {
-    std::this_thread::sleep_for(100ms);
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (!files.empty() && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(1s);  // somebody waits
     std::error_code error;
     std::erase_if(files, [&](const Path& file) { return !std::filesystem::exists(file, error); });
   }
@@ -92,7 +97,7 @@ int leave_for_later(const ControlOptions& options, const std::vector<ControlRequ
 
 /// The run is there, but has not looked. What is about the whole run would surprise its user later.
 int give_up(const ControlOptions& options, const std::vector<Path>& files) {
-  const std::string slow = "the run in " + options.run + " has not looked for 5 s";
+  const std::string slow = fmt::format("the run in {} has not looked for {} s", options.run, patience.count());
   if (is_about_clips(options.action)) {
     std::cout << slow << ": " << to_string(options.action) << " takes effect when it does\n";
     return 0;

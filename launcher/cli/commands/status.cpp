@@ -8,6 +8,7 @@
 
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/look_period.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/status/figures.hpp"
@@ -84,8 +85,9 @@ class StatusView {
 };
 
 /// False when the user wants no more.
-bool wait_a_second() {
-  for (int i = 0; i < 20 && !stop_requested(); ++i) std::this_thread::sleep_for(50ms);
+bool wait_for_news() {
+  const auto end = std::chrono::steady_clock::now() + look_period;
+  while (std::chrono::steady_clock::now() < end && !stop_requested()) std::this_thread::sleep_for(50ms);
   return !stop_requested();
 }
 
@@ -95,7 +97,7 @@ void watch(const StatusOptions& options) {
   StatusView view(options);
   Redraw screen;
   std::string gist;
-  for (bool goes_on = true; goes_on; goes_on = goes_on && wait_a_second()) {
+  for (bool goes_on = true; goes_on; goes_on = goes_on && wait_for_news()) {
     view.update();
     goes_on = view.goes_on();
     const std::string now = view.gist();
@@ -120,21 +122,22 @@ int status(const StatusOptions& options) {
 
 Command status_command() {
   const auto options = std::make_shared<StatusOptions>();
-  return {.name = "status",
-          .summary = "Show how a run stands: its clips, its ranks, when it will end, what has failed",
-          .examples =
-              "  wanfarm status                       the run in the folder renders\n"
-              "  wanfarm status renders --watch       until it ends; Ctrl-C leaves the run alone\n"
-              "  wanfarm status renders --json | jq .clips\n",
-          .flags = {{.names = "RUN",
-                     .value = "FOLDER",
-                     .help = "the output folder of a run that is at work or has ended (renders)",
-                     .set = into(options->run),
-                     .optional = true},
-                    {"--watch,-w", "", "show it again each second, until the run has ended", into(options->watch)},
-                    {"--json", "", "print one JSON object, with --watch one on each line", into(options->json)},
-                    {"--clips", "", "with --json: also every clip, as \"clip_list\"", into(options->clips)}},
-          .run = [options] { return status(*options); }};
+  return {
+      .name = "status",
+      .summary = "Show how a run stands: its clips, its ranks, when it will end, what has failed",
+      .examples =
+          "  wanfarm status                       the run in the folder renders\n"
+          "  wanfarm status renders --watch       until it ends; Ctrl-C leaves the run alone\n"
+          "  wanfarm status renders --json | jq .clips\n",
+      .flags = {{.names = "RUN",
+                 .value = "FOLDER",
+                 .help = "the output folder of a run that is at work or has ended (renders)",
+                 .set = into(options->run),
+                 .optional = true},
+                {"--watch,-w", "", "show it again every five seconds, until the run has ended", into(options->watch)},
+                {"--json", "", "print one JSON object, with --watch one on each line", into(options->json)},
+                {"--clips", "", "with --json: also every clip, as \"clip_list\"", into(options->clips)}},
+      .run = [options] { return status(*options); }};
 }
 
 }  // namespace wf

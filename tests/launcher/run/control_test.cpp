@@ -74,6 +74,7 @@ TEST_F(Control, ReachesARunThatIsAtWork) {
   EXPECT_EQ(pause.code, 0) << pause.err;
   EXPECT_TRUE(contains(pause.out, "pause: taken by the run on ")) << pause.out;
   EXPECT_TRUE(comes_true([&] { return status().at("state") == "paused"; })) << status().dump(1);
+  EXPECT_TRUE(comes_true([&] { return contains(watching.stdout_so_far(), "out: paused on "); }));
   EXPECT_EQ(control({"resume"}).code, 0);
   EXPECT_EQ(control({"cancel", "3"}).code, 0);
   EXPECT_TRUE(comes_true([&] { return state_of(2) == "cancelled"; })) << status().dump(1);
@@ -131,7 +132,7 @@ TEST_F(Control, WithdrawsARequestThatTheRunDoesNotTake) {
   Journal(folder / "out").add({.kind = Event::began, .rank = 1, .text = "run"});  // as if it loaded its model
   const ProgramResult pause = control({"pause"});
   EXPECT_EQ(pause.code, 3);
-  EXPECT_TRUE(contains(pause.err, "has not looked for 5 s; the request is withdrawn")) << pause.err;
+  EXPECT_TRUE(contains(pause.err, "has not looked for 15 s; the request is withdrawn")) << pause.err;
   EXPECT_TRUE(take_requests(folder / "out").empty());
 }
 

@@ -79,8 +79,7 @@ TEST_F(FileOperations, OfAnEncodedClipAreAtMostTenAndEightWhereItsVideoIsMadeOnA
 
 /// Steps that take some seconds in all. What is looked for: requests of users, and how the run stands.
 TEST_F(FileOperations, NothingIsLookedForMoreOftenThanEveryFiveSeconds) {
-  const TracedProgram traced =
-      render(1, {"--steps", "400", "--frames", "33", "--size", "64x64", "--codec", "y4m"}, {});
+  const TracedProgram traced = render(1, {"--steps", "400", "--frames", "33", "--size", "64x64", "--codec", "y4m"}, {});
   std::map<std::string, int> times;
   for (const FileOperation& operation : traced.operations)
     if (contains(operation.path, "/.wanfarm/control"))
