@@ -122,22 +122,21 @@ int status(const StatusOptions& options) {
 
 Command status_command() {
   const auto options = std::make_shared<StatusOptions>();
-  return {
-      .name = "status",
-      .summary = "Show how a run stands: its clips, its ranks, when it will end, what has failed",
-      .examples =
-          "  wanfarm status                       the run in the folder renders\n"
-          "  wanfarm status renders --watch       until it ends; Ctrl-C leaves the run alone\n"
-          "  wanfarm status renders --json | jq .clips\n",
-      .flags = {{.names = "RUN",
-                 .value = "FOLDER",
-                 .help = "the output folder of a run that is at work or has ended (renders)",
-                 .set = into(options->run),
-                 .optional = true},
-                {"--watch,-w", "", "show it again every five seconds, until the run has ended", into(options->watch)},
-                {"--json", "", "print one JSON object, with --watch one on each line", into(options->json)},
-                {"--clips", "", "with --json: also every clip, as \"clip_list\"", into(options->clips)}},
-      .run = [options] { return status(*options); }};
+  return {.name = "status",
+          .summary = "Show how a run stands: its clips, its ranks, when it will end, what has failed",
+          .examples =
+              "  wanfarm status                       the run in the folder renders\n"
+              "  wanfarm status renders --watch       until it ends; Ctrl-C leaves the run alone\n"
+              "  wanfarm status renders --json | jq .clips\n",
+          .flags = {{.names = "RUN",
+                     .value = "FOLDER",
+                     .help = "the output folder of a run that is at work or has ended (renders)",
+                     .set = into(options->run),
+                     .optional = true},
+                    {"--watch,-w", "", "show it again every 5 s, until the run has ended", into(options->watch)},
+                    {"--json", "", "print one JSON object, with --watch one on each line", into(options->json)},
+                    {"--clips", "", "with --json: also every clip, as \"clip_list\"", into(options->clips)}},
+          .run = [options] { return status(*options); }};
 }
 
 }  // namespace wf
