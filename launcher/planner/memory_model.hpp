@@ -29,7 +29,9 @@ struct RankMemory {
   std::vector<MemoryPart> parts;  ///< Never of 0 bytes; the last one is the margin.
   std::uint64_t available = 0;    ///< Of the pool's GPU that has least; predict() fills it in.
   std::uint64_t total() const;    ///< Bytes of all parts.
-  std::uint64_t shortage() const { return total() > available ? total() - available : 0; }
+  /// Bytes that are missing; below 0 those that are left.
+  std::int64_t lack() const { return static_cast<std::int64_t>(total()) - static_cast<std::int64_t>(available); }
+  std::uint64_t shortage() const { return lack() > 0 ? static_cast<std::uint64_t>(lack()) : 0; }
 };
 
 /// Memory of a rank of `pool` for the job that needs most. On a CPU offloaded experts are in the same memory and count.

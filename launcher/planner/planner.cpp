@@ -262,10 +262,7 @@ int copies_ahead(const PlacementPlan& plan) {
 }  // namespace
 
 const RankMemory& Considered::fullest() const {
-  const auto lack = [](const RankMemory& rank) {
-    return static_cast<double>(rank.total()) - static_cast<double>(rank.available);
-  };
-  return *std::ranges::max_element(predicted.memory, {}, lack);
+  return *std::ranges::max_element(predicted.memory, {}, &RankMemory::lack);
 }
 
 PlanResult make_plan(const PlanRequest& request) {

@@ -70,20 +70,21 @@ std::vector<Pool> pools_by_work(const PlacementPlan& plan, const std::vector<Bus
   return pools;
 }
 
-std::uint64_t least_memory(const std::vector<AlikeGroups>& groups) {
-  return std::ranges::min_element(groups, {}, [](const AlikeGroups& each) { return each.hardware.memory_bytes; })
-      ->hardware.memory_bytes;
-}
-
-/// `pools`: those of the plan, with the stages that count.
+/// `pools`: those of the plan, with the stages that count. Of the kinds of GPU in a pool the one that lacks most.
 std::vector<RankMemory> memory_of(const PlanRequest& request, const std::vector<PlannedShape>& shapes,
                                   const PlacementPlan& plan, const std::vector<Pool>& pools) {
   std::vector<Job> jobs;
   for (const PlannedShape& shape : shapes) jobs.push_back(shape.job);
   std::vector<RankMemory> memory;
   for (std::size_t pool = 0; pool < pools.size(); ++pool) {
-    memory.push_back(rank_memory(request.model, plan, pools[pool], jobs, request.execution));
-    memory.back().available = least_memory(alike_groups(request.hardware, plan, pool));
+    std::vector<RankMemory> of_kinds;
+    for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool)) {
+      Execution execution = request.execution;
+      if (!request.hardware.kinds.empty()) execution.capability = each.hardware.gpu.capability;
+      of_kinds.push_back(rank_memory(request.model, plan, pools[pool], jobs, execution));
+      of_kinds.back().available = each.hardware.memory_bytes;
+    }
+    memory.push_back(*std::ranges::max_element(of_kinds, {}, &RankMemory::lack));
   }
   return memory;
 }

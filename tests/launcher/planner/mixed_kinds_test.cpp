@@ -51,6 +51,19 @@ TEST(MixedKinds, EachPoolIsCheckedAgainstTheMemoryOfItsOwnGpus) {
   }
 }
 
+TEST(MixedKinds, EachPoolCountsTheConvolutionsOfItsOwnGpus) {
+  const auto memory_beside = [](const std::string& kind) {
+    const Hardware hardware = mixed_nodes({1, 1}, {gpus(1, kind, 140 * gib), gpus(1, "l40s", 140 * gib)});
+    PlanRequest request = request_on(hardware, 8, PlacementMode::resident);
+    request.execution.capability = 80;  // of the rank that plans
+    return make_plan(request).winner().fullest();
+  };
+  EXPECT_EQ(memory_beside("a100").total(), memory_beside("h100").total()) << "the l40s needs most in either case";
+  PlanRequest alone = request_on(mixed_nodes({1, 1}, {gpus(1, "h100", 140 * gib), gpus(1, "h200", 140 * gib)}), 8,
+                                 PlacementMode::resident);
+  EXPECT_LT(make_plan(alone).winner().fullest().total(), memory_beside("a100").total()) << "f32 is decoded by ours";
+}
+
 /// High-noise steps are two thirds of the work, and an h100 is three times as fast as an l40s.
 TEST(MixedKinds, TheFasterGpuTakesThePoolWithMostWorkWhicheverNodeComesFirst) {
   for (const bool h100_first : {true, false}) {
