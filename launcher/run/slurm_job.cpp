@@ -48,6 +48,9 @@ void SlurmJob::show(const LiveStatus& status) {
   std::string comment = progress_comment(status);
   const std::scoped_lock lock(mutex_);
   comment_ = std::move(comment);
+  if (std::exchange(run_state_, status.state) == status.state) return;
+  has_news_ = true;
+  changed_.notify_all();
 }
 
 std::string SlurmJob::why_stop(double now) const {
@@ -62,7 +65,7 @@ void SlurmJob::keep_in_touch(const std::stop_token& stop) {
     if (call % calls_for_each_question == 0) ask();
     write_comment();
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, stop, access_.period, [] { return false; });
+    changed_.wait_for(lock, stop, access_.period, [this] { return std::exchange(has_news_, false); });
   }
 }
 

@@ -23,7 +23,8 @@ std::string progress_comment(const LiveStatus& status);
 struct SlurmAccess {
   std::function<std::optional<JobState>(const std::string& id)> state = job_state;
   std::function<bool(const std::string& id, const std::string& comment)> set_comment = set_job_comment;
-  std::chrono::milliseconds period = std::chrono::minutes(1);  ///< Between two calls; every fifth asks for the state.
+  /// Between two calls, unless the run's state changes; every fifth asks for the job's.
+  std::chrono::milliseconds period = std::chrono::minutes(1);
 };
 
 /// Talks to Slurm on a thread of its own, so that nobody waits for a controller that does not answer. A comment that
@@ -53,6 +54,8 @@ class SlurmJob {
   double reserve_;
   std::optional<double> ends_;       ///< Unix time
   std::string comment_, written_;    ///< The one to be shown; the one that Slurm has.
+  std::string run_state_;            ///< "running", ...
+  bool has_news_ = false;            ///< Another state of the run, which is shown at once.
   std::optional<bool> may_comment_;  ///< Empty: Slurm has not answered yet.
   std::jthread thread_;              // last: it uses the others
 };

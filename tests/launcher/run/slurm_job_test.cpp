@@ -51,10 +51,11 @@ struct MadeUpSlurm {
     const std::scoped_lock lock(mutex);
     state->ends = time;
   }
-  void wait_for_comment() {
+  /// Waits until Slurm was given this comment, or any.
+  void wait_for_comment(const std::string& wanted = "") {
     for (bool is_there = false; !is_there; std::this_thread::sleep_for(1ms)) {
       const std::scoped_lock lock(mutex);
-      is_there = !comments.empty();
+      is_there = !comments.empty() && (wanted.empty() || comments.back() == wanted);
     }
   }
   /// Waits until an answer that was asked for from now on has been taken in.
@@ -112,6 +113,19 @@ TEST(SlurmJob, DoesNotTryACommentAgainThatSlurmRefused) {
     slurm.wait_for_answers();
   }
   EXPECT_EQ(slurm.comments.size(), 1u);
+}
+
+TEST(SlurmJob, ShowsAtOnceThatTheRunHasAnotherState) {
+  MadeUpSlurm slurm;
+  SlurmAccess access = slurm.access();
+  access.period = 10min;
+  SlurmJob own(job, 60, access);
+  own.show(running(1, 2, 60));
+  slurm.wait_for_comment();
+  LiveStatus draining = running(1, 2, 60);
+  draining.state = "draining";
+  own.show(draining);
+  slurm.wait_for_comment("1/2, draining");
 }
 
 TEST(SlurmJob, StopsTheRunAReserveBeforeItsEnd) {
