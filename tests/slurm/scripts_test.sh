@@ -43,19 +43,19 @@ let_start_again() { # JOB FOLDER
 
 test_an_array_renders_the_list_once_in_shards() {
   local job
-  job=$(sbatch --parsable --array=1-3 --output=array-%a.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" \
+  job=$(sbatch --parsable --array=1-4 --output=array-%a.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" \
     --output array) || broken 'sbatch does not take it'
-  for task in 1 2 3; do [[ $(exit_code "${job}_$task" 60) == 0:0 ]] || broken "task $task" "array-$task"; done
-  mkdir together && cp array/shard-*-of-3/*.json together
+  for task in 1 2 3 4; do [[ $(exit_code "${job}_$task" 60) == 0:0 ]] || broken "task $task" "array-$task"; done
+  mkdir together && cp array/shard-*-of-4/*.json together
   expect_same_frames together
   [[ $(find array -name '*.y4m' | wc -l) == 6 ]] || broken 'a clip was rendered twice' array
   "$program" status array >status.out || broken 'there is no status'
-  grep -q '6 clips of 3 of 3 shards: 6 done' status.out || broken "$(<status.out)"
+  grep -q '6 clips of 4 of 4 shards: 6 done' status.out || broken "$(<status.out)"
 }
 
 test_one_shard_alone_goes_on_with_the_number_of_all() {
   local job
-  job=$(SHARDS=3 sbatch --parsable --array=2 --output=again.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" --output array)
+  job=$(SHARDS=4 sbatch --parsable --array=2 --output=again.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" --output array)
   [[ $(exit_code "${job}_2" 60) == 0:0 ]] || broken 'exit code' again
   job=$(sbatch --parsable --array=2 --output=wrong.out "${one_node[@]}" "$scripts/array.sbatch" "${common[@]}" --output array)
   [[ $(exit_code "${job}_2" 60) == 2:0 ]] || broken 'another division is not refused' wrong
