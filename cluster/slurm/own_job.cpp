@@ -18,7 +18,7 @@ std::optional<OwnJob> own_job(const Environment& variables) {
 }
 
 bool set_job_comment(const std::string& id, const std::string& comment) {
-  return answer_of({"timeout", "10", "scontrol", "update", "JobId=" + id, "Comment=" + comment}).code == 0;
+  return answer_of({"timeout", "3", "scontrol", "update", "JobId=" + id, "Comment=" + comment}).code == 0;
 }
 
 }  // namespace wf

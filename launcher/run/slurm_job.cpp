@@ -11,6 +11,8 @@
 namespace wf {
 namespace {
 
+constexpr int most_failures = 3;  // in a row: a controller that is started again answers within minutes
+
 /// Whether it begins as ours do: "142/248".
 bool is_ours(const std::string& comment) {
   const std::size_t slash = comment.find('/');
@@ -87,8 +89,9 @@ void SlurmJob::write_comment() {
   }
   const bool taken = access_.set_comment(job_.id, comment);
   const std::scoped_lock lock(mutex_);
-  written_ = comment;
-  if (taken) return;
+  if (taken) written_ = comment;
+  failures_ = taken ? 0 : failures_ + 1;
+  if (failures_ < most_failures) return;
   may_comment_ = false;
   spdlog::debug("Slurm does not take a comment of job {}", job_.name);
 }

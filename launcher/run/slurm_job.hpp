@@ -28,7 +28,7 @@ struct SlurmAccess {
 };
 
 /// Talks to Slurm on a thread of its own, so that nobody waits for a controller that does not answer. A comment that
-/// somebody else wrote stays, and Slurm may refuse ours, which is not tried again then.
+/// somebody else wrote stays; where Slurm refuses ours three times in a row, there are no more.
 class SlurmJob {
  public:
   /// reserve: seconds that the ranks take at most to end what they are at and to store it. Half of the time that is
@@ -55,6 +55,7 @@ class SlurmJob {
   std::optional<double> ends_;       ///< Unix time
   std::string comment_, written_;    ///< The one to be shown; the one that Slurm has.
   std::string run_state_;            ///< "running", ...
+  int failures_ = 0;                 ///< Comments in a row that Slurm did not take.
   bool has_news_ = false;            ///< Another state of the run, which is shown at once.
   std::optional<bool> may_comment_;  ///< Empty: Slurm has not answered yet.
   std::jthread thread_;              // last: it uses the others

@@ -102,17 +102,18 @@ TEST(SlurmJob, GoesOnWithACommentOfItsOwnAndLeavesOthersAlone) {
   }
 }
 
-TEST(SlurmJob, DoesNotTryACommentAgainThatSlurmRefused) {
+TEST(SlurmJob, TriesNoMoreCommentsAfterThreeThatSlurmRefused) {
   MadeUpSlurm slurm;
   slurm.takes_comments = false;
   {
     SlurmJob own(job, 60, slurm.access());
     own.show(running(1, 9, 60));
     slurm.wait_for_comment();
+    slurm.wait_for_answers();
     own.show(running(2, 9, 60));
     slurm.wait_for_answers();
   }
-  EXPECT_EQ(slurm.comments.size(), 1u);
+  EXPECT_EQ(slurm.comments.size(), 3u);
 }
 
 TEST(SlurmJob, ShowsAtOnceThatTheRunHasAnotherState) {
