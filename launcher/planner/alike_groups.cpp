@@ -62,6 +62,12 @@ std::vector<AlikeGroups> alike_groups(const Hardware& hardware, const PlacementP
   return alike_groups(hardware, plan.group_size(), groups_before(plan, pool), plan.pools.at(pool).groups);
 }
 
+Execution execution_of(const PlanRequest& request, const AlikeGroups& groups) {
+  Execution execution = request.execution;
+  if (!request.hardware.kinds.empty()) execution.capability = groups.hardware.gpu.capability;
+  return execution;
+}
+
 bool any_group_mixes_kinds(const Hardware& hardware, int group_size) {
   if (hardware.kinds.empty()) return false;
   for (const auto& [first, last] : kinds_of_groups(hardware, group_size, 0, hardware.gpus() / group_size))

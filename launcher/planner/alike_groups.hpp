@@ -6,6 +6,7 @@
 
 #include "launcher/planner/hardware.hpp"
 #include "launcher/planner/placement.hpp"
+#include "launcher/planner/planner.hpp"
 
 namespace wf {
 
@@ -20,6 +21,9 @@ std::vector<AlikeGroups> alike_groups(const Hardware& hardware, const PlacementP
 
 /// The groups of one pool of the plan, an index into plan.pools.
 std::vector<AlikeGroups> alike_groups(const Hardware& hardware, const PlacementPlan& plan, std::size_t pool);
+
+/// How the request's clips are computed by such groups, whose GPUs need not be those that the request is planned on.
+Execution execution_of(const PlanRequest& request, const AlikeGroups& groups);
 
 /// Whether any group of this many ranks has GPUs of several kinds.
 bool any_group_mixes_kinds(const Hardware& hardware, int group_size);

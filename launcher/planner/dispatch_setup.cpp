@@ -35,10 +35,11 @@ std::set<int> groups_that_keep_their_role(const PlanRequest& request, const Plac
   int group = 0;
   for (std::size_t pool = 0; pool < plan.pools.size(); ++pool) {
     const Pool& other = plan.pools[1 - pool];
-    const std::uint64_t needed = rank_memory(request.model, plan, other, jobs, request.execution).total();
-    for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool))
+    for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool)) {
+      const std::uint64_t needed = rank_memory(request.model, plan, other, jobs, execution_of(request, each)).total();
       for (int i = 0; i < each.count; ++i, ++group)
         if (needed > each.hardware.memory_bytes) groups.insert(group);
+    }
   }
   return groups;
 }

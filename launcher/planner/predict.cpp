@@ -79,9 +79,7 @@ std::vector<RankMemory> memory_of(const PlanRequest& request, const std::vector<
   for (std::size_t pool = 0; pool < pools.size(); ++pool) {
     std::vector<RankMemory> of_kinds;
     for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool)) {
-      Execution execution = request.execution;
-      if (!request.hardware.kinds.empty()) execution.capability = each.hardware.gpu.capability;
-      of_kinds.push_back(rank_memory(request.model, plan, pools[pool], jobs, execution));
+      of_kinds.push_back(rank_memory(request.model, plan, pools[pool], jobs, execution_of(request, each)));
       of_kinds.back().available = each.hardware.memory_bytes;
     }
     memory.push_back(*std::ranges::max_element(of_kinds, {}, &RankMemory::lack));
