@@ -2,9 +2,8 @@
 
 namespace wf {
 
-Path absolute_folder(const Path& path) {
-  const Path whole = std::filesystem::absolute(path).lexically_normal();
-  return whole.has_filename() ? whole : whole.parent_path();
-}
+Path absolute_folder(const Path& path) { return without_slash(std::filesystem::absolute(path).lexically_normal()); }
+
+Path without_slash(const Path& path) { return path.has_filename() ? path : path.parent_path(); }
 
 }  // namespace wf

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
+#include "base/paths.hpp"
+
 namespace wf {
 namespace {
 
-std::string name_of(const Path& path) {
-  return (path.has_filename() ? path : path.parent_path()).filename().string();  // a folder's path may end in a slash
-}
+std::string name_of(const Path& path) { return without_slash(path).filename().string(); }
 
 /// LoRAs of both experts. A file that is merged into both stands there once, with both strengths.
 class LoraRecords {

@@ -18,6 +18,7 @@
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
+#include "base/paths.hpp"
 #include "base/text.hpp"
 #include "base/watched_work.hpp"
 #include "pipeline/weights/lora.hpp"
@@ -81,18 +82,12 @@ class CopyList {
  private:
   Path part_of(const std::string& role, const Path& part) {
     const auto [place, is_new] = folders_.try_emplace(part, folder_ / role);
-    return place->second / name_of(part);
+    return place->second / without_slash(part).filename();
   }
   /// A file of a part: the part itself, or one in its folder, or beside it.
   Path add(const Path& part, const Path& file) {
-    const Path beside = part.has_filename() ? part.parent_path() : part.parent_path().parent_path();
-    return copies_[file] = folders_.at(part) / file.lexically_relative(beside);
+    return copies_[file] = folders_.at(part) / file.lexically_relative(without_slash(part).parent_path());
   }
-  /// That of a folder whose path ends in a slash, too.
-  static Path name_of(const Path& part) {
-    return part.has_filename() ? part.filename() : part.parent_path().filename();
-  }
-
   Path folder_;
   std::map<Path, Path> folders_;  ///< Part -> the folder of its role.
   std::map<Path, Path> copies_;   ///< File -> its copy.
