@@ -1,5 +1,11 @@
-# tests/slurm/checks.sh: what the tests in the lab expect of runs; sourced by them. Expects $work, the folder of all runs.
+# tests/slurm/checks.sh PROGRAM MODEL: what the tests in the lab begin with and what they expect of runs; sourced by them.
+# Each works in a folder of its own, in which it writes its list; $clips says how many clips that has.
 # shellcheck shell=bash
+
+program=$1 model=$2
+work=$(mktemp -d) && cd "$work" || exit 3
+export OMP_NUM_THREADS=1 WANFARM=$program
+common=(list.yaml --model "$model" --threads 1 --codec y4m)
 
 # The first thing that is not so ends the test.
 broken() { # WHAT [FOLDER]
@@ -20,9 +26,24 @@ hashes() { # FOLDER
   done
 }
 
+# The run that others are compared with.
+test_one_process() {
+  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
+  [[ $(hashes alone | wc -l) == "${clips:?}" ]] || broken 'not every clip was rendered' alone
+}
+
 expect_same_frames() { # FOLDER; the same as in the folder `alone`
   [[ $(hashes "$1" | wc -l) == $(hashes alone | wc -l) ]] || broken 'not every clip was rendered' "$1"
   [[ $(hashes "$1") == "$(hashes alone)" ]] || broken "other frames: $(diff <(hashes "$1") <(hashes alone))" "$1"
+}
+
+# Until the command succeeds.
+wait_for() { # SECONDS COMMAND...
+  for ((i = 0; i < 10 * $1; ++i)); do
+    "${@:2}" && return
+    sleep 0.1
+  done
+  return 1
 }
 
 # What has become of a job: its exit code, once it has ended.

@@ -3,32 +3,19 @@
 # clip is there in the end, and nothing is rendered twice. Runs in the lab (lab/lab.sh), where it mostly waits for Slurm.
 set -uo pipefail
 
-program=$1 model=$2 sbatch_file=$3
-work=$(mktemp -d) && cd "$work" || exit 3
-folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-. "$folder/checks.sh"
-export OMP_NUM_THREADS=1 WANFARM=$program
-common=(list.yaml --model "$model" --threads 1 --codec y4m --placement resident)
+# shellcheck source=SCRIPTDIR/checks.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/checks.sh" "$@"
+sbatch_file=$3
+clips=12 # of the list
+common+=(--placement resident)
 {
   echo 'defaults: {size: 32x32, frames: 17, steps: 300}'
   echo "prompts: [$(seq --separator=', ' --format='number %g' 12)]"
 } >list.yaml
 
-wait_for() { # SECONDS COMMAND...
-  for ((i = 0; i < 10 * $1; ++i)); do
-    "${@:2}" && return
-    sleep 0.1
-  done
-  return 1
-}
 any_clip_in() { compgen -G "$1/*.json" >/dev/null; } # FOLDER
 no_rank_on() { ! on "$1" pgrep -f "$program render" >/dev/null; } # NODE
 videos_in() { find "$1" -maxdepth 1 -name '*.y4m' | wc -l; }
-
-test_one_process() {
-  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
-  [[ $(hashes alone | wc -l) == 12 ]] || broken 'not every clip was rendered' alone
-}
 
 # Slurm waits two minutes before it starts the job again, so this comes first, and what becomes of it last.
 test_a_drained_job_ends_with_75_and_is_requeued() {

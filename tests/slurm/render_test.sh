@@ -3,17 +3,14 @@
 # one process renders. Runs in the lab (lab/lab.sh); the nodes see one disk, $TMPDIR.
 set -uo pipefail
 
-program=$1 model=$2 sbatch_file=$3
-work=$(mktemp -d) && cd "$work" || exit 3
-export OMP_NUM_THREADS=1 WANFARM=$program
-common=(list.yaml --model "$model" --threads 1 --codec y4m)
+# shellcheck source=SCRIPTDIR/checks.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/checks.sh" "$@"
+sbatch_file=$3
+clips=5 # of the list
 cat >list.yaml <<'LIST'
 defaults: {size: 32x32, frames: 5, steps: 2}
 prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof]
 LIST
-
-folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-. "$folder/checks.sh"
 in_time() { timeout --kill-after=3 20 "$@"; } # a second or three, when all is well
 
 # Each node has one rank here, so each rank reads each part of the checkpoint at most once, and says so in its log.
@@ -32,11 +29,6 @@ expect_code_0() { # FOLDER SBATCH ARGUMENTS...; (sbatch --wait looks every ten s
 }
 
 # ---- the ways to start ----
-
-test_one_process() {
-  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
-  [[ $(hashes alone | wc -l) == 5 ]] || broken 'not every clip was rendered' alone
-}
 
 test_srun() {
   own_srun 20 --nodes=4 --ntasks=4 "$program" render "${common[@]}" -v --output srun >srun.out 2>srun.err ||

@@ -4,32 +4,17 @@
 # that is away for a while. Runs in the lab (lab/lab.sh).
 set -uo pipefail
 
-program=$1 model=$2 scripts=$3
-work=$(mktemp -d) && cd "$work" || exit 3
-folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=SCRIPTDIR/checks.sh
-. "$folder/checks.sh"
-export OMP_NUM_THREADS=1 WANFARM=$program
-common=(list.yaml --model "$model" --threads 1 --codec y4m)
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/checks.sh" "$@"
+scripts=$3
+clips=6 # of the list
 cat >list.yaml <<'LIST'
 defaults: {size: 32x32, frames: 17, steps: 500}
 prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof, a green hill]
 LIST
 one_node=(--partition=main --account=lab --nodes=1 --ntasks-per-node=2 --gpus-per-node=2 --cpus-per-task=1)
 
-test_one_process() {
-  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
-  [[ $(hashes alone | wc -l) == 6 ]] || broken 'not every clip was rendered' alone
-}
-
 field() { scontrol show job --oneliner "$1" | grep -o "\\b$2=[^ ]*" | cut -d = -f 2; } # JOB NAME
-wait_for() { # SECONDS COMMAND...
-  for ((i = 0; i < 10 * $1; ++i)); do
-    "${@:2}" && return
-    sleep 0.1
-  done
-  return 1
-}
 is_in() { [[ $(field "$1" JobState) == "$2" ]]; } # JOB STATE
 has_a_clip() { compgen -G "$1/*.json" >/dev/null; } # FOLDER
 
@@ -96,11 +81,11 @@ start_controller() {
 test_a_controller_that_is_away_costs_a_job_and_its_follower_nothing() {
   printf 'partition: main\ngpu: cpu\ngpus_per_node: 1\n' >site.yaml
   HOME=$work timeout 180 "$program" submit "${common[@]}" --samples 4 --site site.yaml --nodes 1 --output away --follow >away.out 2>away.err &
-  local follower=$! clips
+  local follower=$! before
   wait_for 60 has_a_clip away || broken 'it has not finished a clip' away
   end_controller || broken 'there was no controller'
-  clips=$(hashes away | wc -l)
-  wait_for 30 eval '(($(hashes away | wc -l) > clips))' || broken 'the job does not go on' away
+  before=$(hashes away | wc -l)
+  wait_for 30 has_more_clips away "$before" || broken 'the job does not go on' away
   ! timeout 6 squeue >/dev/null 2>&1 || broken 'the controller answers' away # the follower asks meanwhile
   kill -0 "$follower" || broken 'the follower has given up' away
   start_controller || broken 'the controller does not start again' away
@@ -109,6 +94,7 @@ test_a_controller_that_is_away_costs_a_job_and_its_follower_nothing() {
   [[ $(hashes away | wc -l) == 24 ]] || broken 'not every clip was rendered' away
   [[ ! $(comm -23 <(frames_of alone) <(frames_of away)) ]] || broken 'other frames' away
 }
+has_more_clips() { (($(hashes "$1" | wc -l) > $2)); } # FOLDER NUMBER
 frames_of() { hashes "$1" | sed 's/.*: //' | sort; } # FOLDER
 
 # The controller is started again with partitions of two tiers, of which the lower one has a grace time on node 1 and none

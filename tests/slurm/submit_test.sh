@@ -3,13 +3,10 @@
 # (lab/lab.sh); the nodes see one disk, $TMPDIR.
 set -uo pipefail
 
-program=$1 model=$2
-work=$(mktemp -d) && cd "$work" || exit 3
-export OMP_NUM_THREADS=1 HOME=$work
-folder=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 # shellcheck source=SCRIPTDIR/checks.sh
-. "$folder/checks.sh"
-common=(list.yaml --model "$model" --threads 1 --codec y4m)
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/checks.sh" "$@"
+clips=5 # of the list
+export HOME=$work
 cat >list.yaml <<'LIST'
 defaults: {size: 32x32, frames: 5, steps: 2}
 prompts: [a red kite, rain on a window, two cats boxing, a ship at dusk, snow on a roof]
@@ -17,11 +14,6 @@ LIST
 printf 'partition: main\ngpu: cpu\ngpus_per_node: 1\n' >srun.yaml
 printf 'partition: main\ngpu: cpu\ngpus_per_node: 2\nlauncher: mpirun\nscratch: /tmp\n' >mpirun.yaml
 printf 'account: lab\nmodules: [gcc, openmpi/4.1]\ncontainer: /images/wanfarm.sif\ngpu: h100\nsbatch: [--mem=500, --exclusive]\n' >container.yaml
-
-test_one_process() {
-  "$program" render "${common[@]}" --output alone >alone.out 2>alone.err || broken "exit code $?" alone
-  [[ $(hashes alone | wc -l) == 5 ]] || broken 'not every clip was rendered' alone
-}
 
 test_sbatch_takes_the_scripts_of_three_sites() {
   local site
