@@ -65,9 +65,7 @@ bool wait_five_seconds() {
 int end_of(const Followed& followed, const std::optional<JobState>& job, FollowedRun& run, Redraw& screen) {
   const RunHistory* const history = run.history();
   const double now = unix_time();
-  const SlurmView view{followed.job, {}};
-  if (history)
-    screen.show(status_text(*history, followed.shown, now, display_of_stdout(), view), gist_of(*history, now));
+  if (history) screen.show(status_text(*history, followed.shown, now, display_of_stdout()), gist_of(*history, now));
   const std::string state = job ? job->state : "no longer known to Slurm";
   const int of_job = job ? exit_code_of(*job) : 1;
   const int code = history && history->exit_code ? *history->exit_code : of_job;

@@ -104,8 +104,8 @@ bool can_be_ours(const at::Tensor& weight) {
 }  // namespace
 
 Convolving convolving_on(at::Device device, at::ScalarType dtype, bool tf32) {
-  const bool can_be_ours = device.is_cuda() && ours::supports(device);
-  return convolving_on(device, can_be_ours ? hopper : 0, dtype, tf32);
+  const bool is_hopper = device.is_cuda() && ours::supports(device);
+  return convolving_on(device, is_hopper ? hopper : 0, dtype, tf32);
 }
 
 Convolving convolving_on(at::Device device, int capability, at::ScalarType dtype, bool tf32) {
