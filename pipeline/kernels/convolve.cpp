@@ -136,7 +136,7 @@ at::Tensor normalised(at::Tensor x, const at::Tensor& norm) {
 at::Tensor last_frames(const at::Tensor& x, std::int64_t n) { return x.narrow(kTime, x.size(kTime) - n, n).clone(); }
 
 std::int64_t rows_at_once(std::int64_t rows, std::int64_t row_bytes) {
-  constexpr std::int64_t most_bytes = std::int64_t{1} << 30, tile_rows = 16;
+  constexpr std::int64_t most_bytes = std::int64_t{1} << 29, tile_rows = 16;
   if (rows * row_bytes <= most_bytes) return rows;
   const std::int64_t most_rows = std::max(tile_rows, most_bytes / row_bytes / tile_rows * tile_rows);
   const std::int64_t bands = (rows + most_rows - 1) / most_rows, even = (rows + bands - 1) / bands;

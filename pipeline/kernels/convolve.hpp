@@ -81,7 +81,7 @@ at::Tensor convolve(at::Tensor x, const at::Tensor& weight, const at::Tensor& bi
                     at::IntArrayRef padding);
 
 /// Our kernels read their input from memory of its own, a band of rows at a time. How many rows of the output it is
-/// written for at once, so that it takes at most 1 GiB: `row_bytes` is what a row of all its frames takes.
+/// written for at once, so that it takes at most 512 MiB: `row_bytes` is what a row of all its frames takes.
 std::int64_t rows_at_once(std::int64_t rows, std::int64_t row_bytes);
 
 /// A clip as a batch of frames [frames, channels, rows, columns], and back; both are views. (With the two steps

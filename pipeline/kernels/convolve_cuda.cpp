@@ -97,9 +97,9 @@ void convolve_bands(hopper::ConvolutionInput input, hopper::Convolution convolut
     const std::int64_t here = std::min(band, rows - first);
     input.output = memory.data_ptr();
     input.first_row = first - halo, input.output_rows = here + 2 * halo;
-    const bool is_first = first == 0, is_last = first + here == rows;
-    input.own_first = first - (is_first ? input.around : 0);
-    input.own_rows = here + (is_first ? input.around : 0) + (is_last ? input.around : 0);
+    // The next band reads the past of this one's last row, which therefore is the next one's to overwrite.
+    input.own_first = first == 0 ? -input.around : first - halo;
+    input.own_rows = (first + here == rows ? rows + input.around : first + here - halo) - input.own_first;
     hopper::write_input(input, stream);
     C10_CUDA_KERNEL_LAUNCH_CHECK();
     convolution.input = memory.const_data_ptr(), convolution.rows = here;
@@ -138,11 +138,13 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
   RECORD_FUNCTION("wf::convolve", std::vector<c10::IValue>());
   const at::Tensor norm = before.norm.defined() ? before.norm.flatten().to(at::kFloat) : at::Tensor();
   hopper::ConvolutionInput input = describe_input(x, before, weights, norm);
-  at::Tensor new_past;
   if (before.past) {
-    check_features(*before.past, x.scalar_type());
-    new_past = empty_features(x, input.channels, input.past_frames, input.rows + 2 * input.around, input.columns);
-    input.past = pointer(*before.past), input.new_past = new_past.data_ptr();
+    at::Tensor& past = *before.past;
+    check_features(past, x.scalar_type());
+    input.past = pointer(past);
+    if (!past.defined())
+      past = empty_features(x, input.channels, input.past_frames, input.rows + 2 * input.around, input.columns);
+    input.new_past = past.data_ptr();
   }
   const bool adds = sum.defined();
   check_features(sum, x.scalar_type());
@@ -151,7 +153,6 @@ at::Tensor convolve(at::Tensor x, const BeforeConvolution& before, const Convolu
                                  : empty_features(x, weights.weight.size(0) / frames_each, input.frames * frames_each,
                                                   input.rows * input.scale, input.columns * input.scale);
   convolve_bands(input, describe(weights, output, frames_each), output, adds);
-  if (before.past) *before.past = std::move(new_past);
   return output;
 }
 

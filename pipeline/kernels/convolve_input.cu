@@ -116,13 +116,10 @@ __device__ void write_position(const Vector<T> (&values)[vectors], T* to, const 
   }
 }
 
-/// Each position of the output by `lanes` threads with `vectors` vectors each. A block has some columns of one row.
+/// One position of one frame of the output.
 template <class T, int lanes, int vectors>
-__global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput in) {
-  const int lane = threadIdx.x % lanes;
-  const std::int64_t column = blockIdx.x * (kThreads / lanes) + threadIdx.x / lanes, columns = in.columns * in.scale;
-  if (column >= columns) return;
-  const std::int64_t frame = blockIdx.z, row = in.first_row + blockIdx.y, from_row = in.scale == 2 ? row >> 1 : row;
+__device__ void write_frame(const ConvolutionInput& in, std::int64_t frame, std::int64_t column, int lane) {
+  const std::int64_t row = in.first_row + blockIdx.y, from_row = in.scale == 2 ? row >> 1 : row;
   const T* const source = source_row<T>(in, frame, from_row);
   constexpr int count = Vector<T>::kCount;
   Vector<T> values[vectors] = {};
@@ -136,8 +133,8 @@ __global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput 
     if (in.norm && frame >= in.past_frames) activate<T, lanes>(values, in, lane);
   }
   const int planes = in.arithmetic == Arithmetic::split_f32 ? 2 : 1;
-  T* const to =
-      static_cast<T*>(in.output) + ((frame * in.output_rows + blockIdx.y) * columns + column) * planes * in.channels;
+  T* const to = static_cast<T*>(in.output) +
+                ((frame * in.output_rows + blockIdx.y) * in.columns * in.scale + column) * planes * in.channels;
   write_position<T, lanes>(values, to, in, lane);
 
   if (!in.new_past || frame < in.frames || row < in.own_first || row >= in.own_first + in.own_rows) return;
@@ -151,11 +148,21 @@ __global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput 
   }
 }
 
+/// Each position of the output by `lanes` threads with `vectors` vectors each. A block has some columns of one row, and
+/// of every frame whose values, one by one, take each other's places in new_past: a thread has read what it overwrites.
+template <class T, int lanes, int vectors>
+__global__ __launch_bounds__(kThreads) void input_kernel(const ConvolutionInput in) {
+  const std::int64_t column = blockIdx.x * (kThreads / lanes) + threadIdx.x / lanes;
+  if (column >= in.columns * in.scale) return;
+  for (std::int64_t frame = blockIdx.z; frame < in.past_frames + in.frames; frame += in.frames)
+    write_frame<T, lanes, vectors>(in, frame, column, threadIdx.x % lanes);
+}
+
 template <class T, int lanes, int vectors>
 void launch(const ConvolutionInput& in, cudaStream_t stream) {
   constexpr std::int64_t positions = kThreads / lanes;
   const dim3 grid(static_cast<unsigned>((in.columns * in.scale + positions - 1) / positions),
-                  static_cast<unsigned>(in.output_rows), static_cast<unsigned>(in.past_frames + in.frames));
+                  static_cast<unsigned>(in.output_rows), static_cast<unsigned>(in.frames));
   input_kernel<T, lanes, vectors><<<grid, kThreads, 0, stream>>>(in);
 }
 

@@ -55,7 +55,7 @@ struct ConvolutionInput {
   const void *above, *below;  ///< the rows around the features, [frames, columns, channels]; null: zeros
   const void* past;           ///< like new_past, of the frames before; null: zeros
   /// [past_frames, rows + 2 around, columns, channels], for scale 1: the last frames of the input as they were before
-  /// they were rounded, and with `around` 1 their rows above and below. Null: they are not kept.
+  /// they were rounded, and with `around` 1 their rows above and below. May be `past`. Null: they are not kept.
   void* new_past;
   void* output;  ///< [past_frames + frames, output_rows, scale columns, channels]; split_f32: twice the channels
   std::int64_t channels, frames, rows, columns;

@@ -46,7 +46,7 @@ struct Walk {
     const std::int64_t row = (how == Convolving::hopper_f32 ? 2 : 1) * in * (past + frames) * scale * columns;
     const std::int64_t band = std::min(rows_at_once(scale * rows, row * element_size), scale * rows);
     const std::int64_t output = adds ? 0 : conv.weight.size(0) * frames * scale * scale * area();
-    return in * (frames * rows + past * kept_rows(conv)) * columns + row * (band + 2 * halo) + output;
+    return in * frames * rows * columns + row * (band + 2 * halo) + output;
   }
   /// The input as it comes to the library and the output, and f32 twins where they are made: each is twice its bf16
   /// tensor, which goes before its twin's output comes. Or the steps before: doubling, rows beside, past frames.

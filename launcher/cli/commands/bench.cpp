@@ -20,6 +20,7 @@
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/cli/model_flags.hpp"
+#include "launcher/options/model_choice.hpp"
 #include "pipeline/video/compare.hpp"
 
 namespace wf {
@@ -133,7 +134,8 @@ int bench_modes(const BenchOptions& options) {
   return 0;
 }
 
-int bench_alone(const BenchOptions& options) {
+int bench_alone(BenchOptions options) {
+  apply_preset(options.run, chosen_device(options.run.device));
   const bool clips = options.what == BenchKind::clip;
   if (clips && (options.modes.size() > 1 || options.measures_each())) return bench_modes(options);
   std::optional<BenchFolder> folder;
@@ -287,7 +289,7 @@ std::vector<Flag> flags_of(BenchOptions& options) {
        into(options.skips_layers)},
       {"--runs,--num_runs", "N", "timed repetitions (3)", into(options.runs, 1)},
       {"--save_results", "FILE", "also write the JSON object to this file", into(options.save_results)}};
-  std::vector<Flag> taken = only_named(job_flags(options.job), shared);
+  std::vector<Flag> taken = only_named(job_flags(options.job, {.hardware = &options.run.preset}), shared);
   append(taken, model_flags(options.run.model));
   append(taken, only_named(run_flags(options.run), shared));
   for (Flag& flag : taken) reword(flag);
