@@ -1,4 +1,4 @@
-# tests/gpu/kill_a_rank.sh: the step of two.sh that kills rank 1 within a forward. two.sh sources it.
+# tests/gpu/kill_a_rank.sh: the step of many.sh that kills rank 1 within a forward. many.sh sources it.
 
 # Prints the MiB in use on each GPU; nothing on a CPU.
 used_memory() { [[ $preset == cpu ]] || nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits; }
@@ -29,7 +29,7 @@ rank_1() {
 # is updated only once a second.)
 are_at_work() { grep -aqE 'rank 000 [^ ]+ (high|low) [1-9][0-9]*/' killed.txt; }
 
-shared_render() { render killed --placement resident "${apart[@]}" --ulysses 2 "${long[@]}" --verbose --restarts 0; }
+shared_render() { render killed --placement resident "${apart[@]}" --ulysses "$gpus" "${long[@]}" --verbose --restarts 0; }
 
 kill_a_rank() {
   local before run victim='' code ms begin names=false back=false finished=false ended=false

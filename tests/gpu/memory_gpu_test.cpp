@@ -35,6 +35,7 @@ void expect_within_a_tenth(const std::string& what, std::uint64_t measured, std:
 Execution all_on_gpu(Precision precision, bool tf32) {
   Execution execution;
   execution.device = execution.text_device = test::device();
+  execution.capability = compute_capability(execution.device);
   execution.precision = precision;
   execution.tf32 = tf32;
   return execution;

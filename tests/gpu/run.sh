@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # tests/gpu/run.sh: configures, builds, tests and measures on a machine with a GPU, together with the official
-# implementation. For two GPUs see tests/gpu/two.sh.
+# implementation. For several GPUs see tests/gpu/many.sh.
 #
 #   tests/gpu/run.sh [OUT] [build] [test] [forward] [vae] [text] [clip] [load]      (default: all of them)
 #   tests/gpu/run.sh [OUT] whole-SIZE[-SETTING]...  a clip of 40 steps from prompt to file, by both: tests/gpu/whole.py
@@ -34,7 +34,7 @@ official() { # WHAT...
 }
 
 run_tests() {
-  local without='gpu2|lab' # two.sh runs gpu2
+  local without='gpu2|lab' # many.sh runs gpu2
   [[ -n ${WANFARM_FA3:-} ]] || without+='|fa3'
   [[ $(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | head -n 1) == 9.* ]] || without+='|hopper'
   ctest --test-dir "$build" --output-on-failure --parallel "$(nproc)" -LE "$without"

@@ -1,4 +1,4 @@
-# tests/gpu/steps.sh: functions that run.sh and two.sh share; they source it. It uses these variables of theirs:
+# tests/gpu/steps.sh: functions that run.sh and many.sh share; they source it. It uses these variables of theirs:
 #   root     the repository            build    the build folder            program  wanfarm
 #   out      the folder for results    logs     the folder for logs         work     a folder for temporary files
 # Each command is limited to WF_LIMIT seconds (900).

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-# tests/gpu/summary.py RESULTS: summarises the results.jsonl of two.sh in less than 10,000 characters: one table per kind
+# tests/gpu/summary.py RESULTS: summarises the results.jsonl of many.sh in less than 16,000 characters: one table per kind
 # of bench, with a row per step. Python's standard library only.
 import json
 import sys
 from collections import defaultdict
 
-MAX_CHARACTERS = 9900
+MAX_CHARACTERS = 15900
 OMITTED_COLUMNS = ("bytes", "host", "least_s")
 OMITTED_TABLES = ("operations",)  # they are in the logs
 SHORTER = {"difference": "off by", "planned": "plan", "percent": "%", "_": " "}
