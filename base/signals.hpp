@@ -19,8 +19,8 @@ bool insists(int signal) noexcept;
 /// nobody reads must not end the drain.
 void install_stop_signals();
 
-/// Lets the stop_signals() through to the calling thread, and to the programs that it starts. The mask of blocked signals
-/// is inherited, and some launchers and services leave theirs behind; install_stop_signals() does this as well.
+/// Lets the stop_signals() through to the calling thread, and to the programs that it starts. The mask of blocked
+/// signals is inherited, and some launchers and services leave theirs behind; install_stop_signals() does this as well.
 void unblock_stop_signals();
 
 /// True from the first signal on. One atomic load, safe from any thread: denoising asks between two steps.

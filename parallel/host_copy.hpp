@@ -12,9 +12,9 @@ void copy_to_host(const at::Tensor& from, void* to);
 /// Copies host memory into a contiguous tensor, the inverse of copy_to_host().
 void copy_to_device(const void* from, const at::Tensor& to);
 
-/// Creates the streams and pins the buffers that three concurrent copies need. Call it once, before the work begins: CUDA
-/// may wait for an idle GPU to do either, and the first concurrent copy would wait for all that is queued. Does nothing
-/// for a CPU.
+/// Creates the streams and pins the buffers that three concurrent copies need. Call it once, before the work begins:
+/// CUDA may wait for an idle GPU to do either, and the first concurrent copy would wait for all that is queued. Does
+/// nothing for a CPU.
 void prepare_host_copies(at::Device device);
 
 /// While it lives, the work that this thread queues on a GPU goes to a stream of its own and waits for no other stream,

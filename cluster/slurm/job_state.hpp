@@ -7,14 +7,14 @@
 namespace wf {
 
 struct JobState {
-  std::string state;             ///< "PENDING", "RUNNING", "COMPLETED", ...
-  std::string reason;            ///< Why it waits, or ended: "Resources"; "" where there is none.
-  int code = 0;                  ///< Exit code of its batch script.
-  int signal = 0;                ///< That ended the script; 0: none.
-  int restarts = 0;              ///< How often it was put into the queue again.
+  std::string state;                  ///< "PENDING", "RUNNING", "COMPLETED", ...
+  std::string reason;                 ///< Why it waits, or ended: "Resources"; "" where there is none.
+  int code = 0;                       ///< Exit code of its batch script.
+  int signal = 0;                     ///< That ended the script; 0: none.
+  int restarts = 0;                   ///< How often it was put into the queue again.
   std::optional<double> begins = {};  ///< Unix time at which it began, or is expected to.
   std::optional<double> ends = {};    ///< Unix time at which its time limit is reached, or it has ended.
-  std::string comment = {};      ///< The first word of it.
+  std::string comment = {};           ///< The first word of it.
 
   bool waits() const;
   /// True when it will not run again by itself.

@@ -41,7 +41,7 @@ std::optional<std::int64_t> parse_slurm_time(std::string_view text) {
 }
 
 std::optional<double> parse_slurm_moment(const std::string& text) {
-  struct tm moment{};
+  struct tm moment {};
   const char* const end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &moment);
   if (!end || *end != '\0') return {};
   moment.tm_isdst = -1;  // whether it is summer is for mktime() to say

@@ -35,10 +35,10 @@ Path folder_of(const Path& output, const ClipHistory& clip);
 /// has in another division: shards of another count, a whole list, or shards for a run of the whole list.
 void check_division(const Path& output, const std::optional<ListShard>& shard);
 
-/// The histories of shards, some of which may not have begun, as that of one run in `output`: clips in the list's order,
-/// files from `output` on, ranks numbered through. Events are in the order of time, with one `began`, and an `ended`
-/// when all shards have ended. It has ended when each shard has begun and ended, or with work left (75) when none is at
-/// work and some have not begun.
+/// The histories of shards, some of which may not have begun, as that of one run in `output`: clips in the list's
+/// order, files from `output` on, ranks numbered through. Events are in the order of time, with one `began`, and an
+/// `ended` when all shards have ended. It has ended when each shard has begun and ended, or with work left (75) when
+/// none is at work and some have not begun.
 RunHistory joined(const Path& output, const std::vector<ListShard>& shards,
                   const std::vector<const RunHistory*>& parts);
 

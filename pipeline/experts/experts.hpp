@@ -100,7 +100,7 @@ class Experts {
     std::shared_ptr<const DitWeights> device;  ///< null: not on the device; changes under the mutex alone
     /// In pinned memory if the device is a GPU; null: no place for one. It changes as `device` does.
     std::unique_ptr<HostExpert> host;
-    bool is_given = false;                     ///< its place comes from keep_copy_in(), and stays
+    bool is_given = false;  ///< its place comes from keep_copy_in(), and stays
 
     bool has_copy() const { return host && host->is_written(); }
   };

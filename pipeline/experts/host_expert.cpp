@@ -10,8 +10,8 @@
 
 #include "base/check.hpp"
 #include "parallel/device.hpp"
-#include "pipeline/experts/converted_expert.hpp"
 #include "parallel/host_copy.hpp"
+#include "pipeline/experts/converted_expert.hpp"
 #include "pipeline/model/packed.hpp"
 
 namespace wf {

@@ -23,7 +23,7 @@ struct Convolution {
   const void* input;
   /// [channels_out, kernel_frames, kernel, kernel, channels_in]; split_f32: two of them, the second what rounding took.
   const void* weight;
-  const float* bias;     ///< [channels_out]
+  const float* bias;  ///< [channels_out]
   /// Is added to the output, whose shape and dtype it has and which it may be, with channels_out a multiple of 8 and
   /// frames_each 1. Null: nothing.
   const void* residual;

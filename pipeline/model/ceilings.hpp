@@ -23,8 +23,8 @@ double matmul_rate(at::Device device, at::ScalarType dtype);
 /// computes it (operand.hpp).
 double fp8_matmul_rate(at::Device device);
 
-/// FLOP/s of a 3x3x3 convolution as in the VAE, from `channels` to `channels` channels: of the library's, or of ours with
-/// the pass before it.
+/// FLOP/s of a 3x3x3 convolution as in the VAE, from `channels` to `channels` channels: of the library's, or of ours
+/// with the pass before it.
 double convolution_rate(at::Device device, at::ScalarType dtype, std::int64_t channels,
                         Convolving how = Convolving::library);
 

@@ -14,9 +14,6 @@
 namespace wf {
 namespace {
 
-
-
-
 /// The VAE of the golden model, and the ranks of the test.
 class VaeRanks : public testing::Test {
  protected:
