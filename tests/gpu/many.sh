@@ -9,8 +9,8 @@
 # (also printed at the end), pipeline-trace.json with its picture, and log/. Exits with 1 if a step failed.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA and NCCL; default: python3's), WANFARM_FA3 (the library of
 # FlashAttention-3; default: cuDNN's attention), WF_RUNS (timed repetitions of each forward: 3), WF_SIZES (sizes of
-# forwards: "832x480 1280x720"), WF_PRECISIONS (of forwards: "exact fp8"), WF_CLIPS (length of the list: 4 for each GPU),
-# WF_LIMIT (time limit of a command in seconds: 900). WF_TEST_DEVICE=cpu rehearses all of it with a tiny model on N CPU
+# forwards: "832x480 1280x720"), WF_PRECISIONS (of forwards: "exact fp8", without FlashAttention-3 "exact fp8-linear"), WF_CLIPS
+# (length of the list: 4 for each GPU), WF_LIMIT (time limit of a command in seconds: 900). WF_TEST_DEVICE=cpu rehearses all of it with a tiny model on N CPU
 # ranks, where figures mean nothing; WF_PROGRAM uses a built wanfarm.
 set -uo pipefail
 
@@ -45,18 +45,18 @@ if [[ ${WF_TEST_DEVICE:-cuda} == cpu ]]; then
   pair='^(communicator_mpi_test|ranks_mpi_test)\.ranks2$'
   fastest=()
 else
-  preset=cuda attention=${WANFARM_FA3:+fa3} frames=81
+  preset=cuda attention=cudnn fp8=fp8-linear frames=81
+  [[ -z ${WANFARM_FA3:-} ]] || attention=auto fp8=fp8 # auto: FlashAttention-3, in 8 bits where the precision says so
   read -ra sizes <<<"${WF_SIZES:-832x480 1280x720}"
-  read -ra precisions <<<"${WF_PRECISIONS:-exact fp8}"
+  read -ra precisions <<<"${WF_PRECISIONS:-exact $fp8}"
   clips=${WF_CLIPS:-$((4 * gpus))}
-  attention=${attention:-cudnn}
   on_device=()
   model=(--model random:a14b)
   short=(--size 832x480 --frames 17 --steps 4 --shift 5)
   long=(--size 832x480 --frames 81 --steps 4 --shift 5) measured=("${long[@]}")
   whole=(--size 1280x720 --frames 81 --steps 40)
   pair='' # the label selects the tests
-  fastest=(--precision fp8 --step-cache magcache:0.12,4,0.2 --vae-precision bf16)
+  fastest=(--precision "$fp8" --step-cache 'magcache:0.12,4,0.2' --vae-precision bf16)
 fi
 build=$root/build/$preset
 program=$(realpath -m "${WF_PROGRAM:-$build/bin/wanfarm}")
