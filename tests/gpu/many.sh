@@ -9,9 +9,10 @@
 # (also printed at the end), pipeline-trace.json with its picture, and log/. Exits with 1 if a step failed.
 # Environment: WF_TORCH_ROOT (a LibTorch with CUDA and NCCL; default: python3's), WANFARM_FA3 (the library of
 # FlashAttention-3; default: cuDNN's attention), WF_RUNS (timed repetitions of each forward: 3), WF_SIZES (sizes of
-# forwards: "832x480 1280x720"), WF_PRECISIONS (of forwards: "exact fp8", without FlashAttention-3 "exact fp8-linear"), WF_CLIPS
-# (length of the list: 4 for each GPU), WF_LIMIT (time limit of a command in seconds: 900). WF_TEST_DEVICE=cpu rehearses all of it with a tiny model on N CPU
-# ranks, where figures mean nothing; WF_PROGRAM uses a built wanfarm.
+# forwards: "832x480 1280x720"), WF_PRECISIONS (of forwards: "exact fp8"; without FlashAttention-3 "exact fp8-linear"),
+# WF_CLIPS (length of the list: 4 for each GPU), WF_LIMIT (time limit of a command in seconds: 900).
+# WF_TEST_DEVICE=cpu rehearses all of it with a tiny model on N CPU ranks, where figures mean nothing; WF_PROGRAM uses
+# a built wanfarm.
 set -uo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -127,7 +128,8 @@ lists() {
 }
 
 draw_trace() {
-  python3 "$root/docs/draw_trace.py" "$out/pipeline-trace.json" "$out/pipeline-trace.svg" --title "pipeline, $gpus ranks"
+  python3 "$root/docs/draw_trace.py" "$out/pipeline-trace.json" "$out/pipeline-trace.svg" \
+    --title "pipeline, $gpus ranks"
 }
 
 # FOLDER FLAG...; renders the list's first three clips
