@@ -80,9 +80,9 @@ def draw(best):
             parts.extend(bar(y, gpus, velocity, COLOURS.get(precision, OTHER_COLOUR)))
             y += ROW
         y += GAP - ROW
-    heading = text(20, 24, "A guided velocity by several GPUs: seconds, speed-up, efficiency (grey: what is lost)", weight="bold")
+    heading = "A guided velocity by several GPUs: seconds, speed-up, efficiency (grey: what is lost)"
     style = "font: 13px system-ui, sans-serif"
-    body = "\n".join([heading, *parts])
+    body = "\n".join([text(20, 24, heading, weight="bold"), *parts])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 4}" style="{style}">\n'
         f'<rect width="100%" height="100%" fill="white"/>\n{body}\n</svg>\n'
@@ -93,7 +93,7 @@ def main():
     parser = argparse.ArgumentParser(description="Draws how much faster several GPUs compute one guided velocity.")
     parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS")
     parser.add_argument("--output", type=Path, required=True, metavar="SVG")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="also write the figures that were drawn as JSON lines")
+    parser.add_argument("--save", type=Path, metavar="FILE", help="also write what was drawn as JSON lines")
     options = parser.parse_args()
     best = best_of_each(read(options.results))
     if not best:

@@ -78,7 +78,7 @@ void HostMemory::map(int flags) {
   if (memory == MAP_FAILED)
     throw Error(Error::resource,
                 fmt::format("no room for {} of host memory: {}", gigabytes(bytes_), std::strerror(errno)));
-  // Pages of 2 MiB are found and pinned in a fraction of the time. Where the system has none, 4 KiB ones come instead.
+  // Memory is found faster in pages of 2 MiB. Most systems give them to memory that is not shared alone.
   (void)::madvise(memory, page + bytes_, MADV_HUGEPAGE);
   head_ = static_cast<Head*>(memory);
 }

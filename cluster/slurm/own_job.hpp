@@ -17,8 +17,8 @@ struct OwnJob {
 /// From SLURM_JOB_ID, SLURM_ARRAY_JOB_ID, SLURM_ARRAY_TASK_ID and SLURM_RESTART_COUNT. Empty outside of a job.
 std::optional<OwnJob> own_job(const Environment& variables);
 
-/// Writes the job's comment, which squeue shows (--format=%k). False when Slurm does not take it
-/// within three seconds, which is no reason to keep anybody waiting.
+/// Writes the job's comment, which squeue shows (--format=%k). False when Slurm does not take it within
+/// three seconds; nobody is kept waiting longer for a comment.
 bool set_job_comment(const std::string& id, const std::string& comment);
 
 }  // namespace wf

@@ -1,16 +1,15 @@
 #include "launcher/run/rank_process.hpp"
 
 #include <spdlog/fmt/fmt.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <iostream>
 #include <thread>
 
 #include "base/error.hpp"
 #include "cluster/gpu.hpp"
+#include "cluster/launch/leave.hpp"
 #include "cluster/launch/start_guard.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/mpi_transport.hpp"
@@ -58,20 +57,13 @@ RankProcess::RankProcess(const Rank& rank)
 void RankProcess::end(int exit_code) {
   using namespace std::chrono_literals;
   const bool is_left = is_exit_code_left(exit_code);
-  std::cout.flush();
-  spdlog::default_logger()->flush();
+  flush_output();
   const int shown = exit_code == code_of_lost_run ? 1 : exit_code;
   if (world && !is_left && (!by_mpirun || ranks_may_be_lost())) {
     if (world->rank() != 0) std::this_thread::sleep_for(1s);
     world->abort(shown);
   }
   std::_Exit(is_left ? 0 : shown);
-}
-
-void RankProcess::leave(int exit_code) {
-  std::cout.flush();
-  spdlog::default_logger()->flush();
-  std::_Exit(exit_code);
 }
 
 Execution own_share(RunOptions& options, const NodePlace& place) {

@@ -23,10 +23,8 @@ struct RankProcess {
   explicit RankProcess(const Rank& rank);
 
   /// Ends this process at once, with nothing finalized, and makes sure that the other ranks end as well: for when ranks
-  /// are lost or hang.
+  /// are lost or hang. (leave_process() lets them go on.)
   [[noreturn]] void end(int exit_code);
-  /// Ends this process at once, with nothing finalized, while other ranks go on.
-  [[noreturn]] void leave(int exit_code);
 
   bool by_mpirun = false;      ///< mpirun ends all ranks when one exits with a code, unless it lets ranks be lost
   std::optional<World> world;  ///< empty: the process is alone

@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "base/signals.hpp"
 #include "base/trace.hpp"
+#include "cluster/launch/leave.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/node.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -82,7 +83,7 @@ int end_of_run(RankProcess& process, RankAgent& agent, OnFinish& on_finish, Part
   if (!agent.has_lost_ranks()) return code;
   agent.flush();
   on_finish.run(code);
-  agent.rank() == 0 ? process.end(code) : process.leave(code);
+  agent.rank() == 0 ? process.end(code) : leave_process(code);
 }
 
 /// Joins the other ranks and runs this one's part.
@@ -102,7 +103,7 @@ int run_rank(const Rank& rank, const ReadRequest& read, RunOptions options, cons
                                              on_finish.run(code);
                                              process.end(code);
                                            },
-                                       .leave_process = [&process](int code) { process.leave(code); },
+                                       .leave_process = leave_process,
                                        .fetch_deadline = options.collective_timeout});
   const RankStart own = start_of_rank(options, process.place);
   const RankContext context{own.base, options, process.hosts, world, agent};

@@ -88,6 +88,7 @@ class CopyList {
   Path add(const Path& part, const Path& file) {
     return copies_[file] = folders_.at(part) / file.lexically_relative(without_slash(part).parent_path());
   }
+
   Path folder_;
   std::map<Path, Path> folders_;  ///< Part -> the folder of its role.
   std::map<Path, Path> copies_;   ///< File -> its copy.

@@ -29,7 +29,9 @@ rank_1() {
 # is updated only once a second.)
 are_at_work() { grep -aqE 'rank 000 [^ ]+ (high|low) [1-9][0-9]*/' killed.txt; }
 
-shared_render() { render killed --placement resident "${apart[@]}" --ulysses "$gpus" "${long[@]}" --verbose --restarts 0; }
+shared_render() {
+  render killed --placement resident "${apart[@]}" --ulysses "$gpus" "${long[@]}" --verbose --restarts 0
+}
 
 kill_a_rank() {
   local before run victim='' code ms begin names=false back=false finished=false ended=false

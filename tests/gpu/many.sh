@@ -23,7 +23,7 @@ usage() {
 }
 (($#)) || usage 'the folder for results is missing'
 out=$(realpath -m "$1")
-[[ ${2:-} =~ ^[1-9][0-9]*$ ]] && (($2 > 1)) || usage "the number of GPUs must be 2 or more; got '${2:-}'"
+[[ ${2:-} =~ ^([2-9]|[1-9][0-9]+)$ ]] || usage "the number of GPUs must be 2 or more; got '${2:-}'"
 gpus=$2
 shift 2
 steps=("$@")
@@ -117,14 +117,16 @@ list() {
     --ranks "$gpus" "${@:3}"
 }
 
+compared=(list.yaml "${measured[@]}" --tf32) # how the placements of a list are compared
+pipeline_list() { list pipeline "${compared[@]}" --placement pipeline --trace "$out/pipeline-trace.json"; }
+
 lists() {
-  local how=(list.yaml "${measured[@]}" --tf32)
-  list planned "${how[@]}"
-  list resident "${how[@]}" --placement resident "${apart[@]}"
-  list pipeline "${how[@]}" --placement pipeline --trace "$out/pipeline-trace.json"
-  list 48gib-phased "${how[@]}" --placement phased --gpu-memory 48GiB "${apart[@]}"
-  list 48gib-pipeline "${how[@]}" --placement pipeline --gpu-memory 48GiB
-  list 48gib-swap "${how[@]}" --placement swap --gpu-memory 48GiB "${apart[@]}"
+  list planned "${compared[@]}"
+  list resident "${compared[@]}" --placement resident "${apart[@]}"
+  pipeline_list
+  list 48gib-phased "${compared[@]}" --placement phased --gpu-memory 48GiB "${apart[@]}"
+  list 48gib-pipeline "${compared[@]}" --placement pipeline --gpu-memory 48GiB
+  list 48gib-swap "${compared[@]}" --placement swap --gpu-memory 48GiB "${apart[@]}"
 }
 
 draw_trace() {
@@ -170,8 +172,7 @@ run_step() { # NAME
       ;;
     list) lists ;;
     trace)
-      [[ -e $out/pipeline-trace.json ]] ||
-        list pipeline list.yaml "${measured[@]}" --tf32 --placement pipeline --trace "$out/pipeline-trace.json"
+      [[ -e $out/pipeline-trace.json ]] || pipeline_list
       step trace draw_trace
       ;;
     modes) step modes same_latents ;;

@@ -12,10 +12,14 @@ fail() {
   exit 1
 }
 
-WF_PROGRAM=$1 "$here/many.sh" "$folder/out" 2 comm forward vae clip list trace modes kill >"$folder/output" 2>&1 || {
-  cat "$folder/output"
-  fail 'a step failed'
+rehearse() { # PROGRAM OUT N STEP...
+  WF_PROGRAM=$1 "$here/many.sh" "${@:2}" >"$folder/output" 2>&1 || {
+    cat "$folder/output"
+    fail "a step of $3 ranks failed"
+  }
 }
+
+rehearse "$1" "$folder/out" 2 comm forward vae clip list trace modes kill
 cat "$folder/out/summary.txt"
 (($(wc -c <"$folder/out/summary.txt") < 16000)) || fail 'the summary is too long'
 for text in efficiency 'utilisation of pool high' 'modes: same latents' 'kill: names rank 1' all_to_all; do
@@ -24,10 +28,7 @@ done
 python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$folder/out/pipeline-trace.json" || fail 'no trace'
 grep -q '</svg>' "$folder/out/pipeline-trace.svg" || fail 'the trace has no picture'
 
-WF_PROGRAM=$1 "$here/many.sh" "$folder/four" 4 forward >"$folder/output" 2>&1 || {
-  cat "$folder/output"
-  fail 'a step of four ranks failed'
-}
+rehearse "$1" "$folder/four" 4 forward
 grep -q 'guidance 2 x ulysses 2' "$folder/four/results.jsonl" || fail 'four ranks did not share a clip by guidance, too'
 python3 "$here/../../docs/draw_scaling.py" "$folder"/{out,four}/results.jsonl --output "$folder/scaling.svg" ||
   fail 'the velocities have no picture'

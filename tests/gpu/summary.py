@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-# tests/gpu/summary.py RESULTS: summarises the results.jsonl of many.sh in less than 16,000 characters: one table per kind
-# of bench, with a row per step. Python's standard library only.
+# tests/gpu/summary.py RESULTS: summarises the results.jsonl of many.sh in less than 16,000 characters: one table per
+# kind of bench, with a row per step. Python's standard library only.
 import json
 import sys
 from collections import defaultdict

@@ -1,4 +1,4 @@
-# tests/slurm/checks.sh PROGRAM MODEL: what the tests in the lab begin with and what they expect of runs; sourced by them.
+# tests/slurm/checks.sh PROGRAM MODEL: what the tests in the lab begin with and what they expect of runs; they source it.
 # Each works in a folder of its own, in which it writes its list; $clips says how many clips that has.
 # shellcheck shell=bash
 
