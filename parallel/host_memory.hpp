@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <stop_token>
+#include <vector>
 
 #include "base/descriptor.hpp"
 
@@ -15,28 +18,33 @@ namespace wf {
 
 /// Where other processes of the same user on the same machine find a block. Plain bytes, which may be sent to them.
 struct HostMemoryAddress {
-  std::int64_t process = 0;  ///< number of the process that made it
-  std::int64_t descriptor = -1;
+  std::int64_t process = 0;                 ///< number of the process that made it
+  std::int64_t descriptor = -1;             ///< of its first part, which names the others
   std::array<std::uint64_t, 2> token = {};  ///< random; a process of another container may have the same number
 };
 
 /// A block of bytes that processes share, or that one has for itself: a share of one. Memory is taken where something
 /// is written, or where pages are pinned.
 ///
-/// A shared block is a file without a name (memfd_create), which the others open through /proc. So nothing can stay
-/// behind: the kernel frees it with the last process that has it, however those end; and its size is bounded by the
-/// node's memory (or that of the container), not by /dev/shm, which in containers usually has 64 MB. Who has opened it
-/// keeps it, also when the process that made it has died.
+/// A shared block consists of files without a name (memfd_create), its parts, which the others open through /proc. So
+/// nothing can stay behind: the kernel frees them with the last process that has them, however those end; and their
+/// size is bounded by the node's memory (or that of the container), not by /dev/shm, which in containers usually has
+/// 64 MB. Who has opened them keeps them, also when the process that made them has died. There are several because the
+/// kernel gives pages to a file one at a time, to several files at once (parallel/populating.hpp).
 ///
 /// Who writes is settled by a lock that the kernel takes away from a process that dies: the next one writes again.
 /// Any thread may ask whether it is written; all else is for one thread at a time.
 class HostMemory {
  public:
+  static constexpr std::uint64_t usual_part_bytes = 256 << 20;
+
   /// A block of this process alone. Throws Error(resource) when there is no room.
   explicit HostMemory(std::uint64_t bytes);
-  /// A block that others can open. key: what will be written, the same for all that share it. Throws Error(environment)
-  /// when the kernel makes none.
-  static std::shared_ptr<HostMemory> shared(std::uint64_t bytes, std::uint64_t key);
+  /// A block that others can open. key: what will be written, the same for all that share it. part_bytes: size of a
+  /// part, whole pages; it is more where that would give too many parts. Throws Error(environment) when the kernel
+  /// makes none.
+  static std::shared_ptr<HostMemory> shared(std::uint64_t bytes, std::uint64_t key,
+                                            std::uint64_t part_bytes = usual_part_bytes);
   /// The block at an address. Throws Error(environment), saying why, when it cannot be opened, or is not of this size
   /// and key.
   static std::shared_ptr<HostMemory> open(const HostMemoryAddress& address, std::uint64_t bytes, std::uint64_t key);
@@ -46,7 +54,7 @@ class HostMemory {
 
   std::byte* data() const noexcept;  ///< begins at a page
   std::uint64_t bytes() const noexcept { return bytes_; }
-  bool is_shared() const noexcept { return file_.get() >= 0; }
+  bool is_shared() const noexcept { return !files_.empty(); }
   /// Of a block that this process has made with shared().
   HostMemoryAddress address() const;
 
@@ -54,6 +62,16 @@ class HostMemory {
   bool is_written() const noexcept;
   /// Tells those who wait for their turn that the work of this process, which writes, has moved.
   void mark_writing() noexcept;
+
+  /// The parts one after the other, with the page that lies before the data; one of a block that is not shared.
+  std::size_t parts() const noexcept { return (mapped_bytes() + part_bytes_ - 1) / part_bytes_; }
+  std::span<std::byte> part(std::size_t number) const noexcept;
+  /// The next part that no process has been given by this call, to find memory for it; none: all have been.
+  std::optional<std::size_t> take_part() noexcept;
+  /// Tells all processes that a part has all its memory.
+  void mark_populated(std::size_t part) noexcept;
+  bool is_populated(std::size_t part) const noexcept;
+  std::size_t populated_parts() const noexcept;  ///< how many
 
   /// The right to write, which one process has at a time. It ends with the object, or with the process.
   class Turn {
@@ -75,12 +93,12 @@ class HostMemory {
 
  private:
   struct Head;
-  HostMemory(int file, std::uint64_t bytes);
-  void map(int flags);
+  HostMemory(std::vector<Descriptor> files, std::uint64_t bytes, std::uint64_t part_bytes);
+  std::uint64_t mapped_bytes() const noexcept;
   bool lock() const;
 
-  Descriptor file_;  ///< of a shared block; none: the memory is this process's own
-  std::uint64_t bytes_;
+  std::vector<Descriptor> files_;  ///< of the parts of a shared block, of which who has opened it keeps only the first
+  std::uint64_t bytes_, part_bytes_;
   Head* head_ = nullptr;  ///< the first page; the data follow
 };
 

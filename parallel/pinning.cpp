@@ -1,10 +1,8 @@
 #include "parallel/pinning.hpp"
 
 #include <spdlog/stopwatch.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -13,6 +11,7 @@
 #include "base/trace.hpp"
 #include "base/watched_work.hpp"
 #include "parallel/pinned_pages.hpp"
+#include "parallel/populating.hpp"
 
 namespace wf {
 namespace {
@@ -21,18 +20,6 @@ std::uint64_t bytes_of(std::span<const std::span<std::byte>> pieces) {
   std::uint64_t bytes = 0;
   for (const std::span<std::byte> piece : pieces) bytes += piece.size();
   return bytes;
-}
-
-/// Has the system find memory for pages that have none yet, on several threads: the call that pins them does it on one,
-/// which takes longer than to read an expert. Linux before 5.14 leaves it to that call.
-void populate(std::span<std::byte> pages) {
-  constexpr int populate_write = 23;  // MADV_POPULATE_WRITE, which glibc 2.35 and newer name
-  constexpr std::size_t part = 32 << 20;
-  std::vector<std::jthread> threads;
-  for (; !pages.empty(); pages = pages.subspan(std::min(part, pages.size())))
-    threads.emplace_back([here = pages.first(std::min(part, pages.size()))] {
-      (void)::madvise(here.data(), here.size(), populate_write);
-    });
 }
 
 /// `ulimit -l`; what CUDA pins counts against it on some systems alone.
@@ -44,8 +31,9 @@ std::string lock_limit() {
 
 }  // namespace
 
-Pinning::Pinning(at::Device device, std::vector<std::span<std::byte>> pieces, std::shared_ptr<Pinning> after)
-    : device_(device), pieces_(std::move(pieces)), after_(std::move(after)) {
+Pinning::Pinning(at::Device device, std::shared_ptr<HostMemory> memory, std::vector<std::span<std::byte>> pieces,
+                 std::shared_ptr<Pinning> after)
+    : device_(device), memory_(std::move(memory)), pieces_(std::move(pieces)), after_(std::move(after)) {
   over_ = device.is_cpu() || pieces_.empty();
   if (over_) return;
   thread_ = std::jthread([this](const std::stop_token& stop) {
@@ -72,9 +60,10 @@ Pinning::~Pinning() {
 void Pinning::work(const std::stop_token& stop) {
   const spdlog::stopwatch watch;
   const std::uint64_t all = bytes_of(pieces_);
+  Populating populating(memory_);
   for (const std::span<std::byte> piece : pieces_) {
     if (stop.stop_requested()) return;
-    populate(piece);
+    populating.populate(piece);
     if (const std::string problem = pin_pages(device_, piece); !problem.empty())
       return spdlog::warn(
           "{} of {} of host memory for experts cannot be pinned, so their copies take longer: {}; what may help: more "

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "parallel/host_memory.hpp"
+
 namespace wf {
 
 /// Pins memory on a thread of its own, piece by piece: pinning takes long (15 s for 29 GB were measured), and each call
@@ -18,9 +20,10 @@ namespace wf {
 /// the rest stays as it is: copies are still right, only slower, and wait for computation.
 class Pinning {
  public:
-  /// Pins the pieces in their order, once all of `after` is pinned; null: at once. On a CPU there is nothing to do. The
-  /// memory outlives the object.
-  Pinning(at::Device device, std::vector<std::span<std::byte>> pieces, std::shared_ptr<Pinning> after = nullptr);
+  /// Pins pieces of the block, of whole pages, in their order, once all of `after` is pinned; null: at once. On a CPU
+  /// there is nothing to do.
+  Pinning(at::Device device, std::shared_ptr<HostMemory> memory, std::vector<std::span<std::byte>> pieces,
+          std::shared_ptr<Pinning> after = nullptr);
   /// Ends the work after the piece that is being pinned, and unpins all. No copy may be under way.
   ~Pinning();
   Pinning(const Pinning&) = delete;
@@ -34,6 +37,7 @@ class Pinning {
   bool is_pinned_until(const std::byte* end) const;
 
   const at::Device device_;
+  const std::shared_ptr<HostMemory> memory_;
   const std::vector<std::span<std::byte>> pieces_;
   const std::shared_ptr<Pinning> after_;
   std::mutex mutex_;

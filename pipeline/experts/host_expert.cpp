@@ -46,17 +46,6 @@ std::vector<std::span<std::byte>> pieces_of(const HostLayout& layout, const Host
   return pieces;
 }
 
-/// Keeps the memory for as long as it is being pinned, or somebody waits for that.
-std::shared_ptr<Pinning> pinning_of(const std::shared_ptr<HostMemory>& memory, at::Device device,
-                                    std::vector<std::span<std::byte>> pieces, std::shared_ptr<Pinning> after) {
-  struct Kept {
-    std::shared_ptr<HostMemory> memory;
-    Pinning pinning;
-  };
-  const std::shared_ptr<Kept> kept(new Kept{memory, {device, std::move(pieces), std::move(after)}});
-  return {kept, &kept->pinning};
-}
-
 }  // namespace
 
 HostLayout::HostLayout(const DitWeights& like) {
@@ -83,8 +72,8 @@ HostExpert::HostExpert(DitWeights like, std::shared_ptr<HostMemory> memory, at::
   const HostLayout layout(like);
   weights_ = laid_out(std::move(like), layout, memory_);
   const auto none = std::vector<std::span<std::byte>>();
-  pinning_ = pinning_of(memory_, device, pages == Pages::pinned ? pieces_of(layout, *memory_) : none,
-                        after ? after->pinning_ : nullptr);
+  pinning_ = std::make_shared<Pinning>(device, memory_, pages == Pages::pinned ? pieces_of(layout, *memory_) : none,
+                                       after ? after->pinning_ : nullptr);
 }
 
 const DitWeights& HostExpert::weights() {

@@ -25,6 +25,7 @@ namespace wf {
 namespace {
 
 constexpr std::uint64_t bytes = 10000, key = 77;
+constexpr std::uint64_t part = 4096;  // so there are four
 
 std::span<std::byte> all_of(const HostMemory& memory) { return {memory.data(), memory.bytes()}; }
 
@@ -92,7 +93,7 @@ TEST(HostMemory, IsWrittenOnceByOneThatHasItAlone) {
 }
 
 TEST(SharedHostMemory, HasWhatAnotherProcessWrote) {
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   const OtherProcess writer([&] {
     const auto same = HostMemory::open(memory->address(), bytes, key);
     const auto turn = same->wait_for_turn();
@@ -105,7 +106,7 @@ TEST(SharedHostMemory, HasWhatAnotherProcessWrote) {
 }
 
 TEST(SharedHostMemory, IsWrittenByOneProcessAtATime) {
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   const auto turn = memory->wait_for_turn();
   const OtherProcess other([&] {
     const auto same = HostMemory::open(memory->address(), bytes, key);
@@ -118,7 +119,7 @@ std::uint64_t own_progress() { return work_under_way().at(0).progress; }
 
 /// So a writer that hangs is noticed on all ranks.
 TEST(SharedHostMemory, WaitingForAWriterMovesAsTheWriterDoes) {
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   const OtherProcess writer([&] {
     const auto same = HostMemory::open(memory->address(), bytes, key);
     new auto(same->wait_for_turn());  // is kept until the process is killed
@@ -135,7 +136,7 @@ TEST(SharedHostMemory, WaitingForAWriterMovesAsTheWriterDoes) {
 }
 
 TEST(SharedHostMemory, IsWrittenAgainWhenItsWriterIsKilled) {
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   OtherProcess writer([&] {
     const auto same = HostMemory::open(memory->address(), bytes, key);
     new auto(same->wait_for_turn());  // is kept until the process is killed
@@ -158,7 +159,7 @@ TEST(SharedHostMemory, OutlivesTheProcessThatMadeIt) {
   int address_pipe[2];
   ASSERT_EQ(::pipe(address_pipe), 0);
   OtherProcess maker([&] {
-    const auto made = *new auto(HostMemory::shared(bytes, key));
+    const auto made = *new auto(HostMemory::shared(bytes, key, part));
     const HostMemoryAddress address = made->address();
     if (::write(address_pipe[1], &address, sizeof address) != sizeof address) ::_exit(1);
   });
@@ -188,13 +189,46 @@ TEST(SharedHostMemory, IsFreedWhenAllThatHaveItAreKilled) {
   EXPECT_LT(shared_kib_in_use(), before + half_in_kib);
 }
 
+TEST(SharedHostMemory, HasPartsThatMakeItUp) {
+  const auto memory = HostMemory::shared(bytes, key, part);
+  ASSERT_EQ(memory->parts(), 4u);
+  const std::byte* end = memory->part(0).data();
+  for (std::size_t i = 0; i < memory->parts(); ++i) {
+    EXPECT_EQ(memory->part(i).data(), end);
+    end = memory->part(i).data() + memory->part(i).size();
+  }
+  EXPECT_EQ(end, memory->data() + memory->bytes());
+}
+
+TEST(SharedHostMemory, OfAnySizeHasFewParts) {
+  for (const std::uint64_t size : {std::uint64_t{128} << 20, (std::uint64_t{128} << 20) - 4096 + 1})
+    EXPECT_LE(HostMemory::shared(size, key, part)->parts(), 128u) << size;
+}
+
+TEST(SharedHostMemory, GivesEachPartToOneProcess) {
+  const auto memory = HostMemory::shared(bytes, key, part);
+  const OtherProcess other([&] {
+    const auto same = HostMemory::open(memory->address(), bytes, key);
+    for (std::size_t i = 0; i < 3; ++i) same->mark_populated(same->take_part().value());
+  });
+  ASSERT_TRUE(other.is_ready());
+  EXPECT_EQ(memory->take_part(), 3u);
+  EXPECT_FALSE(memory->take_part());
+  EXPECT_FALSE(memory->take_part()) << "nor later";
+  EXPECT_TRUE(memory->is_populated(2));
+  EXPECT_FALSE(memory->is_populated(3));
+  EXPECT_EQ(memory->populated_parts(), 3u);
+}
+
 TEST(SharedHostMemory, OpensNothingElse) {
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   HostMemoryAddress of_another_container = memory->address();
   ++of_another_container.token[1];
   for (const auto& wrong :
        std::vector<std::function<void()>>{[&] { HostMemory::open(of_another_container, bytes, key); },
                                           [&] { HostMemory::open(memory->address(), bytes + 1, key); },
+                                          [&] { HostMemory::open(memory->address(), bytes + part, key); },
+                                          [&] { HostMemory::open(memory->address(), part, key); },
                                           [&] { HostMemory::open(memory->address(), bytes, key + 1); }})
     EXPECT_NE(error_of(wrong).find("is not the memory that was to be shared"), std::string::npos);
   EXPECT_NO_THROW(HostMemory::open(memory->address(), bytes, key));
@@ -203,10 +237,10 @@ TEST(SharedHostMemory, OpensNothingElse) {
 TEST(SharedHostMemory, SaysWhyItCannotBe) {
   {
     const InjectedFault no_files(HostMemoryStep::create, EMFILE);
-    EXPECT_NE(error_of([] { HostMemory::shared(bytes, key); }).find("memfd_create: Too many open files"),
+    EXPECT_NE(error_of([] { HostMemory::shared(bytes, key, part); }).find("memfd_create: Too many open files"),
               std::string::npos);
   }
-  const auto memory = HostMemory::shared(bytes, key);
+  const auto memory = HostMemory::shared(bytes, key, part);
   const InjectedFault no_rights(HostMemoryStep::open, EACCES);
   EXPECT_NE(error_of([&] { HostMemory::open(memory->address(), bytes, key); }).find("Permission denied"),
             std::string::npos);
