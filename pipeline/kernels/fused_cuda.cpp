@@ -279,6 +279,7 @@ void add_mean(const at::Tensor& x, const at::Tensor& mean) {
   const at::Tensor rows = x.transpose(1, 2).flatten(2);
   RECORD_FUNCTION("wf::add_mean", std::vector<c10::IValue>{rows});
   WF_CHECK(mean.is_contiguous() && mean.scalar_type() == at::kFloat && mean.numel() == x.size(0) * rows.size(2));
+  WF_CHECK(reinterpret_cast<std::uintptr_t>(mean.const_data_ptr()) % 16 == 0);
   const c10::cuda::CUDAGuard on_device(x.device());
   add_mean(rows.data_ptr(), mean.const_data_ptr<float>(), shape_of(rows), c10::cuda::getCurrentCUDAStream());
   C10_CUDA_KERNEL_LAUNCH_CHECK();

@@ -108,8 +108,9 @@ at::Tensor pack_keys(const at::Tensor& kv) {
   const Fp8Heads keys = quantise_keys(kv[0].transpose(1, 2), kv[1].transpose(1, 2));
   const auto rows_first = [](const at::Tensor& x) { return x.view(at::kByte).transpose(1, 2).reshape(-1); };
   const auto flat = [](const at::Tensor& x) { return x.contiguous().view(at::kByte).view(-1); };
-  return at::cat({rows_first(keys.k), rows_first(keys.v), flat(keys.k_scale), flat(keys.v_scale), flat(keys.k_mean),
-                  flat(keys.v_mean)});
+  // The means are read 16 bytes at a time. Behind the scales they would not always begin where that is possible.
+  return at::cat({rows_first(keys.k), rows_first(keys.v), flat(keys.k_mean), flat(keys.v_mean), flat(keys.k_scale),
+                  flat(keys.v_scale)});
 }
 
 Fp8Heads unpack_keys(const at::Tensor& packed, at::IntArrayRef sizes) {
@@ -125,10 +126,10 @@ Fp8Heads unpack_keys(const at::Tensor& packed, at::IntArrayRef sizes) {
   Fp8Heads keys;
   keys.k = values();
   keys.v = values();
-  keys.k_scale = floats({batch, heads});
-  keys.v_scale = floats({batch, heads});
   keys.k_mean = floats({batch, heads, head_dim});
   keys.v_mean = floats({batch, heads, head_dim});
+  keys.k_scale = floats({batch, heads});
+  keys.v_scale = floats({batch, heads});
   return keys;
 }
 

@@ -88,6 +88,14 @@ TEST_P(HeadsIn8Bits, AreTheSameAfterTheyWerePacked) {
   EXPECT_EQ(pack_keys(at::empty({2, 1, 0, 3, 16}, at::kFloat)).numel(), 0);
 }
 
+/// Kernels read and write 16 bytes at a time. Five heads are what one of eight ranks has of 40.
+TEST_P(HeadsIn8Bits, ThatWerePackedBeginWhereKernelsCanReadThem) {
+  const at::Tensor kv = at::randn({2, 1, 33, 5, GetParam()}, at::kFloat).to(test::device(), at::kBFloat16);
+  const Fp8Heads out = unpack_keys(pack_keys(kv), kv.sizes());
+  for (const at::Tensor& tensor : {out.k, out.v, out.k_mean, out.v_mean})
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr()) % 16, 0u);
+}
+
 TEST_P(HeadsIn8Bits, ScalesArePowersOf2) {
   const Heads in = joined_heads(1, 4, 50, GetParam());
   const Fp8Heads out = quantise_heads(in.q, in.k, in.v);
