@@ -57,7 +57,7 @@ bool has_tensors(const Checkpoint& file, const std::vector<PlannedTensor>& tenso
 }
 
 DitWeights read_converted(const Checkpoint& file, const DitWeights& like, at::Device device,
-                          const std::function<void(DitBlock&)>& settle) {
+                          const SettleBlock& settle) {
   InOrder load(file, device);
   DitWeights expert = like;
   // for_each_tensor() visits what is no block first.
@@ -65,7 +65,7 @@ DitWeights read_converted(const Checkpoint& file, const DitWeights& like, at::De
   for_each_tensor(expert, std::ref(load));
   for (DitBlock& block : blocks) {
     for_each_tensor(block, std::ref(load));
-    if (settle) settle(block);
+    if (settle) settle(expert.blocks.size(), block);
     expert.blocks.push_back(std::move(block));
   }
   return expert;

@@ -26,7 +26,6 @@ bool has_tensors(const Checkpoint& file, const std::vector<PlannedTensor>& tenso
 
 /// The expert `like`, which is on the device `meta`, with the data of the file, onto `device`. settle: as for
 /// load_dit(). Throws what Checkpoint::load() throws.
-DitWeights read_converted(const Checkpoint& file, const DitWeights& like, at::Device device,
-                          const std::function<void(DitBlock&)>& settle);
+DitWeights read_converted(const Checkpoint& file, const DitWeights& like, at::Device device, const SettleBlock& settle);
 
 }  // namespace wf

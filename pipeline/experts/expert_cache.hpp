@@ -25,8 +25,8 @@ class NodeReader;
 struct ExpertToLoad {
   Expert which;
   const NetworkWeights& source;
-  const DitWeights& like;                      ///< what load_dit() makes on the device `meta`
-  std::function<void(DitBlock&)> settle = {};  ///< as for load_dit()
+  const DitWeights& like;   ///< what load_dit() makes on the device `meta`
+  SettleBlock settle = {};  ///< as for load_dit()
 };
 
 /// Whether a file of the expert as it is computed with would load faster than its source: it has at most three quarters

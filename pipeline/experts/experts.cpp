@@ -91,13 +91,13 @@ void Experts::load_behind(Expert which) {
 /// Runs on a thread of its own. A stop takes effect once a block is loaded.
 std::optional<DitWeights> Experts::loaded_behind(Expert which, const std::stop_token& stop) {
   const HostExpert::Load from_files = [&](const SettleBlock& settle) {
-    return load_(which, /*together=*/nullptr, /*peer=*/nullptr, [&](DitBlock& block) {
+    return load_(which, /*together=*/nullptr, /*peer=*/nullptr, [&](std::size_t number, DitBlock& block) {
       if (stop.stop_requested()) throw LoadBehind::Stopped();
-      settle(block);
+      settle(number, block);
     });
   };
   HostExpert* const host = place(which).host.get();
-  if (!host) return from_files([](DitBlock&) {});
+  if (!host) return from_files([](std::size_t, DitBlock&) {});
   if (residency_ == Residency::both) return host->load_for_all(from_files, stop);
   host->write_loaded(from_files, stop);
   return std::nullopt;

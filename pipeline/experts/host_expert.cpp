@@ -100,10 +100,10 @@ bool HostExpert::write(const DitWeights& from) {
   return true;
 }
 
-/// Blocks come in their order. Each leaves the device at once, which is too small for all of them.
+/// Each block leaves the device at once, which is too small for all of them.
 SettleBlock HostExpert::settling(bool keeps) {
-  return [this, keeps, number = std::size_t{0}](DitBlock& block) mutable {
-    DitBlock place = weights_.blocks.at(number++);
+  return [this, keeps](std::size_t number, DitBlock& block) {
+    DitBlock place = weights_.blocks.at(number);
     std::vector<at::Tensor> places;
     for_each_tensor(place, [&](const at::Tensor& tensor) { places.push_back(tensor); });
     for_each_tensor(block, [&, next = places.begin()](at::Tensor& tensor) mutable {
@@ -135,7 +135,7 @@ void HostExpert::write_loaded_together(const Load& load) {
 
 std::optional<DitWeights> HostExpert::load_for_all(const Load& load, const std::stop_token& stop) {
   if (const std::unique_ptr<HostMemory::Turn> turn = memory_->wait_for_turn(stop)) {
-    DitWeights loaded = load([this](DitBlock&) { memory_->mark_writing(); });
+    DitWeights loaded = load([this](std::size_t, DitBlock&) { memory_->mark_writing(); });
     const std::vector<at::Tensor> places = tensors_of(weights_), tensors = tensors_of(loaded);
     WF_CHECK(places.size() == tensors.size());
     for (std::size_t i = 0; i < places.size(); ++i) copy_to_host(tensors[i], places[i].data_ptr());

@@ -28,9 +28,6 @@ struct HostLayout {
   std::uint64_t key = 0;  ///< the same for experts of the same shapes and dtypes, on all ranks
 };
 
-/// What becomes of a block of an expert once it is loaded.
-using SettleBlock = std::function<void(DitBlock&)>;
-
 /// The weights lie in a HostMemory that other ranks of the node may share. Then one rank writes them, the others find
 /// them there; each pins the memory for its own GPU. For the thread that computes.
 class HostExpert {

@@ -74,14 +74,18 @@ struct DitWeights {
 /// bits, the others, which are used once per clip, are kept in 8 bits as well.
 WeightForm kept_form(Precision precision, WeightForm form);
 
+/// What becomes of a block of an expert once it is loaded: it may put its tensors elsewhere. number: the block's, from
+/// 0. Blocks come in their order, and again from the first one where they had to be loaded a second time.
+using SettleBlock = std::function<void(std::size_t number, DitBlock& block)>;
+
 /// Loads an expert onto `device`; on the device `meta` it has shapes but no data. kept_form() says which matrices of
 /// the blocks stay in 8 bits. Those of the exact blocks, which the expert must have, are never rounded: they are as in
 /// `exact`, and in 8 bits only where their file has them so and WeightForm::as_stored keeps it. Throws environment
 /// naming file and tensor where one is missing, has a shape that does not fit `config`, or is no part of an expert.
-/// settle: is called with each block once it is loaded, and may put its tensors elsewhere.
+/// settle: may be empty.
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
                     WeightForm form = WeightForm::as_computed, const BlockNumbers& exact_blocks = {},
-                    const std::function<void(DitBlock&)>& settle = {});
+                    const SettleBlock& settle = {});
 
 /// The same expert with products of 8-bit numbers replaced by exact ones, for steps that are not to be rounded. Shares
 /// all tensors: matrices in 8 bits are widened for each product.

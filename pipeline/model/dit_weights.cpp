@@ -205,7 +205,7 @@ WeightForm kept_form(Precision precision, WeightForm form) {
 }
 
 DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precision precision, at::Device device,
-                    WeightForm form, const BlockNumbers& exact_blocks, const std::function<void(DitBlock&)>& settle) {
+                    WeightForm form, const BlockNumbers& exact_blocks, const SettleBlock& settle) {
   DitReader reader(files, config, precision, device, form);
   const std::int64_t d = config.dim;
   DitWeights weights;
@@ -220,7 +220,7 @@ DitWeights load_dit(const NetworkWeights& files, const DitConfig& config, Precis
   weights.time_projection = reader.wide_linear("time_projection.1", 6 * d, d);
   for (std::int64_t i = 0; i < config.num_layers; ++i) {
     weights.blocks.push_back(reader.block("blocks." + std::to_string(i) + ".", exact_blocks.contains(i)));
-    if (settle) settle(weights.blocks.back());
+    if (settle) settle(weights.blocks.size() - 1, weights.blocks.back());
   }
   weights.head_modulation = reader.modulation("head.modulation", 2);
   weights.head = reader.wide_linear("head.head", 4 * config.out_dim, d);

@@ -52,6 +52,14 @@ class CachedRuns : public ::testing::Test {
     return Json::parse(result.out);
   }
 
+  /// Changes data within a file of the list, of which a check of the header knows nothing. Returns the file.
+  Path flip(const Json& listed) const {
+    const Path file = folder_ / "cache" / listed["file"].get<std::string>();
+    const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(file) / 2);
+    std::fstream(file, std::ios::in | std::ios::out | std::ios::binary).seekp(middle).put('x').put('y');
+    return file;
+  }
+
   TempFolder folder_;
   const Arguments cached_{"--weights-cache", "cache"};
 };
@@ -75,6 +83,16 @@ TEST_F(CachedRuns, ADamagedCopyIsToldAndReplaced) {
   EXPECT_TRUE(contains(log, "a damaged copy is removed")) << log;
   EXPECT_EQ(frames_of("second"), frames_of("first"));
   EXPECT_TRUE(contains(render("third", cached_).err, "from the weights cache"));
+}
+
+TEST_F(CachedRuns, ACopyWhoseDamageShowsAtItsEndIsReplacedBehindTheOtherExpert) {
+  const Arguments swap{"--weights-cache", "cache", "--placement", "swap"};
+  render("first", swap);
+  for (std::size_t i = 0; i < 2; ++i) flip(listed()["files"][i]);
+  const std::string log = render("second", swap).err;
+  EXPECT_TRUE(contains(log, "a damaged copy is removed")) << log;
+  EXPECT_FALSE(contains(log, "was not loaded beside the other one's work")) << log;
+  EXPECT_EQ(frames_of("second"), frames_of("first"));
 }
 
 TEST_F(CachedRuns, AVariableNamesTheFolderAndTheFlagWins) {
@@ -167,9 +185,7 @@ TEST_F(CachedRuns, CleanRemovesWhatIsNamedAndSaysWhatThatFrees) {
 
 TEST_F(CachedRuns, CleanFindsDamageAndRemovesIt) {
   render("first", cached_);
-  const Path damaged = folder_ / "cache" / listed()["files"][1]["file"].get<std::string>();
-  const auto middle = static_cast<std::streamoff>(std::filesystem::file_size(damaged) / 2);
-  std::fstream(damaged, std::ios::in | std::ios::out | std::ios::binary).seekp(middle).put('x').put('y');
+  const Path damaged = flip(listed()["files"][1]);
   EXPECT_EQ(listed()["files"][1]["state"], "complete") << "data is not read";
   const Json checked = listed({"--verify", "--broken"});
   EXPECT_EQ(checked["removed"], 1);

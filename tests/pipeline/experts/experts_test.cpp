@@ -279,7 +279,7 @@ TEST(LoadedBehind, AnExpertThatIsExchangedWaitsInHostMemory) {
   Experts experts(Residency::exchanged, test::device(),
                   [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock& settle) {
                     DitWeights loaded = after_a_step(events)(which, nullptr, nullptr, settle);
-                    if (settle) std::ranges::for_each(loaded.blocks, settle);
+                    for (std::size_t i = 0; settle && i < loaded.blocks.size(); ++i) settle(i, loaded.blocks[i]);
                     return loaded;
                   });
   experts.keep_copy_in(Expert::low,
@@ -292,6 +292,25 @@ TEST(LoadedBehind, AnExpertThatIsExchangedWaitsInHostMemory) {
   EXPECT_EQ(experts.traffic().bytes, bytes_of(low)) << "it came from host memory";
   expect_same_weights(experts.use(Expert::high), "high");
   EXPECT_EQ(std::ranges::count(events.so_far(), std::string("low loaded")), 1);
+}
+
+/// So a copy that turns out to be damaged once all its blocks are there costs reading it.
+TEST(LoadedBehind, BlocksThatAreLoadedASecondTimeReplaceTheFirst) {
+  Experts experts(Residency::exchanged, test::device(),
+                  [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock& settle) {
+                    DitWeights loaded = tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
+                    DitWeights damaged = tiny_dit("high", Precision::reference);
+                    for (DitWeights* attempt : {&damaged, &loaded})
+                      for (std::size_t i = 0; settle && i < attempt->blocks.size(); ++i) settle(i, attempt->blocks[i]);
+                    return loaded;
+                  });
+  experts.keep_copy_in(Expert::low,
+                       std::make_unique<HostExpert>(tiny_dit("low", Precision::reference), test::device()));
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  const DitWeights& low = experts.use(Expert::low);
+  expect_same_weights(low, "low");
+  EXPECT_EQ(experts.traffic().bytes, bytes_of(low)) << "it came from host memory";
 }
 
 TEST(LoadedBehind, AnExpertWhoseLoadingFailedIsLoadedWhenItIsUsed) {
@@ -333,7 +352,7 @@ TEST(LoadedBehind, LoadingEndsAfterABlockWhenItIsNotNeededAnyMore) {
   Experts experts(Residency::both, test::device(),
                   [&](Expert which, NodeReader*, const WeightPeer*, const SettleBlock& settle) {
                     DitWeights loaded = tiny_dit(which == Expert::low ? "low" : "high", Precision::reference);
-                    while (which == Expert::low) settle(loaded.blocks[0]), events.add("a block");
+                    while (which == Expert::low) settle(0, loaded.blocks[0]), events.add("a block");
                     return loaded;
                   });
   experts.use(Expert::high);
