@@ -30,7 +30,7 @@ constexpr std::size_t most_parts = 128;  // each takes a file descriptor, of whi
 
 /// What the first part of a block begins with: by what others know it, and where the other parts are.
 struct Identity {
-  std::uint64_t key;
+  std::uint64_t bytes, key;
   std::array<std::uint64_t, 2> token;
   std::array<std::int64_t, most_parts> descriptors;  ///< of the parts, in the process that made them
 };
@@ -59,7 +59,11 @@ std::uint64_t random_number() {
   return std::uint64_t{device()} << 32 | device();
 }
 
-std::uint64_t up_to_a_page(std::uint64_t bytes) { return (bytes + page - 1) / page * page; }
+/// The size of the parts of a block where so much is wanted.
+std::uint64_t part_bytes_of(std::uint64_t bytes, std::uint64_t wanted) {
+  const std::uint64_t least = (page + bytes + most_parts - 1) / most_parts;
+  return std::max(wanted, (least + page - 1) / page * page);
+}
 
 [[noreturn]] void no_room(std::uint64_t bytes) {
   throw Error(Error::resource,
@@ -122,12 +126,12 @@ HostMemory::HostMemory(std::vector<Descriptor> files, std::uint64_t bytes, std::
   (void)::madvise(memory, mapped_bytes(), MADV_HUGEPAGE);
 }
 
-HostMemory::HostMemory(std::uint64_t bytes) : HostMemory({}, bytes, page + bytes) {}
+HostMemory::HostMemory(std::uint64_t bytes) : HostMemory({}, bytes, part_bytes_of(bytes, usual_part_bytes)) {}
 
 HostMemory::~HostMemory() { ::munmap(head_, mapped_bytes()); }
 
 std::shared_ptr<HostMemory> HostMemory::shared(std::uint64_t bytes, std::uint64_t key, std::uint64_t part_bytes) {
-  part_bytes = std::max(part_bytes, up_to_a_page((page + bytes) / most_parts + 1));
+  part_bytes = part_bytes_of(bytes, part_bytes);
   std::vector<Descriptor> files;
   for (std::uint64_t begin = 0; begin < page + bytes; begin += part_bytes) {
     files.emplace_back(opened_by(HostMemoryStep::create, "memfd_create", unnamed_file));
@@ -137,7 +141,7 @@ std::shared_ptr<HostMemory> HostMemory::shared(std::uint64_t bytes, std::uint64_
   }
   std::shared_ptr<HostMemory> memory(new HostMemory(std::move(files), bytes, part_bytes));
   Identity& identity = memory->head_->identity;
-  identity = {.key = key, .token = {random_number(), random_number()}, .descriptors = {}};
+  identity = {.bytes = bytes, .key = key, .token = {random_number(), random_number()}, .descriptors = {}};
   std::ranges::transform(memory->files_, identity.descriptors.begin(), &Descriptor::get);
   return memory;
 }
@@ -150,7 +154,7 @@ std::shared_ptr<HostMemory> HostMemory::open(const HostMemoryAddress& address, s
   Identity identity;
   if (part_bytes < page || part_bytes > all || (part_bytes < all && part_bytes % page != 0) ||
       ::pread(files.front().get(), &identity, sizeof identity, 0) != sizeof identity ||
-      identity.token != address.token || identity.key != key)
+      identity.token != address.token || identity.bytes != bytes || identity.key != key)
     not_the_memory(address);
   for (std::uint64_t begin = part_bytes; begin < all; begin += part_bytes) {
     files.push_back(part_of(address.process, identity.descriptors.at(files.size())));

@@ -63,7 +63,7 @@ class HostMemory {
   /// Tells those who wait for their turn that the work of this process, which writes, has moved.
   void mark_writing() noexcept;
 
-  /// The parts one after the other, with the page that lies before the data; one of a block that is not shared.
+  /// The parts one after the other, with the page that lies before the data. What is not shared is divided as well.
   std::size_t parts() const noexcept { return (mapped_bytes() + part_bytes_ - 1) / part_bytes_; }
   std::span<std::byte> part(std::size_t number) const noexcept;
   /// The next part that no process has been given by this call, to find memory for it; none: all have been.

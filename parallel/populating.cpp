@@ -32,7 +32,6 @@ bool overlap(std::span<const std::byte> one, std::span<const std::byte> other) {
 }  // namespace
 
 Populating::Populating(std::shared_ptr<HostMemory> memory) : memory_(std::move(memory)) {
-  if (!memory_->is_shared()) return;
   const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
   for (unsigned i = 0; i < threads; ++i)
     threads_.emplace_back([this](const std::stop_token& stop) {
@@ -46,7 +45,7 @@ Populating::Populating(std::shared_ptr<HostMemory> memory) : memory_(std::move(m
 }
 
 void Populating::populate(std::span<std::byte> pages) {
-  for (std::size_t part = 0; memory_->is_shared() && part < memory_->parts(); ++part)
+  for (std::size_t part = 0; part < memory_->parts(); ++part)
     if (overlap(memory_->part(part), pages)) wait_for(part);
   find_pages_on_threads(pages);
 }

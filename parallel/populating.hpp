@@ -17,7 +17,7 @@ namespace wf {
 /// processes were 3 times as fast by this as each by itself (docs/performance.md). Linux before 5.14 cannot be asked.
 class Populating {
  public:
-  /// Works on from now on, over a block that is shared; another one is populated where it is waited for.
+  /// Works from now on.
   explicit Populating(std::shared_ptr<HostMemory> memory);
   /// Ends after the parts that are under way, which takes less than a second.
   ~Populating() = default;
