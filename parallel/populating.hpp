@@ -13,8 +13,8 @@ namespace wf {
 
 /// The call that pins memory finds pages on one thread, which takes longer than to read an expert. And where several
 /// threads want pages of one file, or several processes the same pages, they wait for each other in the kernel. So the
-/// processes that share a block divide its parts among them, and a thread finds the pages of a whole part: two
-/// processes were 3 times as fast by this as each by itself (docs/performance.md). Linux before 5.14 cannot be asked.
+/// processes that share a block divide its parts among them, and a thread finds the pages of a whole part: that halves
+/// the time in which two ranks pin both experts (docs/performance.md). Linux before 5.14 cannot be asked.
 class Populating {
  public:
   /// Works from now on.
