@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/trace.hpp"
+
 namespace wf {
 namespace {
 
@@ -35,6 +37,7 @@ Populating::Populating(std::shared_ptr<HostMemory> memory) : memory_(std::move(m
   const unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
   for (unsigned i = 0; i < threads; ++i)
     threads_.emplace_back([this](const std::stop_token& stop) {
+      trace::name_thread("populating");
       while (!stop.stop_requested()) {
         const std::optional<std::size_t> part = memory_->take_part();
         if (!part) return;
