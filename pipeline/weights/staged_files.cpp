@@ -12,9 +12,12 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "base/check.hpp"
 #include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/log.hpp"
@@ -44,6 +47,9 @@ class CopyLock {
   Descriptor fd_;
 };
 
+/// A file, and its copy.
+using Copies = std::set<std::pair<Path, Path>>;
+
 /// Which files are copied, and where to.
 class CopyList {
  public:
@@ -53,26 +59,27 @@ class CopyList {
   Path network(const std::string& role, const Path& part) {
     const Path target = part_of(role, part);
     const Shards shards = find_shards(part);
-    if (shards.index) add(part, *shards.index);
-    for (const Path& file : shards.files) add(part, file);
+    if (shards.index) add_of(part, *shards.index);
+    for (const Path& file : shards.files) add_of(part, file);
     return target;
   }
+  /// An expert's config may lie anywhere, and two experts may share it; its copy is in the folder of the role.
   ExpertFiles expert(const std::string& role, const ExpertFiles& files) {
     ExpertFiles copies{network(role, files.weights), {}, files.loras};
-    if (!files.config.empty()) copies.config = add(files.weights, files.config);
+    if (!files.config.empty()) copies.config = add(files.config, folder_ / role / files.config.filename());
     for (std::size_t i = 0; i < files.loras.size(); ++i) {
       const Path& lora = files.loras[i].file;
       copies.loras[i].file = network(fmt::format("{}-lora-{}", role, i + 1), lora);
-      if (const auto config = adapter_config_of(lora)) add(lora, *config);
+      if (const auto config = adapter_config_of(lora)) add_of(lora, *config);
     }
     return copies;
   }
   Path file(const std::string& role, const Path& file) {
-    part_of(role, file);
-    return add(file, file);
+    const Path target = part_of(role, file);
+    return add(file, target);
   }
 
-  const std::map<Path, Path>& copies() const { return copies_; }
+  const Copies& copies() const { return copies_; }
   std::uint64_t bytes() const {
     std::uint64_t sum = 0;
     for (const auto& [from, to] : copies_) sum += std::filesystem::file_size(from);
@@ -82,16 +89,23 @@ class CopyList {
  private:
   Path part_of(const std::string& role, const Path& part) {
     const auto [place, is_new] = folders_.try_emplace(part, folder_ / role);
-    return place->second / without_slash(part).filename();
+    return place->second / absolute_folder(part).filename();
   }
   /// A file of a part: the part itself, or one in its folder, or beside it.
-  Path add(const Path& part, const Path& file) {
-    return copies_[file] = folders_.at(part) / file.lexically_relative(without_slash(part).parent_path());
+  void add_of(const Path& part, const Path& file) {
+    const Path within = absolute_folder(file).lexically_relative(absolute_folder(part).parent_path());
+    add(file, folders_.at(part) / within);
+  }
+  /// One file may have several copies: two LoRAs of a folder share its config, and each is read beside its own.
+  Path add(const Path& file, Path copy) {
+    WF_CHECK(*absolute_folder(copy).lexically_relative(absolute_folder(folder_)).begin() != "..");
+    copies_.emplace(file, copy);
+    return copy;
   }
 
   Path folder_;
   std::map<Path, Path> folders_;  ///< Part -> the folder of its role.
-  std::map<Path, Path> copies_;   ///< File -> its copy.
+  Copies copies_;
 };
 
 /// The model as it will be in the folder, and what is to be copied for that.
@@ -126,7 +140,7 @@ void copy_in_parts(const Path& from, const Path& to) {
 
 /// Copies the files, several at once, since one stream seldom has all that a parallel file system can give. Throws the
 /// first error.
-void copy_all(const std::map<Path, Path>& copies) {
+void copy_all(const Copies& copies) {
   constexpr int streams = 4;
   const std::vector<std::pair<Path, Path>> files(copies.begin(), copies.end());
   std::atomic<std::size_t> next = 0;

@@ -3,12 +3,14 @@
 #include "pipeline/weights/staged_files.hpp"
 
 #include <gtest/gtest.h>
+#include <spdlog/fmt/fmt.h>
 
 #include <fstream>
 #include <mutex>
 #include <thread>
 
 #include "base/text.hpp"
+#include "pipeline/weights/lora.hpp"
 #include "tests/golden.hpp"
 #include "tests/pipeline/weights/error_message.hpp"
 #include "tests/temp_folder.hpp"
@@ -38,13 +40,29 @@ class StagedModel : public ::testing::Test {
   ~StagedModel() override { inject_file_faults({}); }
 
   ModelFiles stage() const { return staged(model_, id_, folder_.path()); }
-  /// Counts the files that are copied from now on.
-  void count_copies() {
-    inject_file_faults([this](FileStep step, const Path&) {
+  /// Counts the files that are copied from now on, and expects them in the staging folder of `id`.
+  void count_copies(const std::string& id) {
+    inject_file_faults([this, place = staging_folder(id, folder_.path())](FileStep step, const Path& file) {
       const std::scoped_lock lock(mutex_);
       copies_ += step == FileStep::open;
+      EXPECT_TRUE(is_below(place, file.lexically_normal())) << file;
       return 0;
     });
+  }
+  void count_copies() { count_copies(id_); }
+
+  /// Stages the model of this source, whose copy must be the same model and lie in the staging folder.
+  ModelFiles expect_staged(const ModelSource& source) {
+    const ModelFiles model = find_model(source);
+    const std::string id = identity(model);
+    count_copies(id);
+    const ModelFiles copy = staged(model, id, folder_.path());
+    EXPECT_EQ(identity(copy), id);
+    for (const Path& file : files_of(copy)) EXPECT_TRUE(is_below(staging_folder(id, folder_.path()), file)) << file;
+    copies_ = 0;
+    EXPECT_EQ(identity(staged(model, id, folder_.path())), id);
+    EXPECT_EQ(copies_, 0) << "it is there already";
+    return copy;
   }
 
   test::TempFolder folder_;
@@ -103,6 +121,55 @@ TEST_F(StagedModel, TakesItsLorasAndSinglePartsAlong) {
   const ModelFiles copy = staged(model_, id, folder_.path());
   EXPECT_EQ(identity(copy), id);
   EXPECT_EQ(copy.high.loras.front().file, copy.low.loras.front().file) << "a file of both experts is copied once";
+}
+
+/// Their sizes are those of the config.json in the folder that the other parts come from.
+TEST_F(StagedModel, WithSingleFilesOfExpertsIsCopiedToTheStagingFolderAlone) {
+  const Path single = golden_folder() / "variants/single";
+  const test::TempFolder user;
+  make_folder(user / "data");
+  std::filesystem::copy(golden_model(), user / "data/Wan", std::filesystem::copy_options::recursive);
+  for (const Path& folder : {user / "u/x/y", user / "data/Wan/experts", user.path()}) {
+    make_folder(folder);
+    for (const char* expert : {"high_fp16.safetensors", "low_fp16.safetensors"})
+      std::filesystem::copy_file(single / expert, folder / expert);
+    const ModelFiles copy = expect_staged(
+        {.from = user / "data/Wan", .high = folder / "high_fp16.safetensors", .low = folder / "low_fp16.safetensors"});
+    EXPECT_NE(copy.high.config, copy.low.config);
+  }
+}
+
+TEST_F(StagedModel, WithBothExpertsBesideOneConfigIsTheSameModel) {
+  const test::TempFolder user;
+  for (const char* expert : {"high", "low"})
+    std::filesystem::copy_file(golden_folder() / "variants/single" / fmt::format("{}_fp16.safetensors", expert),
+                               user / fmt::format("{}.safetensors", expert));
+  std::filesystem::copy_file(golden_model() / "high_noise_model/config.json", user / "config.json");
+  const ModelSource source{.high = user / "high.safetensors",
+                           .low = user / "low.safetensors",
+                           .text = model_.text_encoder,
+                           .vae = model_.vae,
+                           .tokenizer = model_.tokenizer};
+  ASSERT_EQ(find_model(source).high.config, find_model(source).low.config);
+  expect_staged(source);
+}
+
+TEST_F(StagedModel, WithTwoLorasBesideOneConfigIsTheSameModel) {
+  const test::TempFolder user;
+  for (const char* name : {"first.safetensors", "second.safetensors"})
+    std::filesystem::copy_file(golden_folder() / "variants/lora/peft.safetensors", user / name);
+  user.write("adapter_config.json", R"({"lora_alpha": 3})");
+  const Path first = user / "first.safetensors", second = user / "second.safetensors";
+  const ModelFiles copy = expect_staged(
+      {.from = golden_model(), .loras = {{.high = first, .low = first}, {.high = second, .low = second}}});
+  for (const LoraFile& lora : copy.high.loras) EXPECT_TRUE(adapter_config_of(lora.file)) << lora.file;
+}
+
+/// A path may name the part by where it is from here.
+TEST_F(StagedModel, WithAPartWhosePathEndsInDotsIsCopiedToTheStagingFolderAlone) {
+  expect_staged({.from = golden_model(),
+                 .high = golden_model() / "high_noise_model/../low_noise_model/.",
+                 .low = golden_model() / "google/umt5-xxl/../../low_noise_model/"});
 }
 
 TEST_F(StagedModel, IsRefusedWithBothNumbersWhereItDoesNotFit) {
