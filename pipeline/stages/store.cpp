@@ -1,8 +1,12 @@
 #include "pipeline/stages/store.hpp"
 
 #include <ATen/ATen.h>
+#include <c10/core/ScalarType.h>
 #include <hdf5.h>
+#include <spdlog/fmt/fmt.h>
 
+#include <cstdint>
+#include <exception>
 #include <mutex>
 #include <random>
 #include <utility>
@@ -63,15 +67,42 @@ void write_tensor(hid_t file, const char* name, const at::Tensor& tensor) {
   set.complete();
 }
 
-at::Tensor read_tensor(hid_t file, const char* name) {
-  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return {};
-  const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
-  const Handle space(H5Dget_space(set), H5Sclose);
+/// Refuses a dataset that is not what it was stored as, before memory is taken for it: in a damaged file its shape and
+/// type may be anything.
+void check_dataset(hid_t set, hid_t type, H5T_class_t stored_as, std::uint64_t bytes) {
+  const bool fits = H5Tget_class(type) == stored_as && H5Tis_variable_str(type) <= 0;
+  if (!fits || H5Dget_storage_size(set) != bytes) throw Error(Error::storage, "a dataset has another type or size");
+}
+
+/// The bytes of a file bound those of its datasets.
+std::uint64_t bytes_of_file(hid_t set) {
+  const Handle file(H5Iget_file_id(set), H5Fclose);
+  hsize_t bytes = 0;
+  check(H5Fget_filesize(file, &bytes), "tell the size of the file");
+  return bytes;
+}
+
+/// The shape of a dataset of f32. Its elements are counted within what the file can hold.
+std::vector<std::int64_t> shape_of(hid_t set) {
+  const Handle space(H5Dget_space(set), H5Sclose), type(H5Dget_type(set), H5Tclose);
   const int dims = H5Sget_simple_extent_ndims(space);
   if (dims < 0) throw Error(Error::storage, "a dataset has no shape");
   std::vector<hsize_t> shape(static_cast<std::size_t>(dims));
-  H5Sget_simple_extent_dims(space, shape.data(), nullptr);
-  at::Tensor tensor = at::empty(std::vector<std::int64_t>(shape.begin(), shape.end()), at::kFloat);
+  check(H5Sget_simple_extent_dims(space, shape.data(), nullptr), "read a shape");
+  const std::uint64_t most = bytes_of_file(set);
+  std::uint64_t bytes = sizeof(float);
+  for (const hsize_t size : shape) {
+    if (size == 0 || size > most / bytes) throw Error(Error::storage, "a dataset is larger than its file");
+    bytes *= size;
+  }
+  check_dataset(set, type, H5T_FLOAT, bytes);
+  return {shape.begin(), shape.end()};
+}
+
+at::Tensor read_tensor(hid_t file, const char* name) {
+  if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return {};
+  const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+  at::Tensor tensor = at::empty(shape_of(set), at::kFloat);
   check(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, tensor.mutable_data_ptr<float>()),
         "read a dataset");
   return tensor;
@@ -90,8 +121,12 @@ void write_text(hid_t file, const char* name, const std::string& text) {
 
 std::string read_text(hid_t file, const char* name) {
   const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
-  const Handle type(H5Dget_type(set), H5Tclose);
-  std::string text(H5Tget_size(type), '\0');
+  const Handle space(H5Dget_space(set), H5Sclose), type(H5Dget_type(set), H5Tclose);
+  const std::size_t size = H5Tget_size(type);
+  if (size > bytes_of_file(set) || H5Sget_simple_extent_npoints(space) != 1)
+    throw Error(Error::storage, "a text is larger than its file");
+  check_dataset(set, type, H5T_STRING, size);
+  std::string text(size, '\0');
   check(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()), "read a text");
   return text.substr(0, text.find('\0'));
 }
@@ -105,7 +140,10 @@ void write_number(hid_t file, const char* name, std::int64_t value) {
 
 std::int64_t read_number(hid_t file, const char* name) {
   const Handle set(H5Dopen2(file, name, H5P_DEFAULT), H5Dclose);
+  const Handle space(H5Dget_space(set), H5Sclose), type(H5Dget_type(set), H5Tclose);
+  if (H5Sget_simple_extent_npoints(space) != 1) throw Error(Error::storage, "a number has several values");
   std::int64_t value = 0;
+  check_dataset(set, type, H5T_INTEGER, sizeof value);
   check(H5Dread(set, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value), "read a number");
   return value;
 }
@@ -163,24 +201,29 @@ void read_text_tensors(hid_t h5, StoredState& stored) {
     if (const at::Tensor text = read_tensor(h5, tensor.name); text.defined()) tensor.of(stored) = text.to(dtype);
 }
 
-/// Of the bytes of all tensors, in the order of the two tables.
+/// Of the step, the solver's order and the bytes of all tensors, in the order of the two tables.
 std::string content_hash(StoredState& stored) {
   Sha256 hash;
-  const auto add = [&](const at::Tensor& tensor) {
+  hash.update(fmt::format("step {} order {}\n", stored.state.step, stored.state.solver.order));
+  const auto add = [&](const char* name, const at::Tensor& tensor) {
     if (!tensor.defined()) return;
     const at::Tensor bytes = tensor.to(at::kCPU, at::kFloat).contiguous();
+    hash.update(fmt::format("{} {} {}\n", name, c10::toString(tensor.scalar_type()), fmt::join(tensor.sizes(), "x")));
     hash.update(bytes.const_data_ptr(), bytes.nbytes());
   };
-  for (const StateTensor& tensor : state_tensors) add(tensor.of(stored));
-  for (const StateTensor& tensor : text_tensors) add(tensor.of(stored));
+  for (const StateTensor& tensor : state_tensors) add(tensor.name, tensor.of(stored));
+  for (const StateTensor& tensor : text_tensors) add(tensor.name, tensor.of(stored));
   return hash.hex();
 }
-constexpr const char* hash_name = "sha256";  ///< dataset: content_hash(); files of older versions have none
+constexpr const char* hash_name = "content_sha256";  ///< dataset: content_hash()
 
-/// A clip that went on from data that the disk has changed would look right and be wrong.
+/// A clip that went on from data that the disk has changed would look right and be wrong. A damaged index hides several
+/// datasets at once, so none is taken without the hash.
 void check_content(hid_t h5, StoredState& stored) {
-  if (H5Lexists(h5, hash_name, H5P_DEFAULT) > 0 && read_text(h5, hash_name) != content_hash(stored))
-    throw Error(Error::storage, "its tensors are not those that were stored");
+  if (H5Lexists(h5, hash_name, H5P_DEFAULT) <= 0)
+    throw Error(Error::storage, "it has no hash of its content; another version may have stored it");
+  if (read_text(h5, hash_name) != content_hash(stored))
+    throw Error(Error::storage, "its content is not what was stored");
 }
 
 /// Calls read(the open file) if the file is there, whole, and of this fingerprint, and returns the result.
@@ -194,9 +237,9 @@ auto read_stored(const Path& file, const std::string& fingerprint, const Read& r
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     if (read_text(h5, "fingerprint") == fingerprint) return read(h5);
     spdlog::info("{}: the stored state is of another job or model and is not continued", file.string());
-  } catch (const Error& error) {
+  } catch (const std::exception&) {
     spdlog::warn("{}: the stored state is broken; the clip starts from the beginning ({})", file.string(),
-                 error.what());
+                 current_error().what());
   }
   return {};
 }
@@ -217,7 +260,7 @@ Latents load_latents(const Path& file) {
     const Handle h5(H5Fopen(file.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose);
     at::Tensor x = read_tensor(h5, "latents");
     if (x.defined() && x.dim() == 4) return {x};
-  } catch (const Error&) {  // HDF5's error would not help a user; the one below does
+  } catch (const std::exception&) {  // HDF5's error would not help a user; the one below does
   }
   throw Error(Error::input, file.string() + ": is not an HDF5 file with a dataset 'latents' of four dimensions");
 }
@@ -247,11 +290,11 @@ std::optional<StoredState> load_state(const Path& file, const std::string& finge
     StoredState stored;
     for (const StateTensor& tensor : state_tensors) tensor.of(stored) = read_tensor(h5, tensor.name);
     read_text_tensors(h5, stored);
+    stored.state.solver.order = static_cast<int>(read_number(h5, "order"));
+    stored.state.step = read_number(h5, "step");
     check_content(h5, stored);
     for (const StateTensor& tensor : state_tensors)
       if (tensor.of(stored).defined()) tensor.of(stored) = tensor.of(stored).to(device);
-    stored.state.solver.order = static_cast<int>(read_number(h5, "order"));
-    stored.state.step = read_number(h5, "step");
     return stored;
   });
 }

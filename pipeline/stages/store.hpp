@@ -19,15 +19,14 @@ Latents load_latents(const Path& file);
 /// What a stopped clip continues from, to the same bits.
 struct StoredState {
   Denoising state;  ///< with all steps done, x holds the clip's latents
-  /// On the CPU. Undefined in the files of older versions, which did not store it; the negative prompt's alone where no
-  /// expert is guided.
+  /// On the CPU. Undefined where it was not stored; the negative prompt's alone where no expert is guided.
   TextPair text = {};
 };
 
 /// Writes the state of a clip with the clip's fingerprint. Throws storage.
 void store_state(const Path& file, const StoredState& stored, const std::string& fingerprint);
-/// Reads a stored state; its sample and solver state go to `device`. Empty when there is no file, or when it is broken
-/// or has another fingerprint, which the log then says: the clip starts from the beginning.
+/// Reads a stored state; its sample and solver state go to `device`. Empty when there is no file, or when it is broken,
+/// by however little, or has another fingerprint, which the log then says: the clip starts from the beginning.
 std::optional<StoredState> load_state(const Path& file, const std::string& fingerprint, at::Device device);
 /// The number of denoising steps that a stored state has done, without reading its tensors. Empty as for load_state().
 std::optional<std::int64_t> stored_step(const Path& file, const std::string& fingerprint);

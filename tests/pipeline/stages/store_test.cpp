@@ -2,6 +2,7 @@
 // broken ones are not used.
 #include "pipeline/stages/store.hpp"
 
+#include <spdlog/fmt/fmt.h>
 #include <sys/resource.h>
 
 #include <csignal>
@@ -9,6 +10,7 @@
 #include <fstream>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "tests/golden.hpp"
 #include "tests/temp_folder.hpp"
 
@@ -58,7 +60,7 @@ TEST(Store, AClipWithoutGuidanceHasNoNegativeText) {
   EXPECT_FALSE(back->text.negative.text.defined());
 }
 
-TEST(Store, AStateOfAnOlderVersionHasNoEmbeddings) {
+TEST(Store, AStateMayHaveNoEmbeddings) {
   const TempFolder folder;
   store_state(folder / "a.h5", {some_state()}, "f");
   EXPECT_FALSE(load_state(folder / "a.h5", "f", at::kCPU)->text.prompt.text.defined());
@@ -92,6 +94,63 @@ TEST(Store, AStateThatTheDiskHasChangedIsNotContinued) {
   bytes.replace(at, stored.size(), reinterpret_cast<const char*>(&other), sizeof other);
   write_file(folder / "a.h5", bytes);
   EXPECT_FALSE(load_state(folder / "a.h5", "f", at::kCPU));
+}
+
+bool is_equal(const at::Tensor& a, const at::Tensor& b) {
+  return a.defined() == b.defined() && (!a.defined() || (a.scalar_type() == b.scalar_type() && at::equal(a, b)));
+}
+
+bool is_equal(const StoredState& a, const StoredState& b) {
+  const Denoising &one = a.state, &other = b.state;
+  return is_equal(one.x, other.x) && is_equal(one.solver.corrected, other.solver.corrected) &&
+         is_equal(one.solver.m1, other.solver.m1) && is_equal(one.solver.m2, other.solver.m2) &&
+         is_equal(a.text.prompt.text, b.text.prompt.text) && is_equal(a.text.negative.text, b.text.negative.text) &&
+         one.solver.order == other.solver.order && one.step == other.step;
+}
+
+/// Calls check(what) for the file with each of its bytes changed, in turn.
+template <class Check>
+void with_each_byte_changed(const Path& file, const Check& check) {
+  const std::string bytes = read_file(file);
+  const auto level = spdlog::get_level();
+  spdlog::set_level(spdlog::level::err);  // not a warning for each change
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    const auto put = [&](int byte) {
+      stream.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(byte)).flush();
+    };
+    put(bytes[at] ^ (1 << at % 8));
+    check(fmt::format("byte {} of {}", at, bytes.size()));
+    put(bytes[at]);
+  }
+  spdlog::set_level(level);
+}
+
+TEST(Store, AStateWithAnyByteChangedIsTheSameOrNone) {
+  const TempFolder folder;
+  const at::Tensor prompt = at::linspace(-2, 2, 12).view({3, 4}).to(at::kBFloat16);
+  const StoredState stored{some_state(), {{prompt}, {prompt.slice(0, 0, 2).neg()}}};
+  store_state(folder / "a.h5", stored, "f");
+  with_each_byte_changed(folder / "a.h5", [&](const std::string& what) {
+    try {
+      const auto back = load_state(folder / "a.h5", "f", at::kCPU);
+      EXPECT_TRUE(!back || is_equal(*back, stored)) << what;
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << what << ": " << error.what();
+    }
+  });
+}
+
+TEST(Store, LatentsWithAnyByteChangedAreReadOrRefusedAsInput) {
+  const TempFolder folder;
+  store_latents(folder / "l.h5", {some_state().x}, R"({"prompt":"a"})");
+  with_each_byte_changed(folder / "l.h5", [&](const std::string& what) {
+    try {
+      EXPECT_EQ(load_latents(folder / "l.h5").x.dim(), 4) << what;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::input) << what;
+    }
+  });
 }
 
 TEST(Store, AMissingFileIsNoState) {
