@@ -199,9 +199,7 @@ void Models::load_ahead(Part part, NodeReader& node) {
 
 Embeddings Models::encode(const std::string& text) {
   const std::vector<std::int64_t> ids = tokenize(text, tokenizer());
-  if (static_cast<std::int64_t>(ids.size()) > parts_.text_len)
-    throw Error(Error::input,
-                fmt::format("a text of {} tokens, but this model takes {}: shorten it", ids.size(), parts_.text_len));
+  check_length(ids, parts_.text_len, tokenizer());
   return {encode_text(ids, text_encoder()).text.cpu()};
 }
 

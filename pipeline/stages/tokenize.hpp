@@ -15,8 +15,12 @@ namespace wf {
 /// Tokenizer throws.
 Tokenizer read_tokenizer(const ModelFiles& files);
 
-/// Cleans a text as the official code does (pipeline/text/clean_text.hpp) and returns its 1 to max_length token ids, of
-/// which the last is `</s>`. Longer texts are cut. The ids are not padded (encode_text.hpp says why).
-std::vector<std::int64_t> tokenize(const std::string& text, const Tokenizer& tokenizer, std::size_t max_length = 512);
+/// Cleans a text as the official code does (pipeline/text/clean_text.hpp) and returns its token ids, at least one, of
+/// which the last is `</s>`. They are neither cut, however many they are, nor padded (encode_text.hpp says why).
+std::vector<std::int64_t> tokenize(const std::string& text, const Tokenizer& tokenizer);
+
+/// Throws input if a text has more than `most` token ids: the official code cuts it there without a word. The message
+/// says how many it has, and where those begin that would be lost.
+void check_length(const std::vector<std::int64_t>& ids, std::int64_t most, const Tokenizer& tokenizer);
 
 }  // namespace wf

@@ -32,8 +32,8 @@ int tokenize_lines(const ModelSource& model) {
   const Tokenizer tokenizer = tokenizer_of(model);
   std::string line;
   for (int number = 1; std::getline(std::cin, line); ++number) {
-    const std::string cleaned = clean_text(parse_line(line, number));
-    const nlohmann::ordered_json result{{"cleaned", cleaned}, {"ids", tokenizer.encode(cleaned)}};
+    const std::string text = parse_line(line, number);
+    const nlohmann::ordered_json result{{"cleaned", clean_text(text)}, {"ids", tokenize(text, tokenizer)}};
     std::cout << result.dump() << '\n';
   }
   return 0;

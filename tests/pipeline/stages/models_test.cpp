@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "pipeline/stages/decode.hpp"
 #include "tests/golden.hpp"
+#include "tests/pipeline/weights/error_message.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -90,19 +91,22 @@ TEST(Models, ATextEncoderOfAnotherModelIsRefusedAtTheStart) {
   EXPECT_NE(refusal(model).find("takes 40"), std::string::npos) << refusal(model);
 }
 
-TEST(Models, ATextLongerThanTheExpertsAcceptIsAnInputError) {
-  const CopiedModel model;
-  for (const std::string expert : {"high_noise_model", "low_noise_model"})
-    model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
-  Models models(ModelSource{model.path()}, {});
+/// A text of so many tokens, of which the last is the end of the text.
+std::string text_of_tokens(std::size_t tokens) {
+  std::string text;
+  for (std::size_t i = 1; i < tokens; ++i) text += "the ";
+  return text;
+}
+
+TEST(Models, ATextLongerThanTheExpertsAcceptIsAnInputErrorThatSaysWhatDoesNotFit) {
+  Models models(ModelSource{golden_model()}, {});
   EXPECT_EQ(models.embed("rain").text.size(0), 3);
-  try {
-    models.embed("Two anthropomorphic cats in comfy boxing gear and bright gloves");
-    FAIL() << "accepted";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), Error::input);
-    EXPECT_NE(std::string(error.what()).find("takes 20"), std::string::npos) << error.what();
-  }
+  EXPECT_EQ(models.embed(text_of_tokens(512)).text.size(0), 512);
+  const std::string message =
+      made::input_error([&] { models.embed(text_of_tokens(512) + "red kite over a green field"); });
+  EXPECT_CONTAINS(message, "takes 512: shorten it");
+  EXPECT_CONTAINS(message, "begins with \"red kite over");
+  EXPECT_CONTAINS(made::input_error([&] { models.embed(text_of_tokens(513)); }), "a text of 513 tokens");
 }
 
 /// A cache of two texts. The embedding of a text is the number of embeddings computed so far.
@@ -141,11 +145,8 @@ TEST(Models, EmbedAheadComputesTheEmbeddingsOfEmbed) {
 }
 
 TEST(Models, EmbedAheadSkipsATextThatIsTooLong) {
-  const CopiedModel model;
-  for (const std::string expert : {"high_noise_model", "low_noise_model"})
-    model.replace_in(expert + "/config.json", "\"text_len\": 512", "\"text_len\": 20");
-  const std::string long_text = "Two anthropomorphic cats in comfy boxing gear and bright gloves";
-  Models models(ModelSource{model.path()}, {});
+  const std::string long_text = text_of_tokens(513);
+  Models models(ModelSource{golden_model()}, {});
   models.embed_ahead({long_text, "rain"});
   EXPECT_FALSE(models.is_embedded(long_text));
   EXPECT_TRUE(models.is_embedded("rain"));
