@@ -31,8 +31,6 @@
 namespace wf {
 namespace {
 
-constexpr std::size_t most_texts_ahead = 2000;  ///< prompts and negative prompts that are embedded at once
-
 /// The text of the video's comment tag: enough to render the clip again from the video file alone.
 std::string comment(const Job& job, const Recipe& recipe, const std::string& fingerprint) {
   return nlohmann::ordered_json{{"wanfarm", version},
@@ -102,6 +100,7 @@ double steady_seconds() {
 PipelineWork::PipelineWork(Setting setting)
     : setting_(std::move(setting)),
       recipe_(recipe_of(setting_.models.id(), setting_.models.execution(), setting_.models.parts().is_rounded_to_fp8)),
+      past_(setting_.finished.begin(), setting_.finished.end()),
       policy_(setting_.options.checkpoint),
       states_(setting_.models.execution().device) {
   if (setting_.leads) scratch_ = scratch_folder();
@@ -132,6 +131,7 @@ bool PipelineWork::is_shared(Stage stage) const {
 
 void PipelineWork::begin(std::size_t clip, const Bytes* state, Earlier earlier) {
   number_ = clip;
+  past_.insert(clip);
   clip_.emplace(start_clip(job(clip)));
   clip_->files.may_have_state = earlier == Earlier::maybe;
   clip_->before_step = [this](const Denoising& now) { keep_if_due(now); };
@@ -223,17 +223,18 @@ bool PipelineWork::go_on(const Activity& activity) {
 }
 
 /// If the text encoder leaves the device after each use, embeds the texts of this clip and of those that follow it in
-/// the list, so that the encoder is loaded once for many clips.
+/// the list, so that the encoder is loaded once for as many clips as there is room for.
 void PipelineWork::embed_texts_from(std::size_t first) {
   Models& models = setting_.models;
   if (models.execution().keep_text_encoder) return;
   if (std::ranges::all_of(texts_of(job(first)), [&](const std::string& text) { return models.is_embedded(text); }))
     return;
   std::vector<std::string> texts;
-  for (std::size_t i = 0; i < setting_.jobs.size() && texts.size() < most_texts_ahead; ++i) {
-    std::ranges::move(texts_of(job((first + i) % setting_.jobs.size())), std::back_inserter(texts));
+  for (std::size_t i = 0; i < setting_.jobs.size(); ++i) {
+    const std::size_t number = (first + i) % setting_.jobs.size();
+    if (number == first || !past_.contains(number)) std::ranges::move(texts_of(job(number)), std::back_inserter(texts));
   }
-  embed_ahead(job(first), texts, models);
+  embed_ahead(job(first), texts, models, [&] { return go_on({job(first).name, Stage::text, 0, 1}); });
 }
 
 SecondsByStage PipelineWork::seconds() const { return seconds_of(*clip_, passed_); }

@@ -35,6 +35,7 @@ class PipelineWork final : public GroupWork {
     std::string placement, ranks;  ///< for sidecars: "pipeline 5:3, groups of 1", and "0-3", the ranks of this group
     bool leads = true;             ///< this rank leads its group: only leaders see files and stages that are not shared
     bool loads_behind = false;     ///< the low-noise expert is loaded once high-noise steps are computed
+    std::vector<std::size_t> finished = {};  ///< indices of jobs whose clips need no work
     Gate gate;
     std::function<double()> now = steady_seconds;  ///< the clock by which states are stored
   };
@@ -72,6 +73,7 @@ class PipelineWork final : public GroupWork {
   Path scratch_ = {};                ///< a folder on a disk of this node, where videos are made; empty: nowhere else
   ModelRecord model_;                ///< only leaders need it
   std::size_t number_ = 0;           ///< index of the current clip
+  std::set<std::size_t> past_;       ///< clips that are finished, or were begun here
   std::optional<Clip> clip_;         ///< the current clip
   std::set<Stage> passed_;           ///< stages of it that this rank has computed
   std::optional<trace::Span> step_;  ///< the current denoising step

@@ -90,6 +90,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
                          .ranks = describe_ranks(ranks),
                          .leads = leads,
                          .loads_behind = loads_behind,
+                         .finished = joined.run.finished,
                          .gate = [&agent, &jobs = joined.run.jobs](const Activity& activity) {
                            spdlog::trace("{}", to_string(activity));
                            agent.set_activity(activity);

@@ -181,6 +181,13 @@ void Experts::free_device() {
   }
 }
 
+void Experts::clear_device() {
+  free_device();
+  if (residency_ != Residency::both) return;
+  behind_.reset();
+  for (Place& each : places_) leave(each);
+}
+
 void Experts::copy_to_host(Place& place) {
   if (!place.device || place.has_copy()) return;
   const spdlog::stopwatch watch;

@@ -55,9 +55,10 @@ class Experts {
   Experts(const Experts&) = delete;
   Experts& operator=(const Experts&) = delete;
 
-  /// Brings an expert onto the device if it is not there. The reference stays valid until free_device() or, unless both
-  /// are resident, until the other expert is used. The other expert has left the device before this one is requested
-  /// from a peer, so that two ranks that exchange experts do not wait for each other's lease. Throws what Load throws.
+  /// Brings an expert onto the device if it is not there. The reference stays valid until free_device(), clear_device()
+  /// or, unless both are resident, until the other expert is used. The other expert has left the device before this one
+  /// is requested from a peer, so that two ranks that exchange experts do not wait for each other's lease. Throws what
+  /// Load throws.
   const DitWeights& use(Expert which, NodeReader* together = nullptr, const WeightPeer* peer = nullptr);
 
   /// The place for the expert's copy in host memory, before anything is there; its tensors have the form in which the
@@ -86,6 +87,8 @@ class Experts {
 
   /// Takes the expert on the device, if any, off it and keeps it in host memory. Does nothing with Residency::both.
   void free_device();
+  /// The same, but with Residency::both, too: there experts are kept nowhere, and are loaded again at their next use.
+  void clear_device();
 
   /// All uploads of experts from host memory so far: bytes, and the seconds that they took.
   struct Traffic {

@@ -20,13 +20,18 @@ Embeddings EmbeddingCache::get(const std::string& text, const std::function<Embe
     entries_.splice(entries_.begin(), entries_, found->second);
     return found->second->second;
   }
-  entries_.emplace_front(text, make(text));
+  Embeddings fresh = make(text);
+  while (bytes_ > capacity_) drop_last();
+  bytes_ += fresh.text.nbytes();
+  entries_.emplace_front(text, std::move(fresh));
   by_text_[text] = entries_.begin();
-  if (entries_.size() > capacity_) {
-    by_text_.erase(entries_.back().first);
-    entries_.pop_back();
-  }
   return entries_.front().second;
+}
+
+void EmbeddingCache::drop_last() {
+  bytes_ -= entries_.back().second.text.nbytes();
+  by_text_.erase(entries_.back().first);
+  entries_.pop_back();
 }
 
 }  // namespace wf

@@ -7,12 +7,15 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "base/trace.hpp"
+#include "base/watched_work.hpp"
 #include "parallel/device.hpp"
 #include "parallel/node_reader.hpp"
 #include "pipeline/experts/peer_expert.hpp"
@@ -83,9 +86,10 @@ DitWeights load_expert(const ModelParts& parts, Expert which, const Execution& e
 
 }  // namespace
 
-Models::Models(ModelParts parts, Execution execution)
+Models::Models(ModelParts parts, Execution execution, std::uint64_t embeddings)
     : parts_(std::move(parts)),
       execution_(std::move(execution)),
+      embeddings_(embeddings),
       experts_(
           execution_.residency, execution_.device,
           [this](Expert which, NodeReader* together, const WeightPeer* peer, const SettleBlock& settle) {
@@ -108,7 +112,7 @@ const Tokenizer& Models::tokenizer() {
 const Umt5Weights& Models::text_encoder(NodeReader* together) {
   if (!text_encoder_) {
     // A text encoder that is not kept has no room on the device together with the experts.
-    if (!execution_.keep_text_encoder) experts_.free_device();
+    if (!execution_.keep_text_encoder) experts_.clear_device();
     const NetworkWeights files(Network::text_encoder, parts_.files.text_encoder, together);
     text_encoder_ = timed_load(files, files.files().bytes(), execution_.text_device,
                                [&] { return load_umt5(files, execution_.precision, execution_.text_device); });
@@ -213,13 +217,18 @@ Embeddings Models::embed(const std::string& text) {
   return embeddings_.get(text, [&](const std::string& fresh) { return encode(fresh); });
 }
 
-void Models::embed_ahead(const std::vector<std::string>& texts) {
+void Models::embed_ahead(const std::vector<std::string>& texts, const std::function<bool()>& go_on) {
+  std::uint64_t bytes = 0;
+  std::unordered_set<std::string_view> asked_for;
   for (const std::string& text : texts) {
+    if (bytes >= embeddings_.capacity() || (go_on && !go_on())) break;
+    if (!asked_for.insert(text).second) continue;
     try {
-      embed(text);
+      bytes += embed(text).text.nbytes();
     } catch (const Error& error) {
       if (error.kind() != Error::input && error.kind() != Error::permanent) throw;
     }
+    mark_progress();
   }
   release_text_encoder();
 }

@@ -2,6 +2,8 @@
 // the run's Execution says.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,8 +30,8 @@ enum class Part { text_encoder, high_expert, low_expert, vae };
 /// A checkpoint as one rank uses it.
 ///
 /// Threads: one thread, the one that computes clips, owns the object and may call everything. Other threads may call
-/// lease() and is_embedded() at any time, and embed() where the text encoder runs on another device than the experts
-/// and stays there (Execution::keep_text_encoder).
+/// lease() and is_embedded() at any time, and embed() and embed_ahead() where the text encoder runs on another device
+/// than the experts and stays there (Execution::keep_text_encoder).
 ///
 /// Errors: loading throws Error(environment) naming file and tensor, and c10::OutOfMemoryError when the device is full
 /// (advance() makes an Error of it). A part that failed to load is loaded again at its next use.
@@ -37,8 +39,8 @@ class Models {
  public:
   /// `parts` must have been read for `execution`. No weights are loaded yet. Turns TF32
   /// on or off in the whole process, and throws environment when the attention backend that was asked for cannot be
-  /// used here.
-  Models(ModelParts parts, Execution execution);
+  /// used here. embeddings: bytes of embeddings that are kept in host memory (EmbeddingCache).
+  Models(ModelParts parts, Execution execution, std::uint64_t embeddings = EmbeddingCache::default_capacity);
   /// Reads the headers of the model's files first, with the errors of read_model().
   Models(const ModelSource& source, const Execution& execution) : Models(read_model(source, execution), execution) {}
 
@@ -55,7 +57,8 @@ class Models {
   /// device for it, and the reference is valid until an expert is used or embed_ahead() returns.
   const Umt5Weights& text_encoder() { return text_encoder(nullptr); }
   /// An expert, loaded at its first use onto execution.device. The reference stays valid until the other expert is used
-  /// (not with Residency::both) or the expert makes room for the text encoder or for decoding.
+  /// (not with Residency::both) or the expert makes room for the text encoder or for decoding. With Residency::both one
+  /// that made room is loaded again.
   const DitWeights& expert(Expert which) { return expert(which, nullptr, nullptr); }
   /// The VAE's decoder in f32, loaded at its first use onto execution.device. With offload_expert_for_decode, every
   /// call first moves the expert on the device to host memory.
@@ -99,9 +102,10 @@ class Models {
   /// tokens than the experts accept, permanent when an embedding is not finite.
   Embeddings embed(const std::string& text);
 
-  /// Fills the cache with these texts, then drops the text encoder unless it is kept: it is loaded once for all of
-  /// them. A text that cannot be embedded is skipped; embed() will report its error to the clip that needs it.
-  void embed_ahead(const std::vector<std::string>& texts);
+  /// Embeds these texts in their order until all are done, the cache is full of them or go_on() is false, then drops
+  /// the text encoder unless it is kept: it is loaded once for all of them. None of them leaves the cache for another
+  /// one of them. A text that cannot be embedded is skipped; embed() will report its error to the clip that needs it.
+  void embed_ahead(const std::vector<std::string>& texts, const std::function<bool()>& go_on = {});
 
   /// Whether the cache has the text, so that embed() would not need the text encoder. Any thread may call this, but
   /// waits while another one embeds.

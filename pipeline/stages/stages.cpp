@@ -239,22 +239,22 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress) 
   if (!device.is_cpu()) clip.device_bytes[name] = device_memory(device).peak;
 }
 
-void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models) {
+void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models,
+                 const std::function<bool()>& go_on) {
   const c10::InferenceMode no_autograd;
-  in_stage(Stage::text, job, models, models.execution().device, [&] { models.embed_ahead(texts); });
+  in_stage(Stage::text, job, models, models.execution().device, [&] {
+    embed_texts(job, models);  // a clip whose text is at fault fails before the text encoder is loaded for the others
+    models.embed_ahead(texts, go_on);
+  });
 }
 
 void embed_in_background(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop) {
   const c10::InferenceMode no_autograd;
   try {
     const WatchedWork watched("", "embed texts");
-    for (const std::string& text : texts) {
-      if (stop.stop_requested()) return;
-      models.embed(text);
-      mark_progress();
-    }
-  } catch (const std::exception& error) {
-    spdlog::debug("texts are not embedded ahead any further: {}", error.what());
+    models.embed_ahead(texts, [&] { return !stop.stop_requested(); });
+  } catch (const std::exception&) {
+    spdlog::warn("texts are not embedded ahead any further: {}", current_error().what());
   }
 }
 

@@ -105,13 +105,13 @@ void advance(Clip& clip, Stage stage, Models& models, const Progress& progress =
 /// Models::embed() throws.
 TextPair embed_texts(const Job& job, Models& models);
 
-/// Embeds the texts of several clips at once, before the text stage of `job`: Models::embed_ahead() with the errors of
-/// advance(). On the thread that calls advance().
-void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models);
+/// Embeds the texts of several clips at once, before the text stage of `job`: those of the job, then `texts` as
+/// Models::embed_ahead() does. Throws what advance() throws in the text stage. On the thread that calls advance().
+void embed_ahead(const Job& job, const std::vector<std::string>& texts, Models& models,
+                 const std::function<bool()>& go_on = {});
 
-/// Embeds texts one by one until all are done or `stop` is requested. Meant for a thread of its own, which encodes text
-/// on the CPU while another thread advances clips on a GPU. Never throws: a text that fails is left, like those after
-/// it, to the clip that needs it.
+/// Models::embed_ahead() until `stop` is requested. Meant for a thread of its own, which encodes text on the CPU while
+/// another thread advances clips on a GPU. Never throws: when the text encoder cannot be used, the clips say so.
 void embed_in_background(const std::vector<std::string>& texts, Models& models, const std::stop_token& stop);
 
 }  // namespace wf

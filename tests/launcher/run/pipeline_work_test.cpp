@@ -235,6 +235,34 @@ TEST_F(OneClip, WhoseStateCannotBeStoredIsRenderedAllTheSame) {
   inject_file_faults({});
 }
 
+/// More clips than one would look ahead by accident, with one negative prompt. The text encoder's file goes after the
+/// first text stage.
+TEST_F(OneClip, EmbedsTheTextsOfAllClipsThatAreLeftAtOnceIfTheTextEncoderDoesNotStay) {
+  constexpr std::size_t clips = 1200, finished = 1;
+  jobs_.resize(clips, jobs_[0]);
+  for (std::size_t i = 0; i < clips; ++i) jobs_[i].prompt = std::to_string(i);
+  const Path model = folder_ / "model";
+  std::filesystem::copy(golden_model(), model, std::filesystem::copy_options::recursive);
+  Execution leaving = golden_execution();
+  leaving.keep_text_encoder = false;
+  Models models(ModelSource{model}, leaving);
+  PipelineWork work({.jobs = jobs_,
+                     .models = models,
+                     .folder = OutputFolder(folder_.path()),
+                     .options = options_,
+                     .placement = "",
+                     .ranks = "0",
+                     .finished = {finished},
+                     .gate = gate_});
+  for (const std::size_t clip : {std::size_t{0}, clips - 1}) {
+    work.begin(clip, nullptr);
+    compute(work, Stage::text, Stage::text);
+    std::filesystem::remove(model / "models_t5_umt5-xxl-enc-bf16.pth");
+  }
+  EXPECT_TRUE(models.is_embedded(jobs_[2].prompt));
+  EXPECT_FALSE(models.is_embedded(jobs_[finished].prompt));
+}
+
 /// The expert's files go once the model was read, so that loading fails: behind the high-noise steps, and again when
 /// the expert is needed.
 TEST_F(OneClip, FailsWithTheFileOfAnExpertThatCannotBeLoadedBehind) {

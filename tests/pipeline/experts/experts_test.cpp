@@ -54,6 +54,18 @@ TEST(ResidentExperts, AreEachLoadedOnceAndNeverMove) {
   expect_same_weights(low, "low");
 }
 
+TEST(ResidentExperts, AreLoadedAgainWhereTheDeviceWasCleared) {
+  Loads loads;
+  Experts experts(Residency::both, test::device(), loads.load());
+  const at::Tensor weight = experts.use(Expert::high).text_in.weight;
+  experts.use(Expert::low);
+  experts.clear_device();
+  EXPECT_EQ(weight.use_count(), 1u) << "nobody else has it";
+  expect_same_weights(experts.use(Expert::low), "low");
+  expect_same_weights(experts.use(Expert::high), "high");
+  EXPECT_EQ(loads.done, (std::vector{Expert::high, Expert::low, Expert::low, Expert::high}));
+}
+
 TEST(SwappedExperts, AreEachLoadedOnceAndComeBackFromTheHost) {
   Loads loads;
   Experts experts(Residency::exchanged, test::device(), loads.load());
@@ -272,6 +284,20 @@ TEST(LoadedBehind, AnExpertIsThereWhenTheOtherOnesStepsAreDone) {
   experts.load_behind(Expert::low);
   EXPECT_EQ(&experts.use(Expert::high), &high);
   EXPECT_EQ(events.so_far(), (std::vector<std::string>{"high loaded", "low begins", "step", "low loaded"}));
+}
+
+TEST(LoadedBehind, AnExpertIsLoadedWhenItIsUsedWhereTheDeviceWasCleared) {
+  Events events;
+  Experts experts(Residency::both, test::device(), after_a_step(events));
+  experts.use(Expert::high);
+  experts.load_behind(Expert::low);
+  events.add("step");
+  experts.clear_device();
+  expect_same_weights(experts.use(Expert::low), "low");
+  expect_same_weights(experts.use(Expert::high), "high");
+  experts.clear_device();
+  experts.load_behind(Expert::low);
+  expect_same_weights(experts.use(Expert::low), "low");
 }
 
 TEST(LoadedBehind, AnExpertThatIsExchangedWaitsInHostMemory) {

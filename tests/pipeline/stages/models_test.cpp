@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "pipeline/stages/decode.hpp"
+#include "pipeline/stages/stages.hpp"
 #include "tests/golden.hpp"
 #include "tests/pipeline/weights/error_message.hpp"
 #include "tests/temp_folder.hpp"
@@ -111,10 +112,10 @@ TEST(Models, ATextLongerThanTheExpertsAcceptIsAnInputErrorThatSaysWhatDoesNotFit
 
 /// A cache of two texts. The embedding of a text is the number of embeddings computed so far.
 struct CountedCache {
-  EmbeddingCache cache{2};
+  EmbeddingCache cache{sizeof(std::int64_t)};
   int computed = 0;
   at::Tensor get(const std::string& text) {
-    return cache.get(text, [&](const std::string&) { return Embeddings{at::full({1}, ++computed)}; }).text;
+    return cache.get(text, [&](const std::string&) { return Embeddings{at::full({1}, ++computed, at::kLong)}; }).text;
   }
 };
 
@@ -146,11 +147,57 @@ TEST(Models, EmbedAheadComputesTheEmbeddingsOfEmbed) {
 
 TEST(Models, EmbedAheadSkipsATextThatIsTooLong) {
   const std::string long_text = text_of_tokens(513);
-  Models models(ModelSource{golden_model()}, {});
+  Models models(ModelSource{golden_model()}, {}), in_background(ModelSource{golden_model()}, {});
   models.embed_ahead({long_text, "rain"});
-  EXPECT_FALSE(models.is_embedded(long_text));
-  EXPECT_TRUE(models.is_embedded("rain"));
-  EXPECT_THROW(models.embed(long_text), Error);
+  embed_in_background({long_text, "rain"}, in_background, {});
+  for (Models* each : {&models, &in_background}) {
+    EXPECT_FALSE(each->is_embedded(long_text));
+    EXPECT_TRUE(each->is_embedded("rain"));
+    EXPECT_THROW(each->embed(long_text), Error);
+  }
+}
+
+/// Both experts stay on the device, the text encoder does not, and the cache has room for `texts` texts of one token.
+struct LittleRoom {
+  explicit LittleRoom(std::uint64_t texts)
+      : models(read_model({model.path()}, execution()), execution(), texts * 512) {}
+  static Execution execution() {
+    Execution execution;
+    execution.keep_text_encoder = false;
+    return execution;
+  }
+  void remove_text_encoder() const { std::filesystem::remove(model.path() / "models_t5_umt5-xxl-enc-bf16.pth"); }
+
+  const CopiedModel model;
+  Models models;
+};
+
+const std::vector<std::string> short_texts{"a", "the", "in", "of"};
+
+TEST(Models, TextsThatAreEmbeddedAheadAreThereWhenTheExpertsAre) {
+  LittleRoom room(4);
+  room.models.embed_ahead(short_texts);
+  room.remove_text_encoder();
+  room.models.expert(Expert::high), room.models.expert(Expert::low);
+  for (const std::string& text : short_texts) EXPECT_EQ(room.models.embed(text).text.nbytes(), 512u) << text;
+}
+
+TEST(Models, TextsThatAreEmbeddedAheadStayForThoseThatThereIsNoRoomFor) {
+  LittleRoom room(2);
+  room.models.embed_ahead({"a", "the", "a", "in", "of"});
+  EXPECT_TRUE(room.models.is_embedded("a") && room.models.is_embedded("the"));
+  EXPECT_FALSE(room.models.is_embedded("of"));
+  room.models.embed_ahead({"of", "a"});
+  EXPECT_TRUE(room.models.is_embedded("of") && room.models.is_embedded("a")) << "one of them was there";
+}
+
+TEST(Models, ExpertsThatBothStayMakeRoomForATextEncoderThatDoesNot) {
+  LittleRoom room(4);
+  const at::Tensor high = room.models.expert(Expert::high).text_in.weight;
+  room.models.expert(Expert::low);
+  room.models.embed("a");
+  EXPECT_EQ(high.use_count(), 1u) << "the expert has left the device";
+  EXPECT_TRUE(at::equal(room.models.expert(Expert::high).text_in.weight, high));
 }
 
 TEST(Models, NaNFromTheVaeIsAnErrorAndNotABlackVideo) {
