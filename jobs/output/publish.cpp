@@ -74,7 +74,10 @@ void RunFolder::sweep() const {
       if (left.path().extension() == ".part") remove_tree(left.path());
 }
 
-Path OutputFolder::part(const std::string& file) const { return hidden_folder(output_) / "work" / (file + ".part"); }
+Path OutputFolder::part(const std::string& file) const {
+  static const std::string process = std::to_string(std::random_device{}());
+  return hidden_folder(output_) / "work" / (file + "." + process + ".part");
+}
 Path OutputFolder::stored_state(const std::string& fingerprint) const {
   return hidden_folder(output_) / "store" / (fingerprint + ".h5");
 }

@@ -1,6 +1,6 @@
 // jobs/output/publish.hpp: the output folder of a run, OUTPUT. While a clip is being made, its files are in
-// OUTPUT/.wanfarm/work as NAME.ending.part; publish() renames them into OUTPUT, then finish() adds the sidecar
-// NAME.json. OUTPUT itself never contains a partial file.
+// OUTPUT/.wanfarm/work as NAME.ending.NUMBER.part, with a number of the process that makes it; publish() renames them
+// into OUTPUT, then finish() adds the sidecar NAME.json. OUTPUT itself never contains a partial file.
 #pragma once
 
 #include <memory>
@@ -31,19 +31,21 @@ class OutputFolder {
   explicit OutputFolder(const Path& output) : output_(output), names_(std::make_shared<FlushedFolder>(output)) {}
 
   const Path& output() const noexcept { return output_; }
-  Path part(const std::string& file) const;  ///< .wanfarm/work/FILE.part: the work file of OUTPUT/FILE.
+  /// .wanfarm/work/FILE.NUMBER.part: the work file of OUTPUT/FILE. Each process has a number of its own, for two may
+  /// make one clip: a rank that counts as lost may still be alive.
+  Path part(const std::string& file) const;
   /// .wanfarm/store/FINGERPRINT.h5: the state of an unfinished clip, found again whatever the list calls the clip.
   Path stored_state(const std::string& fingerprint) const;
   /// .wanfarm/thumbs/FINGERPRINT.ENDING: a small picture of the clip's frames. It may be missing.
   Path contact_sheet(const std::string& fingerprint, const std::string& ending) const;
 
-  /// Renames FILE.part to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder, or one
+  /// Renames part(FILE) to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder, or one
   /// of these in a folder of OUTPUT. An older sidecar NAME.json is removed first, so that the clip does not count as
   /// finished before finish().
   void publish(const std::string& file) const;
   /// The same for the video NAME.ending, and returns what is in it. The folder is flushed by finish(), which has to
   /// follow: until then a sidecar may outlive a video in a crash of the node, and find_finished() does not believe it.
-  /// scratch: the video is there, not in FILE.part.
+  /// scratch: the video is there, not in part(FILE).
   FileDigest publish_video(const std::string& file, Earlier earlier, const ScratchFile* scratch = nullptr) const;
   /// The last step of a clip: writes NAME.json, and removes the clip's stored state and its draft (drafts.hpp).
   void finish(const Sidecar& sidecar, Earlier earlier = Earlier::maybe) const;

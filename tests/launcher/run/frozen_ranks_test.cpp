@@ -6,12 +6,16 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
+#include "base/machine.hpp"
+#include "base/sha256.hpp"
 #include "tests/launcher/run/rank_runs.hpp"
 
 namespace wf {
@@ -117,6 +121,78 @@ TEST_F(FrozenRank, ARankWhoseComputingThreadIsStoppedIsNamedWithItsClipAndStage)
       outcome.err.substr(0, stopped_after).substr(outcome.err.rfind('\n', stopped_after - 2) + 1);
   EXPECT_LT(seconds_between(last_step, named), stall_timeout + within);
   expect_complete(list);
+}
+
+/// The work files of OUTPUT that the process has open.
+std::vector<Path> work_files_of(pid_t process, const Path& output) {
+  std::vector<Path> files;
+  std::error_code error;
+  const Path open = Path("/proc") / std::to_string(process) / "fd";
+  for (std::filesystem::directory_iterator entry(open, error), end; !error && entry != end; entry.increment(error)) {
+    std::error_code gone;
+    const Path file = std::filesystem::read_symlink(entry->path(), gone);
+    if (!gone && file.parent_path() == output / ".wanfarm/work") files.push_back(file);
+  }
+  return files;
+}
+
+std::string clip_of(const Path& part) { return part.filename().string().substr(0, part.filename().string().find('.')); }
+
+/// The complete video that a frozen rank has not given its name. Rank 0 has others open.
+Path left_behind(pid_t rank_0, const Path& output) {
+  const std::vector<Path> open = work_files_of(rank_0, output);
+  for (const auto& entry : std::filesystem::directory_iterator(output / ".wanfarm/work"))
+    if (entry.path().string().find(".y4m.") != std::string::npos && std::ranges::find(open, entry.path()) == open.end())
+      return entry.path();
+  return {};
+}
+
+/// Stops rank 0 while a part of that clip's video is written, and returns its work file. Empty: the run is over.
+Path stop_in_the_middle(Program& program, pid_t rank_0, const Path& output, const std::string& clip,
+                        std::uintmax_t whole) {
+  const auto is_in_the_middle = [&](const Path& file) {
+    std::error_code gone;
+    const std::uintmax_t bytes = std::filesystem::file_size(file, gone);
+    return !gone && clip_of(file) == clip && bytes > 0 && bytes < whole;
+  };
+  while (program.running()) {
+    std::vector<Path> files = work_files_of(rank_0, output);
+    if (std::ranges::none_of(files, is_in_the_middle)) continue;
+    ::kill(rank_0, SIGSTOP);
+    files = work_files_of(rank_0, output);  // as they are for certain
+    if (const auto file = std::ranges::find_if(files, is_in_the_middle); file != files.end()) return *file;
+    ::kill(rank_0, SIGCONT);
+  }
+  return {};
+}
+
+/// As after its node was suspended: others have its clip by then.
+TEST_F(FrozenRank, ARankThatGoesOnWhenAnotherOneWritesItsClipSpoilsNothing) {
+  const std::string list = long_list(2, 4);
+  write_file(folder_ / "list.yaml", list);
+  const Path output = folder_ / "out";
+  Program program(folder_.path(),
+                  render_flags(2, {"--placement", "resident", "--shift", "1", "--heartbeat-timeout", "5",
+                                   "--cfg-parallel", "1", "--ulysses", "1", "--ring", "1"}),
+                  {.environment = {"WANFARM_FAULT=freeze@before_rename#1,slow@high#0,slow@decode#0"}});
+  while (program.running() && program.stderr_so_far().find("goes on without it") == std::string::npos)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const std::map<int, pid_t> ranks = ranks_in(folder_.path());
+  ASSERT_EQ(ranks.size(), 2u) << program.wait().err;
+  const Path left = left_behind(ranks.at(0), output);
+  ASSERT_FALSE(left.empty());
+  const Path written =
+      stop_in_the_middle(program, ranks.at(0), output, clip_of(left), std::filesystem::file_size(left));
+  ASSERT_FALSE(written.empty()) << program.wait().err;
+  EXPECT_NE(written, left) << "two processes make one file";
+  ::kill(ranks.at(1), SIGCONT);
+  for (int i = 0; i < 3000 && !has_ended(ranks.at(1)); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  ::kill(ranks.at(0), SIGCONT);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  expect_complete(list);
+  for (const auto& [sidecar, hash] : of_sidecars(folder_.path(), "file_sha256"))
+    EXPECT_EQ(Json(sha256_of_file((output / sidecar).replace_extension(".y4m"))), hash) << sidecar;
 }
 
 /// Its opening would wait for a writer, before there is anybody to notice.
