@@ -77,7 +77,8 @@ void check_name(const std::string& name) {
       refuse("must be a plain file name, without / \\ : * ? \" < > | or control characters");
   }
   if (name.back() == ' ' || name.back() == '.') refuse("must not end with a blank or a dot");
-  if (name == "log") refuse("must not be log (a folder of the run is called so)");
+  for (const std::string folder : {"log", "drafts"})
+    if (name == folder) refuse("must not be " + folder + " (a folder of the run is called so)");
   for (const std::string_view ending :
        {".mp4", ".mkv", ".y4m", ".json", ".jsonl", ".h5", ".csv", ".yaml", ".prom", ".html", ".part"})
     if (name.ends_with(ending)) refuse("must have no ending (.mp4 and others are added)");

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/shared_disk.hpp"
 #include "jobs/list/name.hpp"
+#include "jobs/output/frame_folder.hpp"
 
 namespace wf {
 namespace {
@@ -182,15 +183,21 @@ void duplicate(const Path& from, const Path& part) {
   if (error) throw Error(Error::storage, from.string() + ": cannot be copied: " + error.message());
 }
 
-/// The files that a finished clip may have beside its sidecar, as endings after its name: frames, latents, video.
-std::vector<std::string> endings(const Sidecar& sidecar) {
-  return {"", ".h5", Path(sidecar.video_file).extension().string()};
+/// The files that a finished clip has beside its sidecar, as endings after its name: frames, latents, video. A folder
+/// of its name that holds anything else is a user's.
+std::vector<std::string> endings(const Path& output, const Sidecar& sidecar) {
+  std::vector<std::string> endings;
+  if (is_frame_folder(output / sidecar.job.name)) endings.emplace_back();
+  for (const std::string& ending : {std::string(".h5"), Path(sidecar.video_file).extension().string()})
+    if (is_there(output / (sidecar.job.name + ending))) endings.push_back(ending);
+  return endings;
 }
 
 void remove_clip(const Path& output, const Sidecar& sidecar) {
   std::error_code error;
   fs::remove(sidecar_file(output, sidecar.job.name), error);  // first, since a clip with a sidecar counts as finished
-  for (const std::string& ending : endings(sidecar)) fs::remove_all(output / (sidecar.job.name + ending), error);
+  for (const std::string& ending : endings(output, sidecar))
+    fs::remove_all(output / (sidecar.job.name + ending), error);
 }
 
 }  // namespace
@@ -223,10 +230,8 @@ std::map<std::size_t, std::size_t> find_copies(const std::vector<std::string>& f
 }
 
 Sidecar copy_clip(const OutputFolder& folder, const Sidecar& finished, const Job& job) {
-  for (const std::string& ending : endings(finished)) {
-    const Path from = folder.output() / (finished.job.name + ending);
-    if (!is_there(from)) continue;
-    duplicate(from, folder.part(job.name + ending));
+  for (const std::string& ending : endings(folder.output(), finished)) {
+    duplicate(folder.output() / (finished.job.name + ending), folder.part(job.name + ending));
     folder.publish(job.name + ending);
   }
   Sidecar copy = finished;

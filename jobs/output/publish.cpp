@@ -10,6 +10,7 @@
 #include "jobs/list/name.hpp"
 #include "jobs/output/drafts.hpp"
 #include "jobs/output/fingerprint.hpp"
+#include "jobs/output/frame_folder.hpp"
 
 namespace wf {
 namespace {
@@ -101,6 +102,7 @@ std::string OutputFolder::read_nonce() const {
 void OutputFolder::publish(const std::string& file) const {
   const Path from = part(file), to = output_ / file;
   const bool folder = fs::is_directory(from);
+  if (folder) check_frame_folder(to);
   remove_tree(output_ / ((folder ? Path(file) : Path(file).replace_extension()).string() + ".json"));
   if (folder) remove_tree(to);  // rename() replaces files, but not folders that contain files
   fault_point("before_rename");

@@ -41,7 +41,8 @@ class OutputFolder {
 
   /// Renames part(FILE) to OUTPUT/FILE, replacing an older one. FILE is NAME.ending, or NAME if it is a folder, or one
   /// of these in a folder of OUTPUT. An older sidecar NAME.json is removed first, so that the clip does not count as
-  /// finished before finish().
+  /// finished before finish(). Throws Error(input) when a folder OUTPUT/NAME is not of a clip's frames
+  /// (frame_folder.hpp).
   void publish(const std::string& file) const;
   /// The same for the video NAME.ending, and returns what is in it. The folder is flushed by finish(), which has to
   /// follow: until then a sidecar may outlive a video in a crash of the node, and find_finished() does not believe it.

@@ -2,14 +2,17 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "base/paths.hpp"
+#include "base/shared_disk.hpp"
 #include "base/watched_work.hpp"
 #include "cluster/node.hpp"
+#include "jobs/output/frame_folder.hpp"
 #include "launcher/options/model_choice.hpp"
 #include "launcher/options/shared_settings.hpp"
 #include "launcher/planner/saved_forwards.hpp"
@@ -34,6 +37,16 @@ void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
                   .crf = options.video.crf,
                   .preset = options.video.preset,
                   .comment = ""});
+}
+
+/// Throws Error(input) when a folder of a user bears the name of a clip whose frames are to be kept, rather than when
+/// the clip has been rendered.
+void check_frame_folders(const RunSpec& run, const RunOptions& options) {
+  if (!options.video.png || options.planning.choices.draft) return;
+  const auto names = names_in(run.output);
+  for (std::size_t i = 0; i < run.jobs.size(); ++i)
+    if (names.contains(run.jobs[i].name) && !std::ranges::binary_search(run.finished, i))
+      check_frame_folder(run.output / run.jobs[i].name);
 }
 
 void open_log_file(const Path& output, int rank) {
@@ -131,6 +144,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   led.earlier = settle_earlier_runs(*led.folder, led.run.jobs,
                                     recipe_of(led.parts.id, base, led.parts.is_rounded_to_fp8), options);
   led.run.finished = not_to_render(led.earlier);
+  check_frame_folders(led.run, options);
   return led;
 }
 

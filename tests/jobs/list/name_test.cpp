@@ -42,8 +42,8 @@ TEST(Name, GetsTheSeedWhereItContainsTheMark) {
 }
 
 TEST(Name, ThatCannotBeAFileNameEverywhereIsRefused) {
-  for (const std::string name : {"", ".", "..", "../a", "a/b", "a\\b", ".a", "-a", "a\n", "a:b", "a*", "log", "a.mp4",
-                                 "a.json", "failed.yaml", "a ", "a."})
+  for (const std::string name : {"", ".", "..", "../a", "a/b", "a\\b", ".a", "-a", "a\n", "a:b", "a*", "log", "drafts",
+                                 "a.mp4", "a.json", "failed.yaml", "a ", "a."})
     EXPECT_THROW(check_name(name), Error) << name;
   EXPECT_THROW(check_name(std::string(201, 'a')), Error);
   for (const std::string& name :

@@ -101,6 +101,20 @@ TEST_F(Finished, AClipInsertedAtTheFrontShiftsClipsOfEqualSlugs) {
   EXPECT_EQ(files().count("0001-rain-s42.mp4"), 0u) << "the new clip's name is free";
 }
 
+TEST_F(Finished, AClipTakesItsFramesAlongAndLeavesAFolderOfAUserWhereItIs) {
+  render(job_at(1, "Rain"));
+  render(job_at(2, "Snow"));
+  const Path frames = folder_.output() / "0001-rain-s42", notes = folder_.output() / "0002-snow-s42";
+  write_file((make_folder(frames), frames / "00001.png"), "pixels");
+  write_file((make_folder(notes), notes / "notes.txt"), "mine");
+  keep({job_at(1, "Wind"), job_at(2, "Rain"), job_at(3, "Snow")});
+  EXPECT_FALSE(std::filesystem::exists(frames));
+  EXPECT_EQ(read_file(folder_.output() / "0002-rain-s42/00001.png"), "pixels");
+  EXPECT_EQ(video("0003-snow-s42"), "video");
+  EXPECT_EQ(read_file(notes / "notes.txt"), "mine");
+  EXPECT_FALSE(std::filesystem::exists(folder_.output() / "0003-snow-s42"));
+}
+
 TEST_F(Finished, ClipsThatWouldHaveToSwapNamesStayAsTheyAre) {
   render(job_at(1, "Rain", 10), "10");
   render(job_at(2, "Rain", 20), "20");

@@ -108,12 +108,31 @@ TEST_F(Publish, AnOlderSidecarIsRemovedBeforeTheNewVideoAppears) {
 
 TEST_F(Publish, APublishedFolderReplacesAnOlderOne) {
   RunFolder run(output);
-  for (const std::string content : {"1", "2"}) {
+  for (const std::string frame : {"00001.png", "00002.png"}) {
     make_folder(run.part("rain"));
-    put(run.part("rain") / ("frame-" + content), content);
+    put(run.part("rain") / frame, "pixels");
     run.publish("rain");
   }
-  EXPECT_EQ(visible(output / "rain"), (std::set<std::string>{"frame-2"}));
+  EXPECT_EQ(visible(output / "rain"), (std::set<std::string>{"00002.png"}));
+}
+
+TEST_F(Publish, AFolderOfAUserIsNotReplacedByFrames) {
+  RunFolder run(output);
+  for (const std::string file : {"notes.txt", "1.png", "00001.png.txt", "0000a.png", "more/00001.png"}) {
+    make_folder((output / "rain" / file).parent_path());
+    put(output / "rain" / file, "mine");
+    put(output / "rain/00001.png", "mine, too");
+    make_folder(run.part("rain"));
+    try {
+      run.publish("rain");
+      ADD_FAILURE() << file << " was taken for a frame";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::input);
+      EXPECT_EQ(std::string(error.what()).find((output / "rain").string()), 0u) << error.what();
+    }
+    EXPECT_EQ(read_file(output / "rain" / file), "mine");
+    std::filesystem::remove_all(output / "rain");
+  }
 }
 
 TEST_F(Publish, WorkOfAnEarlierRunIsRemovedAndStoredStatesStay) {

@@ -97,6 +97,20 @@ TEST_F(RunFiles, TheJobLogHoldsTheAttemptsOfAllRuns) {
   EXPECT_EQ(failed[8], "wanfarm render list.yaml --only too-much");
 }
 
+TEST_F(RunFiles, AFolderOfAUserInThePlaceOfFramesIsRefusedBeforeAnythingIsRendered) {
+  list(small_list(2));
+  folder.write("out/clip-2/notes.txt", "mine");
+  const ProgramResult outcome = render({"--png"});
+  EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, (folder / "out/clip-2").string() + ": is not a folder of this clip's frames"))
+      << outcome.err;
+  EXPECT_FALSE(there("out/clip-1.y4m"));
+  EXPECT_EQ(render().code, 0) << "without --png it is in nobody's way";
+  std::filesystem::remove(folder / "out/clip-2.json");
+  EXPECT_EQ(render().code, 0);
+  EXPECT_EQ(content("out/clip-2/notes.txt"), "mine");
+}
+
 TEST_F(RunFiles, FiveClipsInARowThatFailAlikeHoldTheRun) {
   list(small_list(8));
   const ProgramResult held = render({"--json"}, "throw@decode");
