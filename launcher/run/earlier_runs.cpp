@@ -60,16 +60,23 @@ std::vector<std::string> fingerprints_of(const std::vector<Job>& jobs, const Rec
   return fingerprints;
 }
 
+/// done: as for settle_earlier_runs().
 FinishedClips look_for_finished(const Path& output, const std::vector<Job>& jobs,
-                                const std::vector<std::string>& fingerprints, const RunOptions& options) {
-  if (!options.force)
-    return find_finished(output, jobs, fingerprints,
-                         {.check = files_check(options.verify),
-                          .other_names = !options.names_are_given,
-                          .codec = to_string(options.video.codec)});
-  FinishedClips copies;
-  copies.copies = find_copies(fingerprints);
-  return copies;
+                                const std::vector<std::string>& fingerprints, const RunOptions& options,
+                                const std::set<std::string>& done) {
+  std::vector<std::string> may_be_finished = fingerprints;
+  if (options.force)
+    for (std::string& each : may_be_finished)
+      if (!done.contains(each)) each.clear();
+  FinishedClips clips;
+  if (!options.force || !done.empty())
+    clips = find_finished(output, jobs, may_be_finished,
+                          {.check = files_check(options.verify),
+                           .other_names = !options.names_are_given,
+                           .codec = to_string(options.video.codec)});
+  for (const auto& [clip, original] : find_copies(fingerprints))
+    if (!clips.found.contains(clip)) clips.copies.emplace(clip, original);
+  return clips;
 }
 
 /// Clips of equal fingerprints share one state, which each draft of them is made from: there is no draft to copy.
@@ -91,13 +98,13 @@ std::optional<Sidecar> earlier_draft(const RunFolder& folder, const Job& job, co
 
 FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
                              const RunOptions& options) {
-  return look_for_finished(output, jobs, fingerprints_of(jobs, recipe), options);
+  return look_for_finished(output, jobs, fingerprints_of(jobs, recipe), options, {});
 }
 
 EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe,
-                                const RunOptions& options) {
+                                const RunOptions& options, const std::set<std::string>& done) {
   const std::vector<std::string> fingerprints = fingerprints_of(jobs, recipe);
-  FinishedClips clips = look_for_finished(folder.output(), jobs, fingerprints, options);
+  FinishedClips clips = look_for_finished(folder.output(), jobs, fingerprints, options, done);
   for (const auto& [clip, fault] : clips.damaged) spdlog::warn("{}; the clip is rendered again", fault);
   rename_clips(folder, jobs, clips);
   log_other_names(jobs, clips);
@@ -110,7 +117,8 @@ EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>&
     if (drafts || left.any_of(jobs[i], fingerprints[i])) earlier.on_disk.push_back(i);
     if (!left.state_of(fingerprints[i])) continue;
     const auto step = stored_step(folder.stored_state(fingerprints[i]), fingerprints[i]);
-    auto draft = drafts && !options.force ? earlier_draft(folder, jobs[i], fingerprints[i], step) : std::nullopt;
+    const bool may_be_drafted = drafts && (!options.force || done.contains(fingerprints[i]));
+    auto draft = may_be_drafted ? earlier_draft(folder, jobs[i], fingerprints[i], step) : std::nullopt;
     if (draft)
       clips.found.emplace(i, std::move(*draft));
     else if (step)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 
 #include "jobs/output/finished.hpp"
 #include "jobs/schedule/stage.hpp"
@@ -25,9 +26,11 @@ struct EarlierRuns {
 };
 
 /// Gives finished clips their names in the list, makes the copies whose originals are finished, and logs what the list
-/// would not let one expect. Throws Error(storage).
+/// would not let one expect. done: fingerprints of the clips that earlier starts of this command have rendered, which
+/// are finished with options.force as well. Throws Error(storage), and Error(input) when a folder of a user bears the
+/// name that a clip's frames would get.
 EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe,
-                                const RunOptions& options);
+                                const RunOptions& options, const std::set<std::string>& done = {});
 
 /// The clips that are not to be rendered, in ascending order: finished ones, and copies.
 std::vector<std::size_t> not_to_render(const EarlierRuns& earlier);

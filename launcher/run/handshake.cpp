@@ -141,9 +141,11 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
              .nonce = led.folder->write_nonce(),
              .plan = plan.winner().plan,
              .finished = {}};
-  led.earlier = settle_earlier_runs(*led.folder, led.run.jobs,
-                                    recipe_of(led.parts.id, base, led.parts.is_rounded_to_fp8), options);
+  led.starts = read_earlier_starts(output);
+  led.earlier = settle_earlier_runs(
+      *led.folder, led.run.jobs, recipe_of(led.parts.id, base, led.parts.is_rounded_to_fp8), options, led.starts.done);
   led.run.finished = not_to_render(led.earlier);
+  led.run.stopped = !led.starts.draining.empty();
   check_frame_folders(led.run, options);
   return led;
 }

@@ -11,6 +11,7 @@
 #include "launcher/options/run_options.hpp"
 #include "launcher/planner/run_plan.hpp"
 #include "launcher/run/earlier_runs.hpp"
+#include "launcher/run/earlier_starts.hpp"
 #include "launcher/run/rank_agent.hpp"
 #include "launcher/run/run_request.hpp"
 #include "launcher/run/run_spec.hpp"
@@ -25,6 +26,7 @@ struct JoinedRun {
 
 /// What rank 0 knows in addition.
 struct LedRun : JoinedRun {
+  EarlierStarts starts;               ///< what earlier starts of this command tell
   EarlierRuns earlier;                ///< what earlier runs left of the clips in run.finished
   std::vector<RankResources> ranks;   ///< what each rank has
   PlanRequest request;                ///< what the plan was made for

@@ -95,17 +95,9 @@ void write_run(const LedRun& led, const Groups& groups, const RankContext& rank,
   write_run_info(led.run.output, info);
 }
 
-/// What the journal tells, of whose events nothing is kept: of a long list they take hundreds of megabytes.
-EarlierStarts read_earlier_starts(const Path& output) {
-  const JournalContent recorded = read_journal(output);
-  EarlierStarts starts = earlier_starts(recorded.events, run_id());
-  starts.last_epoch = recorded.last_epoch;
-  return starts;
-}
-
-/// Tells the coordinator what users and earlier starts of this command decided on the clips that are left.
-void take_up_earlier_starts(const LedRun& led, const EarlierStarts& earlier, RunControl& control,
-                            Coordinator& coordinator) {
+/// Tells the coordinator what users and earlier starts of this command decided on the run and the clips that are left.
+void take_up_earlier_starts(const LedRun& led, RunControl& control, Coordinator& coordinator) {
+  const EarlierStarts& earlier = led.starts;
   for (const int rank : earlier.unfit_ranks) coordinator.leave_out(rank);
   for (std::size_t i = 0; i < led.run.jobs.size(); ++i) {
     if (std::ranges::binary_search(led.run.finished, i)) continue;
@@ -115,15 +107,21 @@ void take_up_earlier_starts(const LedRun& led, const EarlierStarts& earlier, Run
       coordinator.lost_before(i, static_cast<int>(losses->second));
   }
   for (const std::size_t clip : led.earlier.on_disk) coordinator.left_before(clip);
-  for (const UserRequest& request : control.take_earlier()) coordinator.obey(request);
+  if (earlier.paused) {
+    spdlog::warn("the run is still paused: `wanfarm control {} resume` lets clips begin", led.run.output.string());
+    coordinator.obey({ControlRequest::pause});
+  }
+  for (const UserRequest& request : control.take_earlier(earlier.is_restart)) coordinator.obey(request);
+  if (earlier.draining.empty()) return;
+  spdlog::warn("the run was told to stop before ranks were lost ({}): nothing begins again", earlier.draining);
+  coordinator.obey({.action = ControlRequest::drain, .why = earlier.draining});
 }
 
 /// Tells all who keep count what earlier runs left of the clips.
-void take_up_earlier_runs(const LedRun& led, const EarlierStarts& earlier, RunRecords& records, RunJournal& journal,
-                          Dispatch& dispatch) {
+void take_up_earlier_runs(const LedRun& led, RunRecords& records, RunJournal& journal, Dispatch& dispatch) {
   records.finished_before(led.earlier.finished);
   for (const auto& [clip, sidecar] : led.earlier.finished)
-    journal.found(clip, earlier.finished.contains(led.earlier.fingerprints[clip]));
+    journal.found(clip, led.starts.finished.contains(led.earlier.fingerprints[clip]));
   for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
   for (const auto& [clip, stage] : led.earlier.stored) dispatch.stored_before(clip, stage);
 }
@@ -172,21 +170,20 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
                       .model = led.run.model,
                       .branches = branches},
                      predicted);
-  const EarlierStarts earlier = read_earlier_starts(led.run.output);
   const std::optional<OwnJob> own = own_job(environment());
   RunJournal journal({.output = led.run.output,
                       .jobs = jobs,
                       .fingerprints = led.earlier.fingerprints,
                       .command_id = run_id(),
                       .ranks = rank.agent.size(),
-                      .last_epoch = earlier.last_epoch,
+                      .last_epoch = led.starts.last_epoch,
                       .job = own ? RunJob{own->name, own->starts} : RunJob(),
                       .standing = [&records](const auto& ranks) { return records.standing(ranks); }},
                      records);
   write_run(led, groups, rank, journal.epoch());
   rank.agent.tell_of_fatal_losses([&journal](int lost, const std::string& why) { journal.lost_for_good(lost, why); });
   Dispatch dispatch(jobs, roles_at_start(led.run.plan), predicted, dispatch_options(led.request, led.run.plan));
-  take_up_earlier_runs(led, earlier, records, journal, dispatch);
+  take_up_earlier_runs(led, records, journal, dispatch);
   const auto patience =
       std::make_shared<const PredictedPatience>(jobs, predicted, branches, rank.options.stall_timeout);
   rank.agent.set_patience([patience](const WorkUnderWay& work) { return (*patience)(work); });
@@ -196,7 +193,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   Coordinator coordinator(dispatch, groups, rank.agent, journal,
                           [&] { return requests_for(journal, control, job ? &*job : nullptr); });
   coordinator.hold_at({rank.options.max_failures, rank.options.keep_going, jobs.size(), led.earlier.copies});
-  take_up_earlier_starts(led, earlier, control, coordinator);
+  take_up_earlier_starts(led, control, coordinator);
   coordinate(coordinator, [&] { compute(led, groups, rank); });
   if (rank.agent.has_lost_ranks()) led.folder->sweep();
   if (!rank.options.trace.empty()) write_traces(rank.options.trace, coordinator.traces());

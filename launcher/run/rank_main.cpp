@@ -77,7 +77,7 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
   Models models(joined.parts, execution);
   RankAgent& agent = rank.agent;
   const bool leads = ranks.front() == agent.rank();
-  const bool nothing_to_do = joined.run.finished.size() == joined.run.jobs.size();
+  const bool nothing_to_do = joined.run.stopped || joined.run.finished.size() == joined.run.jobs.size();
   const bool loads_behind = !nothing_to_do && place_copies(models, plan, rank.hosts, rank.world, waiting);
   if (rank.world && !nothing_to_do)
     load_together(models, parts_to_share(plan, groups, rank.hosts, agent.rank(), loads_behind), texts_of(joined.run),

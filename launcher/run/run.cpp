@@ -29,8 +29,9 @@ void report(const Summary& summary, const Path& output, const RunOptions& option
                summary.skipped, summary.failed, summary.left);
   if (summary.quarantined > 0) spdlog::warn("{} set aside, for ranks were lost with them", summary.quarantined);
   if (summary.left > 0)
-    spdlog::warn("{}: the same command goes on with it",
-                 summary.held.empty() ? "stopped with work left" : "held with work left (" + summary.held + ")");
+    spdlog::warn("{}: the same command{} goes on with it",
+                 summary.held.empty() ? "stopped with work left" : "held with work left (" + summary.held + ")",
+                 options.force ? " without --force" : "");
 }
 
 /// Runs this rank's part. An exception aborts the run on all ranks, which would else wait for this one for ever.

@@ -27,9 +27,9 @@ std::vector<UserRequest> RunControl::take() {
   return look();
 }
 
-std::vector<UserRequest> RunControl::take_earlier() {
+std::vector<UserRequest> RunControl::take_earlier(bool is_restart) {
   std::vector<UserRequest> requests = look();
-  std::erase_if(requests, [](const UserRequest& request) { return !is_about_clips(request.action); });
+  if (!is_restart) std::erase_if(requests, [](const UserRequest& request) { return !is_about_clips(request.action); });
   return requests;
 }
 

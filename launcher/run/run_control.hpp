@@ -29,9 +29,9 @@ class RunControl {
   /// The requests that have come since the last call, of which at most one a second looks at the disk. A request for a
   /// clip that is not in the run is logged and dropped. Throws Error(storage).
   std::vector<UserRequest> take();
-  /// The requests that were left before the run: those that are about clips. A request to drain, pause or resume was
-  /// meant for a run that has ended meanwhile, and is dropped.
-  std::vector<UserRequest> take_earlier();
+  /// The requests that were left before this start. Where it is the first one of its run, only those about clips: a
+  /// request to drain, pause or resume was meant for a run that has ended meanwhile, and is dropped.
+  std::vector<UserRequest> take_earlier(bool is_restart);
 
  private:
   std::vector<UserRequest> look();

@@ -4,9 +4,7 @@
 
 #include <cstddef>
 #include <functional>
-#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -18,19 +16,6 @@
 #include "launcher/run/progress.hpp"
 
 namespace wf {
-
-/// What the earlier starts of a run tell the next one.
-struct EarlierStarts {
-  /// Of this command, by fingerprint: how often ranks were lost while they worked on the clip. Where several clips were
-  /// at work when all was lost, each counts for its share.
-  std::map<std::string, double> losses;
-  std::set<int> unfit_ranks;        ///< of this command: ranks that were lost with two different clips
-  std::set<std::string> cancelled;  ///< fingerprints of the clips that a user cancelled in any run of the folder
-  std::set<std::string> finished;   ///< fingerprints of the clips that the journal knows to be finished
-  std::int64_t last_epoch = 0;      ///< of the journal until now
-};
-/// id: run_id() of the command; with "" only what was cancelled counts. Leaves last_epoch to the caller.
-EarlierStarts earlier_starts(const std::vector<Event>& events, const std::string& id);
 
 /// Writes every event into the journal before it passes it on to the next observer.
 class RunJournal final : public RunObserver {

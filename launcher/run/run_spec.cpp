@@ -18,7 +18,7 @@ std::string packed(const RunSpec& start) {
   for (const Job& job : start.jobs) jobs.push_back(json_of(job));
   const Json json{{"jobs", std::move(jobs)},    {"model", json_of(start.model)}, {"output", start.output.string()},
                   {"model_id", start.model_id}, {"word", start.nonce},           {"plan", nlohmann::json(start.plan)},
-                  {"finished", start.finished}};
+                  {"finished", start.finished}, {"stopped", start.stopped}};
   std::string bytes;
   Json::to_msgpack(json, bytes);
   return bytes;
@@ -33,7 +33,8 @@ RunSpec run_spec_from(const std::string& packed) {
                   .model_id = json.at("model_id"),
                   .nonce = json.at("word"),
                   .plan = nlohmann::json(json.at("plan")).get<PlacementPlan>(),
-                  .finished = json.at("finished")};
+                  .finished = json.at("finished"),
+                  .stopped = json.at("stopped")};
     for (const Json& job : json.at("jobs")) start.jobs.push_back(job_from(job));
     return start;
   } catch (const Json::exception& error) {

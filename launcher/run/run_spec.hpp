@@ -20,6 +20,8 @@ struct RunSpec {
   PlacementPlan plan;
   /// Clips that nobody renders, in ascending order: earlier runs did, or they become copies of other clips.
   std::vector<std::size_t> finished;
+  /// An earlier start of this command was told to stop: nobody loads or renders anything.
+  bool stopped = false;
 };
 
 /// The run as bytes of MessagePack. JSON text would have to be UTF-8, which a path need not be.

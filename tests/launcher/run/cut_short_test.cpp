@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <thread>
 
+#include "jobs/record/control.hpp"
+#include "jobs/record/journal.hpp"
 #include "tests/launcher/run/rank_runs.hpp"
 
 namespace wf {
@@ -145,6 +148,83 @@ TEST(Ranks, ARunWhoseRankZeroIsKilledIsStartedAgain) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_NE(outcome.err.find("it is started again"), std::string::npos) << outcome.err;
   EXPECT_EQ(of_sidecars(folder.path(), "latents_sha256"), latents_with(list, 1, {}));
+}
+
+/// A run whose rank 0 can be killed, with what its journal tells.
+class Restarted : public testing::Test {
+ protected:
+  Restarted() { write_file(folder / "list.yaml", long_list(4, 24)); }
+  std::vector<Event> events() const { return read_journal(folder / "out").events; }
+  /// How many events of the kind there are.
+  std::ptrdiff_t count(Event::Kind kind) const { return std::ranges::count(events(), kind, &Event::kind); }
+  /// Waits until there are so many. False: the run is over.
+  bool wait_for(Program& program, Event::Kind kind, std::ptrdiff_t events) const {
+    while (program.running() && count(kind) < events) std::this_thread::sleep_for(20ms);
+    return count(kind) >= events;
+  }
+  void request(ControlRequest::Action action) const { leave_request(folder / "out", {action}); }
+  /// The kinds of the events of the last start.
+  std::vector<Event::Kind> last_start() const {
+    std::vector<Event::Kind> kinds;
+    for (const Event& event : events()) {
+      if (event.kind == Event::began) kinds.clear();
+      kinds.push_back(event.kind);
+    }
+    return kinds;
+  }
+
+  TempFolder folder;
+  Flags flags{"--placement", "resident", "--cfg-parallel",      "1", "--ulysses",       "1",
+              "--ring",      "1",        "--heartbeat-timeout", "5", "--stall-timeout", "60"};
+};
+
+TEST_F(Restarted, ARunThatWasToldToStopBeginsNothingAgain) {
+  Program program(folder.path(), render_flags(2, flags), {.environment = {"WANFARM_FAULT=slow@high,hang@high#1"}});
+  ASSERT_TRUE(wait_for(program, Event::assigned, 2)) << program.wait().err;
+  request(ControlRequest::drain);
+  ASSERT_TRUE(wait_for(program, Event::draining, 1)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(0), SIGKILL);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 75) << outcome.err;
+  EXPECT_NE(outcome.err.find("told to stop before ranks were lost (a user asks for it)"), std::string::npos)
+      << outcome.err;
+  EXPECT_EQ(count(Event::began), 2);
+  const std::vector<Event::Kind> kinds = last_start();
+  EXPECT_EQ(std::ranges::count(kinds, Event::assigned), 0);
+  EXPECT_EQ(kinds.back(), Event::ended);
+}
+
+TEST_F(Restarted, ARunThatWasPausedStaysSoUntilItIsResumed) {
+  Program program(folder.path(), render_flags(2, flags), {.environment = {"WANFARM_FAULT=slow@high"}});
+  ASSERT_TRUE(wait_for(program, Event::assigned, 2)) << program.wait().err;
+  request(ControlRequest::pause);
+  ASSERT_TRUE(wait_for(program, Event::paused, 1)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(0), SIGKILL);
+  ASSERT_TRUE(wait_for(program, Event::paused, 2)) << program.wait().err;
+  std::this_thread::sleep_for(4s);  // for the ranks to ask for work
+  request(ControlRequest::resume);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(count(Event::began), 2);
+  const std::vector<Event::Kind> kinds = last_start();
+  const auto resumed = std::ranges::find(kinds, Event::resumed);
+  EXPECT_NE(resumed, kinds.end());
+  EXPECT_EQ(std::count(kinds.begin(), resumed, Event::assigned), 0);
+}
+
+TEST_F(Restarted, ARunWithForceRendersEachClipOnce) {
+  ASSERT_EQ(render(folder, 2).code, 0);
+  flags.emplace_back("--force");
+  Program program(folder.path(), render_flags(2, flags), {.environment = {"WANFARM_FAULT=slow@high"}});
+  ASSERT_TRUE(wait_for(program, Event::done, 4 + 1)) << program.wait().err;
+  ::kill(ranks_in(folder.path()).at(0), SIGKILL);
+  const ProgramResult outcome = program.wait();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(count(Event::began), 1 + 2);
+  std::map<std::string, int> renderings;
+  for (const Event& event : events())
+    if (event.kind == Event::done) ++renderings[event.clip];
+  EXPECT_EQ(renderings, (std::map<std::string, int>{{"c1", 2}, {"c2", 2}, {"c3", 2}, {"c4", 2}}));
 }
 
 TEST(Ranks, ASilentRankIsLostAfterTheTimeThatTheFlagGives) {

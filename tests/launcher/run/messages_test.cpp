@@ -67,6 +67,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   start.plan.offload_expert_for_decode = true;
   start.plan.split_decode = true;
   start.finished = {1};
+  start.stopped = true;
   const RunSpec read = run_spec_from(packed(start));
   EXPECT_EQ(read.model, start.model);
   EXPECT_EQ(read.jobs.size(), 2u);
@@ -79,6 +80,7 @@ TEST(RunSpec, ArrivesAsItWasDecided) {
   EXPECT_TRUE(read.plan.offload_expert_for_decode);
   EXPECT_TRUE(read.plan.split_decode);
   EXPECT_EQ(read.finished, start.finished);
+  EXPECT_TRUE(read.stopped);
   EXPECT_EQ(packed(read), packed(start));
   EXPECT_THROW(run_spec_from("{}"), Error);
 }

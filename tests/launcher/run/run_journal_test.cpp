@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "launcher/run/earlier_starts.hpp"
 #include "tests/temp_folder.hpp"
 
 namespace wf {
@@ -63,6 +64,33 @@ TEST(EarlierStarts, WhatAUserCancelledStaysCancelledUntilItIsRetriedOrDone) {
                       about(Event::cancelled, "moon"), about(Event::retried, "lake"), about(Event::done, "moon")},
                      "b");
   EXPECT_EQ(starts.cancelled, std::set<std::string>{"kite"});
+}
+
+TEST(EarlierStarts, APauseLastsUntilItIsResumedHoweverOftenTheCommandIsStarted) {
+  std::vector<Event> events{began("a"), {.kind = Event::paused}, began("a")};
+  EXPECT_TRUE(earlier_starts(events, "a").paused);
+  EXPECT_FALSE(earlier_starts(events, "b").paused) << "it was meant for another command";
+  events.push_back({.kind = Event::resumed});
+  EXPECT_FALSE(earlier_starts(events, "a").paused);
+}
+
+TEST(EarlierStarts, ACommandThatWasToldToStopStaysSo) {
+  const std::vector<Event> events{began("a"), {.kind = Event::draining, .text = "a user asks for it"}, began("a")};
+  EXPECT_EQ(earlier_starts(events, "a").draining, "a user asks for it");
+  EXPECT_EQ(earlier_starts(events, "b").draining, "");
+}
+
+TEST(EarlierStarts, WhatTheCommandItselfHasRenderedIsToldApart) {
+  const std::vector<Event> events{began("a"), about(Event::done, "kite"), began("b"), about(Event::done, "lake"),
+                                  about(Event::found, "kite")};
+  const EarlierStarts starts = earlier_starts(events, "b");
+  EXPECT_TRUE(starts.is_restart);
+  EXPECT_EQ(starts.done, std::set<std::string>{"lake"});
+  EXPECT_EQ(starts.finished, (std::set<std::string>{"kite", "lake"}));
+  for (const char* const id : {"c", ""}) {
+    EXPECT_FALSE(earlier_starts(events, id).is_restart) << id;
+    EXPECT_TRUE(earlier_starts(events, id).done.empty()) << id;
+  }
 }
 
 struct Quiet final : RunObserver {
