@@ -74,10 +74,12 @@ Path leave_request(const Path& output, const ControlRequest& request) {
   return file;
 }
 
-std::vector<ControlRequest> take_requests(const Path& output) {
+std::vector<ControlRequest> take_requests(const Path& output,
+                                          const std::function<bool(const ControlRequest&)>& leaves) {
   std::vector<ControlRequest> requests;
   for (const Path& file : request_files(control_folder(output))) {
     const auto request = read_request(file);
+    if (request && leaves && leaves(*request)) continue;
     std::error_code error;
     std::filesystem::remove_all(file, error);
     if (error && !requests.empty()) return requests;  // the next call throws

@@ -2,6 +2,7 @@
 // 0 looks for every five seconds and removes when it has obeyed. No port, no process to find: a shared disk is enough.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,8 +24,10 @@ bool is_about_clips(ControlRequest::Action action) noexcept;
 /// Leaves the request and returns its file, which vanishes when the run has obeyed. Throws Error(storage).
 Path leave_request(const Path& output, const ControlRequest& request);
 
-/// Takes all requests, oldest first, and removes their files. Files that are no request are removed and logged. Costs
-/// one look at the folder when there is none. Throws Error(storage).
-std::vector<ControlRequest> take_requests(const Path& output);
+/// Takes all requests, oldest first, and removes their files; those for which leaves() is true stay where they are.
+/// Files that are no request are removed and logged. Costs one look at the folder when there is none. Throws
+/// Error(storage).
+std::vector<ControlRequest> take_requests(const Path& output,
+                                          const std::function<bool(const ControlRequest&)>& leaves = {});
 
 }  // namespace wf

@@ -12,9 +12,9 @@
 namespace wf {
 namespace {
 
-constexpr std::array<std::string_view, 17> names{
-    "began",       "found", "assigned",  "at_stage", "handed_over", "done",    "failed",   "interrupted", "lost",
-    "quarantined", "role",  "cancelled", "retried",  "paused",      "resumed", "draining", "ended"};
+constexpr std::array<std::string_view, 18> names{
+    "began",       "found", "assigned",  "at_stage",      "handed_over", "done",   "failed",  "interrupted", "lost",
+    "quarantined", "role",  "cancelled", "not_cancelled", "retried",     "paused", "resumed", "draining",    "ended"};
 
 std::string json_text(std::string_view text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);

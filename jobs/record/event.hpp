@@ -25,11 +25,12 @@ struct Event {
     quarantined,  ///< The clip is set aside: two ranks were lost while they worked on it. text.
     role,         ///< The rank loads another expert. stage: "high" or "low".
     cancelled,    ///< A user wants the clip no more.
-    retried,      ///< A user wants the clip tried again.
-    paused,       ///< A user lets no clip begin; those that have begun go on.
-    resumed,      ///< Clips begin again.
-    draining,     ///< The run stops early. text: why.
-    ended,        ///< The run ended by itself. code: its exit code; text: the summary.
+    not_cancelled,  ///< A user wanted the clip no more, but it was done by then.
+    retried,        ///< A user wants the clip tried again.
+    paused,         ///< A user lets no clip begin; those that have begun go on.
+    resumed,        ///< Clips begin again.
+    draining,       ///< The run stops early. text: why.
+    ended,          ///< The run ended by itself. code: its exit code; text: the summary.
   };
 
   Kind kind = began;

@@ -182,7 +182,7 @@ void Coordinator::stop(const std::string& why) {
 
 void Coordinator::obey_users() {
   if (requests_ && !over())
-    for (const UserRequest& request : requests_()) obey(request);
+    for (const UserRequest& request : requests_(no_more_work_ ? Taken::all_but_retries : Taken::all)) obey(request);
   settle_cancelled();
 }
 
@@ -218,6 +218,8 @@ void Coordinator::settle_cancelled() {
     if (dispatch_.give_up(*clip)) {
       ended_[*clip] = RunObserver::Ended::cancelled;
       observer_.cancelled(*clip);
+    } else if (!ended_.contains(*clip)) {
+      observer_.not_cancelled(*clip);
     }
     clip = cancelling_.erase(clip);
   }
@@ -269,7 +271,7 @@ void Coordinator::send_orders() {
                        observer_.role_changed(leader, c.role);
                      },
                      [&](const ReleaseState& r) { agent_.send(leader, message::ReleaseState{r.clip}); },
-                     [&](const NoMoreWork&) { end(order.group); }},
+                     [&](const NoMoreWork&) { no_more_work_ = true, end(order.group); }},
                order.what);
   }
 }

@@ -39,6 +39,8 @@ class RunObserver {
   enum class Ended { failed, quarantined, cancelled };
   /// A user does not want the clip any more.
   virtual void cancelled(std::size_t /*clip*/) {}
+  /// A user did not want the clip any more, but it was done by then.
+  virtual void not_cancelled(std::size_t /*clip*/) {}
   /// A user wants a clip that had ended in this way to be tried again.
   virtual void retried(std::size_t /*clip*/, Ended /*how*/) {}
   /// A user lets no clip begin, or begin again.
@@ -59,7 +61,7 @@ class RunObserver {
 class Coordinator {
  public:
   /// Gives what users have asked for since the last call, which may be made at any time. Throws Error(storage).
-  using TakeRequests = std::function<std::vector<UserRequest>()>;
+  using TakeRequests = std::function<std::vector<UserRequest>(Taken)>;
 
   /// `dispatch` has already been told which clips earlier runs finished. All arguments must outlive the coordinator.
   Coordinator(Dispatch& dispatch, const Groups& groups, RankAgent& agent, RunObserver& observer,
@@ -143,6 +145,7 @@ class Coordinator {
   std::map<std::size_t, RunObserver::Ended> ended_;        ///< clips that are not rendered
   std::set<int> have_begun_, have_ended_;                  ///< groups that have had their first, their last order
   bool stopped_ = false;
+  bool no_more_work_ = false;  ///< groups were told so: none of them asks again, also if clips wait again
   std::atomic<bool> abandoned_ = false;
 };
 

@@ -62,8 +62,8 @@ double seconds_to_stop(const std::vector<Job>& jobs, const Predicted& predicted,
 }
 
 /// What users want of the run, and what the job of Slurm leaves it no choice in.
-std::vector<UserRequest> requests_for(const RunJournal& journal, RunControl& control, SlurmJob* job) {
-  std::vector<UserRequest> requests = control.take();
+std::vector<UserRequest> requests_for(Taken taken, const RunJournal& journal, RunControl& control, SlurmJob* job) {
+  std::vector<UserRequest> requests = control.take(taken);
   if (!job) return requests;
   job->show(journal.status());
   if (std::string why = job->why_stop(unix_time()); !why.empty())
@@ -191,7 +191,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   std::optional<SlurmJob> job;
   if (own) job.emplace(*own, seconds_to_stop(jobs, predicted, branches));
   Coordinator coordinator(dispatch, groups, rank.agent, journal,
-                          [&] { return requests_for(journal, control, job ? &*job : nullptr); });
+                          [&](Taken taken) { return requests_for(taken, journal, control, job ? &*job : nullptr); });
   coordinator.hold_at({rank.options.max_failures, rank.options.keep_going, jobs.size(), led.earlier.copies});
   take_up_earlier_starts(led, control, coordinator);
   coordinate(coordinator, [&] { compute(led, groups, rank); });

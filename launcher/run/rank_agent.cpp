@@ -145,15 +145,12 @@ void RankAgent::on_abort(const message::Abort& abort) {
 
 void RankAgent::on_cancel(const message::CancelClip& cancel) {
   const std::lock_guard lock(mutex_);
-  cancelled_ = cancel.clip;
+  cancelled_.insert(cancel.clip);
 }
 
 /// Called before the computing thread sees the order, so that the state is on its way when that thread asks for it.
 void RankAgent::prepare_for(const message::Assign& order) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (cancelled_ == order.clip) cancelled_.reset();
-  }
+  ended(order.clip);  // before: what was meant for an earlier attempt came too late for it
   if (order.holder < 0 || order.holder == rank()) return fetch_.drop();
   fetch_.begin({order.clip, order.first, order.holder});
 }
@@ -335,9 +332,14 @@ void RankAgent::flush() { transport_.flush(flush_time); }
 
 bool RankAgent::stop_requested() const { return stop_requested_ || wf::stop_requested(); }
 
-std::optional<std::size_t> RankAgent::cancelled_clip() const {
+std::set<std::size_t> RankAgent::cancelled_clips() const {
   const std::lock_guard lock(mutex_);
   return cancelled_;
+}
+
+void RankAgent::ended(std::size_t clip) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.erase(clip);
 }
 
 void RankAgent::set_activity(const Activity& activity) {

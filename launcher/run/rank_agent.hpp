@@ -73,8 +73,10 @@ class RankAgent {
   bool stop_requested() const;
   /// On rank 0: asks all ranks to stop, with the next heartbeat.
   void stop_all() { stop_requested_ = true; }
-  /// The clip that this rank was told to stop, unless it was given the clip anew since.
-  std::optional<std::size_t> cancelled_clip() const;
+  /// The clips that this rank was told to stop: until it has ended its part of a clip, or is given it anew.
+  std::set<std::size_t> cancelled_clips() const;
+  /// This rank has ended its part of the clip.
+  void ended(std::size_t clip);
   void set_activity(const Activity& activity);
   /// On rank 0: how long each piece of work may take without moving, once that can be predicted. Called on the agent's
   /// thread.
@@ -150,8 +152,8 @@ class RankAgent {
   std::vector<Activity> activities_;                             ///< by rank
   FailureDetector detector_;
   Patience stall_patience_;
-  std::set<int> lost_;                    ///< ranks
-  std::optional<std::size_t> cancelled_;  ///< clip
+  std::set<int> lost_;               ///< ranks
+  std::set<std::size_t> cancelled_;  ///< clips
   std::function<void(int, const std::string&)> tell_of_fatal_loss_;
   std::vector<std::vector<int>> groups_;  ///< the ranks of each group; empty: no loss is survived
   std::atomic<bool> stop_requested_ = false;

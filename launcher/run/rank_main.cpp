@@ -94,8 +94,8 @@ void compute(const JoinedRun& joined, const Groups& groups, const RankContext& r
                          .gate = [&agent, &jobs = joined.run.jobs](const Activity& activity) {
                            spdlog::trace("{}", to_string(activity));
                            agent.set_activity(activity);
-                           const std::optional<std::size_t> cancelled = agent.cancelled_clip();
-                           return !agent.stop_requested() && !(cancelled && jobs[*cancelled].name == activity.clip);
+                           const auto is_at_work = [&](std::size_t clip) { return jobs[clip].name == activity.clip; };
+                           return !agent.stop_requested() && !std::ranges::any_of(agent.cancelled_clips(), is_at_work);
                          }});
   if (!nothing_to_do) pipeline.take_role(roles_at_start(plan)[static_cast<std::size_t>(group)], nullptr);
   const std::jthread texts =

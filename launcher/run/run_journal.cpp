@@ -152,6 +152,11 @@ void RunJournal::cancelled(std::size_t clip) {
   next_.cancelled(clip);
 }
 
+void RunJournal::not_cancelled(std::size_t clip) {
+  note(about(Event::not_cancelled, clip));
+  next_.not_cancelled(clip);
+}
+
 void RunJournal::retried(std::size_t clip, Ended how) {
   std::size_t& count = how == Ended::cancelled ? status_.cancelled
                        : how == Ended::failed  ? status_.failed

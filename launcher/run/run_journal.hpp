@@ -52,6 +52,7 @@ class RunJournal final : public RunObserver {
   void failed(std::size_t clip, const Error& error, bool tried_again) override;
   void quarantined(std::size_t clip, const Error& error) override;
   void cancelled(std::size_t clip) override;
+  void not_cancelled(std::size_t clip) override;
   void retried(std::size_t clip, Ended how) override;
   void paused(bool is_paused) override;
   void draining(const std::string& why) override;

@@ -156,6 +156,10 @@ void RunRecords::cancelled(std::size_t clip) {
       {.status = ClipResult::cancelled, .job = setting_.jobs[clip], .attempts = attempt.number, .rank = attempt.rank});
 }
 
+void RunRecords::not_cancelled(std::size_t clip) {
+  spdlog::warn("{} was done before it could be cancelled", setting_.jobs[clip].name);
+}
+
 /// A clip that is not rendered cannot be copied.
 void RunRecords::end_with_copies(std::size_t clip, ClipResult result) {
   end(clip, result);

@@ -53,6 +53,7 @@ class RunRecords final : public RunObserver {
   void failed(std::size_t clip, const Error& error, bool tried_again) override;
   void quarantined(std::size_t clip, const Error& error) override;
   void cancelled(std::size_t clip) override;
+  void not_cancelled(std::size_t clip) override;
   void retried(std::size_t clip, Ended how) override;
   void lost(int rank, const std::string& name, const std::string& why) override;
   void groups_left(int groups) override { progress_.groups_left(groups); }

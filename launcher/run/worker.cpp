@@ -84,7 +84,7 @@ void Worker::pass_stages(const message::Assign& order) {
   for (const Stage stage : all_stages) {
     if (stage < order.first || stage > order.last) continue;
     if (stage == Stage::write) return finish(order.clip);
-    if (!advance(order, stage)) return report(message::Interrupted{number_, order.clip, stage});
+    if (!advance(order, stage)) return report_end(order.clip, message::Interrupted{number_, order.clip, stage});
   }
   stash(order.clip);
 }
@@ -133,7 +133,7 @@ void Worker::in_background(std::jthread& thread, std::string_view name, std::siz
   thread = std::jthread([this, name, clip, work = std::move(work)] {
     trace::name_thread(name);
     try {
-      report(work());
+      report_end(clip, work());
     } catch (const std::exception&) {
       report_failure(clip, current_error());
     }
@@ -157,8 +157,13 @@ void Worker::send_to_group(const Message& message) {
     if (rank != agent_.rank()) agent_.send(rank, message);
 }
 
+void Worker::report_end(std::size_t clip, const Message& message) {
+  agent_.ended(clip);
+  report(message);
+}
+
 void Worker::report_failure(std::size_t clip, const Error& error) {
-  report(message::Failed{number_, clip, static_cast<int>(error.kind()), error.what()});
+  report_end(clip, message::Failed{number_, clip, static_cast<int>(error.kind()), error.what()});
 }
 
 // ---- The other ranks of the group

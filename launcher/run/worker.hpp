@@ -43,6 +43,7 @@ class Worker {
   void store_stashed();
   void send_to_group(const Message& message);
   void report(const Message& message) { agent_.send(0, message); }
+  void report_end(std::size_t clip, const Message& message);
   void report_failure(std::size_t clip, const Error& error);
 
   const Groups& groups_;

@@ -92,6 +92,8 @@ std::string sentence(const RunHistory& history, const ClipHistory& clip, const E
       return "set aside: " + event.text;
     case Event::cancelled:
       return "cancelled by a user";
+    case Event::not_cancelled:
+      return "a user cancelled it, but it was done by then";
     case Event::retried:
       return "a user wants it tried again";
     default:

@@ -95,16 +95,18 @@ int leave_for_later(const ControlOptions& options, const std::vector<ControlRequ
   return 0;
 }
 
-/// The run is there, but has not looked. What is about the whole run would surprise its user later.
+/// The run is there, but has not looked, or gives out no more work that could be tried again. What is about the whole
+/// run would surprise its user later.
 int give_up(const ControlOptions& options, const std::vector<Path>& files) {
-  const std::string slow = fmt::format("the run in {} has not looked for {} s", options.run, patience.count());
   if (is_about_clips(options.action)) {
-    std::cout << slow << ": " << to_string(options.action) << " takes effect when it does\n";
+    fmt::print("the run in {} has not taken it for {} s: {} takes effect when it does, or when it is started again\n",
+               options.run, patience.count(), to_string(options.action));
     return 0;
   }
   std::error_code error;
   for (const Path& file : files) std::filesystem::remove(file, error);
-  throw Error(Error::environment, slow + "; the request is withdrawn");
+  throw Error(Error::environment, fmt::format("the run in {} has not looked for {} s; the request is withdrawn",
+                                              options.run, patience.count()));
 }
 
 int control(const ControlOptions& options) {

@@ -53,5 +53,14 @@ TEST(Control, RequestsOfManyProcessesDoNotReplaceEachOther) {
   EXPECT_EQ(take_requests(folder.path()).size(), 80u);
 }
 
+TEST(Control, WhatTheRunCannotDoNowIsLeftForItsNextStart) {
+  const test::TempFolder folder;
+  leave_request(folder.path(), {ControlRequest::retry, "kite"});
+  leave_request(folder.path(), {ControlRequest::cancel, "lake"});
+  const auto retries = [](const ControlRequest& request) { return request.action == ControlRequest::retry; };
+  EXPECT_EQ(take_requests(folder.path(), retries), (std::vector<ControlRequest>{{ControlRequest::cancel, "lake"}}));
+  EXPECT_EQ(take_requests(folder.path()), (std::vector<ControlRequest>{{ControlRequest::retry, "kite"}}));
+}
+
 }  // namespace
 }  // namespace wf

@@ -3,6 +3,7 @@
 #include "launcher/run/coordinator.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "tests/launcher/run/agent_pair.hpp"
@@ -75,13 +76,18 @@ TEST(Coordinator, ALossBeforeAllRanksHaveBegunEndsTheRun) {
 
 /// A run of two ranks, whose groups are played by the test, with requests that users make.
 struct Played {
-  explicit Played(std::size_t clips) : jobs(clips), dispatching([this] { coordinator.run(); }) {}
+  explicit Played(std::size_t clips)
+      : jobs(clips), dispatching([this] {
+          coordinator.run();
+          is_over = true;
+        }) {}
   ~Played() { coordinator.abandon(); }
 
   struct Seen final : NobodyObserves {
     void done(std::size_t clip, const std::string&) override { note("done", clip); }
     void failed(std::size_t clip, const Error&, bool) override { note("failed", clip); }
     void cancelled(std::size_t clip) override { note("cancelled", clip); }
+    void not_cancelled(std::size_t clip) override { note("not cancelled", clip); }
     void retried(std::size_t clip, Ended) override { note("retried", clip); }
     void draining(const std::string& why) override { note("draining: " + why, 0); }
     void note(const std::string& what, std::size_t clip) {
@@ -103,10 +109,16 @@ struct Played {
     const std::lock_guard lock(mutex);
     waiting.push_back({action, clip});
   }
-  std::vector<UserRequest> take() {
+  std::vector<UserRequest> take(Taken taken) {
     const std::lock_guard lock(mutex);
-    return std::exchange(waiting, {});
+    std::vector<UserRequest> requests;
+    for (const UserRequest& request : std::exchange(waiting, {})) {
+      const bool stays = taken == Taken::all_but_retries && request.action == ControlRequest::retry;
+      (stays ? waiting : requests).push_back(request);
+    }
+    return requests;
   }
+  bool is_cancelled(std::size_t clip) const { return pair.agents[1]->cancelled_clips().contains(clip); }
 
   AgentPair pair;
   std::vector<Job> jobs;
@@ -115,7 +127,8 @@ struct Played {
   Seen seen;
   std::mutex mutex;
   std::vector<UserRequest> waiting;
-  Coordinator coordinator{dispatch, groups, *pair.agents[0], seen, [this] { return take(); }};
+  Coordinator coordinator{dispatch, groups, *pair.agents[0], seen, [this](Taken taken) { return take(taken); }};
+  std::atomic<bool> is_over = false;
   std::jthread dispatching;
 };
 
@@ -132,7 +145,7 @@ TEST(Coordinator, ACancelledClipThatAGroupWorksOnIsStoppedThereAndThenGivenUp) {
   run.ask(1);
   EXPECT_EQ(run.assigned(1), 0u);
   run.request(ControlRequest::cancel, 0);
-  EXPECT_TRUE(comes_true([&] { return run.pair.agents[1]->cancelled_clip() == 0u; }));
+  EXPECT_TRUE(comes_true([&] { return run.is_cancelled(0); }));
   EXPECT_FALSE(run.seen.has("cancelled 0")) << "the group has not stopped yet";
   run.pair.agents[1]->send(0, message::Interrupted{1, 0, Stage::high});
   EXPECT_TRUE(comes_true([&] { return run.seen.has("cancelled 0"); }));
@@ -145,12 +158,45 @@ TEST(Coordinator, ACancelledClipThatIsDoneFirstIsDone) {
   run.ask(1);
   EXPECT_EQ(run.assigned(1), 0u);
   run.request(ControlRequest::cancel, 0);
-  EXPECT_TRUE(comes_true([&] { return run.pair.agents[1]->cancelled_clip() == 0u; }));
+  EXPECT_TRUE(comes_true([&] { return run.is_cancelled(0); }));
   run.pair.agents[1]->send(0, message::Done{1, 0, {}, "{}"});
   run.ask(1);
   EXPECT_EQ(run.assigned(1), 1u);
   EXPECT_TRUE(run.seen.has("done 0"));
+  EXPECT_TRUE(comes_true([&] { return run.seen.has("not cancelled 0"); })) << "which is said";
   EXPECT_FALSE(run.seen.has("cancelled 0"));
+}
+
+/// As while one of them is being written and the other one computed.
+TEST(Coordinator, TwoClipsOfOneGroupCanBeCancelled) {
+  Played run(2);
+  for (const std::size_t clip : {0u, 1u}) {
+    run.ask(1);
+    EXPECT_EQ(run.assigned(1), clip);
+  }
+  run.request(ControlRequest::cancel, 1);
+  run.request(ControlRequest::cancel, 0);
+  EXPECT_TRUE(comes_true([&] { return run.is_cancelled(0); }));
+  EXPECT_TRUE(run.is_cancelled(1)) << "the second request is not instead of the first";
+  run.pair.agents[1]->ended(1);
+  EXPECT_EQ(run.pair.agents[1]->cancelled_clips(), std::set<std::size_t>{0});
+}
+
+TEST(Coordinator, ARetryThatComesWhenThereIsNoMoreWorkWaitsForTheNextStart) {
+  Played run(1);
+  run.ask(1);
+  EXPECT_EQ(run.assigned(1), 0u);
+  run.pair.agents[1]->send(0, message::Failed{1, 0, static_cast<int>(Error::permanent), "on purpose"});
+  for (const int rank : {0, 1}) {
+    run.ask(rank);
+    EXPECT_TRUE(std::holds_alternative<message::NoMoreWork>(run.next(rank)));
+  }
+  run.request(ControlRequest::retry);
+  run.pair.wait_for_heartbeats(/*to=*/1, 20);  // of 20 ms each: longer than the coordinator leaves requests unseen
+  run.pair.agents[1]->say_farewell("");
+  EXPECT_TRUE(comes_true([&] { return run.is_over.load(); })) << "nobody would ask for the clip";
+  EXPECT_FALSE(run.seen.has("retried 0"));
+  EXPECT_EQ(run.take(Taken::all).size(), 1u);
 }
 
 TEST(Coordinator, RetryTakesUpWhatHasFailedAndACancelledClipOnlyByName) {

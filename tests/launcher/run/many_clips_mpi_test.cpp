@@ -147,7 +147,7 @@ void lead(const List& list, const RunFolder& folder, RankAgent& agent, const Gro
   write_run_info(folder.output(), info);
   Dispatch dispatch(list.jobs, std::vector<Role>(4, Role::resident), predicted);
   RunControl control(folder.output(), list.jobs);
-  Coordinator coordinator(dispatch, groups, agent, journal, [&control] { return control.take(); });
+  Coordinator coordinator(dispatch, groups, agent, journal, [&control](Taken taken) { return control.take(taken); });
   {
     const std::jthread dispatching([&coordinator] { coordinator.run(); });
     worker.run();
