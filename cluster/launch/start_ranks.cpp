@@ -8,12 +8,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
 #include <sstream>
 
+#include "base/descriptor.hpp"
 #include "base/error.hpp"
 #include "base/exit_codes.hpp"
 #include "base/files.hpp"
@@ -33,7 +36,9 @@ constexpr const char* id_variable = "WANFARM_RUN_ID";
 /// Holds command_of_user(), its words separated by a character that nobody types.
 constexpr const char* command_variable = "WANFARM_COMMAND";
 constexpr const char* separator = "\x1f";
+/// What is in the file: in its first byte the mark, behind it the code.
 constexpr char progress_mark = '+';
+constexpr std::size_t exit_file_bytes = 16;
 /// Exit codes of a run. Any other code means that a rank crashed and the launcher reports how.
 constexpr std::array run_codes{0, 1, 2, 3, 4, 5, stopped_with_work_left, 130, 143};
 
@@ -106,13 +111,15 @@ std::vector<std::string> own_command() {
   return command;
 }
 
-/// The temporary file in which rank 0 leaves a mark for each finished clip, and at last the run's exit code: "+++75".
+/// The temporary file in which rank 0 leaves a mark once a clip is finished, and at last the run's exit code: "+75".
+/// Its blanks take the room for both while there is some: when the run is over, the disk may be full.
 class ExitFile {
  public:
-  ExitFile() : path_((std::filesystem::temp_directory_path() / "wanfarm-exit-XXXXXX").string()) {
-    const int fd = ::mkstemp(path_.data());
-    if (fd < 0) throw Error(Error::environment, "cannot make the file " + path_ + ": " + ::strerror(errno));
-    ::close(fd);
+  ExitFile()
+      : path_((std::filesystem::temp_directory_path() / "wanfarm-exit-XXXXXX").string()),
+        fd_(::mkostemp(path_.data(), O_CLOEXEC)) {
+    if (fd_.get() < 0) throw Error(Error::environment, "cannot make the file " + path_ + ": " + ::strerror(errno));
+    clear();
   }
   ~ExitFile() { ::unlink(path_.c_str()); }
   ExitFile(const ExitFile&) = delete;
@@ -120,16 +127,33 @@ class ExitFile {
   const std::string& path() const { return path_; }
   /// Empty when rank 0 has left none.
   std::optional<int> code() const {
-    std::ifstream file(path_);
+    std::string text = content();
+    std::erase(text, progress_mark);
+    std::istringstream words(text);
     int code = 0;
-    while (file.peek() == progress_mark) file.get();
-    return file >> code ? std::optional(code) : std::nullopt;
+    return words >> code ? std::optional(code) : std::nullopt;
   }
-  bool has_progress() const { return std::ifstream(path_).peek() == progress_mark; }
-  void clear() const { std::ofstream(path_, std::ios::trunc); }
+  bool has_progress() const { return content().find(progress_mark) != std::string::npos; }
+  /// Throws Error(environment) when the disk has no room.
+  void clear() const {
+    const std::string blanks(exit_file_bytes, ' ');
+    if (::pwrite(fd_.get(), blanks.data(), blanks.size(), 0) == static_cast<ssize_t>(blanks.size()) &&
+        ::ftruncate(fd_.get(), static_cast<off_t>(blanks.size())) == 0)
+      return;
+    const std::string why = ::strerror(errno);
+    ::unlink(path_.c_str());
+    throw Error(Error::environment,
+                path_ + ": cannot be written: " + why + "; make room there, or set TMPDIR to a folder that has some");
+  }
 
  private:
+  std::string content() const {
+    std::ifstream file(path_);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+
   std::string path_;
+  Descriptor fd_;
 };
 
 /// "with code 42", or "by signal 9 (Killed)".
@@ -246,17 +270,24 @@ std::optional<int> run_as_ranks(int ranks, const Losses& losses) {
 
 namespace {
 
-/// Appends to the file that the front end reads. False if there is none, or this rank is not the one to write it.
-bool append_to_exit_file(const std::string& text) {
+/// Writes into the file that the front end reads. False if there is none, this rank is not the one to write it, or it
+/// cannot be written, which is told.
+bool write_to_exit_file(off_t offset, const std::string& text) {
   const Environment variables = environment();
   const Rank rank = rank_from(variables);
   const std::string file = value_of(variables, exit_file_variable);
   if (file.empty() || rank.size < 2 || rank.rank != 0) return false;
   // Without O_CREAT: if rank 0 runs on another node than the process that made the file, there is none.
-  const int fd = ::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  return ::close(fd) == 0 && written;
+  const Descriptor fd(::open(file.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd.get() < 0 && errno == ENOENT) return false;
+  if (fd.get() >= 0 && ::pwrite(fd.get(), text.data(), text.size(), offset) == static_cast<ssize_t>(text.size()))
+    return true;
+  const std::string why = ::strerror(errno);
+  static std::atomic<bool> is_told = false;
+  if (!is_told.exchange(true))
+    std::cerr << "wanfarm: " + file + ": the process that started the ranks cannot be told how the run stands: " + why +
+                     "\n";
+  return false;
 }
 
 }  // namespace
@@ -271,11 +302,11 @@ std::vector<std::string> command_of_user() {
   return words;
 }
 
-bool is_exit_code_left(int code) { return append_to_exit_file(std::to_string(code) + "\n"); }
+bool is_exit_code_left(int code) { return write_to_exit_file(1, std::to_string(code) + "\n"); }
 
 int leave_exit_code(int code) { return is_exit_code_left(code) ? 0 : code; }
 
-void note_progress() { append_to_exit_file({progress_mark}); }
+void note_progress() { write_to_exit_file(0, {progress_mark}); }
 
 bool ranks_may_be_lost() { return environment().contains(losses_variable); }
 

@@ -1,5 +1,5 @@
 // tests/cluster/launch/rank_program.cpp: a program without a model that takes --ranks as wanfarm does. Its arguments
-// select what its ranks do: rank_program [--ranks N] (code C | lines N | drain | kill RANK SIGNAL)
+// select what its ranks do: rank_program [--ranks N] (code C | clips N C | lines N | drain | kill RANK SIGNAL)
 #include <mpi.h>
 #include <signal.h>
 #include <unistd.h>
@@ -34,6 +34,12 @@ int drain(int rank) {
   return rank == 0 && stop_requested() ? 75 : 0;
 }
 
+/// Rank 0 finishes so many clips.
+int clips(int rank, int count, int code) {
+  for (int i = 0; i < count && rank == 0; ++i) note_progress();
+  return rank == 0 ? code : 0;
+}
+
 int lines(int count) {
   for (int i = 0; i < count; ++i)
     std::cout << "{\"line\":" << i << ",\"x\":\"" << std::string(i % 5000, 'x') << "\"}\n";
@@ -54,6 +60,7 @@ int kill(int rank, int which, int signal) {
 int run_as_rank(int rank, const Arguments& arguments) {
   const std::string& what = arguments.at(0);
   if (what == "code") return rank == 0 ? std::stoi(arguments.at(1)) : 0;
+  if (what == "clips") return clips(rank, std::stoi(arguments.at(1)), std::stoi(arguments.at(2)));
   if (what == "lines") return rank == 0 ? lines(std::stoi(arguments.at(1))) : 0;
   if (what == "drain") return drain(rank);
   return what == "kill" ? kill(rank, std::stoi(arguments.at(1)), std::stoi(arguments.at(2))) : 99;

@@ -145,6 +145,30 @@ TEST_F(StubLauncher, TheExitCodeThatRankZeroLeavesOverridesTheLaunchers) {
   EXPECT_FALSE(std::filesystem::exists(lines_of(read("file")).at(0))) << "the file was left behind";
 }
 
+/// Behind mpirun's own arguments stands what it starts as rank 0 of two.
+constexpr const char* as_rank_zero =
+    "while [ \"$1\" != --oversubscribe ]; do shift; done; shift; [ \"$1\" != --enable-recovery ] || shift\n"
+    "OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=0 OMPI_COMM_WORLD_LOCAL_RANK=0 \"$@\"\n";
+
+/// The disk may be full by then.
+TEST_F(StubLauncher, WhatRankZeroLeavesTakesNoRoomThatWasNotThereAtTheStart) {
+  const std::string room = "stat -c '%s %b' \"$WANFARM_EXIT_FILE\" >>room\n";
+  make_stub("mpirun", room + as_rank_zero + room + "exit 0");
+  EXPECT_EQ(start({"clips", "1000", "130", "--restarts", "3", "--ranks", "2"}).code, 130);
+  const Strings found = lines_of(read("room"));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0], found[1]);
+  EXPECT_EQ(found[0].find("0 "), std::string::npos) << "nothing is reserved: " << found[0];
+}
+
+TEST_F(StubLauncher, ARankThatCannotLeaveTheExitCodeSaysSo) {
+  make_stub("mpirun", "export WANFARM_EXIT_FILE=/dev/full\n" + std::string(as_rank_zero) + "exit 0");
+  const ProgramResult outcome = start({"clips", "3", "0", "--restarts", "0", "--ranks", "2"});
+  EXPECT_NE(outcome.err.find("/dev/full: the process that started the ranks cannot be told"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(outcome.err.find("No space left on device"), std::string::npos) << outcome.err;
+}
+
 TEST_F(StubLauncher, WithoutMpirunTheErrorNamesThePackageToInstall) {
   const ProgramResult outcome = run(folder_.path(), {"--ranks", "2", "code"}, {.environment = {"PATH=/nowhere"}});
   EXPECT_EQ(outcome.code, 3);
