@@ -145,8 +145,24 @@ std::string fingerprint(const Job& job, const Recipe& recipe) {
 
 std::string seedless_fingerprint(const Job& job) {
   Json json = deciding_values(job);
-  json.erase("seed");
-  return Sha256().update(json.dump()).hex();
+  for (const char* const later : {"seed", "saved"}) json.erase(later);
+  if (job.step_cache) json["step_cache"] = to_string(*job.step_cache);
+  if (job.guidance_interval) json["guidance_interval"] = to_string(*job.guidance_interval);
+  return Sha256().update(json.dump(-1, ' ', false, Json::error_handler_t::replace)).hex();
+}
+
+std::vector<std::string> differing_values(const Job& a, const Recipe& recipe_of_a, const Job& b,
+                                          const Recipe& recipe_of_b) {
+  Json values = deciding_values(a), others = deciding_values(b);
+  values.update(json_of(recipe_of_a));
+  others.update(json_of(recipe_of_b));
+  std::vector<std::string> names;
+  const auto add = [&names](const std::string& key) { names.push_back(key == "model_id" ? "model" : key); };
+  for (const auto& [key, value] : values.items())
+    if (!others.contains(key) || others[key] != value) add(key);
+  for (const auto& [key, value] : others.items())
+    if (!values.contains(key)) add(key);
+  return names;
 }
 
 /// The path of a step cache's file may have any encoding.

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "jobs/job.hpp"
 
@@ -32,6 +33,11 @@ std::string fingerprint(const Job& job, const Recipe& recipe);
 std::string seedless_fingerprint(const Job& job);
 
 /// The job as JSON with every value resolved and keys in a fixed order, for video metadata and dry runs.
+/// The names of the values in which two clips differ, by which their fingerprints do: "steps", "tf32"; "model" for its
+/// id.
+std::vector<std::string> differing_values(const Job& a, const Recipe& recipe_of_a, const Job& b,
+                                          const Recipe& recipe_of_b);
+
 std::string to_json(const Job& job);
 
 }  // namespace wf

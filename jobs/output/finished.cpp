@@ -36,17 +36,26 @@ std::optional<Sidecar> try_to_read(const Path& file) {
   }
 }
 
-SidecarsByFingerprint sidecars_in(const Path& output, const std::set<std::string>& but, const std::string& codec) {
+SidecarsByFingerprint sidecars_in(const Path& output, const std::set<std::string>& but) {
   SidecarsByFingerprint found;
   std::error_code error;
   for (fs::directory_iterator entry(output, error), end; !error && entry != end; entry.increment(error)) {
     const std::string name = entry->path().stem().string();
     if (entry->path().extension() != ".json" || but.contains(name)) continue;
     std::optional<Sidecar> sidecar = try_to_read(entry->path());
-    if (sidecar && sidecar->job.name == name && (codec.empty() || sidecar->codec == codec))
-      found[sidecar->fingerprint].emplace(name, std::move(*sidecar));
+    if (sidecar && sidecar->job.name == name) found[sidecar->fingerprint].emplace(name, std::move(*sidecar));
   }
   return found;
+}
+
+/// What is wanted of a clip and not there.
+std::vector<std::string> lacks(const Path& output, const Sidecar& sidecar, const Wanted& wanted) {
+  std::vector<std::string> missing;
+  const std::string& name = sidecar.job.name;
+  if (!wanted.codec.empty() && sidecar.codec != wanted.codec) missing.push_back("video in " + wanted.codec);
+  if (wanted.latents && !is_there(output / (name + ".h5"))) missing.emplace_back("latents");
+  if (wanted.frames && !is_there(output / name / "00001.png")) missing.emplace_back("frames");
+  return missing;
 }
 
 bool is_named_by_user(const Job& job) { return job.name != default_name(job.index, job.prompt, job.seed); }
@@ -63,7 +72,10 @@ class Finder {
     if (search_.other_names && result_.found.size() < jobs_.size()) find_other_names();
     for (const auto& [clip, original] : find_copies(fingerprints_))
       if (!result_.found.contains(clip)) result_.copies.emplace(clip, original);
-    std::erase_if(result_.damaged, [&](const auto& entry) { return result_.contains(entry.first); });
+    const auto is_finished = [&](const auto& entry) { return result_.contains(entry.first); };
+    std::erase_if(result_.damaged, is_finished);
+    std::erase_if(result_.lacking, is_finished);
+    leave_those_of_the_list();
     return std::move(result_);
   }
 
@@ -74,14 +86,27 @@ class Finder {
       const Path file = sidecar_file(output_, jobs_[i].name);
       if (fingerprints_[i].empty() || !names.contains(file.filename().string())) continue;
       std::optional<Sidecar> sidecar = try_to_read(file);
-      if (sidecar && sidecar->fingerprint == fingerprints_[i]) add(i, std::move(*sidecar));
+      if (!sidecar) continue;
+      if (sidecar->fingerprint == fingerprints_[i])
+        add(i, std::move(*sidecar));
+      else
+        result_.replaced.emplace(i, std::move(*sidecar));
     }
+  }
+
+  /// Of the clips that are in the way, those that this list has under another name are not replaced: they make room.
+  void leave_those_of_the_list() {
+    std::set<std::string> kept;
+    for (const auto& [clip, sidecar] : result_.found) kept.insert(sidecar.job.name);
+    std::erase_if(result_.replaced, [&](const auto& entry) {
+      return result_.found.contains(entry.first) || kept.contains(entry.second.job.name);
+    });
   }
 
   void find_other_names() {
     std::set<std::string> taken;
     for (const auto& [clip, sidecar] : result_.found) taken.insert(jobs_[clip].name);
-    SidecarsByFingerprint others = sidecars_in(output_, taken, search_.codec);
+    SidecarsByFingerprint others = sidecars_in(output_, taken);
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       const auto equal = others.find(fingerprints_[i]);
       while (equal != others.end() && !result_.found.contains(i) && !equal->second.empty())
@@ -90,6 +115,8 @@ class Finder {
   }
 
   void add(std::size_t clip, Sidecar sidecar) {
+    if (std::vector<std::string> missing = lacks(output_, sidecar, search_.wanted); !missing.empty())
+      return void(result_.lacking[clip] = std::move(missing));
     const std::string fault = search_.check(output_, sidecar);
     if (fault.empty())
       result_.found.emplace(clip, std::move(sidecar));
@@ -193,13 +220,6 @@ std::vector<std::string> endings(const Path& output, const Sidecar& sidecar) {
   return endings;
 }
 
-void remove_clip(const Path& output, const Sidecar& sidecar) {
-  std::error_code error;
-  fs::remove(sidecar_file(output, sidecar.job.name), error);  // first, since a clip with a sidecar counts as finished
-  for (const std::string& ending : endings(output, sidecar))
-    fs::remove_all(output / (sidecar.job.name + ending), error);
-}
-
 }  // namespace
 
 std::string check_size(const Path& output, const Sidecar& sidecar) {
@@ -230,10 +250,13 @@ std::map<std::size_t, std::size_t> find_copies(const std::vector<std::string>& f
 }
 
 Sidecar copy_clip(const OutputFolder& folder, const Sidecar& finished, const Job& job) {
+  std::vector<std::string> files;
   for (const std::string& ending : endings(folder.output(), finished)) {
-    duplicate(folder.output() / (finished.job.name + ending), folder.part(job.name + ending));
-    folder.publish(job.name + ending);
+    files.push_back(job.name + ending);
+    duplicate(folder.output() / (finished.job.name + ending), folder.part(files.back()));
   }
+  folder.remove_clip(job.name);
+  for (const std::string& file : files) folder.publish(file);
   Sidecar copy = finished;
   copy.job = job;
   copy.video_file = job.name + Path(finished.video_file).extension().string();
@@ -243,7 +266,7 @@ Sidecar copy_clip(const OutputFolder& folder, const Sidecar& finished, const Job
 
 Sidecar rename_clip(const OutputFolder& folder, const Sidecar& finished, const Job& job) {
   Sidecar renamed = copy_clip(folder, finished, job);
-  remove_clip(folder.output(), finished);
+  folder.remove_clip(finished.job.name);
   return renamed;
 }
 

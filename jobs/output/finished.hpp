@@ -20,11 +20,18 @@ using FilesCheck = std::function<std::string(const Path& output, const Sidecar& 
 /// The check that costs nothing: the video is there and has the size that the sidecar records.
 std::string check_size(const Path& output, const Sidecar& sidecar);
 
+/// What a clip must have beside its sidecar to be finished, whatever it is called.
+struct Wanted {
+  std::string codec = {};  ///< of its video; "": any
+  bool latents = false;    ///< NAME.h5
+  bool frames = false;     ///< NAME/00001.png and so on
+};
+
 /// How finished clips are looked for.
 struct FinishedSearch {
   FilesCheck check = check_size;
   bool other_names = true;  ///< under names other than the list's as well
-  std::string codec = {};   ///< of videos under other names; "": any. (A video under the list's name may have any.)
+  Wanted wanted = {};
 };
 
 /// What of a list does not have to be rendered. A clip is an index into the jobs.
@@ -35,6 +42,11 @@ struct FinishedClips {
   /// files are copies of that clip's files.
   std::map<std::size_t, std::size_t> copies;
   std::map<std::size_t, std::string> damaged;  ///< clips that would be finished but for what the check found
+  /// Clips that would be finished but for what is wanted and not there: "video in ffv1", "latents", "frames".
+  std::map<std::size_t, std::vector<std::string>> lacking;
+  /// Clips that will take the place of a finished clip of other values, of which no clip of the list can make use: its
+  /// sidecar.
+  std::map<std::size_t, Sidecar> replaced;
 
   /// Whether the clip needs no rendering.
   bool contains(std::size_t clip) const { return found.contains(clip) || copies.contains(clip); }

@@ -1,5 +1,6 @@
 #include "jobs/output/publish.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -31,9 +32,37 @@ Path create_folders(const Path& output) {
 }
 
 void remove_tree(const Path& path) {
+[[noreturn]] void cannot_be_removed(const Path& path, const std::error_code& error) {
+  throw Error(Error::storage, path.string() + ": cannot be removed: " + error.message());
+}
+
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) throw Error(Error::storage, path.string() + ": cannot be removed: " + error.message());
+  if (error) cannot_be_removed(path, error);
+}
+
+void remove_file(const Path& path) {
+  std::error_code error;
+  fs::remove(path, error);
+  if (error) cannot_be_removed(path, error);
+}
+
+/// "00001.png"
+bool is_frame(const Path& file) {
+  const std::string number = file.stem().string();
+  return file.extension() == ".png" && std::ranges::all_of(number, [](char c) { return '0' <= c && c <= '9'; });
+}
+
+/// Removes the frames in a folder, and the folder if nothing else is in it: it may be a user's own that happens to have
+/// a clip's name.
+void remove_frames(const Path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(fs::symlink_status(folder, error))) return;
+  std::vector<Path> frames;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    if (is_frame(entry->path().filename())) frames.push_back(entry->path());
+  for (const Path& frame : frames) remove_file(frame);
+  if (!frames.empty() && fs::is_empty(folder, error)) remove_file(folder);
 }
 
 /// Removes the draft of a clip that is finished; its sidecar first, without which it is no draft.
@@ -73,6 +102,12 @@ void RunFolder::sweep() const {
        {hidden_folder(output()), hidden_folder(output()) / "store", hidden_folder(output()) / "thumbs"})
     for (const auto& left : fs::directory_iterator(folder))
       if (left.path().extension() == ".part") remove_tree(left.path());
+std::vector<std::string> files_of_clip(const std::string& name) {
+  std::vector<std::string> files;
+  for (const char* const ending : {".json", ".mp4", ".mkv", ".y4m", ".h5", ""}) files.push_back(name + ending);
+  return files;
+}
+
 }
 
 Path OutputFolder::part(const std::string& file) const {
@@ -111,7 +146,7 @@ void OutputFolder::publish(const std::string& file) const {
 }
 
 FileDigest OutputFolder::publish_video(const std::string& file, Earlier earlier, const ScratchFile* scratch) const {
-  if (earlier == Earlier::maybe) remove_tree(output_ / Path(file).replace_extension(".json"));
+  if (earlier == Earlier::maybe) remove_clip(Path(file).replace_extension().string());
   fault_point("before_rename");
   const Path from = part(file), to = output_ / file;
   FileDigest digest = scratch ? scratch->copy_to(from, to) : name_file(from, to);
@@ -127,6 +162,11 @@ void OutputFolder::finish(const Sidecar& sidecar, Earlier earlier) const {
   remove_tree(stored_state(sidecar.fingerprint));
   remove_draft(output_, sidecar);
 }
+void OutputFolder::remove_clip(const std::string& name) const {
+  for (const std::string& file : files_of_clip(name))
+    file == name ? remove_frames(output_ / file) : remove_file(output_ / file);
+}
+
 
 void RunFolder::draw_seeds(std::vector<Job>& jobs) const {
   const Path file = hidden_folder(output()) / "seeds.json";

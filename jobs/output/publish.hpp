@@ -19,9 +19,13 @@ namespace wf {
 /// OUTPUT/.wanfarm, for what is not for users: work, states, records.
 Path hidden_folder(const Path& output);
 
-/// Whether an earlier run, or an earlier attempt of this one, may have left something of a clip in the folder: a
-/// sidecar of its name, a stored state, a draft. Where nothing can be there, nothing is looked for, which on a disk
-/// that many nodes share is most of what a short clip would cost.
+/// The names in OUTPUT of all files that a clip of this name may have, its sidecar first: videos of every codec,
+/// latents, and the folder of its frames.
+std::vector<std::string> files_of_clip(const std::string& name);
+
+/// Whether an earlier run, or an earlier attempt of this one, may have left something of a clip in the folder: a file
+/// of its name, a stored state, a draft. Where nothing can be there, nothing is looked for, which on a disk that many
+/// nodes share is most of what a short clip would cost.
 enum class Earlier { nothing, maybe };
 
 /// The output folder as all processes of a run use it, while one of them holds its lock (RunFolder). Any thread may
@@ -44,12 +48,18 @@ class OutputFolder {
   /// finished before finish(). Throws Error(input) when a folder OUTPUT/NAME is not of a clip's frames
   /// (frame_folder.hpp).
   void publish(const std::string& file) const;
-  /// The same for the video NAME.ending, and returns what is in it. The folder is flushed by finish(), which has to
-  /// follow: until then a sidecar may outlive a video in a crash of the node, and find_finished() does not believe it.
-  /// scratch: the video is there, not in part(FILE).
+  /// The same for the video NAME.ending, which is the first of a clip's files to be published: where earlier ones may
+  /// lie there, it begins with remove_clip(NAME). Returns what is in the video. The folder is flushed by finish(),
+  /// which has to follow: until then a sidecar may outlive a video in a crash of the node, and find_finished() does not
+  /// believe it. scratch: the video is there, not in part(FILE).
   FileDigest publish_video(const std::string& file, Earlier earlier, const ScratchFile* scratch = nullptr) const;
   /// The last step of a clip: writes NAME.json, and removes the clip's stored state and its draft (drafts.hpp).
   void finish(const Sidecar& sidecar, Earlier earlier = Earlier::maybe) const;
+
+  /// Removes all files of a clip of this name, in OUTPUT or, for drafts/NAME, in a folder of it. The sidecar goes
+  /// first, so that at no moment one vouches for files of which some are gone. Of the folder NAME only frames are
+  /// removed.
+  void remove_clip(const std::string& name) const;
 
   /// Writes a new nonce into the folder and returns it. Another process that reads the same nonce sees the same folder.
   std::string write_nonce() const;

@@ -335,7 +335,9 @@ std::vector<Flag> output_flags(RunOptions& o) {
           "--verify", checks,
           "check of finished clips: size of the file, its hash too, or also that it decodes to all frames (size)",
           o.verify),
-      {"--force", "", "render finished clips again (to go on with a run that was stopped, leave it out)",
+      {"--force", "",
+       "render finished clips again (also without it: those of other values, or without what --codec, --save-latents "
+       "or --png ask for)",
        into(o.force)},
       {"--json", "", "one JSON line per clip on stdout, then a summary", into(o.json)},
       {"--dry-run", "", "show every resolved value, write nothing", into(o.dry_run)},

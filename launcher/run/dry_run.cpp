@@ -100,12 +100,28 @@ struct Fate {
   std::string status;   ///< for --json: waiting, finished, renamed, copy
   std::string text;     ///< for people; empty for a clip that will be rendered
   std::string of = {};  ///< the clip that it is now, or a copy of which it becomes
+  /// For --json: values that a finished clip of its name has otherwise, which it replaces; what that clip lacks.
+  std::vector<std::string> replaces = {}, lacks = {};
 };
 
-std::vector<Fate> fates_of(const RunRequest& request, const Recipe& recipe, const RunOptions& options) {
+/// What a run would do with all of them.
+struct Fates {
+  std::vector<Fate> of_clips;
+  std::vector<std::string> rendered_again;  ///< for people
+};
+
+Fates fates_of(const RunRequest& request, const Recipe& recipe, const RunOptions& options) {
   const FinishedClips clips = finished_clips(request.output, request.jobs, recipe, options);
   std::vector<Fate> fates(request.jobs.size(), Fate{"waiting", ""});
   for (const auto& [clip, fault] : clips.damaged) fates[clip].text = "to be rendered again: " + fault;
+  for (const auto& [clip, sidecar] : clips.replaced) {
+    fates[clip].replaces = differing_values(sidecar.job, sidecar.recipe, request.jobs[clip], recipe);
+    fates[clip].text = fmt::format("replaces a clip of other values: {}", fmt::join(fates[clip].replaces, ", "));
+  }
+  for (const auto& [clip, missing] : clips.lacking) {
+    fates[clip].lacks = missing;
+    fates[clip].text = fmt::format("to be rendered again for what is missing: {}", fmt::join(missing, ", "));
+  }
   for (const auto& [clip, sidecar] : clips.found) {
     const std::string& name = sidecar.job.name;
     fates[clip] = {"finished", name == request.jobs[clip].name ? "finished" : "finished, stays " + name, name};
@@ -114,13 +130,14 @@ std::vector<Fate> fates_of(const RunRequest& request, const Recipe& recipe, cons
     fates[clip] = {"renamed", "finished, will be renamed from " + fates[clip].of, fates[clip].of};
   for (const auto& [clip, original] : clips.copies) {
     const std::string& name = request.jobs[original].name;
-    fates[clip] = {"copy", "copy of " + name, name};
+    fates[clip].status = "copy", fates[clip].text = "copy of " + name, fates[clip].of = name;
   }
-  return fates;
+  return {std::move(fates), rendered_again(clips, request.jobs, recipe)};
 }
 
 /// How many clips there are, and how many have each fate.
-void print_counts(const Json& run, const std::vector<Fate>& fates, bool json) {
+void print_counts(const Json& run, const Fates& all, bool json) {
+  const std::vector<Fate>& fates = all.of_clips;
   const auto count = [&](std::string_view status) {
     return std::ranges::count(fates, status, [](const Fate& fate) { return fate.status; });
   };
@@ -138,6 +155,7 @@ void print_counts(const Json& run, const std::vector<Fate>& fates, bool json) {
   if (renamed > 0) std::cout << fmt::format(" ({} to be renamed)", renamed);
   if (copies > 0) std::cout << fmt::format(", {} {}", copies, copies == 1 ? "copy" : "copies");
   std::cout << fmt::format(", {} to render\n", count("waiting"));
+  for (const std::string& sentence : all.rendered_again) std::cout << sentence << '\n';
 }
 
 /// The values of a clip as people read them.
@@ -151,6 +169,8 @@ Json readable(const Job& job) {
 Json line_of(const Job& job, const Fate& fate) {
   Json line{{"name", job.name}, {"status", fate.status}};
   if (!fate.of.empty() && fate.of != job.name) line["of"] = fate.of;
+  if (!fate.replaces.empty()) line["replaces"] = fate.replaces;
+  if (!fate.lacks.empty()) line["lacks"] = fate.lacks;
   line["job"] = Json::parse(to_json(job));
   return line;
 }
@@ -168,13 +188,14 @@ int dry_run(RunRequest request, const RunOptions& options, const Execution& exec
   const Json shown_model = options.json ? json_of(model) : Json(describe(model));
   const Json run = run_values(shown_model, output, options, execution, recipe);
   if (!options.json) print_values(run, "");
-  const std::vector<Fate> fates = fates_of(request, recipe, options);
+  const Fates fates = fates_of(request, recipe, options);
   for (std::size_t i = 0; i < jobs.size(); ++i) {
     if (options.json) {
-      std::cout << one_line(line_of(jobs[i], fates[i])) << '\n';
+      std::cout << one_line(line_of(jobs[i], fates.of_clips[i])) << '\n';
       continue;
     }
-    std::cout << '\n' << jobs[i].name << (fates[i].text.empty() ? "" : "  (" + fates[i].text + ")") << '\n';
+    const std::string& text = fates.of_clips[i].text;
+    std::cout << '\n' << jobs[i].name << (text.empty() ? "" : "  (" + text + ")") << '\n';
     print_values(readable(jobs[i]), "  ");
   }
   print_counts(run, fates, options.json);

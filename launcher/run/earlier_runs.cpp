@@ -1,9 +1,13 @@
 #include "launcher/run/earlier_runs.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "base/log.hpp"
+#include "base/text.hpp"
 #include "jobs/output/drafts.hpp"
 #include "launcher/run/verify.hpp"
 #include "pipeline/stages/solver.hpp"
@@ -43,9 +47,11 @@ class LeftFiles {
         states_(names_in(folder.stored_state("any").parent_path())) {}
 
   bool state_of(const std::string& fingerprint) const { return states_.contains(fingerprint + ".h5"); }
-  /// A sidecar, a state, or perhaps a draft.
+  /// A file of its name, a state, or perhaps a draft.
   bool any_of(const Job& job, const std::string& fingerprint) const {
-    return drafts_ || clips_.contains(job.name + ".json") || state_of(fingerprint);
+    const std::vector<std::string> files = files_of_clip(job.name);
+    return drafts_ || state_of(fingerprint) ||
+           std::ranges::any_of(files, [this](const std::string& file) { return clips_.contains(file); });
   }
 
  private:
@@ -68,14 +74,18 @@ FinishedClips look_for_finished(const Path& output, const std::vector<Job>& jobs
   if (options.force)
     for (std::string& each : may_be_finished)
       if (!done.contains(each)) each.clear();
+  const bool drafts = options.planning.choices.draft;
+  const VideoOptions& video = options.video;
   FinishedClips clips;
   if (!options.force || !done.empty())
-    clips = find_finished(output, jobs, may_be_finished,
-                          {.check = files_check(options.verify),
-                           .other_names = !options.names_are_given,
-                           .codec = to_string(options.video.codec)});
+    clips = find_finished(
+        output, jobs, may_be_finished,
+        {.check = files_check(options.verify),
+         .other_names = !options.names_are_given,
+         .wanted = drafts ? Wanted() : Wanted{to_string(video.codec), video.save_latents, video.png}});
   for (const auto& [clip, original] : find_copies(fingerprints))
     if (!clips.found.contains(clip)) clips.copies.emplace(clip, original);
+  if (drafts) clips.replaced.clear();  // a draft has a place of its own
   return clips;
 }
 
@@ -101,11 +111,31 @@ FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, c
   return look_for_finished(output, jobs, fingerprints_of(jobs, recipe), options, {});
 }
 
+std::vector<std::string> rendered_again(const FinishedClips& clips, const std::vector<Job>& jobs,
+                                        const Recipe& recipe) {
+  std::set<std::string> values, missing;
+  for (const auto& [clip, sidecar] : clips.replaced)
+    for (std::string& value : differing_values(sidecar.job, sidecar.recipe, jobs[clip], recipe))
+      values.insert(std::move(value));
+  for (const auto& [clip, files] : clips.lacking) missing.insert(files.begin(), files.end());
+  std::vector<std::string> sentences;
+  const auto say = [&sentences](std::size_t count, const char* one, const char* many, const std::set<std::string>& what,
+                                const char* end) {
+    if (count == 0) return;
+    sentences.push_back(fmt::format("{} {} ({}) and {}", count_text(count, "finished clip"), count == 1 ? one : many,
+                                    fmt::join(what, ", "), end));
+  };
+  say(clips.replaced.size(), "has other values", "have other values", values, "will be replaced");
+  say(clips.lacking.size(), "lacks what is asked for", "lack what is asked for", missing, "will be rendered again");
+  return sentences;
+}
+
 EarlierRuns settle_earlier_runs(const RunFolder& folder, const std::vector<Job>& jobs, const Recipe& recipe,
                                 const RunOptions& options, const std::set<std::string>& done) {
   const std::vector<std::string> fingerprints = fingerprints_of(jobs, recipe);
   FinishedClips clips = look_for_finished(folder.output(), jobs, fingerprints, options, done);
   for (const auto& [clip, fault] : clips.damaged) spdlog::warn("{}; the clip is rendered again", fault);
+  for (const std::string& sentence : rendered_again(clips, jobs, recipe)) spdlog::warn("{}", sentence);
   rename_clips(folder, jobs, clips);
   log_other_names(jobs, clips);
   const bool drafts = options.planning.choices.draft;

@@ -16,6 +16,10 @@ namespace wf {
 FinishedClips finished_clips(const Path& output, const std::vector<Job>& jobs, const Recipe& recipe,
                              const RunOptions& options);
 
+/// What the run renders although there are finished clips of these names, in sentences for people: how many of them
+/// have other values, and which; how many lack what is asked for. Empty where there are none.
+std::vector<std::string> rendered_again(const FinishedClips& clips, const std::vector<Job>& jobs, const Recipe& recipe);
+
 /// What a run need not do any more. Clips are indices into the jobs.
 struct EarlierRuns {
   std::vector<std::string> fingerprints;           ///< of all jobs

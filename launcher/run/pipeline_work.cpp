@@ -326,9 +326,9 @@ Clip PipelineWork::start_clip(const Job& job) const {
 Sidecar PipelineWork::publish(const Clip& clip) const {
   const FileNames names = names_of(clip.job, setting_.options);
   const Earlier earlier = clip.files.may_have_state ? Earlier::maybe : Earlier::nothing;
+  const FileDigest video = setting_.folder.publish_video(names.video, earlier, clip.files.scratch.get());
   for (const std::string& name : {names.latents, names.frames})
     if (!name.empty()) setting_.folder.publish(name);
-  const FileDigest video = setting_.folder.publish_video(names.video, earlier, clip.files.scratch.get());
   publish_sheet(clip);
   const Sidecar sidecar{.job = clip.job,
                         .recipe = recipe_,

@@ -105,6 +105,28 @@ TEST(Fingerprint, DependsOnTheForwardsThatAreSavedAndNotOnWhatAskedForThem) {
   EXPECT_NE(seedless_fingerprint(job), seedless_fingerprint(a_job())) << "other clips have other drawn seeds";
 }
 
+TEST(Fingerprint, WithoutSeedIsKnownBeforeTheForwardsThatAreSaved) {
+  Job job = a_job();
+  job.step_cache = StepCache{};
+  const std::string asked = seedless_fingerprint(job);
+  job.saved = {{20, 21}, {20}, {}};
+  EXPECT_EQ(seedless_fingerprint(job), asked);
+}
+
+TEST(Fingerprint, NamesTheValuesInWhichClipsDiffer) {
+  using Names = std::vector<std::string>;
+  Job other = a_job();
+  EXPECT_EQ(differing_values(a_job(), recipe, other, recipe), Names());
+  other.name = "other";
+  other.steps = 8;
+  Recipe tf32 = recipe;
+  tf32.tf32 = true;
+  EXPECT_EQ(differing_values(a_job(), recipe, other, tf32), (Names{"steps", "tf32"}));
+  EXPECT_EQ(differing_values(other, tf32, a_job(), recipe), (Names{"steps", "tf32"}));
+  tf32.model_id = "another";
+  EXPECT_EQ(differing_values(other, recipe, other, tf32), (Names{"model", "tf32"}));
+}
+
 TEST(Fingerprint, IsTheSameAsInEarlierVersions) {
   // Another value means that every finished clip of every user is rendered again: change it only on purpose.
   EXPECT_EQ(fingerprint(a_job(), recipe), "eede80ffa7178e419714f3e1c37d12c30ca0441b6cf5327c1f3930a86829f9bc");

@@ -188,14 +188,55 @@ TEST_F(Finished, ACopyHasLatentsAndFramesToo) {
   EXPECT_EQ(read_file(folder_.output() / "0002-rain-s42/00001.png"), "frame");
 }
 
-TEST_F(Finished, OtherNamesAreNotLookedAtWhereTheNameIsGivenOrTheCodecIsAnother) {
+TEST_F(Finished, OtherNamesAreNotLookedAtWhereTheNameIsGiven) {
   const Job before = job_at(1, "Rain"), now = job_at(2, "Rain");
   render(before);
   const std::vector<std::string> hashes = fingerprints({now});
-  EXPECT_TRUE(find_finished(folder_.output(), {now}, hashes, {.other_names = true, .codec = "h264"}).contains(0));
-  EXPECT_FALSE(find_finished(folder_.output(), {now}, hashes, {.other_names = true, .codec = "hevc"}).contains(0));
   EXPECT_FALSE(find_finished(folder_.output(), {now}, hashes, {.other_names = false}).contains(0));
-  EXPECT_TRUE(find_finished(folder_.output(), {before}, hashes, {.other_names = false, .codec = "hevc"}).contains(0));
+  EXPECT_TRUE(find_finished(folder_.output(), {before}, hashes, {.other_names = false}).contains(0));
+}
+
+TEST_F(Finished, AClipThatLacksWhatIsWantedIsNotFinishedWhateverItIsCalled) {
+  const Job before = job_at(1, "Rain"), renamed = job_at(2, "Rain");
+  render(before);
+  using Missing = std::vector<std::string>;
+  for (const Job& job : {before, renamed}) {
+    const auto found = [&](const Wanted& wanted) {
+      return find_finished(folder_.output(), {job}, fingerprints({job}), {.wanted = wanted});
+    };
+    EXPECT_TRUE(found({"h264"}).contains(0)) << job.name;
+    EXPECT_FALSE(found({"hevc"}).contains(0)) << job.name;
+    EXPECT_EQ(found({"hevc", true, true}).lacking.at(0), (Missing{"video in hevc", "latents", "frames"}));
+  }
+  write_file(folder_.output() / "0001-rain-s42.h5", "latents");
+  make_folder(folder_.output() / "0001-rain-s42");
+  const Wanted all{"h264", true, true};
+  EXPECT_EQ(find_finished(folder_.output(), {before}, fingerprints({before}), {.wanted = all}).lacking.at(0),
+            Missing{"frames"})
+      << "an empty folder has none";
+  write_file(folder_.output() / "0001-rain-s42/00001.png", "frame");
+  const FinishedClips whole = find_finished(folder_.output(), {before}, fingerprints({before}), {.wanted = all});
+  EXPECT_TRUE(whole.contains(0));
+  EXPECT_TRUE(whole.lacking.empty());
+}
+
+TEST_F(Finished, AClipOfOtherValuesIsReplacedUnlessTheListHasItElsewhere) {
+  render(job_at(1, "Rain", 10), "10");
+  EXPECT_EQ(find({job_at(1, "Rain", 20)}).replaced.at(0).job.steps, 10);
+  EXPECT_TRUE(find({job_at(1, "Rain", 10)}).replaced.empty());
+  EXPECT_TRUE(find({job_at(1, "Rain", 20), job_at(2, "Rain", 10)}).replaced.empty()) << "it makes room";
+  EXPECT_TRUE(find({job_at(2, "Rain", 20)}).replaced.empty()) << "it is not in the way";
+}
+
+TEST_F(Finished, ACopyOverAnotherClipLeavesNothingOfThatOne) {
+  const Job rain = job_at(1, "Rain"), kite = job_at(2, "Rain", 40, "kite");
+  render(rain, "rain");
+  render(job_at(2, "Snow", 40, "kite"), "snow");
+  write_file(folder_.output() / "kite.h5", "latents of snow");
+  write_file(folder_.output() / "kite.mkv", "a video of snow");
+  copy_clip(folder_, find({rain}).found.at(0), kite);
+  EXPECT_EQ(video("kite"), "rain");
+  EXPECT_EQ(files(), (std::set<std::string>{"0001-rain-s42.json", "0001-rain-s42.mp4", "kite.json", "kite.mp4"}));
 }
 
 TEST_F(Finished, AClipWhoseFileIsDamagedIsNotFinishedAndSaysWhy) {

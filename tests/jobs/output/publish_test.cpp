@@ -261,6 +261,101 @@ TEST_F(Publish, AKillAtAnyMomentLeavesOnlyWholeFiles) {
   }
 }
 
+/// Makes the clip with every file that one may have, or with a video in another codec alone. The content of each file
+/// is the number of steps.
+void make_clip_of(const RunFolder& run, int steps, bool with_all) {
+  Job job = a_job("rain");
+  job.steps = steps;
+  const std::string content = std::to_string(steps), video = with_all ? "rain.mp4" : "rain.mkv";
+  put(run.part(video), content);
+  if (with_all) {
+    put(run.part("rain.h5"), content);
+    make_folder(run.part("rain"));
+    put(run.part("rain") / "00001.png", content);
+  }
+  run.publish_video(video, Earlier::maybe);
+  if (with_all)
+    for (const char* const file : {"rain.h5", "rain"}) run.publish(file);
+  Sidecar sidecar = sidecar_of(job, content);
+  sidecar.video_file = video;
+  run.finish(sidecar);
+}
+
+std::set<std::string> files_of(bool with_all) {
+  if (with_all) return {"rain", "rain.h5", "rain.json", "rain.mp4"};
+  return {"rain.json", "rain.mkv"};
+}
+
+/// What the sidecar vouches for is there, and nothing else of the clip's name. Without a sidecar there is no clip.
+void expect_one_clip_at_most(const Path& output) {
+  if (!std::filesystem::exists(output / "rain.json")) return;
+  const std::string steps = std::to_string(read_sidecar(output / "rain.json").job.steps);
+  EXPECT_EQ(visible(output), files_of(steps.size() == 1));
+  for (const char* const file : {"rain.mp4", "rain.mkv", "rain.h5", "rain/00001.png"})
+    if (std::filesystem::exists(output / file)) {
+      EXPECT_EQ(read_file(output / file), steps) << file;
+    }
+}
+
+TEST_F(Publish, AClipTakesThePlaceOfAllFilesOfItsName) {
+  const RunFolder run(output);
+  for (const bool with_all : {true, false, true}) {
+    make_clip_of(run, with_all ? 8 : 40, with_all);
+    EXPECT_EQ(visible(output), files_of(with_all));
+    expect_one_clip_at_most(output);
+  }
+  put(output / "rain/notes.txt", "mine");
+  put(output / "rain.txt", "mine");
+  put(output / "rainbow.h5", "of another clip");
+  make_clip_of(run, 40, false);
+  EXPECT_EQ(visible(output), (std::set<std::string>{"rain", "rain.json", "rain.mkv", "rain.txt", "rainbow.h5"}));
+  EXPECT_EQ(visible(output / "rain"), std::set<std::string>{"notes.txt"}) << "frames alone are a clip's";
+}
+
+TEST_F(Publish, ADraftTakesThePlaceOfAllFilesOfItsName) {
+  const RunFolder run(output);
+  make_draft(run, a_job("rain"));
+  put(run.part("drafts/rain.mkv"), "another draft");
+  run.publish_video("drafts/rain.mkv", Earlier::maybe);
+  EXPECT_EQ(visible(output / "drafts"), std::set<std::string>{"rain.mkv"});
+}
+
+TEST_F(Publish, AFaultAtAnyStepLeavesNoSidecarOverFilesOfOtherValues) {
+  for (const bool with_all : {true, false}) {
+    const RunFolder run(output);
+    make_clip_of(run, with_all ? 40 : 8, !with_all);
+    int steps = 0;
+    inject_file_faults([&](FileStep, const Path&) { return ++steps, 0; });
+    make_clip_of(run, with_all ? 8 : 40, with_all);
+    ASSERT_GT(steps, 3);
+    for (int fault = 1; fault <= steps; ++fault) {
+      inject_file_faults({});
+      make_clip_of(run, with_all ? 40 : 8, !with_all);
+      int step = 0;
+      inject_file_faults([&](FileStep, const Path&) { return ++step == fault ? EIO : 0; });
+      EXPECT_THROW(make_clip_of(run, with_all ? 8 : 40, with_all), Error) << "step " << fault;
+      expect_one_clip_at_most(output);
+    }
+    inject_file_faults({});
+  }
+}
+
+TEST_F(Publish, AKillAtAnyMomentLeavesNoSidecarOverFilesOfOtherValues) {
+  for (int kill = 0; kill < 20; ++kill) {
+    const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      const RunFolder run(output);
+      for (bool with_all = true;; with_all = !with_all) make_clip_of(run, with_all ? 8 : 40, with_all);
+    }
+    for (int i = 0; i < 60'000 && !std::filesystem::exists(output / "rain.json"); ++i) ::usleep(500);
+    ::usleep(static_cast<useconds_t>(kill * 1'700));
+    ::kill(child, SIGKILL);
+    ::waitpid(child, nullptr, 0);
+    expect_one_clip_at_most(output);
+  }
+}
+
 TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
   const auto jobs = [](const std::string& yaml) { return parse_job_list(yaml, "list.yaml").jobs; };
   auto first = jobs(

@@ -1,8 +1,10 @@
 // tests/launcher/run/render_test.cpp: lists become videos, once; results, failures and repetition.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "jobs/output/publish.hpp"
 #include "pipeline/video/video_writer.hpp"
 #include "pipeline/weights/model_files.hpp"
 #include "tests/launcher/program.hpp"
@@ -84,6 +86,81 @@ TEST(Render, ADifferentRequestUnderTheSameNameIsRenderedAnew) {
   ASSERT_EQ(other.size(), 2u);
   EXPECT_EQ(other[0].at("status"), "done");
   EXPECT_NE(other[0].at("frames_sha256"), first[0].at("frames_sha256"));
+}
+
+/// The files and folders of clip-1, in their order.
+std::vector<std::string> files_of_clip_1(const TempFolder& folder) {
+  std::vector<std::string> files = files_below(folder / "out");
+  std::erase_if(files, [](const std::string& file) { return !file.starts_with("clip-1"); });
+  return files;
+}
+
+TEST(Render, NoFileOfTheReplacedClipStaysUnderItsName) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  ASSERT_EQ(render(folder, {"--codec", "y4m", "--steps", "3", "--save-latents", "--png"}).code, 0);
+  EXPECT_EQ(files_of_clip_1(folder).size(), 4u + 5u) << "sidecar, video, latents, the folder of five frames";
+  const ProgramResult other = render(folder, {"--codec", "y4m"});
+  ASSERT_EQ(other.code, 0) << other.err;
+  EXPECT_EQ(files_of_clip_1(folder), (std::vector<std::string>{"clip-1.json", "clip-1.y4m"}));
+  const std::vector<Json> said = json_lines_of(render(folder, {"--codec", "y4m", "--save-latents"}).out);
+  EXPECT_EQ(said[0].at("status"), "done") << "it has no latents yet";
+  EXPECT_EQ(files_of_clip_1(folder), (std::vector<std::string>{"clip-1.h5", "clip-1.json", "clip-1.y4m"}));
+}
+
+TEST(Render, TheFilesOfAClipAreThoseOfEveryCodec) {
+  const std::vector<std::string> files = wf::files_of_clip("kite");
+  EXPECT_EQ(files.front(), "kite.json") << "it goes first";
+  for (const VideoCodec codec : all_codecs)
+    EXPECT_EQ(std::ranges::count(files, "kite." + file_ending(codec)), 1) << to_string(codec);
+}
+
+/// As a kill leaves them between the video and the sidecar.
+TEST(Render, FilesWithoutASidecarAreReplacedAsWell) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  ASSERT_EQ(render(folder, {"--codec", "y4m", "--steps", "3", "--save-latents"}).code, 0);
+  std::filesystem::remove(folder / "out/clip-1.json");
+  ASSERT_EQ(render(folder, {"--codec", "y4m"}).code, 0);
+  EXPECT_EQ(files_of_clip_1(folder), (std::vector<std::string>{"clip-1.json", "clip-1.y4m"}));
+}
+
+TEST(Render, AFinishedClipThatLacksWhatIsAskedForIsRenderedAgain) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  ASSERT_EQ(render(folder, {"--codec", "y4m"}).code, 0);
+  const std::vector<std::string> more{"--codec", "y4m", "--save-latents", "--png"};
+  std::vector<std::string> dry = more;
+  dry.emplace_back("--dry-run");
+  const std::vector<Json> told = json_lines_of(render(folder, dry).out);
+  EXPECT_EQ(told[0].at("status"), "waiting");
+  EXPECT_EQ(told[0].at("lacks"), (Json{"latents", "frames"}));
+  const ProgramResult again = render(folder, more);
+  EXPECT_TRUE(
+      contains(again.err, "2 finished clips lack what is asked for (frames, latents) and will be rendered again"))
+      << again.err;
+  EXPECT_EQ(json_lines_of(again.out).back().at("summary").at("done"), 2);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/clip-2.h5"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "out/clip-2/00005.png"));
+  EXPECT_EQ(json_lines_of(render(folder, more).out).back().at("summary").at("skipped"), 2);
+  EXPECT_EQ(json_lines_of(render(folder, {"--codec", "y4m"}).out).back().at("summary").at("skipped"), 2)
+      << "more than is asked for is no fault";
+}
+
+TEST(Render, FinishedClipsOfOtherValuesAreNamedBeforeTheyAreReplaced) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(2));
+  ASSERT_EQ(render(folder, {"--tf32", "--steps", "3"}).code, 0);
+  const std::string told = "2 finished clips have other values (steps, tf32) and will be replaced";
+  const ProgramResult dry =
+      run(folder.path(), {"render", "list.yaml", "--model", golden_model_folder(), "--output", "out", "--dry-run"});
+  EXPECT_TRUE(contains(dry.out, told)) << dry.out;
+  EXPECT_TRUE(contains(dry.out, "clip-2  (replaces a clip of other values: steps, tf32)")) << dry.out;
+  EXPECT_EQ(json_lines_of(render(folder, {"--dry-run"}).out)[0].at("replaces"), (Json{"steps", "tf32"}));
+  EXPECT_TRUE(contains(render(folder, {"--limit", "1"}).err, "1 finished clip has other values (steps, tf32)"));
+  const ProgramResult rest = render(folder);
+  EXPECT_TRUE(contains(rest.err, "1 finished clip has other values (steps, tf32)")) << rest.err;
+  EXPECT_FALSE(contains(render(folder).err, "other values")) << "nothing is left to replace";
 }
 
 /// A list without names, whose clips are then called after their place in it.
