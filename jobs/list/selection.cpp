@@ -30,9 +30,29 @@ bool selects(const std::string& item, const Job& job) {
   return ::fnmatch(item.c_str(), job.name.c_str(), 0) == 0;
 }
 
+/// The numbers that the jobs have in their list: "1, 3-6"; of many ranges the first ones.
+std::string numbers_of(const std::vector<Job>& jobs) {
+  constexpr std::size_t most = 8;
+  std::vector<std::string> ranges;
+  for (std::size_t i = 0; i < jobs.size();) {
+    if (ranges.size() == most) {
+      ranges.emplace_back("...");
+      break;
+    }
+    const int first = jobs[i].index;
+    int last = first;
+    for (; i < jobs.size() && jobs[i].index - last <= 1 && jobs[i].index >= last; ++i) last = jobs[i].index;
+    std::string range = std::to_string(first);
+    if (last > first) range += "-" + std::to_string(last);
+    ranges.push_back(std::move(range));
+  }
+  return join(ranges, ", ");
+}
+
 }  // namespace
 
-std::vector<Job> select(const std::vector<Job>& jobs, const std::string& only, int limit) {
+std::vector<std::size_t> selected(const std::vector<Job>& jobs, const std::string& only, int limit,
+                                  const std::string& what) {
   std::vector<bool> taken(jobs.size(), only.empty());
   for (const std::string& item : only.empty() ? std::vector<std::string>{} : split_at_commas(only)) {
     bool any = false;
@@ -41,14 +61,17 @@ std::vector<Job> select(const std::vector<Job>& jobs, const std::string& only, i
       taken[i] = any = true;
     }
     if (!any)
-      throw Error(Error::input, "--only: no clip of the list is '" + item + "' (its places are 1-" +
-                                    std::to_string(jobs.back().index) + ")");
+      throw Error(Error::input,
+                  "--only: no " + what + " is '" + item + "' (they are numbered " + numbers_of(jobs) + ")");
   }
-  std::vector<Job> selected;
-  for (std::size_t i = 0; i < jobs.size(); ++i) {
-    if (taken[i] && (limit == 0 || selected.size() < static_cast<std::size_t>(limit))) selected.push_back(jobs[i]);
-  }
-  return selected;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    if (taken[i] && (limit == 0 || places.size() < static_cast<std::size_t>(limit))) places.push_back(i);
+  return places;
+}
+
+std::vector<Job> select(const std::vector<Job>& jobs, const std::string& only, int limit, const std::string& what) {
+  return at_places(jobs, selected(jobs, only, limit, what));
 }
 
 }  // namespace wf

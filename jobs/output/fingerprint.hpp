@@ -29,15 +29,16 @@ struct Recipe {
 /// not name, index and priority. The job's seed must be drawn, otherwise Error(internal).
 std::string fingerprint(const Job& job, const Recipe& recipe);
 
-/// SHA-256 (hex) of the same job values without the seed and the recipe: the key under which a drawn seed is kept.
+/// SHA-256 (hex) of the same job values without the seed and the recipe: the key under which a drawn seed is kept. What
+/// saves forwards stands there as it was asked for, so that the key is known before the model is.
 std::string seedless_fingerprint(const Job& job);
 
-/// The job as JSON with every value resolved and keys in a fixed order, for video metadata and dry runs.
 /// The names of the values in which two clips differ, by which their fingerprints do: "steps", "tf32"; "model" for its
 /// id.
 std::vector<std::string> differing_values(const Job& a, const Recipe& recipe_of_a, const Job& b,
                                           const Recipe& recipe_of_b);
 
+/// The job as JSON with every value resolved and keys in a fixed order, for video metadata and dry runs.
 std::string to_json(const Job& job);
 
 }  // namespace wf

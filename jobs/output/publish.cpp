@@ -7,6 +7,7 @@
 #include <random>
 #include <unordered_map>
 
+#include "base/check.hpp"
 #include "base/fault.hpp"
 #include "jobs/list/name.hpp"
 #include "jobs/output/drafts.hpp"
@@ -31,11 +32,11 @@ Path create_folders(const Path& output) {
   return hidden_folder(output) / "lock";
 }
 
-void remove_tree(const Path& path) {
 [[noreturn]] void cannot_be_removed(const Path& path, const std::error_code& error) {
   throw Error(Error::storage, path.string() + ": cannot be removed: " + error.message());
 }
 
+void remove_tree(const Path& path) {
   std::error_code error;
   fs::remove_all(path, error);
   if (error) cannot_be_removed(path, error);
@@ -79,6 +80,13 @@ std::int64_t draw_seed() {
   return seeds(device);
 }
 
+Path seeds_file(const Path& output) { return hidden_folder(output) / "seeds.json"; }
+
+void set_seed(Job& job, std::int64_t seed) {
+  job.seed = seed;
+  job.name = with_seed(job.name, seed);
+}
+
 Seeds read_seeds(const Path& file) {
   if (!fs::exists(file)) return {};
   const std::string text = read_file(file);
@@ -94,6 +102,12 @@ Seeds read_seeds(const Path& file) {
 
 Path hidden_folder(const Path& output) { return output / ".wanfarm"; }
 
+std::vector<std::string> files_of_clip(const std::string& name) {
+  std::vector<std::string> files;
+  for (const char* const ending : {".json", ".mp4", ".mkv", ".y4m", ".h5", ""}) files.push_back(name + ending);
+  return files;
+}
+
 RunFolder::RunFolder(const Path& output) : OutputFolder(output), lock_(create_folders(output)) { sweep(); }
 
 void RunFolder::sweep() const {
@@ -102,12 +116,6 @@ void RunFolder::sweep() const {
        {hidden_folder(output()), hidden_folder(output()) / "store", hidden_folder(output()) / "thumbs"})
     for (const auto& left : fs::directory_iterator(folder))
       if (left.path().extension() == ".part") remove_tree(left.path());
-std::vector<std::string> files_of_clip(const std::string& name) {
-  std::vector<std::string> files;
-  for (const char* const ending : {".json", ".mp4", ".mkv", ".y4m", ".h5", ""}) files.push_back(name + ending);
-  return files;
-}
-
 }
 
 Path OutputFolder::part(const std::string& file) const {
@@ -154,6 +162,11 @@ FileDigest OutputFolder::publish_video(const std::string& file, Earlier earlier,
   return digest;
 }
 
+void OutputFolder::remove_clip(const std::string& name) const {
+  for (const std::string& file : files_of_clip(name))
+    file == name ? remove_frames(output_ / file) : remove_file(output_ / file);
+}
+
 void OutputFolder::finish(const Sidecar& sidecar, Earlier earlier) const {
   const std::string file = sidecar.job.name + ".json";
   write_file(output_ / file, to_json(sidecar), part(file), *names_);
@@ -162,24 +175,37 @@ void OutputFolder::finish(const Sidecar& sidecar, Earlier earlier) const {
   remove_tree(stored_state(sidecar.fingerprint));
   remove_draft(output_, sidecar);
 }
-void OutputFolder::remove_clip(const std::string& name) const {
-  for (const std::string& file : files_of_clip(name))
-    file == name ? remove_frames(output_ / file) : remove_file(output_ / file);
+
+std::vector<std::string> seed_keys(const std::vector<Job>& list) {
+  std::vector<std::string> keys;
+  std::unordered_map<std::string, int> equal_jobs;
+  for (const Job& job : list) {
+    std::string key = job.seed ? "" : seedless_fingerprint(job);
+    if (!key.empty()) key += "-" + std::to_string(++equal_jobs[key]);
+    keys.push_back(std::move(key));
+  }
+  return keys;
 }
 
+std::vector<std::string> take_known_seeds(const Path& output, std::vector<Job>& list) {
+  std::vector<std::string> keys = seed_keys(list);
+  if (std::ranges::all_of(list, [](const Job& job) { return job.seed.has_value(); })) return keys;
+  const Seeds seeds = read_seeds(seeds_file(output));
+  for (std::size_t i = 0; i < list.size(); ++i)
+    if (const auto seed = seeds.find(keys[i]); !list[i].seed && seed != seeds.end()) set_seed(list[i], seed->second);
+  return keys;
+}
 
-void RunFolder::draw_seeds(std::vector<Job>& jobs) const {
-  const Path file = hidden_folder(output()) / "seeds.json";
+void RunFolder::draw_seeds(std::vector<Job>& jobs, const std::vector<std::string>& keys) const {
+  WF_CHECK(keys.size() == jobs.size());
+  const Path file = seeds_file(output());
   Seeds seeds = read_seeds(file);
   const std::size_t known = seeds.size();
-  std::unordered_map<std::string, int> equal_jobs;
-  for (Job& job : jobs) {
-    if (job.seed) continue;
-    const std::string key = seedless_fingerprint(job);
-    const auto [seed, is_new] = seeds.try_emplace(key + "-" + std::to_string(++equal_jobs[key]), 0);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    if (jobs[i].seed) continue;
+    const auto [seed, is_new] = seeds.try_emplace(keys[i], 0);
     if (is_new) seed->second = draw_seed();
-    job.seed = seed->second;
-    job.name = with_seed(job.name, *job.seed);
+    set_seed(jobs[i], seed->second);
   }
   if (seeds.size() != known) write_file(file, nlohmann::json(seeds).dump(1) + "\n");
 }

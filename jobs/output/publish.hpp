@@ -71,6 +71,18 @@ class OutputFolder {
   std::shared_ptr<FlushedFolder> names_;  ///< of the output folder
 };
 
+/// Under which key in OUTPUT/.wanfarm/seeds.json the seed of each job of a list is kept: a hash of all its other
+/// values, so that a reordered list keeps its seeds, and a number that tells equal jobs apart by their order in the
+/// whole list.
+/// "" for a job whose seed is given.
+std::vector<std::string> seed_keys(const std::vector<Job>& list);
+
+/// Gives the jobs of a whole list the random seeds that earlier runs drew in the folder, and their names what stands
+/// for
+/// "{seed}". To be called before a part of the list is selected, by name for example. Returns seed_keys(list). Changes
+/// nothing in the folder, and needs no lock. Throws Error(storage) when seeds.json is broken.
+std::vector<std::string> take_known_seeds(const Path& output, std::vector<Job>& list);
+
 /// The output folder of a run, locked by this process until destruction. Not thread-safe.
 class RunFolder : public OutputFolder {
  public:
@@ -83,11 +95,10 @@ class RunFolder : public OutputFolder {
   /// when no rank of this run writes any more. Throws Error(storage).
   void sweep() const;
 
-  /// Gives every job with a random seed its seed, and replaces "{seed}" in its name. .wanfarm/seeds.json keeps the
-  /// seeds, keyed by all other values of the job, so that a reordered list keeps its seeds (equal jobs are told apart
-  /// by their order). Missing seeds are drawn and written before any clip starts. Throws Error(storage) when seeds.json
-  /// is broken.
-  void draw_seeds(std::vector<Job>& jobs) const;
+  /// Gives every job with a random seed its seed, and replaces "{seed}" in its name. keys: of each job, from
+  /// seed_keys() of the whole list. Missing seeds are drawn, and written before any clip starts. Throws Error(storage)
+  /// when seeds.json is broken.
+  void draw_seeds(std::vector<Job>& jobs, const std::vector<std::string>& keys) const;
 
  private:
   FileLock lock_;

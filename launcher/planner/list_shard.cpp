@@ -46,15 +46,21 @@ double predicted_work(const Job& job) {
          gpu.decode_seconds * pixels;
 }
 
-std::vector<Job> jobs_of_shard(const std::vector<Job>& jobs, int number, int count) {
+std::vector<std::size_t> places_in_shard(const std::vector<Job>& jobs, int number, int count) {
   if (jobs.size() < static_cast<std::size_t>(count))
     throw Error(Error::input, count_text(jobs.size(), "clip") + " cannot be divided into " +
                                   count_text(static_cast<std::size_t>(count), "shard") + " (--shard I/" +
                                   std::to_string(jobs.size()) + " at most)");
   const std::vector<int> shards = dealt_out(jobs, count);
-  std::vector<Job> chosen;
+  std::vector<std::size_t> places;
   for (std::size_t i = 0; i < jobs.size(); ++i)
-    if (shards[i] == number - 1) chosen.push_back(jobs[i]);
+    if (shards[i] == number - 1) places.push_back(i);
+  return places;
+}
+
+std::vector<Job> jobs_of_shard(const std::vector<Job>& jobs, int number, int count) {
+  std::vector<Job> chosen;
+  for (const std::size_t place : places_in_shard(jobs, number, count)) chosen.push_back(jobs[place]);
   return chosen;
 }
 

@@ -178,7 +178,7 @@ Json line_of(const Job& job, const Fate& fate) {
 }  // namespace
 
 int dry_run(RunRequest request, const RunOptions& options, const Execution& execution) {
-  const auto& [jobs, model, output, keeps_saved] = request;
+  const auto& [jobs, model, output, keys, keeps_saved] = request;
   const bool saves = !keeps_saved && saves_forwards(jobs);
   const KnownModel known = look_at(model, execution, saves);
   for (const std::string& warning : known.warnings) spdlog::warn("{}", warning);

@@ -122,6 +122,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   const ModelSource model = absolute(request.model);
   led.parts = read_parts(model, base);
   std::vector<Job> jobs = request.jobs;
+  const std::vector<std::string> keys = request.seed_keys.empty() ? seed_keys(jobs) : request.seed_keys;
   std::vector<std::string> notes;
   if (!request.keeps_saved_forwards) notes = find_saved_forwards(jobs, led.parts);
   const Path output = absolute_folder(request.output);
@@ -129,7 +130,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
   open_log_file(output, 0);
   warn_of(model, led.parts);
   for (const std::string& note : notes) spdlog::info("{}", note);
-  led.folder->draw_seeds(jobs);
+  led.folder->draw_seeds(jobs, keys);
   led.ranks = resources;
   const ClusterResources ranks = cluster_resources(resources);
   led.request = request_for(led.parts, jobs, base, options.planning, ranks);

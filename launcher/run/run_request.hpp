@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/files.hpp"
@@ -14,6 +15,9 @@ struct RunRequest {
   std::vector<Job> jobs;
   ModelSource model;
   Path output;
+  /// Of each job, from seed_keys() of the list that they were selected from (jobs/output/publish.hpp). Empty: the jobs
+  /// are the whole list.
+  std::vector<std::string> seed_keys = {};
   /// Whether the jobs' saved forwards are decided, as those of drafts are, which are finished as they were begun. Else
   /// the run finds them (launcher/planner/saved_forwards.hpp).
   bool keeps_saved_forwards = false;

@@ -13,6 +13,7 @@
 #include "cluster/node.hpp"
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/utf8.hpp"
+#include "jobs/output/publish.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/options/model_choice.hpp"
@@ -227,7 +228,9 @@ int generate(GenerateOptions& options) {
     Job job = make_job(*options.prompt, options.job);
     const Path output = place_output(options.save_file, options.run, job);
     if (overdoes_guidance(options.job)) spdlog::warn("{}", overdone_guidance);
-    return RunRequest{.jobs = {job}, .model = chosen_model(options.run.model, {}), .output = output};
+    std::vector<Job> jobs{job};
+    take_known_seeds(output, jobs);
+    return RunRequest{.jobs = std::move(jobs), .model = chosen_model(options.run.model, {}), .output = output};
   };
   return run(read, options.run);
 }

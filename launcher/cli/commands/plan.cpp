@@ -6,6 +6,7 @@
 
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
+#include "jobs/output/publish.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/planned_ranks.hpp"
 #include "launcher/cli/flags.hpp"
@@ -33,8 +34,9 @@ std::function<void(const std::string&)> into_memory(std::uint64_t& target) {
 }
 
 int plan(PlanOptions& options) {
-  const JobList list = read_job_list(options.list, options.jobs);
+  JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) std::cerr << "note: " << warning << '\n';
+  take_known_seeds(list.output.value_or("renders"), list.jobs);
   const std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
   const PlanRequest request = plan_request(list.model, jobs, options.ranks, options.run);
   const PlanResult result = make_plan(request);

@@ -7,6 +7,7 @@
 #include "jobs/list/job_list.hpp"
 #include "jobs/list/selection.hpp"
 #include "jobs/output/fingerprint.hpp"
+#include "jobs/output/publish.hpp"
 #include "jobs/record/shards.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
@@ -43,15 +44,20 @@ Path folder_in(const Path& output, const RenderOptions& options) {
 }
 
 RunRequest read_request(const RenderOptions& options) {
-  const JobList list = read_job_list(options.list, options.jobs);
+  JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) spdlog::warn("{}", warning);
   const Path output = options.run.output.value_or(list.output.value_or("renders"));
   check_division(output, options.shard);
-  std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
-  if (options.shard) jobs = jobs_of_shard(jobs, options.shard->number, options.shard->count);
-  return {.jobs = std::move(jobs),
+  const Path folder = folder_in(output, options);
+  std::vector<std::string> keys = take_known_seeds(folder, list.jobs);
+  std::vector<std::size_t> places = selected(list.jobs, options.only, options.limit);
+  if (options.shard)
+    places =
+        at_places(places, places_in_shard(at_places(list.jobs, places), options.shard->number, options.shard->count));
+  return {.jobs = at_places(list.jobs, places),
           .model = chosen_model(options.run.model, list.model),
-          .output = folder_in(output, options)};
+          .output = folder,
+          .seed_keys = at_places(keys, places)};
 }
 
 int render(RenderOptions& options) {

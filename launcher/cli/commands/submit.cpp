@@ -112,10 +112,11 @@ void check_folder(const Path& output, int shards) {
 }
 
 Work work_of(SubmitOptions& options, const Site& site) {
-  const JobList list = read_job_list(options.list, options.jobs);
+  JobList list = read_job_list(options.list, options.jobs);
   for (const std::string& warning : list.warnings) note(warning);
   const Path output = absolute_folder(options.run.output.value_or(list.output.value_or("renders")));
   check_folder(output, options.shards);
+  take_known_seeds(output, list.jobs);
   std::vector<Job> jobs = select(list.jobs, options.only, options.limit);
   if (options.shards > 0) jobs = longest_shard(jobs, options.shards);
   const PlannedRanks ranks{.per_node = site.gpus_per_node, .gpu = site.gpu, .memory_bytes = site.gpu_memory};

@@ -35,5 +35,21 @@ TEST(Selection, AnItemThatSelectsNoClipIsRefused) {
   EXPECT_THROW(select(five_jobs(), "1,hail*", 0), Error);
 }
 
+TEST(Selection, TheErrorSaysWhichNumbersThereAre) {
+  std::vector<Job> jobs = five_jobs();
+  jobs.erase(jobs.begin() + 1);
+  try {
+    select(jobs, "2", 0, "draft that is left");
+    FAIL() << "clip 2 is not there";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "--only: no draft that is left is '2' (they are numbered 1, 3-5)");
+  }
+}
+
+TEST(Selection, PlacesAreThoseOfTheWholeList) {
+  EXPECT_EQ(selected(five_jobs(), "snow*", 2), (std::vector<std::size_t>{2, 3}));
+  EXPECT_EQ(at_places(std::vector<std::string>{"a", "b", "c"}, {0, 2}), (std::vector<std::string>{"a", "c"}));
+}
+
 }  // namespace
 }  // namespace wf

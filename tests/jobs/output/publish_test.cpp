@@ -363,7 +363,7 @@ TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
       "seed: 5}]");
   {
     RunFolder run(output);
-    run.draw_seeds(first);
+    run.draw_seeds(first, seed_keys(first));
   }
   std::set<std::int64_t> drawn;
   for (const Job& job : first) {
@@ -378,7 +378,7 @@ TEST_F(Publish, RandomSeedsAreDrawnOnceAndFollowTheirJob) {
 
   auto second = jobs("defaults: {seed: random}\nprompts: [Rain, New, A kite]");
   RunFolder run(output);
-  run.draw_seeds(second);
+  run.draw_seeds(second, seed_keys(second));
   EXPECT_EQ(second[0].seed, first[1].seed);
   EXPECT_EQ(second[2].seed, first[0].seed);
   EXPECT_FALSE(drawn.contains(*second[1].seed));
@@ -389,7 +389,28 @@ TEST_F(Publish, SeedsInABrokenFileAreNotDrawnAgain) {
   put(output / ".wanfarm/seeds.json", "{\"a\": ");
   std::vector<Job> jobs{a_job("a")};
   jobs[0].seed.reset();
-  EXPECT_THROW(run.draw_seeds(jobs), Error);
+  EXPECT_THROW(run.draw_seeds(jobs, seed_keys(jobs)), Error);
+  EXPECT_THROW(take_known_seeds(output, jobs), Error);
+}
+
+TEST_F(Publish, KnownSeedsAreTakenWithoutDrawingAndEqualJobsAreToldApartInTheWholeList) {
+  const auto list = parse_job_list("defaults: {seed: random}\nprompts: [Rain, Rain, Wind, Rain]", "list.yaml").jobs;
+  auto unknown = list;
+  const std::vector<std::string> keys = take_known_seeds(output, unknown);
+  EXPECT_FALSE(unknown[0].seed);
+  EXPECT_FALSE(std::filesystem::exists(output)) << "it only looks";
+  std::vector<Job> some{list[1], list[2]};
+  {
+    RunFolder run(output);
+    run.draw_seeds(some, {keys[1], keys[2]});
+  }
+  auto known = list;
+  EXPECT_EQ(take_known_seeds(output, known), keys);
+  EXPECT_FALSE(known[0].seed);
+  EXPECT_EQ(known[1].seed, some[0].seed);
+  EXPECT_EQ(known[1].name, "0002-rain-s" + std::to_string(*some[0].seed));
+  EXPECT_EQ(known[2].seed, some[1].seed);
+  EXPECT_FALSE(known[3].seed);
 }
 
 }  // namespace

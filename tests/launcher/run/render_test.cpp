@@ -240,6 +240,38 @@ TEST(Render, RandomSeedsAreDrawnOnce) {
   EXPECT_EQ(second[0].at("seed"), first[0].at("seed"));
 }
 
+TEST(Render, DrawnSeedsAreKnownBeforeAPartOfTheListIsSelected) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml",
+             "defaults: {size: 16x16, frames: 1, steps: 2, seed: random}\nprompts: [rain, snow, rain]\n");
+  const std::vector<Json> third = json_lines_of(render(folder, {"--only", "3"}).out);
+  ASSERT_EQ(third.size(), 2u);
+  const std::vector<Json> all = json_lines_of(render(folder).out);
+  ASSERT_EQ(all.size(), 4u);
+  std::map<std::string, std::string> seeds;
+  for (int i = 0; i < 3; ++i) seeds[all[i].at("name").get<std::string>().substr(0, 4)] = all[i].at("seed").dump();
+  EXPECT_EQ(seeds.at("0003"), third[0].at("seed").dump()) << "equal jobs are told apart in the whole list";
+  EXPECT_NE(seeds.at("0001"), seeds.at("0003"));
+  const std::vector<std::string> before = files_below(folder.path());
+
+  for (const Json& clip : json_lines_of(render(folder, {"--dry-run"}).out))
+    if (clip.contains("status")) {
+      EXPECT_EQ(clip.at("status"), "finished") << clip;
+    }
+  const std::string name = "0003-rain-s" + seeds.at("0003");
+  for (const std::string& only : {name, std::string("3")}) {
+    const ProgramResult chosen = render(folder, {"--only", only});
+    EXPECT_EQ(chosen.code, 0) << chosen.err;
+    EXPECT_EQ(json_lines_of(chosen.out)[0].at("status"), "skipped");
+    EXPECT_EQ(json_lines_of(chosen.out)[0].at("name"), name);
+  }
+  EXPECT_EQ(files_below(folder.path()), before) << "nothing is renamed";
+  write_file(folder / "list.yaml", "output: out\n" + read_file(folder / "list.yaml"));
+  const ProgramResult plan = run(folder.path(), {"plan", "list.yaml", "--model", golden_model_folder(), "--gpus", "1",
+                                                 "--gpu", "cpu", "--only", name});
+  EXPECT_EQ(plan.code, 0) << plan.err;
+}
+
 TEST(Render, AFailingClipDoesNotStopTheOthers) {
   const TempFolder folder;
   write_file(folder / "list.yaml", small_list(1) + "  - {prompt: too" + too_many_words() + ", name: too-much}\n");

@@ -157,6 +157,15 @@ test_what_is_finished_is_not_submitted_again() {
   grep -q 'all clips are finished' out || broken 'it does not say so'
 }
 
+test_what_is_finished_with_drawn_seeds_is_not_submitted_again() {
+  "$program" render "${common[@]:0:7}" --seed random --output drawn >/dev/null 2>&1 || broken 'cannot render'
+  submit "${common[@]}" --seed random --output drawn || broken "exit code $?"
+  grep -q 'all clips are finished' out || broken 'it does not say so'
+  local name
+  name=$(basename drawn/0002-*.json .json)
+  submit "${common[@]}" --seed random --output drawn --only "$name" || broken 'a clip is not known by its drawn seed'
+}
+
 test_limits_of_the_partition_are_refused_with_their_numbers() {
   expect_refused '--nodes 9: a job in partition main may have 4 at most' "${common[@]}" --nodes 9
   expect_refused '--time 2-00:00:00: a job in partition main may last 1-00:00:00 at most' "${common[@]}" --time 2-0
