@@ -195,12 +195,12 @@ std::string lora_lines(const std::vector<LoraSource>& loras) {
   return lines;
 }
 
-bool is_same_file(const Path& a, const Path& b) {
-  std::error_code error;
-  return fs::equivalent(a, b, error) && !error;
-}
-
 }  // namespace
+
+bool is_failed_list(const Path& list, const Path& output) {
+  std::error_code error;
+  return fs::equivalent(list, output / "failed.yaml", error) && !error;
+}
 
 std::string failed_list_text(const std::map<std::size_t, ClipResult>& clips, const ModelSource& model,
                              const Path& output) {
@@ -215,7 +215,7 @@ FailedList::FailedList(const OutputFolder& folder, const ModelSource& model, con
     : folder_(folder),
       model_(model),
       file_(folder.output() / "failed.yaml"),
-      is_the_runs_list_(is_same_file(list, file_)) {}
+      is_the_runs_list_(is_failed_list(list, folder.output())) {}
 
 void FailedList::add(std::size_t clip, const ClipResult& result) {
   clips_.insert_or_assign(clip, result);

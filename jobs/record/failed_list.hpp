@@ -23,6 +23,9 @@ namespace wf {
 std::string failed_list_text(const std::map<std::size_t, ClipResult>& clips, const ModelSource& model,
                              const Path& output);
 
+/// Whether this list is OUTPUT/failed.yaml.
+bool is_failed_list(const Path& list, const Path& output);
+
 /// The file during a run. Not thread-safe. Functions that write throw Error(storage). `now`: seconds of any clock that
 /// never goes back.
 class FailedList {

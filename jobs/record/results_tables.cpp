@@ -1,10 +1,13 @@
 #include "jobs/record/results_tables.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
 
+#include "base/shared_disk.hpp"
 #include "jobs/list/utf8.hpp"
 
 namespace wf {
@@ -14,12 +17,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::string_view csv_header = "index,name,seed,status,seconds,video,error,attempts,rank\n";
 
-/// Empties the file, and opens it for rows.
-AppendFile begin(const OutputFolder& folder, const std::string& file, std::string_view header) {
+/// Writes the file anew, and opens it for rows. What earlier runs left must survive a crash of the node.
+AppendFile begin(const OutputFolder& folder, const std::string& file, const std::string& text,
+                 bool is_of_earlier_runs) {
   const Path path = folder.output() / file;
-  replace_file(path, header, folder.part(file));
+  FlushedFolder names(folder.output());
+  is_of_earlier_runs ? write_file(path, text, folder.part(file), names) : replace_file(path, text, folder.part(file));
   return AppendFile(path);
 }
+
+std::string text_of(const std::vector<ClipResult>& results, std::string_view header,
+                    const std::function<std::string(const ClipResult&)>& line) {
+  std::string text(header);
+  for (const ClipResult& result : results) text += line(result);
+  return text;
+}
+
+std::string whole_line(const ClipResult& result) { return json_line(result) + "\n"; }
 
 std::string csv_cell(const std::string& value) {
   if (value.find_first_of(",\"\r\n") == std::string::npos) return value;
@@ -36,6 +50,57 @@ std::string rounded(double seconds) {
 
 bool is_finished(const ClipResult& result) {
   return result.status == ClipResult::done || result.status == ClipResult::skipped;
+}
+
+std::optional<ClipResult::Status> status_from(const std::string& name) {
+  for (const auto status :
+       {ClipResult::done, ClipResult::skipped, ClipResult::failed, ClipResult::quarantined, ClipResult::cancelled})
+    if (to_string(status) == name) return status;
+  return {};
+}
+
+/// The inverse of json_line(); empty for a line that is not one of a clip.
+std::optional<ClipResult> result_from(std::string_view line) {
+  try {
+    const Json json = Json::parse(line);
+    const auto status = status_from(json.at("status").get<std::string>());
+    if (!status) return {};
+    ClipResult result{.status = *status, .job = {}};
+    result.job.name = json.at("name").get<std::string>();
+    result.job.index = json.value("index", 0);
+    if (const auto seed = json.at("seed").get<std::int64_t>(); seed >= 0) result.job.seed = seed;
+    result.attempts = json.value("attempts", 0);
+    result.rank = json.value("rank", -1);
+    result.fingerprint = json.value("fingerprint", "");
+    result.video_file = json.value("file", "");
+    result.latents_sha256 = json.value("latents_sha256", "");
+    result.frames_sha256 = json.value("frames_sha256", "");
+    result.seconds = json.value("seconds", std::map<std::string, double>());
+    result.error_kind = json.value("kind", "");
+    result.error = json.value("error", "");
+    return result;
+  } catch (const Json::exception&) {
+    return {};
+  }
+}
+
+/// Calls take(line) for each line that ends.
+template <class Take>
+void for_each_line(std::string_view text, const Take& take) {
+  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string_view::npos; begin = end + 1)
+    take(text.substr(begin, end - begin));
+}
+
+std::string text_of_results(const Path& output) {
+  const Path file = output / "results.jsonl";
+  std::error_code none;
+  return std::filesystem::exists(file, none) ? read_file(file) : "";
+}
+
+std::vector<ClipResult> kept_results(const Path& output, const std::function<bool(const ClipResult&)>& keeps) {
+  std::vector<ClipResult> results = read_results(output);
+  std::erase_if(results, [&keeps](const ClipResult& result) { return !keeps(result); });
+  return results;
 }
 
 }  // namespace
@@ -68,7 +133,8 @@ ClipResult failed_result(ClipResult::Status status, const Job& job, const Error&
 
 std::string csv_row(const ClipResult& result) {
   const auto status = result.status == ClipResult::skipped ? ClipResult::done : result.status;
-  std::string row = std::to_string(result.job.index) + "," + csv_cell(result.job.name) + ",";
+  std::string row = result.job.index > 0 ? std::to_string(result.job.index) : "";
+  row += "," + csv_cell(result.job.name) + ",";
   row += result.job.seed ? std::to_string(*result.job.seed) : "random";
   row.append(",").append(to_string(status)).append("," + rounded(total_seconds(result.seconds)));
   row += "," + csv_cell(result.video_file) + "," + csv_cell(as_utf8(result.error));
@@ -79,6 +145,7 @@ std::string csv_row(const ClipResult& result) {
 /// The texts of errors name paths, which may hold any bytes; JSON has to be UTF-8.
 std::string json_line(const ClipResult& result) {
   Json json{{"name", result.job.name}, {"status", to_string(result.status)}};
+  if (result.job.index > 0) json["index"] = result.job.index;
   if (is_finished(result)) json["file"] = result.video_file;
   json["seed"] = result.job.seed.value_or(-1);
   if (is_finished(result)) {
@@ -94,25 +161,40 @@ std::string json_line(const ClipResult& result) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-ResultsTables::ResultsTables(const OutputFolder& folder)
-    : csv_(begin(folder, "results.csv", csv_header)), jsonl_(begin(folder, "results.jsonl", "")) {}
+std::vector<ClipResult> read_results(const Path& output) {
+  std::vector<ClipResult> results;
+  for_each_line(text_of_results(output), [&results](std::string_view line) {
+    if (auto result = result_from(line)) results.push_back(std::move(*result));
+  });
+  std::unordered_map<std::string_view, std::size_t> last;
+  for (std::size_t i = 0; i < results.size(); ++i) last[results[i].job.name] = i;
+  std::vector<ClipResult> counting;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (last.at(results[i].job.name) == i) counting.push_back(results[i]);
+  return counting;
+}
+
+ResultsTables::ResultsTables(const OutputFolder& folder, const std::function<bool(const ClipResult&)>& keeps)
+    : ResultsTables(folder, kept_results(folder.output(), keeps)) {}
+
+/// results.jsonl comes last: as long as it is the old one, both can be written anew.
+ResultsTables::ResultsTables(const OutputFolder& folder, const std::vector<ClipResult>& kept)
+    : kept_bytes_(text_of(kept, "", whole_line).size()),
+      csv_(begin(folder, "results.csv", text_of(kept, csv_header, csv_row), !kept.empty())),
+      jsonl_(begin(folder, "results.jsonl", text_of(kept, "", whole_line), !kept.empty())) {}
 
 void ResultsTables::add(const ClipResult& result) {
   csv_.append(csv_row(result));
-  jsonl_.append(json_line(result) + "\n");
+  jsonl_.append(whole_line(result));
 }
 
-ResultCounts read_result_counts(const Path& output) {
-  const Path file = output / "results.jsonl";
-  std::error_code none;
-  if (!std::filesystem::exists(file, none)) return {};
+ResultCounts read_result_counts(const Path& output, std::uint64_t begin) {
   std::unordered_map<std::string, std::string> status_of_name;
-  const std::string text = read_file(file);
-  for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
-    const Json json = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  text.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+  const std::string text = text_of_results(output);
+  for_each_line(std::string_view(text).substr(std::min<std::uint64_t>(begin, text.size())), [&](std::string_view line) {
+    const Json json = Json::parse(line, nullptr, false);
     if (json.contains("name") && json.contains("status")) status_of_name[json["name"]] = json["status"];
-  }
+  });
   ResultCounts counts;
   for (const auto& [name, status] : status_of_name) {
     if (status == "done" || status == "skipped") ++counts.done;

@@ -1,11 +1,14 @@
-// jobs/record/results_tables.hpp: OUTPUT/results.csv and OUTPUT/results.jsonl: how each clip of a run ended, one line a
-// clip in the order in which they end.
+// jobs/record/results_tables.hpp: OUTPUT/results.csv and OUTPUT/results.jsonl: how each clip of the folder ended, one
+// line a clip in the order in which they end. A run keeps the lines of earlier runs whose clips are not its own.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.hpp"
 #include "base/files.hpp"
@@ -22,8 +25,8 @@ struct ClipResult {
   enum Status { done, skipped, failed, quarantined, cancelled };
   Status status = done;
   Job job;
-  int attempts = 0;  ///< Begun in this run.
-  int rank = -1;     ///< The leader of the group that had it last; -1: none did in this run.
+  int attempts = 0;  ///< Begun in the run that ended it.
+  int rank = -1;     ///< The leader of the group that had it last there; -1: none did, or it is not known.
   // Of a clip that is done or skipped:
   std::string fingerprint = {}, video_file = {}, latents_sha256 = {}, frames_sha256 = {};
   std::map<std::string, double> seconds = {};  ///< By stage.
@@ -38,21 +41,31 @@ ClipResult finished_result(ClipResult::Status status, const Sidecar& sidecar, in
 ClipResult failed_result(ClipResult::Status status, const Job& job, const Error& error, int attempts, int rank);
 
 /// A row of results.csv (RFC 4180) with its newline: index,name,seed,status,seconds,video,error,attempts,rank. The
-/// status of a skipped clip is `done` there.
+/// status of a skipped clip is `done` there. The index is empty where an older version did not record it.
 std::string csv_row(const ClipResult& result);
 /// A line of results.jsonl and of --json, without its newline.
 std::string json_line(const ClipResult& result);
 
+/// The last line of each clip in OUTPUT/results.jsonl, in their order; nothing when there is no such file. A line that
+/// is not complete, or not one of a clip, is left out. Of the job it has name, seed and index, 0 where that is missing.
+std::vector<ClipResult> read_results(const Path& output);
+
 /// Both tables of a run. Not thread-safe.
 class ResultsTables {
  public:
-  /// Begins both files anew, so that no line that a kill cut short stays. The caller's run holds the lock on the
-  /// folder. Throws Error(storage).
-  explicit ResultsTables(const OutputFolder& folder);
+  /// Writes both files anew, with those results of earlier runs for which keeps(result) holds: no line that a kill cut
+  /// short stays, and results.csv says what results.jsonl does. The caller's run holds the lock on the folder. Throws
+  /// Error(storage).
+  ResultsTables(const OutputFolder& folder, const std::function<bool(const ClipResult&)>& keeps);
   /// Adds a line to each, which survives a kill of this process. Throws Error(storage).
   void add(const ClipResult& result);
+  /// Where in results.jsonl the lines of this run begin.
+  std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
 
  private:
+  ResultsTables(const OutputFolder& folder, const std::vector<ClipResult>& kept);
+
+  std::uint64_t kept_bytes_;
   AppendFile csv_, jsonl_;
 };
 
@@ -63,8 +76,8 @@ struct ResultCounts {
   std::size_t cancelled = 0;
   bool operator==(const ResultCounts&) const = default;
 };
-/// What OUTPUT/results.jsonl says, also of a run that was killed. Zeros when there is none; lines that are not complete
-/// do not count.
-ResultCounts read_result_counts(const Path& output);
+/// What OUTPUT/results.jsonl says from byte `begin` on, also of a run that was killed. Zeros when there is none; lines
+/// that are not complete do not count.
+ResultCounts read_result_counts(const Path& output, std::uint64_t begin = 0);
 
 }  // namespace wf

@@ -133,7 +133,14 @@ void add_to_clip_list(const Path& output, const std::vector<Job>& jobs, const st
   for (std::size_t i = 0; i < clips.size(); ++i) place[clips[i].job.name] = i;
   for (const ListedClip& clip : listed(jobs, fingerprints)) {
     const auto [known, is_new] = place.try_emplace(clip.job.name, clips.size());
-    is_new ? clips.push_back(clip) : void(clips[known->second] = clip);
+    if (is_new) {
+      clips.push_back(clip);
+      continue;
+    }
+    ListedClip& replaced = clips[known->second];
+    const int number = replaced.job.index;  // in the folder's list, of which this one is a part
+    replaced = clip;
+    replaced.job.index = number;
   }
   write(output, clips);
 }

@@ -51,7 +51,8 @@ std::optional<RunInfo> read_run_info(const Path& output);
 
 /// Throws Error(storage). fingerprints: of each job.
 void write_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints);
-/// For a run of a part of its list: the other clips that the folder knows stay, in their places. Throws Error(storage).
+/// For a run of a part of its list: the other clips that the folder knows stay, and all keep their places and numbers
+/// in the list. Throws Error(storage).
 void add_to_clip_list(const Path& output, const std::vector<Job>& jobs, const std::vector<std::string>& fingerprints);
 /// Empty when there is no list. Throws Error(input) that names the file and line when it is broken.
 std::vector<ListedClip> read_clip_list(const Path& output);

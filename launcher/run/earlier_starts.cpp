@@ -85,6 +85,8 @@ EarlierStarts earlier_starts(const std::vector<Event>& events, const std::string
     if (event.kind == Event::began) is_own = !id.empty() && event.text == id;
     if (is_own) losses.see(event);
     if (is_own) take_up(starts, event);
+    const bool is_news = event.kind == Event::assigned && !starts.finished.contains(event.fingerprint);
+    if (is_news || event.kind == Event::done) starts.attempts[event.fingerprint] = {event.attempt, event.rank};
     if (event.kind == Event::done || event.kind == Event::found) starts.finished.insert(event.fingerprint);
     if (event.kind == Event::cancelled) starts.cancelled.insert(event.fingerprint);
     if (event.kind == Event::retried || event.kind == Event::done) starts.cancelled.erase(event.fingerprint);

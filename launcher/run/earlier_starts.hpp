@@ -6,12 +6,20 @@
 #include <map>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/files.hpp"
 #include "jobs/record/event.hpp"
 
 namespace wf {
+
+/// The last attempt at a clip, as the journal tells it.
+struct LastAttempt {
+  int number = 0;  ///< of the clip in its run, from 1; 0: not known
+  int rank = -1;   ///< the leader of the group that had the clip last; -1: not known
+  bool operator==(const LastAttempt&) const = default;
+};
 
 /// What the earlier starts of a run tell the next one.
 struct EarlierStarts {
@@ -28,7 +36,10 @@ struct EarlierStarts {
   // Of any run of the folder:
   std::set<std::string> cancelled;  ///< fingerprints of the clips that a user cancelled
   std::set<std::string> finished;   ///< fingerprints of the clips that the journal knows to be finished
-  std::int64_t last_epoch = 0;      ///< of the journal until now
+  /// By fingerprint: the attempt that finished the clip, or else the last one that was begun, for a process can die
+  /// after it has finished a clip and before it has told so.
+  std::unordered_map<std::string, LastAttempt> attempts;
+  std::int64_t last_epoch = 0;  ///< of the journal until now
 };
 
 /// id: run_id() of the command; with "" nothing is of this command. Leaves last_epoch to the caller.

@@ -90,7 +90,7 @@ void write_run(const LedRun& led, const Groups& groups, const RankContext& rank,
   for (int i = 0; i < rank.agent.size(); ++i)
     info.ranks.push_back(
         {rank.agent.node(i), led.ranks.at(static_cast<std::size_t>(i)).device_name, groups.leader(groups.of(i))});
-  const auto write_clips = renders_whole_list(rank.options) ? write_clip_list : add_to_clip_list;
+  const auto write_clips = brings_own_list(rank.options, led.run.output) ? write_clip_list : add_to_clip_list;
   write_clips(led.run.output, led.run.jobs, led.earlier.fingerprints);
   write_run_info(led.run.output, info);
 }
@@ -119,7 +119,7 @@ void take_up_earlier_starts(const LedRun& led, RunControl& control, Coordinator&
 
 /// Tells all who keep count what earlier runs left of the clips.
 void take_up_earlier_runs(const LedRun& led, RunRecords& records, RunJournal& journal, Dispatch& dispatch) {
-  records.finished_before(led.earlier.finished);
+  records.finished_before(led.starts.attempts);
   for (const auto& [clip, sidecar] : led.earlier.finished)
     journal.found(clip, led.starts.finished.contains(led.earlier.fingerprints[clip]));
   for (const std::size_t clip : led.run.finished) dispatch.finished_before(clip);
@@ -163,6 +163,7 @@ Outcome lead_run(LedRun& led, const RankContext& rank) {
   const int branches = led.run.plan.degrees.guidance;
   RunRecords records({.jobs = jobs,
                       .folder = *led.folder,
+                      .finished = led.earlier.finished,
                       .copies = led.earlier.copies,
                       .options = rank.options,
                       .groups = groups,

@@ -48,8 +48,9 @@ std::string run_id() {
   return id.empty() ? process_identity() : id;
 }
 
-void write_summary(const OutputFolder& folder, const Summary& summary, std::optional<int> exit_code) {
-  Json json{{"run", run_id()}, {"clips", all_clips(summary)}};
+void write_summary(const OutputFolder& folder, const Summary& summary, std::optional<int> exit_code,
+                   std::uint64_t results_begin) {
+  Json json{{"run", run_id()}, {"clips", all_clips(summary)}, {"results_begin", results_begin}};
   json.update(json_of(summary));
   if (exit_code) json["exit_code"] = *exit_code;
   replace_file(path_of_summary(folder.output()), on_one_line(json) + "\n", folder.part(summary_file));
@@ -61,7 +62,7 @@ std::optional<RunCounts> read_run_counts(const Path& output) noexcept {
   try {
     const Json summary = Json::parse(read_file(path_of_summary(output)));
     if (summary.at("run") != run_id()) return {};
-    const ResultCounts ended = read_result_counts(output);
+    const ResultCounts ended = read_result_counts(output, summary.at("results_begin").get<std::uint64_t>());
     const auto clips = summary.at("clips").get<std::size_t>();
     return RunCounts{ended.done, ended.failed, clips - std::min(clips, ended.done + ended.failed + ended.cancelled)};
   } catch (const std::exception&) {

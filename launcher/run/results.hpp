@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -32,8 +33,10 @@ std::string summary_line(const Summary& summary);
 /// The same for all processes of one command of a user, and for all starts of its ranks.
 std::string run_id();
 
-/// Writes OUTPUT/.wanfarm/summary.json. exit_code: empty while the run is under way. Throws Error(storage).
-void write_summary(const OutputFolder& folder, const Summary& summary, std::optional<int> exit_code);
+/// Writes OUTPUT/.wanfarm/summary.json. exit_code: empty while the run is under way. results_begin: where in
+/// results.jsonl the lines of this run begin. Throws Error(storage).
+void write_summary(const OutputFolder& folder, const Summary& summary, std::optional<int> exit_code,
+                   std::uint64_t results_begin);
 
 /// The clips of a run whose end may have come at any time, also by a kill.
 struct RunCounts {

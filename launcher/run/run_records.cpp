@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <iostream>
+#include <unordered_set>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "base/shared_disk.hpp"
 #include "base/shell.hpp"
 #include "cluster/launch/start_ranks.hpp"
 #include "cluster/launch/terminal.hpp"
@@ -40,6 +42,22 @@ ClipResult::Status status_of(RunObserver::Ended how) {
   return ClipResult::failed;
 }
 
+/// Which results of earlier runs stay: of clips that are not this run's. Those that are finished stay as long as their
+/// videos do, whichever list they are of; the others as long as the folder's list has their clips.
+std::function<bool(const ClipResult&)> is_of_others(const RunRecords::Setting& setting) {
+  std::unordered_set<std::string_view> own;
+  for (const Job& job : setting.jobs) own.insert(job.name);
+  for (const auto& [clip, sidecar] : setting.finished) own.insert(sidecar.job.name);
+  const bool is_own_list = brings_own_list(setting.options, setting.folder.output());
+  return [own = std::move(own), is_own_list, &output = setting.folder.output(),
+          files = names_in(setting.folder.output())](const ClipResult& result) {
+    if (own.contains(result.job.name)) return false;
+    if (result.video_file.empty()) return !is_own_list;
+    std::error_code error;
+    return files.contains(result.video_file) || std::filesystem::exists(output / result.video_file, error);
+  };
+}
+
 }  // namespace
 
 bool renders_whole_list(const RunOptions& options) {
@@ -49,10 +67,14 @@ bool renders_whole_list(const RunOptions& options) {
   return limit.empty() || limit == "0";
 }
 
+bool brings_own_list(const RunOptions& options, const Path& output) {
+  return renders_whole_list(options) && !is_failed_list(requested(options, "LIST"), output);
+}
+
 RunRecords::RunRecords(const Setting& setting, const Predicted& predicted)
     : setting_(setting),
       command_(command_of(setting.options)),
-      tables_(setting.folder),
+      tables_(setting.folder, is_of_others(setting)),
       failed_(setting.folder, setting.model, requested(setting.options, "LIST")),
       metrics_(setting.folder, setting.nodes),
       progress_(setting.jobs, predicted, static_cast<std::size_t>(setting.groups.count()),
@@ -60,7 +82,7 @@ RunRecords::RunRecords(const Setting& setting, const Predicted& predicted)
                 setting.options.verbose ? static_cast<int>(setting.nodes.size()) : 0, setting.branches) {
   if (!setting.options.joblog.empty()) joblog_.emplace(setting.options.joblog);
   for (const auto& [original, copy] : setting.copies) progress_.no_work(copy);
-  write_summary(setting.folder, summary(0), {});
+  write_summary(setting.folder, summary(0), {}, tables_.kept_bytes());
 }
 
 /// A run that ends with an exception still lists what had failed until then.
@@ -72,10 +94,13 @@ RunRecords::~RunRecords() {
   }
 }
 
-void RunRecords::finished_before(const std::map<std::size_t, Sidecar>& clips) {
+void RunRecords::finished_before(const std::unordered_map<std::string, LastAttempt>& attempts) {
+  const std::map<std::size_t, Sidecar>& clips = setting_.finished;
   for (const auto& [clip, sidecar] : clips) {
     progress_.no_work(clip);
-    end(clip, finished_result(ClipResult::skipped, sidecar));
+    const auto known = attempts.find(sidecar.fingerprint);
+    const LastAttempt last = known == attempts.end() ? LastAttempt() : known->second;
+    end(clip, finished_result(ClipResult::skipped, sidecar, last.number, last.rank));
   }
   if (!clips.empty()) spdlog::info("{} of {} clips are finished already", clips.size(), setting_.jobs.size());
 }
@@ -224,7 +249,7 @@ Summary RunRecords::summary(double seconds) const {
 void RunRecords::finish(const Summary& summary, int exit_code) {
   metrics_.finish(clips_by_state(), exit_code);
   failed_.finish(summary.left == 0 && renders_whole_list(setting_.options));
-  write_summary(setting_.folder, summary, exit_code);
+  write_summary(setting_.folder, summary, exit_code, tables_.kept_bytes());
 }
 
 }  // namespace wf

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "jobs/model_source.hpp"
@@ -16,14 +17,19 @@
 #include "jobs/record/results_tables.hpp"
 #include "launcher/options/run_options.hpp"
 #include "launcher/run/coordinator.hpp"
+#include "launcher/run/earlier_starts.hpp"
 #include "launcher/run/metrics_file.hpp"
 #include "launcher/run/progress.hpp"
 #include "launcher/run/results.hpp"
+#include "launcher/run/run_journal.hpp"
 
 namespace wf {
 
 /// Whether the run is of a list, and of all its clips.
 bool renders_whole_list(const RunOptions& options);
+/// Whether the run's clips are the list of the folder from now on. Else they are part of the list that it knows: chosen
+/// clips, drafts, or those in its failed.yaml.
+bool brings_own_list(const RunOptions& options, const Path& output);
 
 /// Clips are indices into the jobs. What cannot be written throws Error(storage).
 class RunRecords final : public RunObserver {
@@ -32,6 +38,7 @@ class RunRecords final : public RunObserver {
   struct Setting {
     const std::vector<Job>& jobs;
     const RunFolder& folder;
+    const std::map<std::size_t, Sidecar>& finished;         ///< clips that earlier runs finished
     const std::multimap<std::size_t, std::size_t>& copies;  ///< clips that become copies of a clip once it is rendered
     const RunOptions& options;
     const Groups& groups;
@@ -43,8 +50,9 @@ class RunRecords final : public RunObserver {
   RunRecords(const Setting& setting, const Predicted& predicted);
   ~RunRecords() override;
 
-  /// Records the clips that earlier runs finished.
-  void finished_before(const std::map<std::size_t, Sidecar>& clips);
+  /// Records the clips that earlier runs finished, with the attempts in which they did: by fingerprint, as far as they
+  /// are known.
+  void finished_before(const std::unordered_map<std::string, LastAttempt>& attempts);
 
   void assigned(std::size_t clip, int leader, Stage first, Stage last) override;
   void handed_over(std::size_t clip, const SecondsByStage& seconds) override;

@@ -156,16 +156,19 @@ TEST_F(RunFiles, ABrokenListIsNamedWithItsLine) {
 
 TEST_F(RunFiles, APartOfTheListLeavesTheOtherClipsInTheirPlaces) {
   std::vector<Job> jobs(3);
-  for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].name = "c" + std::to_string(i), jobs[i].seed = 1;
+  for (std::size_t i = 0; i < jobs.size(); ++i)
+    jobs[i].name = "c" + std::to_string(i), jobs[i].seed = 1, jobs[i].index = static_cast<int>(i) + 1;
   write_clip_list(folder.path(), jobs, {"f0", "f1", "f2"});
   Job edited = jobs[1], added = jobs[0];
   edited.seed = 2;
+  edited.index = 1;  // in the part
   added.name = "c3";
   add_to_clip_list(folder.path(), {edited, added}, {"g1", "f3"});
   std::string fingerprints;
   for (const ListedClip& clip : read_clip_list(folder.path())) fingerprints += clip.fingerprint + " ";
   EXPECT_EQ(fingerprints, "f0 g1 f2 f3 ");
   EXPECT_EQ(read_clip_list(folder.path()).at(1).job.seed, 2);
+  EXPECT_EQ(read_clip_list(folder.path()).at(1).job.index, 2) << "its number in the whole list";
 }
 
 }  // namespace

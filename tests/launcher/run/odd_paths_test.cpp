@@ -123,7 +123,7 @@ TEST_F(OddPaths, ErrorsThatNameOneAreTextInEveryReport) {
   const ClipResult result = failed_result(ClipResult::failed, Job(), error, 1, 0);
   EXPECT_EQ(Json::parse(json_line(result)).at("error"), "out\ufffd\ufffd(/clip-1.mp4: NaN");
   const RunFolder run(here / output);
-  ResultsTables(run).add(result);
+  ResultsTables(run, [](const ClipResult&) { return false; }).add(result);
   EXPECT_TRUE(contains(read_file(here / output / "results.csv"), "out\ufffd\ufffd(/clip-1.mp4: NaN"));
 }
 

@@ -2,6 +2,7 @@
 // and the command that is told of the end.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -72,6 +73,47 @@ TEST_F(RunFiles, TablesSayHowEachClipEnded) {
   const Json summary = Json::parse(content("out/.wanfarm/summary.json"));
   EXPECT_EQ(summary.at("clips"), 3);
   EXPECT_EQ(summary.at("exit_code"), 1);
+}
+
+TEST_F(RunFiles, TablesKeepWhatEarlierRunsDid) {
+  list(small_list(3));
+  ASSERT_EQ(render().code, 0);
+  const std::string first = content("out/results.csv");
+  ASSERT_EQ(lines_of(first).size(), 4u) << first;
+  std::ofstream(folder / "out/results.jsonl", std::ios::app) << "{\"name\": \"torn";
+  ASSERT_EQ(render({"--only", "3"}).code, 0);
+  EXPECT_EQ(content("out/results.csv"), first) << "clip 3 is the last one still, in the attempt that finished it";
+  ASSERT_EQ(render().code, 0);
+  EXPECT_EQ(content("out/results.csv"), first);
+  list("defaults: {size: 32x32, frames: 5, steps: 2}\nprompts: [{prompt: of another list, name: other}]\n");
+  ASSERT_EQ(render().code, 0);
+  EXPECT_TRUE(content("out/results.csv").starts_with(first)) << content("out/results.csv");
+  EXPECT_EQ(lines_of(content("out/results.csv")).size(), 5u);
+  EXPECT_EQ(lines_of(content("out/results.jsonl")).size(), 4u);
+}
+
+TEST_F(RunFiles, WhatFailedStaysPartOfTheList) {
+  model = model_of_shorter_texts(folder.path());
+  list(small_list(2) + bad_clip("too-much"));
+  ASSERT_EQ(render().code, 1);
+  ASSERT_EQ(
+      run(folder.path(), {"render", "out/failed.yaml", "--threads", "1", "--codec", "y4m", "--device", "cpu"}).code, 1);
+  const ProgramResult status = run(folder.path(), {"status", "out"});
+  EXPECT_TRUE(contains(status.out, "3 clips: 2 done (2 found), 1 failed")) << status.out;
+  EXPECT_EQ(lines_of(content("out/results.csv")).size(), 4u) << content("out/results.csv");
+  EXPECT_EQ(run(folder.path(), {"explain", "out", "3"}).code, 0) << "its number in the whole list";
+}
+
+TEST_F(RunFiles, TheLastLineCountsEveryClip) {
+  list(small_list(3));
+  ASSERT_EQ(render({"--limit", "1"}).code, 0);
+  ASSERT_EQ(render({}, "drain@high").code, 75);
+  ASSERT_EQ(run(folder.path(), {"control", "out", "cancel", "clip-3"}).code, 0);
+  const ProgramResult outcome = render();
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(contains(outcome.err, "1 rendered, 1 finished before, 0 failed, 1 cancelled, 0 left")) << outcome.err;
+  const ProgramResult status = run(folder.path(), {"status", "out"});
+  EXPECT_TRUE(contains(status.out, "with exit code 0 (2 of 3 clips are done)")) << status.out;
 }
 
 TEST_F(RunFiles, TheJobLogHoldsTheAttemptsOfAllRuns) {

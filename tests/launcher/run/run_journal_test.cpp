@@ -93,6 +93,24 @@ TEST(EarlierStarts, WhatTheCommandItselfHasRenderedIsToldApart) {
   }
 }
 
+Event attempt(Event::Kind kind, const std::string& fingerprint, int number, int rank) {
+  Event event = about(kind, fingerprint);
+  event.attempt = number;
+  event.rank = rank;
+  return event;
+}
+
+TEST(EarlierStarts, TellInWhichAttemptAClipWasFinished) {
+  const auto starts = earlier_starts(
+      {began("a"), attempt(Event::assigned, "kite", 1, 3), attempt(Event::assigned, "kite", 2, 0),
+       attempt(Event::done, "kite", 2, 0), began("b"), about(Event::found, "kite"), about(Event::found, "lake"),
+       attempt(Event::assigned, "moon", 1, 1), attempt(Event::assigned, "kite", 1, 5)},
+      "c");
+  EXPECT_EQ(starts.attempts.at("kite"), (LastAttempt{2, 0})) << "the later attempt has not finished it";
+  EXPECT_FALSE(starts.attempts.contains("lake")) << "nothing is known of it";
+  EXPECT_EQ(starts.attempts.at("moon"), (LastAttempt{1, 1})) << "it may have been finished without a word";
+}
+
 struct Quiet final : RunObserver {
   void done(std::size_t, const std::string&) override { ++calls; }
   void failed(std::size_t, const Error&, bool) override { ++calls; }

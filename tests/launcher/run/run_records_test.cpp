@@ -24,8 +24,13 @@ class Records : public ::testing::Test {
     options.joblog = folder / "job.log";
     options.request["LIST"] = "prompts.yaml";
     options.quiet = true;
+    begin();
+  }
+  /// A start of the run.
+  void begin() {
     records.emplace(RunRecords::Setting{.jobs = jobs,
                                         .folder = run,
+                                        .finished = finished,
                                         .copies = copies,
                                         .options = options,
                                         .groups = groups,
@@ -47,6 +52,7 @@ class Records : public ::testing::Test {
   test::TempFolder folder;
   RunFolder run{folder / "out"};
   std::vector<Job> jobs;
+  std::map<std::size_t, Sidecar> finished;
   const std::multimap<std::size_t, std::size_t> copies{{0, 3}};
   const Groups groups{.ranks = {{0, 1}, {2, 3}}, .hosts = {"n1", "n1", "n2", "n2"}};
   RunOptions options;
@@ -117,6 +123,72 @@ TEST_F(Records, AnAttemptThatADrainEndsIsLogged) {
   ASSERT_EQ(log.size(), 2u) << "one attempt, though two groups had it";
   EXPECT_TRUE(contains(log[1], "\t75\t0\t")) << log[1];
   EXPECT_TRUE(log[1].starts_with("1\tn2\t")) << log[1];
+}
+
+TEST_F(Records, OfAPartOfTheListLeaveTheOthersAsTheyEnded) {
+  assign(1, 2);
+  records->failed(1, Error(Error::permanent, "NaN"), false);
+  records->cancelled(2);
+  finish(75);
+  for (Job& job : jobs) job.name = "later-" + job.name;
+  options.request["--only"] = "later*";
+  begin();
+  assign(1, 0);
+  records->failed(1, Error(Error::permanent, "NaN"), false);
+  const std::vector<std::string> rows = lines_of(content("results.csv"));
+  ASSERT_EQ(rows.size(), 4u);
+  EXPECT_EQ(rows[1], "1,b,42,failed,0.000,,NaN,1,2");
+  EXPECT_EQ(rows[2], "1,c,42,cancelled,0.000,,,0,");
+  EXPECT_EQ(rows[3], "1,later-b,42,failed,0.000,,NaN,1,0");
+  EXPECT_EQ(finish(75), (RunCounts{.done = 0, .failed = 1, .left = 3})) << "figures of this run alone";
+  options.request.erase("--only");
+  begin();
+  EXPECT_EQ(lines_of(content("results.csv")).size(), 1u) << "the list is another one now";
+}
+
+TEST_F(Records, WhatIsFoundFinishedKeepsTheAttemptThatFinishedIt) {
+  Sidecar& sidecar = finished[1];
+  sidecar.job = jobs[1];
+  sidecar.fingerprint = "f1";
+  sidecar.video_file = "b.mp4";
+  sidecar.seconds = {{"high", 1.5}};
+  begin();
+  records->finished_before({{"f1", {.number = 3, .rank = 2}}});
+  EXPECT_EQ(lines_of(content("results.csv")).back(), "1,b,42,done,1.500,b.mp4,,3,2");
+  begin();
+  EXPECT_EQ(lines_of(content("results.csv")).size(), 1u) << "it is this run's own to tell";
+  finished.clear();
+}
+
+TEST_F(Records, OfAnotherListLeaveFinishedClipsAsLongAsTheirVideosAreThere) {
+  Sidecar& sidecar = finished[1];
+  sidecar.job = jobs[1];
+  sidecar.video_file = "b.mp4";
+  begin();
+  records->finished_before({});
+  for (Job& job : jobs) job.name = "later-" + job.name;
+  finished.clear();
+  write_file(run.output() / "b.mp4", "video");
+  begin();
+  EXPECT_EQ(lines_of(content("results.csv")).size(), 2u);
+  std::filesystem::remove(run.output() / "b.mp4");
+  begin();
+  EXPECT_EQ(lines_of(content("results.csv")).size(), 1u);
+}
+
+TEST_F(Records, TheListOfWhatFailedIsPartOfTheFoldersList) {
+  EXPECT_TRUE(brings_own_list(options, run.output()));
+  write_file(run.output() / "failed.yaml", "prompts: [a]");
+  options.request["LIST"] = run.output() / "failed.yaml";
+  EXPECT_FALSE(brings_own_list(options, run.output()));
+  EXPECT_TRUE(brings_own_list(options, folder.path())) << "it is rendered into another folder";
+}
+
+TEST(Summaries, AddUpToAllClips) {
+  EXPECT_EQ(to_text(Summary{.done = 1, .skipped = 2, .failed = 3, .left = 4}),
+            "1 rendered, 2 finished before, 3 failed, 4 left");
+  EXPECT_EQ(to_text(Summary{.skipped = 2, .failed = 2, .quarantined = 1, .cancelled = 3}),
+            "0 rendered, 2 finished before, 2 failed, 1 set aside, 3 cancelled, 0 left");
 }
 
 TEST_F(Records, CountsOfAnotherCommandsRunAreNotTaken) {
