@@ -1,5 +1,7 @@
 #include "launcher/run/results.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -35,6 +37,13 @@ std::size_t all_clips(const Summary& s) { return s.done + s.skipped + s.failed +
 int exit_code(const Summary& summary) {
   if (summary.left > 0) return summary.held.empty() ? 75 : 4;
   return summary.failed + summary.quarantined > 0 ? 1 : 0;
+}
+
+std::string to_text(const Summary& s) {
+  std::string text = fmt::format("{} rendered, {} finished before, {} failed", s.done, s.skipped, s.failed);
+  if (s.quarantined > 0) text += fmt::format(", {} set aside", s.quarantined);
+  if (s.cancelled > 0) text += fmt::format(", {} cancelled", s.cancelled);
+  return text + fmt::format(", {} left", s.left);
 }
 
 std::string summary_line(const Summary& summary) {

@@ -27,7 +27,11 @@ struct Summary {
 /// The exit code of a run: 0 all done, 1 some clips failed or are set aside, 4 held and 75 stopped, with work left.
 int exit_code(const Summary& summary);
 
-/// One line without a newline at its end.
+/// For people: "3 rendered, 2 finished before, 1 failed, 0 left", and in between how many are set aside or cancelled,
+/// if any are. The figures add up to the clips of the list.
+std::string to_text(const Summary& summary);
+
+/// One line of JSON without a newline at its end.
 std::string summary_line(const Summary& summary);
 
 /// The same for all processes of one command of a user, and for all starts of its ranks.

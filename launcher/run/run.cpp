@@ -25,8 +25,7 @@ namespace {
 
 void report(const Summary& summary, const Path& output, const RunOptions& options) {
   if (options.json) std::cout << summary_line(summary) << std::endl;
-  spdlog::info("{}: {} rendered, {} finished before, {} failed, {} left", output.string(), summary.done,
-               summary.skipped, summary.failed, summary.left);
+  spdlog::info("{}: {}", output.string(), to_text(summary));
   if (summary.quarantined > 0) spdlog::warn("{} set aside, for ranks were lost with them", summary.quarantined);
   if (summary.left > 0)
     spdlog::warn("{}: the same command{} goes on with it",

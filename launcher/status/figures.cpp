@@ -1,5 +1,7 @@
 #include "launcher/status/figures.hpp"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 #include <map>
 
@@ -63,7 +65,8 @@ Outlook outlook_of(const RunHistory& history, double now) {
     outlook.clips_per_hour = static_cast<double>(rendered) * 3600 / seconds;
   if (!status) return outlook;
   outlook.clips_per_hour = status->clips_per_hour;
-  if (status->share > 0 && ended < counts.total) outlook.share = status->share;
+  const bool of_a_part = history.exit_code && status->clips < counts.total;  // whose share says nothing of the rest
+  if (status->share > 0 && ended < counts.total && !of_a_part) outlook.share = status->share;
   if (liveness(history, now) != Liveness::alive) return outlook;
   outlook.seconds_left = status->eta_seconds;
   outlook.least = status->eta_least;
@@ -82,6 +85,13 @@ std::string state_of(const RunHistory& history, double now) {
   if (life == Liveness::silent) return "silent";
   const LiveStatus* const status = current_status(history);
   return status ? status->state : "loading";
+}
+
+std::string meaning_of_end(const RunHistory& history) {
+  const ClipCounts counts = count_clips(history);
+  const std::size_t done = counts.of(ClipState::done);
+  if (*history.exit_code == 0 && done < counts.total) return fmt::format("{} of {} clips are done", done, counts.total);
+  return meaning_of_exit_code(*history.exit_code);
 }
 
 std::string meaning_of_exit_code(int code) {

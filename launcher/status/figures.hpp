@@ -42,6 +42,9 @@ const LiveStatus* current_status(const RunHistory& history);
 std::string state_of(const RunHistory& history, double now);
 /// Seconds since the run was last heard of.
 double silence_of(const RunHistory& history, double now);
+/// What the end of a run means for its list: that of its exit code, or with exit code 0 "3 of 6 clips are done" where a
+/// user cancelled some, or had a part of the list rendered.
+std::string meaning_of_end(const RunHistory& history);
 /// What an exit code means: "stopped with work left".
 std::string meaning_of_exit_code(int code);
 

@@ -34,13 +34,28 @@ std::string started(const View& view) {
                      start > 1 ? fmt::format(", start {} in this folder", start) : "");
 }
 
+/// The command without what selects a part of its list: that part may be done, or its drafts finished, and what is left
+/// is in the rest.
+std::vector<std::string> of_whole_list(const std::vector<std::string>& command) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < command.size(); ++i) {
+    const std::string& word = command[i];
+    if (word == "--only" || word == "--limit")
+      ++i;  // its value
+    else if (!word.starts_with("--only=") && !word.starts_with("--limit="))
+      words.push_back(word);
+  }
+  return words;
+}
+
 /// The command of the run, to do this with it. It is there to be copied, so it is never cut.
 std::string same_command(const View& view, const std::string& to_do) {
   const auto& info = view.history.info;
   if (!info) return to_do + ": the same command again\n";
   std::error_code error;
   const bool elsewhere = !info->folder.empty() && info->folder != std::filesystem::current_path(error);
-  return fmt::format("{}{}: {}\n", to_do, elsewhere ? ", in " + info->folder : "", shell_command(info->command));
+  return fmt::format("{}{}: {}\n", to_do, elsewhere ? ", in " + info->folder : "",
+                     shell_command(of_whole_list(info->command)));
 }
 
 std::string headline(const View& view) {
@@ -48,7 +63,7 @@ std::string headline(const View& view) {
   if (state == "ended")
     return view.line(
         fmt::format("{}: ended at {} with exit code {} ({})", view.run, time_text(view.history.last_event, view.now),
-                    *view.history.exit_code, meaning_of_exit_code(*view.history.exit_code)),
+                    *view.history.exit_code, meaning_of_end(view.history)),
         *view.history.exit_code == 0 ? Colour::green : Colour::yellow);
   if (state == "silent")
     return view.line(fmt::format("{}: silent for {}: its process{}has died, or its disk is gone", view.run,

@@ -69,7 +69,8 @@ int end_of(const Followed& followed, const std::optional<JobState>& job, Followe
   const std::string state = job ? job->state : "no longer known to Slurm";
   const int of_job = job ? exit_code_of(*job) : 1;
   const int code = history && history->exit_code ? *history->exit_code : of_job;
-  std::cout << fmt::format("job {}: {}, exit code {} ({})\n", followed.job, state, code, meaning_of_exit_code(code));
+  const std::string meaning = history && history->exit_code ? meaning_of_end(*history) : meaning_of_exit_code(code);
+  std::cout << fmt::format("job {}: {}, exit code {} ({})\n", followed.job, state, code, meaning);
   return code;
 }
 

@@ -125,7 +125,7 @@ std::vector<Job> chosen_jobs(const std::vector<Sidecar>& drafts, const std::stri
   std::vector<Job> all, chosen;
   for (const Sidecar& draft : drafts) all.push_back(draft.job);
   std::set<std::string> names, fingerprints;
-  for (const Job& job : select(all, only, 0)) names.insert(job.name);
+  for (const Job& job : select(all, only, 0, "draft that is left")) names.insert(job.name);
   for (const Sidecar& draft : drafts)
     if (names.contains(draft.job.name)) fingerprints.insert(draft.fingerprint);
   for (const Sidecar& draft : drafts)

@@ -174,6 +174,15 @@ TEST(Drafts, OnlyTheChosenOnesAreFinishedAndTheOthersStay) {
   EXPECT_EQ(some.code, 0) << some.err;
   EXPECT_EQ(named(some, "done"), "clip-2 ");
   EXPECT_EQ(files_in(folder / "out/drafts"), 4u) << "two videos and their sidecars";
+  const ProgramResult status = run(folder.path(), {"status", "out"});
+  EXPECT_NE(status.out.find("with exit code 0 (1 of 3 clips are done)"), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("] 33 %"), std::string::npos) << status.out;
+  EXPECT_NE(status.out.find("finish out --threads 1 --device cpu"), std::string::npos)
+      << "what is advised must be of use: " << status.out;
+  const ProgramResult again = wanfarm(folder, {"finish", "out", "--only", "2"});
+  EXPECT_EQ(again.code, 2);
+  EXPECT_NE(again.err.find("--only: no draft that is left is '2' (they are numbered 1, 3)"), std::string::npos)
+      << again.err;
   EXPECT_EQ(named(wanfarm(folder, {"finish", "out"}), "done"), "clip-1 clip-3 ");
 }
 

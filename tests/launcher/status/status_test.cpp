@@ -61,6 +61,23 @@ TEST_F(Status, OfARunThatLeftNothingButFailuresSaysHowTheyAreTriedAgain) {
   EXPECT_EQ(text(history).find("To go on"), std::string::npos);
 }
 
+TEST_F(Status, OfARunThatLeftClipsOutDoesNotSayThatAllAreDone) {
+  RunHistory history = ended_run(0);
+  history.live->share = 1;
+  EXPECT_EQ(first_line(text(history)), "renders: ended at 14:18:20 with exit code 0 (2 of 6 clips are done)");
+  for (ClipHistory& clip : history.clips) clip.state = ClipState::done;
+  EXPECT_EQ(first_line(text(history)), "renders: ended at 14:18:20 with exit code 0 (all clips are done)");
+}
+
+TEST_F(Status, OfARunOfAPartOfTheListGoesOnWithTheRest) {
+  RunHistory history = ended_run(0);
+  history.live->clips = 1;
+  history.live->share = 1;
+  history.info->command = {"wanfarm", "finish", "renders", "--only", "2", "--limit=1", "--ranks", "3"};
+  EXPECT_NE(text(history).find("\nTo go on: wanfarm finish renders --ranks 3\n"), std::string::npos) << text(history);
+  EXPECT_EQ(text(history).find("100 %"), std::string::npos) << text(history);
+}
+
 TEST_F(Status, OfASilentRunSaysThatItsProcessHasDied) {
   const std::string silent = text(told_run(), now + 39);
   EXPECT_EQ(first_line(silent), "renders: silent for 0:40: its process on n1 has died, or its disk is gone");
@@ -76,10 +93,10 @@ TEST_F(Status, OfAPausedRunSaysHowToResumeIt) {
 
 TEST_F(Status, GivesCommandsAsAShellTakesThem) {
   RunHistory history = told_run();
-  history.info->command = {"wanfarm", "render", "my list.yaml", "--only", "it's"};
+  history.info->command = {"wanfarm", "render", "my list.yaml", "--model", "it's"};
   history.info->folder = "/elsewhere";
   const std::string silent = text(history, now + 39);
-  EXPECT_NE(silent.find("To go on, in /elsewhere: wanfarm render 'my list.yaml' --only 'it'\\''s'\n"),
+  EXPECT_NE(silent.find("To go on, in /elsewhere: wanfarm render 'my list.yaml' --model 'it'\\''s'\n"),
             std::string::npos)
       << silent;
 }
