@@ -149,7 +149,7 @@ int parse_frames(const std::string& text) {
 JobSettings::Seed parse_seed(const std::string& text) {
   if (text == "random" || text == "-1") return {};
   const auto seed = parse_number<std::int64_t>(text);
-  if (!seed || *seed < 0) refuse("seed", "a whole number >= 0 or random", shown(text), advice_for(text));
+  if (!seed || *seed < 0) refuse("seed", "a whole number >= 0, or random (or -1)", shown(text), advice_for(text));
   return {*seed};
 }
 
@@ -276,7 +276,7 @@ std::span<const Setting> all_settings() {
       {"solver", "unipc, dpm++ or euler", [](S& s, T& text) { s.solver = parse_solver(text); }},
       {"preset", "lightning", [](S& s, T& text) { s.preset = parse_preset(text); }},
       {"step_cache", step_cache_forms, [](S& s, T& text) { s.step_cache = parse_step_cache(text); }},
-      {"seed", "a whole number >= 0 or random", [](S& s, T& text) { s.seed = parse_seed(text); }},
+      {"seed", "a whole number >= 0, or random (or -1)", [](S& s, T& text) { s.seed = parse_seed(text); }},
       {"samples", "a whole number", [](S& s, T& text) { s.samples = parse_count("samples", text, 1); }},
       {"priority", "a whole number", [](S& s, T& text) { s.priority = parse_count("priority", text, any); }},
       {"negative_prompt", "a text",

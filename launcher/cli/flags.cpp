@@ -148,7 +148,7 @@ std::vector<Flag> job_flags(JobSettings& s, PresetTargets others) {
        "FILE: rule and ratios as JSON (off)",
        into(s.step_cache),
        {"off", "magcache"}},
-      {"--seed", "N|random", "seed of the initial noise (42)", into(s.seed)},
+      {"--seed", "N|random", "seed of the initial noise; random, or -1: drawn once and kept (42)", into(s.seed)},
       {"--samples", "N", "videos per prompt, with seeds counting up (1)", into_count("samples", s.samples, 1)},
       {"--negative-prompt", "TEXT", "what the video should not show (default: the official one)",
        into_negative_prompt(s.negative_prompt)},
