@@ -66,7 +66,7 @@ ProgramResult Program::wait() {
   if (process_ > 0) ::waitpid(process_, &status_, 0);
   process_ = -1;
   const int code = WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
-  return {code, read_file(streams_ / "out"), read_file(streams_ / "err")};
+  return {code, stdout_so_far(), stderr_so_far()};  // one that is killed at once has no streams yet
 }
 
 ProgramResult run(const Path& folder, const std::vector<std::string>& arguments, const Surroundings& surroundings) {
