@@ -2,7 +2,6 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -41,12 +40,12 @@ void check_video(const std::vector<Job>& jobs, const RunOptions& options) {
 
 /// Throws Error(input) when a folder of a user bears the name of a clip whose frames are to be kept, rather than when
 /// the clip has been rendered.
-void check_frame_folders(const RunSpec& run, const RunOptions& options) {
+void check_frame_folders(const LedRun& led, const RunOptions& options) {
   if (!options.video.png || options.planning.choices.draft) return;
-  const auto names = names_in(run.output);
-  for (std::size_t i = 0; i < run.jobs.size(); ++i)
-    if (names.contains(run.jobs[i].name) && !std::ranges::binary_search(run.finished, i))
-      check_frame_folder(run.output / run.jobs[i].name);
+  const auto names = names_in(led.run.output);
+  for (std::size_t i = 0; i < led.run.jobs.size(); ++i)
+    if (const std::string& name = led.run.jobs[i].name; names.contains(name) && !led.earlier.finished.contains(i))
+      check_frame_folder(led.run.output / name);
 }
 
 void open_log_file(const Path& output, int rank) {
@@ -147,7 +146,7 @@ LedRun prepare(const RunRequest& request, const std::vector<RankResources>& reso
       *led.folder, led.run.jobs, recipe_of(led.parts.id, base, led.parts.is_rounded_to_fp8), options, led.starts.done);
   led.run.finished = not_to_render(led.earlier);
   led.run.stopped = !led.starts.draining.empty();
-  check_frame_folders(led.run, options);
+  check_frame_folders(led, options);
   return led;
 }
 

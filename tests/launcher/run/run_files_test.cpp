@@ -148,9 +148,16 @@ TEST_F(RunFiles, AFolderOfAUserInThePlaceOfFramesIsRefusedBeforeAnythingIsRender
       << outcome.err;
   EXPECT_FALSE(there("out/clip-1.y4m"));
   EXPECT_EQ(render().code, 0) << "without --png it is in nobody's way";
-  std::filesystem::remove(folder / "out/clip-2.json");
-  EXPECT_EQ(render().code, 0);
   EXPECT_EQ(content("out/clip-2/notes.txt"), "mine");
+}
+
+TEST_F(RunFiles, AFolderOfAUserInThePlaceOfACopysFramesIsRefusedAsWell) {
+  list("defaults: {size: 32x32, frames: 5, steps: 2}\nprompts: [{prompt: rain, name: a}, {prompt: rain, name: b}]\n");
+  folder.write("out/b/notes.txt", "mine");
+  const ProgramResult outcome = render({"--png"});
+  EXPECT_EQ(outcome.code, 2) << outcome.err;
+  EXPECT_FALSE(there("out/a.y4m"));
+  EXPECT_EQ(content("out/b/notes.txt"), "mine");
 }
 
 TEST_F(RunFiles, FiveClipsInARowThatFailAlikeHoldTheRun) {
