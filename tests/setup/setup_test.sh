@@ -145,8 +145,40 @@ test_a_rank_exits_3_when_nothing_is_built() {
   new_tree
   OMPI_COMM_WORLD_RANK=1 wanfarm verb
   expect_code $? 3
-  expect_in err "$(readlink -f project/wanfarm) --version"
+  expect_in err "$(readlink -f project/wanfarm) --cpu --version"
   [[ ! -s calls && ! -e project/build ]] || broken 'it built'
+  OMPI_COMM_WORLD_RANK=1 wanfarm_as_it_is verb
+  expect_code $? 3
+  expect_in err "$(readlink -f project/wanfarm) --version"
+}
+
+test_a_rank_on_a_gpu_does_not_take_the_build_without_cuda() {
+  new_tree
+  wanfarm # as on a login node without GPU and toolkit
+  : >calls
+  OMPI_COMM_WORLD_RANK=1 STUB_GPU=8 wanfarm_as_it_is verb
+  expect_code $? 3
+  expect_not_in out 'cpu program:'
+  expect_in err 'the build with CUDA is not there (--cpu takes the one without)'
+  expect_in err "$(readlink -f project/wanfarm) --cuda --version"
+  OMPI_COMM_WORLD_RANK=1 wanfarm_as_it_is --cuda verb
+  expect_code $? 3
+  OMPI_COMM_WORLD_RANK=1 STUB_GPU=8 wanfarm verb
+  expect_in out 'cpu program: <verb>'
+  OMPI_COMM_WORLD_RANK=1 wanfarm_as_it_is verb
+  expect_in out 'cpu program: <verb>'
+  [[ ! -s calls ]] || broken 'it built'
+}
+
+test_a_rank_takes_the_build_with_cuda_wherever_it_was_built() {
+  new_tree
+  wanfarm
+  wanfarm_as_it_is --cuda
+  OMPI_COMM_WORLD_RANK=1 STUB_GPU=8 wanfarm_as_it_is verb
+  expect_in out 'cuda program: <verb>'
+  rm -r project/build/cpu
+  OMPI_COMM_WORLD_RANK=1 wanfarm_as_it_is verb
+  expect_in out 'cuda program: <verb>'
 }
 
 test_a_batch_script_and_a_shell_of_slurm_may_build() {
@@ -196,12 +228,39 @@ test_sudo_is_used_where_it_is_needed() {
   expect_in err 'with sudo apt-get'
 }
 
+test_proxies_go_to_apt_through_sudo() {
+  new_tree
+  export STUB_MISSING='libhdf5-dev hdf5' STUB_USER=1000
+  cp --remove-destination "$here/stub_tool.sh" tools/sudo
+  unset {http,https,all,no}_proxy {HTTP,HTTPS,ALL,NO}_PROXY
+  http_proxy=http://proxy:1 HTTPS_PROXY=http://proxy:2 no_proxy='a b' wanfarm
+  expect_in calls 'env DEBIAN_FRONTEND=noninteractive http_proxy=http://proxy:1 no_proxy=a b HTTPS_PROXY=http://proxy:2 apt-get'
+}
+
+test_nothing_is_fetched_where_the_program_cannot_be_built() {
+  local needed
+  for needed in g++ cmake ninja mpicxx pkg-config; do
+    new_tree "$needed" clang++ dpkg-query
+    STUB_FAIL=apt-get wanfarm
+    expect_code $? 3
+    expect_in err 'cannot be built without'
+    expect_in err 'setup.log'
+    expect_calls 0 'pip install'
+    rm -rf "$tree"
+  done
+  new_tree apt-get dpkg-query
+  STUB_MISSING=libutf8proc wanfarm test
+  expect_code $? 3
+  expect_in err 'cannot be built without libutf8proc-dev: install'
+  expect_calls 0 'pip install'
+}
+
 test_without_apt_the_missing_are_named_and_the_build_goes_on() {
   new_tree apt-get dpkg-query
-  export STUB_MISSING='hdf5 libutf8proc libavcodec'
+  export STUB_MISSING='hdf5 yaml-cpp libavcodec'
   wanfarm
   expect_code $? 0
-  expect_in err 'libhdf5-dev libutf8proc-dev libavcodec-dev'
+  expect_in err 'libhdf5-dev libyaml-cpp-dev libavcodec-dev'
   expect_not_in err libspdlog-dev
   expect_in calls '-DWF_FFMPEG=OFF'
   expect_in err 'Y4M'
@@ -403,6 +462,16 @@ test_two_at_once_build_once() {
   wait
   expect_calls 1 'cmake --build'
   grep -q 'another ./wanfarm is building' err2 || broken 'the second did not say that it waits'
+}
+
+test_a_disk_without_locks_builds_with_a_warning() {
+  new_tree
+  cp --remove-destination "$here/stub_tool.sh" tools/flock
+  STUB_FAIL=flock wanfarm verb
+  expect_code $? 0
+  expect_in out 'cpu program: <verb>'
+  expect_in err 'has no locks'
+  expect_not_in err 'another ./wanfarm is building'
 }
 
 # ---- tests ----
