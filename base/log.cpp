@@ -9,6 +9,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/colours.hpp"
 #include "base/error.hpp"
 
 namespace wf {
@@ -66,7 +67,8 @@ spdlog::level::level_enum level_of(LogLevel level) {
 }  // namespace
 
 void open_log(LogLevel level, int rank) {
-  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  const auto colours = colours_are_welcome() ? spdlog::color_mode::automatic : spdlog::color_mode::never;
+  auto terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>(colours);
   terminal->set_level(level_of(level));
   before_lines()->set_level(level_of(level));
   sinks()->set_sinks({before_lines(), terminal});

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <set>
 #include <string_view>
 
+#include "base/colours.hpp"
 #include "base/log.hpp"
 #include "base/text.hpp"
 #include "cluster/launch/terminal.hpp"
@@ -45,12 +45,6 @@ std::string fitted(Activity activity, std::size_t width, const LineOf& line_of) 
     line = line_of(activity);
   }
   return cut(std::move(line), width);
-}
-
-/// False when NO_COLOR is set to anything (no-color.org).
-bool colours() {
-  const char* const value = std::getenv("NO_COLOR");
-  return !value || !*value;
 }
 
 }  // namespace
@@ -117,8 +111,9 @@ void ProgressDisplay::log(const Standing& standing, const std::vector<Activity>&
 /// Draws the bar and the lines of the ranks below it; the cursor goes back to where the bar begins.
 void ProgressDisplay::draw(const Standing& standing, const std::vector<Activity>& ranks) {
   const auto [rows, columns] = terminal_of_stderr().value_or(TerminalSize());
-  std::string text = colours() ? "\r\033[36m" : "\r";
-  text += bar_line(standing, columns - 1) + (colours() ? "\033[0m\033[K" : "\033[K");
+  const bool colours = colours_are_welcome();
+  std::string text = colours ? "\r\033[36m" : "\r";
+  text += bar_line(standing, columns - 1) + (colours ? "\033[0m\033[K" : "\033[K");
   const std::size_t lines = std::min({rank_lines_, ranks.size(), rows > 2 ? rows - 2 : 0});
   for (std::size_t rank = 0; rank < lines; ++rank)
     text += fmt::format("\n{}\033[K", rank_line(rank, ranks[rank], columns - 1));

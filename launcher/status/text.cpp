@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 
 #include "base/clock.hpp"
+#include "base/colours.hpp"
 #include "jobs/list/utf8.hpp"
 
 namespace wf {
@@ -38,8 +38,7 @@ std::string beginning(std::string_view text, std::size_t columns) {
 Display display_of_stdout() {
   Display display;
   winsize size{};
-  const char* const no_color = std::getenv("NO_COLOR");
-  display.colours = ::isatty(STDOUT_FILENO) != 0 && (!no_color || !*no_color);
+  display.colours = ::isatty(STDOUT_FILENO) != 0 && colours_are_welcome();
   if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0) {
     display.columns = std::max<std::size_t>(size.ws_col, 40);
     display.rows = size.ws_row;

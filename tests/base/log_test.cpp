@@ -1,9 +1,13 @@
 // tests/base/log_test.cpp: the log file, and what happens before lines of the terminal.
 #include "base/log.hpp"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <thread>
 
 #include "base/error.hpp"
@@ -81,6 +85,37 @@ TEST(Log, NoCallIsInProgressOnceTheActionIsRemovedWhileOthersLog) {
   logging.join();
   testing::internal::GetCapturedStderr();
   EXPECT_FALSE(called_too_late);
+}
+
+/// spdlog looks at TERM once, when the first terminal is opened.
+const int term_is_set = ::setenv("TERM", "xterm", 1);
+
+/// The bytes that a terminal gets for a warning.
+std::string shown_on_a_terminal() {
+  const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (terminal < 0 || ::grantpt(terminal) != 0 || ::unlockpt(terminal) != 0) return "no terminal";
+  const int its_end = ::open(::ptsname(terminal), O_RDWR | O_NOCTTY), before = ::dup(STDERR_FILENO);
+  ::dup2(its_end, STDERR_FILENO);
+  open_log(LogLevel::warn, 0);
+  spdlog::warn("line");
+  ::dup2(before, STDERR_FILENO);
+  char text[200] = {};
+  const ssize_t size = ::read(terminal, text, sizeof(text));
+  for (const int descriptor : {terminal, its_end, before}) ::close(descriptor);
+  return {text, static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
+
+TEST(Log, HasColoursUnlessNoColorIsSet) {
+  ASSERT_EQ(term_is_set, 0);
+  ::unsetenv("NO_COLOR");
+  EXPECT_NE(shown_on_a_terminal().find("\033["), std::string::npos);
+  ::setenv("NO_COLOR", "", 1);
+  EXPECT_NE(shown_on_a_terminal().find("\033["), std::string::npos) << "set to nothing";
+  ::setenv("NO_COLOR", "1", 1);
+  const std::string plain = shown_on_a_terminal();
+  ::unsetenv("NO_COLOR");
+  EXPECT_NE(plain.find("[rank 000] line"), std::string::npos) << plain;
+  EXPECT_EQ(plain.find("\033["), std::string::npos) << plain;
 }
 
 TEST(Log, FileThatCannotBeOpenedIsNamed) {
