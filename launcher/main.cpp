@@ -22,5 +22,5 @@ int end_with(int exit_code) {
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is then a failing write (exit 5), not the end of the process
   const std::vector<wf::Command> commands = wf::all_commands();
-  return end_with(wf::leave_exit_code(wf::run_command_line(commands, argc, argv)));
+  return end_with(wf::leave_exit_code(wf::after_printing(wf::run_command_line(commands, argc, argv))));
 }

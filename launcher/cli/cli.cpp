@@ -1,8 +1,14 @@
 #include "launcher/cli/cli.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <iostream>
+#include <system_error>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -143,7 +149,25 @@ void print(const Error& error) {
   std::cerr << (what.find('\n') == std::string::npos ? "wanfarm: " : "") << what << (what.ends_with('\n') ? "" : "\n");
 }
 
+/// Whether stdout is a pipe that nobody reads any more.
+bool nobody_reads() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 }  // namespace
+
+int after_printing(int exit_code) {
+  errno = 0;
+  const bool was_written = std::cout.flush().good();
+  if (std::fflush(stdout) == 0 && was_written && std::ferror(stdout) == 0) return exit_code;
+  if (nobody_reads()) return exit_code;
+  // Where an earlier write has failed, another one tells why.
+  if (errno == 0 && ::write(STDOUT_FILENO, "\n", 1) == 1) errno = 0;
+  const std::string reason = errno != 0 ? ": " + std::generic_category().message(errno) : "";
+  print(Error(Error::storage, "standard output cannot be written" + reason));
+  return exit_code != 0 ? exit_code : wf::exit_code(Error::storage);
+}
 
 int run_command_line(const std::vector<Command>& commands, int argc, const char* const* argv) {
   try {

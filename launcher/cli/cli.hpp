@@ -12,4 +12,8 @@ namespace wf {
 /// are printed to stderr, by rank 0 only. Throws nothing.
 int run_command_line(const std::vector<Command>& commands, int argc, const char* const* argv);
 
+/// Writes out what was printed, and returns the program's exit code: `exit_code`, or that of storage in place of 0,
+/// with the reason on stderr, when stdout cannot be written. That nobody reads a pipe any more is no error.
+int after_printing(int exit_code);
+
 }  // namespace wf

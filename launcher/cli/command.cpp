@@ -9,6 +9,15 @@ namespace wf {
 
 using Setter = std::function<void(const std::string&)>;
 
+namespace {
+
+Path named_path(const std::string& text) {
+  if (text.empty()) throw Error(Error::input, "the path is empty");
+  return text;
+}
+
+}  // namespace
+
 Setter into(std::string& target) {
   return [&target](const std::string& text) { target = text; };
 }
@@ -16,10 +25,10 @@ Setter into(std::optional<std::string>& target) {
   return [&target](const std::string& text) { target = text; };
 }
 Setter into(Path& target) {
-  return [&target](const std::string& text) { target = text; };
+  return [&target](const std::string& text) { target = named_path(text); };
 }
 Setter into(std::optional<Path>& target) {
-  return [&target](const std::string& text) { target = text; };
+  return [&target](const std::string& text) { target = named_path(text); };
 }
 Setter into(bool& target) {
   return [&target](const std::string& text) { target = text == "true"; };

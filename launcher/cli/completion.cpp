@@ -43,8 +43,8 @@ std::string bash_choices(const Command& command) {
     for (const std::string& name : split_at_commas(flag.names))
       patterns.push_back(is_argument(flag) ? fmt::format("{}:*:{}", command.name, place)
                                            : fmt::format("{}:{}:*", command.name, name));
-    cases += "    " + join(patterns, "|") + ") COMPREPLY=($(compgen " + (takes_file(flag) ? "-f " : "") + "-W " +
-             quoted(join(flag.choices, " ")) + " -- \"$word\")); return ;;\n";
+    cases += fmt::format("    {}) _wanfarm_offer {}-W {}; return ;;\n", join(patterns, "|"),
+                         takes_file(flag) ? "-f " : "", quoted(join(flag.choices, " ")));
   }
   return cases;
 }
@@ -56,12 +56,14 @@ std::string bash(const std::vector<Command>& commands) {
     flags += "    " + command.name + ") words=" + quoted(bash_completions(command)) + " ;;\n";
   }
   return "# bash completion of wanfarm. Use: source <(wanfarm completion bash)\n"
+         "# What compgen lists, a line each, for names may have blanks.\n"
+         "_wanfarm_offer() { mapfile -t COMPREPLY < <(compgen \"$@\" -- \"$word\"); }\n"
          "_wanfarm() {\n"
          "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} words=\n"
          "  if ((COMP_CWORD == 1)); then\n"
-         "    COMPREPLY=($(compgen -W '" +
+         "    _wanfarm_offer -W '" +
          verbs(commands) +
-         " --help --version' -- \"$word\")); return\n"
+         " --help --version'; return\n"
          "  fi\n"
          "  case \"$verb:$before:$COMP_CWORD\" in\n" +
          choices +
@@ -69,8 +71,7 @@ std::string bash(const std::vector<Command>& commands) {
          "  case \"$verb\" in\n" +
          flags +
          "  esac\n"
-         "  if [[ $word == -* ]]; then COMPREPLY=($(compgen -W \"$words\" -- \"$word\")); else COMPREPLY=($(compgen -f "
-         "-- \"$word\")); fi\n"
+         "  if [[ $word == -* ]]; then _wanfarm_offer -W \"$words\"; else _wanfarm_offer -f; fi\n"
          "}\n"
          "complete -o filenames -F _wanfarm wanfarm\n";
 }

@@ -9,12 +9,9 @@ namespace {
 using Setter = std::function<void(const std::string&)>;
 
 Path named_path(const std::string& text) {
-  if (text.empty()) throw Error(Error::input, "the path is empty");
-  return text;
-}
-
-Setter into_place(Path& target) {
-  return [&target](const std::string& text) { target = named_path(text); };
+  Path path;
+  into(path)(text);
+  return path;
 }
 
 /// A LoRA file as typed: "FILE" or "FILE=STRENGTH". What follows the last '=' is a strength if it is written like a
@@ -57,16 +54,16 @@ std::vector<Flag> model_flags(ModelSource& model) {
       {"--model", "FOLDER",
        "a whole model, in the layout of Wan-AI/Wan2.2-T2V-A14B or of its -Diffusers twin (default: the list's, else "
        "models/shapes); random:a14b makes random weights of the published size",
-       into_place(model.from)},
+       into(model.from)},
       {"--high-model", "FILE", "high-noise expert, in place of the model's own: a file, or a folder of shards",
-       into_place(model.high)},
-      {"--low-model", "FILE", "low-noise expert, likewise", into_place(model.low)},
-      {"--text-model", "FILE", "text encoder (umT5-xxl), likewise", into_place(model.text)},
-      {"--vae-model", "FILE", "VAE (of Wan 2.1), likewise", into_place(model.vae)},
+       into(model.high)},
+      {"--low-model", "FILE", "low-noise expert, likewise", into(model.low)},
+      {"--text-model", "FILE", "text encoder (umT5-xxl), likewise", into(model.text)},
+      {"--vae-model", "FILE", "VAE (of Wan 2.1), likewise", into(model.vae)},
       {"--tokenizer", "FILE",
        "tokenizer.json, spiece.model or a folder with one (default: the model's, or what the text encoder's file "
        "holds)",
-       into_place(model.tokenizer)},
+       into(model.tokenizer)},
       lora_flag("--lora",
                 "merge this LoRA into both experts (strength 1); may be given again. Flags for LoRAs take the place of "
                 "all LoRAs of the list",

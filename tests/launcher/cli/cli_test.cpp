@@ -1,5 +1,9 @@
 // tests/launcher/cli/cli_test.cpp: the command line itself: help, invalid input, exit codes, completion.
 #include <gtest/gtest.h>
+#include <spdlog/fmt/fmt.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
 
 #include "base/text.hpp"
 #include "cluster/world.hpp"
@@ -40,6 +44,31 @@ TEST(CommandLine, HelpOfEveryVerbHasAnExampleAndAllVisibleFlags) {
   }
 }
 
+/// The program writes to a device that is always full, or into a pipe that nobody reads any more.
+TEST(CommandLine, OutputThatCannotBeWrittenExitsWith5) {
+  const TempFolder folder;
+  write_file(folder / "list.yaml", small_list(1));
+  const auto code_of = [&](const std::string& command) {
+    write_file(folder / "command", fmt::format("cd '{}'\n{}\n", folder.path().string(), command));
+    return WEXITSTATUS(std::system(fmt::format("bash '{}'", (folder / "command").string()).c_str()));
+  };
+  const std::string model = golden_model_folder();
+  for (const std::string& arguments :
+       {std::string("--version"), std::string("render --help"), "plan list.yaml --gpus 2 --json --model " + model,
+        "render list.yaml --threads 1 --codec y4m --json --model " + model, std::string("status renders --json")}) {
+    EXPECT_EQ(code_of(fmt::format("{} {} >/dev/full 2>err", WF_PROGRAM, arguments)), 5) << arguments;
+    const std::string said = read_file(folder / "err");
+    EXPECT_TRUE(contains(said, "wanfarm: standard output cannot be written: No space left on device\n")) << said;
+  }
+  EXPECT_EQ(code_of(fmt::format("{} rendr >/dev/full 2>err", WF_PROGRAM)), 2) << "nothing was printed";
+  EXPECT_EQ(code_of(fmt::format("trap '' PIPE; {{ sleep 0.2; {} render --help 2>err; echo $? >code; }} | true; "
+                                "exit $(cat code)",
+                                WF_PROGRAM)),
+            0)
+      << read_file(folder / "err");
+  EXPECT_EQ(read_file(folder / "err"), "");
+}
+
 /// An invalid command line, and a part of the message that it must cause.
 struct InvalidCommand {
   std::vector<std::string> arguments;
@@ -65,6 +94,11 @@ TEST(CommandLine, InvalidCommandsExitWith2AndAHelpfulMessage) {
       {{"render", "a.yaml", "--verify", "all"}, "--verify: must be one of size, hash, decode"},
       {{"render", "a.yaml", "--fp8-exact-blocks", "3-1"}, "--fp8-exact-blocks: blocks such as 0,1,38-39 are needed"},
       {{"render", "missing.yaml"}, "missing.yaml"},
+      {{"render", "a.yaml", "--output", ""}, "--output: the path is empty"},
+      {{"submit", "a.yaml", "--output", ""}, "--output: the path is empty"},
+      {{"finish", "renders", "--trace", ""}, "--trace: the path is empty"},
+      {{"plan", ""}, "LIST: the path is empty"},
+      {{"make-model", ""}, "FOLDER: the path is empty"},
       {{"completion", "tcsh"}, "bash"},
       {{"tokenize"}, "--model"},
       {{"inspect", "nothing.mp4"}, "nothing.mp4"},
@@ -186,6 +220,17 @@ TEST(Completion, BashCompletesFlagsAndValues) {
       "COMP_WORDS=(wanfarm render --precision e); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == exact ]];"
       "COMP_WORDS=(wanfarm control renders pa); COMP_CWORD=3; _wanfarm; [[ ${COMPREPLY[0]} == pause ]]";
   EXPECT_EQ(std::system(("bash -ec '" + offered + "'").c_str()), 0);
+}
+
+TEST(Completion, BashOffersNamesWithBlanksAsTheyAre) {
+  const TempFolder folder;
+  write_file(folder / "script", completion_script("bash", all_commands()));
+  write_file(folder / "two cats.yaml", "");
+  write_file(folder / "two cats (*).yaml", "");
+  const std::string offered =
+      "cd \"$0\"; source ./script; COMP_WORDS=(wanfarm render two); COMP_CWORD=2; _wanfarm; "
+      "((${#COMPREPLY[@]} == 2)); for name in \"${COMPREPLY[@]}\"; do [[ -e $name ]]; done";
+  EXPECT_EQ(std::system(fmt::format("bash -ec '{}' '{}'", offered, folder.path().string()).c_str()), 0);
 }
 
 TEST(Completion, EveryShellKnowsEveryVerbAndFlag) {
