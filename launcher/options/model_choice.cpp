@@ -2,10 +2,14 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <spdlog/fmt/fmt.h>
 
 #include "base/error.hpp"
+#include "base/log.hpp"
 #include "base/text.hpp"
+#include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
+#include "launcher/options/unused_gpus.hpp"
 #include "launcher/options/weights_cache_choice.hpp"
 #include "launcher/random_model/random_model.hpp"
 #include "parallel/device.hpp"
@@ -59,9 +63,13 @@ ModelSource ready_model(ModelSource model) {
 at::Device chosen_device(DeviceChoice choice) {
   const bool gpu = at::globalContext().hasCUDA();
   if (choice == DeviceChoice::cuda && !gpu)
-    throw Error(Error::environment,
-                "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' shows what it sees, --device cpu works "
-                "everywhere");
+    throw Error(
+        Error::environment,
+        cuda_view().version.empty()
+            ? "--device cuda: this build has no CUDA; './wanfarm --cuda --version' makes one that has, --device "
+              "cpu works everywhere"
+            : "--device cuda: this build sees no NVIDIA GPU; 'wanfarm doctor' shows what it sees, --device cpu "
+              "works everywhere");
   return gpu && choice != DeviceChoice::cpu ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }
 
@@ -90,6 +98,9 @@ Execution execution_on(at::Device device, const RunOptions& options) {
 
 Execution chosen_execution(const RunOptions& options) {
   Execution execution = execution_on(chosen_device(options.device), options);
+  if (options.device == DeviceChoice::automatic && execution.device.is_cpu())
+    if (const std::string text = unused_gpus_text(gpus_of_driver(), !cuda_view().version.empty()); !text.empty())
+      spdlog::warn("{}", text);
   if (execution.cuda_graphs == CudaGraphs::on && !can_record(execution.device))
     throw Error(Error::environment, "--cuda-graphs on: this run computes on a CPU; a GPU can record its forwards");
   check_precision(execution);

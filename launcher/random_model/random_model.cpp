@@ -96,9 +96,9 @@ void write_random_model(const Path& folder, const RandomModel& model) {
   }
 }
 
-Path random_model_folder(const std::string& preset_name) {
+Path random_model_folder(const std::string& preset_name, const Path& above) {
   const ModelSize size = preset(preset_name);
-  const Path folder = "models/random-" + preset_name;
+  const Path folder = above / ("random-" + preset_name);
   if (!std::filesystem::exists(folder)) {
     make_folder(folder.parent_path());
     write_random_model(folder, {.size = size, .described = true});

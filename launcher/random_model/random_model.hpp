@@ -24,7 +24,7 @@ struct RandomModel {
 void write_random_model(const Path& folder, const RandomModel& model);
 
 /// The folder that `--model random:PRESET` stands for, models/random-PRESET with described weights, written when it is
-/// not there. Throws input for an unknown preset, storage when it cannot be written.
-Path random_model_folder(const std::string& preset_name);
+/// not there; `above` in place of models/. Throws input for an unknown preset, storage when it cannot be written.
+Path random_model_folder(const std::string& preset_name, const Path& above = "models");
 
 }  // namespace wf

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/exit_codes.hpp"
+#include "base/log.hpp"
 #include "base/signals.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/commands/network_text.hpp"
@@ -63,6 +64,7 @@ bool names_parts(const ModelSource& model) { return !model.high.empty() || !mode
 int convert(ConvertOptions options) {
   if (options.out.empty() && names_parts(options.model)) std::swap(options.in, options.out);
   if (options.out.empty()) throw Error(Error::input, "OUT is missing: the folder that is to be made");
+  open_log(LogLevel::warn, 0);
   options.how.device = chosen_execution(options.run).device;
   options.how.tell = [](const std::string& line) { std::cout << line << std::endl; };
   install_stop_signals();

@@ -61,7 +61,8 @@ std::vector<Flag> flags_of(PlanOptions& o) {
                   "cores of this node",
                   o.ranks.gpu),
       {"--gpu-memory", "SIZE",
-       "memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what the kind has)",
+       "at most that much memory per GPU, e.g. 48GiB; maximum, balanced, constrained: 80GB, 40GB, 24GB (default: what "
+       "the kind has; a generic GPU has what is given)",
        into_memory(o.run.gpu_memory)},
   };
   append(flags, model_flags(o.run.model));

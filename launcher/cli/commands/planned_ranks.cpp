@@ -13,13 +13,25 @@
 #include "jobs/list/utf8.hpp"
 #include "launcher/doctor/system_info.hpp"
 #include "launcher/options/model_choice.hpp"
+#include "launcher/options/shapes_of_model.hpp"
 #include "launcher/planner/run_plan.hpp"
 #include "launcher/planner/saved_forwards.hpp"
 
 namespace wf {
+
+ClusterResources found_ranks(const PlannedRanks& planned, int gpus, const std::string& name, std::uint64_t memory) {
+  if (planned.gpu.empty()) return {{gpus}, name, memory, this_node().memory_bytes};
+  return {{gpus}, planned.gpu, gpu_figures(planned.gpu).memory_bytes, this_node().memory_bytes};
+}
+
+std::uint64_t limited_memory(const std::string& device_name, std::uint64_t memory, std::uint64_t limit) {
+  if (limit == 0) return memory;
+  return kind_of_device(device_name) == "generic" ? limit : std::min(memory, limit);
+}
+
 namespace {
 
-/// Describes the GPUs of this node; all are taken to be like the first.
+/// Describes the GPUs of this node; all are taken to be like the first, or as many of the kind that is planned for.
 ClusterResources found_ranks(const PlannedRanks& planned) {
   const CudaView cuda = cuda_view();
   if (cuda.gpus.empty())
@@ -28,8 +40,7 @@ ClusterResources found_ranks(const PlannedRanks& planned) {
         "no usable GPU on this node; describe a node that has some, e.g. --gpus 8 --gpu h200, or plan for this node's "
         "CPU with --gpu cpu");
   const Gpu& gpu = cuda.gpus.front();
-  const std::string name = planned.gpu.empty() ? gpu.name : planned.gpu;
-  return {{static_cast<int>(cuda.gpus.size())}, name, gpu.memory_bytes, this_node().memory_bytes};
+  return found_ranks(planned, static_cast<int>(cuda.gpus.size()), gpu.name, gpu.memory_bytes);
 }
 
 /// Describes GPUs of nodes elsewhere; the 0 means that their host memory is unknown.
@@ -101,9 +112,9 @@ int capability_of(const ClusterResources& ranks, const PlannedRanks& planned) {
 /// Fills in what --preset says of these ranks, and gives them the memory that flags leave them.
 void apply_limits(const PlannedRanks& planned, RunOptions& run, ClusterResources& ranks) {
   if (ranks.device_name != "cpu") apply_preset(run, PresetGpu{capability_of(ranks, planned), ranks.memory_bytes});
-  if (run.gpu_memory == 0) return;
-  ranks.memory_bytes = ranks.kinds.empty() ? run.gpu_memory : std::min(ranks.memory_bytes, run.gpu_memory);
-  for (AlikeRanks& kind : ranks.kinds) kind.memory_bytes = std::min(kind.memory_bytes, run.gpu_memory);
+  ranks.memory_bytes = limited_memory(ranks.device_name, ranks.memory_bytes, run.gpu_memory);
+  for (AlikeRanks& kind : ranks.kinds)
+    kind.memory_bytes = limited_memory(kind.device_name, kind.memory_bytes, run.gpu_memory);
 }
 
 /// Throws what a run would on a GPU of this kind, or on this node's, when it cannot compute so.
@@ -167,7 +178,8 @@ PlanRequest plan_request(const ModelSource& list_model, std::vector<Job> jobs, c
   ClusterResources ranks = resources_of(planned, run.threads);
   apply_limits(planned, run, ranks);
   const Execution execution = execution_of(ranks, planned, run);
-  const ModelParts parts = read_model(ready_model(chosen_model(run.model, list_model)), execution);
+  const ShapesOfModel model(chosen_model(run.model, list_model));
+  const ModelParts parts = read_model(model.source(), execution);
   for (const std::string& warning : parts.warnings) std::cerr << "note: " << warning << '\n';
   if (execution.device.is_cpu()) choose_attention(execution, parts.head_dim());  // refuses what a run would refuse
   for (const std::string& note : find_saved_forwards(jobs, parts)) std::cerr << "note: " << note << '\n';

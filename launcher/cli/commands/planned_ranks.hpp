@@ -8,7 +8,7 @@
 
 #include "jobs/job.hpp"
 #include "launcher/options/run_options.hpp"
-#include "launcher/planner/planner.hpp"
+#include "launcher/planner/run_plan.hpp"
 
 namespace wf {
 
@@ -26,6 +26,13 @@ struct PlannedRanks {
   std::vector<PlannedKind> kinds = {};  ///< Several kinds, in place of `per_node` and `gpu`.
   std::vector<int> nodes = {1};         ///< Number of them: one, or one for each of `kinds`.
 };
+
+/// The GPUs that were found on this node, each of that name and memory; with `planned.gpu` as many of that kind, which
+/// have what such a GPU has.
+ClusterResources found_ranks(const PlannedRanks& planned, int gpus, const std::string& name, std::uint64_t memory);
+
+/// What --gpu-memory leaves of a GPU: at most what it has, as in a run. A generic GPU has what the flag says.
+std::uint64_t limited_memory(const std::string& device_name, std::uint64_t memory, std::uint64_t limit);
 
 /// Reads "8", GPUs of each node, or "4xh100+8xl40s", those of nodes of several kinds. Throws input.
 void set_gpus(PlannedRanks& ranks, const std::string& text);
