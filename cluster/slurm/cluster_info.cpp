@@ -25,8 +25,10 @@ int number_in(std::string_view text) {
   return number;
 }
 
-/// Reads "gpu:h100:8(S:0-1)", "gpu:2": the GPUs among the generic resources of a node, which commas separate.
-void read_gpus(const std::string& resources, NodeKind& kind) {
+/// Reads "gpu:h100:8(S:0-1)", "gpu:2": the GPUs among the generic resources of a node, which commas separate. One for
+/// each type; one without GPUs where there are none.
+std::vector<NodeKind> kinds_with_gpus(const NodeKind& node, const std::string& resources) {
+  std::vector<NodeKind> kinds;
   std::istringstream all(resources);
   for (std::string resource; std::getline(all, resource, ',');) {
     std::istringstream parts(resource.substr(0, resource.find('(')));
@@ -34,9 +36,11 @@ void read_gpus(const std::string& resources, NodeKind& kind) {
     std::getline(parts, name, ':'), std::getline(parts, type, ':'), std::getline(parts, count);
     if (name != "gpu") continue;
     if (count.empty()) count = std::exchange(type, "");
-    kind.gpus += number_in(count);
-    kind.gpu = type;
+    auto kind = std::ranges::find(kinds, type, &NodeKind::gpu);
+    if (kind == kinds.end()) kind = kinds.insert(kind, {node.nodes, node.cpus, type, 0});
+    kind->gpus += number_in(count);
   }
+  return kinds.empty() ? std::vector{node} : kinds;
 }
 
 }  // namespace
@@ -73,9 +77,9 @@ std::vector<NodeKind> parse_nodes(const std::string& text) {
     std::string nodes, cpus, resources;
     if (!std::getline(fields, nodes, '|') || !std::getline(fields, cpus, '|')) continue;
     std::getline(fields, resources);
-    NodeKind kind{.nodes = number_in(nodes), .cpus = number_in(cpus), .gpu = "", .gpus = 0};
-    read_gpus(resources, kind);
-    if (kind.nodes > 0) kinds.push_back(std::move(kind));
+    const NodeKind node{.nodes = number_in(nodes), .cpus = number_in(cpus), .gpu = "", .gpus = 0};
+    if (node.nodes == 0) continue;
+    for (NodeKind& kind : kinds_with_gpus(node, resources)) kinds.push_back(std::move(kind));
   }
   return kinds;
 }

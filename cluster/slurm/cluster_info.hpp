@@ -16,7 +16,7 @@ struct Partition {
   std::optional<std::int64_t> most_seconds;  ///< After which a job is ended; empty: no limit.
 };
 
-/// Nodes of one kind in a partition.
+/// Nodes of one kind in a partition. Nodes with several types of GPU are several kinds.
 struct NodeKind {
   int nodes = 0, cpus = 0;
   std::string gpu;  ///< Kind of GPU as the site names it: "h100"; "": none, or not named.

@@ -41,7 +41,7 @@ std::string how_much(const JobScript& job) {
   const std::string ranks = std::to_string(job.ranks_per_node);
   const int cores = job.site.cpus_per_node / job.ranks_per_node;
   std::string text = option("nodes", std::to_string(job.nodes)) + option("ntasks-per-node", ranks);
-  if (job.has_gpus) text += option("gpus-per-node", ranks);
+  if (job.has_gpus) text += option("gpus-per-node", job.gpu_type.empty() ? ranks : job.gpu_type + ":" + ranks);
   if (cores > 0) text += option("cpus-per-task", std::to_string(cores));
   if (job.shards > 0) text += option("array", fmt::format("1-{}", job.shards));
   return text + option("time", slurm_time_text(job.seconds));

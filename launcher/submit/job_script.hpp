@@ -16,6 +16,7 @@ struct JobScript {
   int nodes = 1;
   int ranks_per_node = 1;
   bool has_gpus = true;         ///< Each rank has a GPU; else the ranks of a node share its cores.
+  std::string gpu_type = {};    ///< As Slurm names it, where the job has to say which: "h100"; "": any.
   std::int64_t seconds = 0;     ///< The job's time limit.
   std::string dependency = {};  ///< As sbatch takes it: "afterany:42"; "": none.
   int shards = 0;               ///< Tasks of a job array, each of which renders a part of the list; 0: no array.

@@ -1,11 +1,12 @@
 // launcher/cli/commands/doctor.cpp: wanfarm doctor: checks this machine, the build and, if there are several, the
-// ranks together. With --slurm: proposes the settings of a cluster.
+// ranks together. With --slurm: writes the settings of a cluster, as they are proposed.
 #include <iostream>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/log.hpp"
 #include "cluster/launch/start_ranks.hpp"
+#include "cluster/node.hpp"
 #include "launcher/cli/commands/commands.hpp"
 #include "launcher/cli/flags.hpp"
 #include "launcher/cli/model_flags.hpp"
@@ -14,6 +15,7 @@
 #include "launcher/doctor/rank_findings.hpp"
 #include "launcher/run/rank_process.hpp"
 #include "launcher/submit/propose_site.hpp"
+#include "launcher/submit/site.hpp"
 
 namespace wf {
 namespace {
@@ -22,6 +24,8 @@ struct DoctorOptions {
   ModelSource model;
   RunOptions run;
   bool slurm = false;
+  std::optional<Path> output;  ///< Of the site file.
+  bool force = false;
 };
 
 /// Shows what a single process can find out. With several ranks only rank 0 does this.
@@ -49,11 +53,24 @@ void check_ranks(const DoctorOptions& options, const Rank& rank, Diagnosis& diag
   }
 }
 
+/// Writes the site file that is proposed for this cluster. One that is there, with what was filled in, stays.
+int write_site_file(const DoctorOptions& options) {
+  const Environment variables = environment();
+  const Path file =
+      options.output.value_or(site_file(value_of(variables, "XDG_CONFIG_HOME"), value_of(variables, "HOME")));
+  if (file.empty()) throw Error(Error::input, "there is no home folder for the site file: give --output FILE");
+  if (!options.force && std::filesystem::exists(file))
+    throw Error(Error::input, file.string() + ": is there already; --force replaces it, --output names another file");
+  const std::string text = proposed_file(ask_cluster());
+  if (file.has_parent_path()) make_folder(file.parent_path());
+  write_file(file, text);
+  std::cout << text << '\n' << file.string() << ": written; read it, and fill in what jobs need here\n";
+  return 0;
+}
+
 int doctor(const DoctorOptions& options) {
-  if (options.slurm) {
-    std::cout << proposed_file(ask_cluster());
-    return 0;
-  }
+  if (options.slurm) return write_site_file(options);
+  if (options.output || options.force) throw Error(Error::input, "--output and --force are for --slurm");
   if (const auto code = run_as_ranks(options.run.ranks)) return *code;
   const Rank rank = rank_from(environment());
   open_log(LogLevel::off, rank.rank);  // failures become findings, and only rank 0 prints them
@@ -74,9 +91,11 @@ std::vector<Flag> flags_of(DoctorOptions& options) {
            into(options.run.ranks, 1)},
           choice_flag("--device", devices, "device that the ranks would compute on", options.run.device),
           {"--slurm", "",
-           "only print a site file for `wanfarm submit`, proposed from what sinfo, scontrol and srun say of this "
+           "only write a site file for `wanfarm submit`, proposed from what sinfo, scontrol and srun say of this "
            "cluster",
-           into(options.slurm)}});
+           into(options.slurm)},
+          {"--output", "FILE", "the site file of --slurm (~/.config/wanfarm/site.yaml)", into(options.output)},
+          {"--force", "", "let --slurm replace a site file that is there", into(options.force)}});
   return flags;
 }
 
@@ -88,7 +107,7 @@ Command doctor_command() {
           .summary = "Check this machine, the build and the ranks; exit code 3 if something needed is missing",
           .examples =
               "  wanfarm doctor\n  wanfarm doctor --model models/Wan2.2-T2V-A14B\n  wanfarm doctor --ranks 8\n"
-              "  wanfarm doctor --slurm >~/.config/wanfarm/site.yaml   on a login node\n"
+              "  wanfarm doctor --slurm                     on a login node: writes ~/.config/wanfarm/site.yaml\n"
               "  mpirun -n 8 wanfarm doctor\n",
           .flags = flags_of(*options),
           .run = [options] { return doctor(*options); }};

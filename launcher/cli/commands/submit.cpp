@@ -12,6 +12,7 @@
 #include "base/paths.hpp"
 #include "base/shell.hpp"
 #include "base/text.hpp"
+#include "cluster/gpu.hpp"
 #include "cluster/node.hpp"
 #include "cluster/slurm/cluster_info.hpp"
 #include "cluster/slurm/program.hpp"
@@ -169,17 +170,22 @@ std::string describe(const SubmitOptions& options, const Work& work, const JobSi
 std::vector<std::string> arguments_of(const SubmitOptions& options, const Work& work, bool has_gpus) {
   std::vector<std::string> words{"render", options.list.string()};
   words.insert(words.end(), options.passed.begin(), options.passed.end());
-  if (!has_gpus && std::ranges::find(words, "--device") == words.end()) words.insert(words.end(), {"--device", "cpu"});
+  // A node that lacks its GPUs, or a build without CUDA, is then an error and no slow run.
+  if (std::ranges::find(words, "--device") == words.end())
+    words.insert(words.end(), {"--device", has_gpus ? "cuda" : "cpu"});
   words.insert(words.end(), {"--output", work.output.string()});
   return words;
 }
 
-JobScript script_of(const SubmitOptions& options, const Site& site, const Work& work, const JobSize& size) {
+/// gpu_type: as fill_in_nodes() returns it.
+JobScript script_of(const SubmitOptions& options, const Site& site, const Work& work, const JobSize& size,
+                    const std::string& gpu_type) {
   const bool has_gpus = site.gpu != "cpu";
   return {.site = site,
           .nodes = size.nodes,
           .ranks_per_node = site.gpus_per_node,
           .has_gpus = has_gpus,
+          .gpu_type = gpu_type,
           .seconds = size.seconds,
           .dependency = options.dependency,
           .shards = options.shards,
@@ -232,15 +238,19 @@ int submit(SubmitOptions& options) {
   const std::vector<Partition> all = partitions();
   const Partition* const partition = partition_of(site, all);
   if (all.empty()) note("scontrol does not answer, so limits of the partition are not known");
-  fill_in_nodes(site, partition ? nodes_of(partition->name) : std::vector<NodeKind>());
+  const std::vector<NodeKind> nodes = partition ? nodes_of(partition->name) : std::vector<NodeKind>();
+  const std::string gpu_type = fill_in_nodes(site, nodes);
   for (const std::string& unknown : what_is_unknown(site)) note(unknown);
+  if (const std::string types = types_note(site, nodes, gpu_type); !types.empty()) note(types);
+  if (site.gpu != "cpu" && site.program.empty() && site.container.empty() && cuda_view().version.empty())
+    note("this program has no CUDA, which the job needs: submit with that of ./wanfarm --cuda");
   const Work work = work_of(options, site);
   if (work.request.jobs.empty()) {
     std::cout << work.output.string() << ": all clips are finished, there is nothing to submit\n";
     return 0;
   }
   const JobSize size = chosen_size(options, site, partition, work);
-  const JobScript script = script_of(options, site, work, size);
+  const JobScript script = script_of(options, site, work, size, gpu_type);
   if (!options.dry_run) return send(options, script, work.output);
   std::cout << to_text(script);
   return 0;
@@ -331,7 +341,7 @@ Command submit_command() {
               "  wanfarm submit prompts.yaml --time 4:00:00 --follow        exits with the run's code\n"
               "  wanfarm submit prompts.yaml --array 8                      eight jobs of one node\n"
               "  wanfarm submit prompts.yaml --nodes 4 --dependency 1234    goes on after another job\n"
-              "  wanfarm doctor --slurm >~/.config/wanfarm/site.yaml        once: partition, GPUs, launcher\n",
+              "  wanfarm doctor --slurm                                     once: partition, GPUs, launcher\n",
           .flags = flags_of(*options),
           .run = [options] { return submit(*options); }};
 }

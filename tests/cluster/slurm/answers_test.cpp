@@ -80,6 +80,11 @@ TEST(Nodes, HaveGpusWithAndWithoutANameAndSockets) {
   EXPECT_EQ(kinds[2].cpus, 64);
   EXPECT_EQ(most_gpus(kinds), &kinds[1]);
   EXPECT_EQ(most_gpus({kinds[2]}), nullptr);
+  const std::vector<NodeKind> mixed = parse_nodes("2|96|gpu:a100:2,gpu:h100:4(S:0),gpu:h100:2(S:1)\n");
+  ASSERT_EQ(mixed.size(), 2u) << "a node with two types is of two kinds";
+  EXPECT_EQ(mixed[0].gpus, 2);
+  EXPECT_EQ(mixed[1].gpu, "h100");
+  EXPECT_EQ(mixed[1].gpus, 6);
 }
 
 TEST(MpiTypes, AreTheLinesOfOneWord) {

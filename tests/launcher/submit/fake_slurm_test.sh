@@ -27,6 +27,7 @@ fake_program scontrol <<'END'
 exit 1
 END
 fake_program sinfo <<'END'
+[[ $* != *--partition=main* || ! -e $FAKE/nodes ]] || exec cat "$FAKE/nodes"
 [[ $* == *--partition=main* ]] && echo '4|8|gpu:h100:4(S:0-1)'
 [[ $* == *--partition=short* ]] && echo '4|8|(null)'
 END
@@ -72,10 +73,10 @@ expect_refused() { # TEXT ARGUMENTS...
 }
 
 test_a_dry_run_prints_the_script_and_leaves_nothing_behind() {
-  submit "${common[@]}" --output dry --nodes 2 --time 60 --dry-run || broken "exit code $?"
+  submit "${common[@]}" --partition main --output dry --nodes 2 --time 60 --dry-run || broken "exit code $?"
   [[ ! -e dry && ! -e fake/submitted ]] || broken 'it wrote a folder, or called sbatch'
   for line in '#SBATCH --partition=main' '#SBATCH --nodes=2' '#SBATCH --time=01:00:00' '#SBATCH --ntasks-per-node=1'; do
-    [[ $line == *partition* ]] || grep -qxF -- "$line" out || broken "there is no '$line'"
+    grep -qxF -- "$line" out || broken "there is no '$line'"
   done
   bash -n out || broken 'bash does not read it'
 }
@@ -253,11 +254,58 @@ test_flags_of_the_run_reach_it() {
 }
 
 test_the_site_that_doctor_proposes_is_read() {
-  with_slurm "$program" doctor --slurm >proposed.yaml || broken "exit code $?"
+  with_slurm "$program" doctor --slurm --output proposed.yaml >out || broken "exit code $?"
   for line in 'partition: main' 'launcher: srun' 'gpu: h100' 'gpus_per_node: 4' 'cpus_per_node: 8'; do
     grep -qx "$line" proposed.yaml || broken "it has no $line"
   done
   submit "${h100[@]}" --site proposed.yaml --dry-run || broken "exit code $?"
+}
+
+test_doctor_writes_the_usual_site_file_and_replaces_none() {
+  export XDG_CONFIG_HOME=$work/fresh/config
+  local file=$XDG_CONFIG_HOME/wanfarm/site.yaml
+  with_slurm "$program" doctor --slurm >out 2>err || broken "exit code $?"
+  grep -qx 'partition: main' "$file" && grep -qF "$file: written" out || broken 'it is not written'
+  echo 'account: mine' >>"$file"
+  with_slurm "$program" doctor --slurm >out 2>err
+  expect_code 2 $?
+  grep -qF "$file: is there already; --force replaces it" err || broken 'the reason is not told'
+  grep -qx 'account: mine' "$file" || broken 'and replaced it'
+  with_slurm "$program" doctor --slurm --force >out 2>err || broken "exit code $?"
+  ! grep -qx 'account: mine' "$file" || broken '--force does not replace it'
+  PATH=/nowhere "$program" doctor --slurm --force >out 2>err
+  expect_code 3 $?
+  grep -qx 'partition: main' "$file" || broken 'it is emptied where Slurm does not answer'
+  with_slurm "$program" doctor --output other.yaml >out 2>err
+  expect_code 2 $?
+}
+
+test_a_partition_with_several_types_of_gpu_gets_a_job_for_one_of_them() {
+  printf '2|64|gpu:nvidia_a100-sxm4-40gb:8\n1|96|gpu:h100:8\n' >fake/nodes
+  submit "${h100[@]}" --dry-run || broken "exit code $?"
+  grep -qx '#SBATCH --gpus-per-node=nvidia_a100-sxm4-40gb:8' out || broken 'the type is not asked for'
+  grep -q 'several types (nvidia_a100-sxm4-40gb, h100): the job asks for nvidia_a100-sxm4-40gb' err || broken 'nor noted'
+  submit "${h100[@]}" --gpu h100 --dry-run || broken "exit code $?"
+  grep -qx '#SBATCH --gpus-per-node=h100:8' out && grep -qx '#SBATCH --cpus-per-task=12' out || broken '--gpu is not taken'
+  submit "${h100[@]}" --gpu l40s --dry-run || broken "exit code $?"
+  grep -qx '#SBATCH --gpus-per-node=8' out && grep -q 'none is named like l40s' err || broken 'a type is guessed'
+  expect_refused 'nothing fits GPUs of 39.0 GiB' "${h100[@]}" --placement resident
+  echo '4|8|gpu:h100:4' >fake/nodes
+  submit "${h100[@]}" --dry-run || broken "exit code $?"
+  grep -qx '#SBATCH --gpus-per-node=4' out || broken 'one type is named'
+}
+
+test_a_job_for_gpus_does_not_run_on_cpus() {
+  submit "${h100[@]}" --dry-run || broken "exit code $?"
+  [[ $(tail -n 1 out) == *' --device cuda '* ]] || broken 'it may take the CPU'
+  submit "${h100[@]}" --device auto --dry-run || broken "exit code $?"
+  [[ $(tail -n 1 out) == *' --device auto '* && $(tail -n 1 out) != *'--device cuda'* ]] || broken '--device is not taken'
+}
+
+test_the_shapes_of_a_random_model_leave_nothing_behind() {
+  mkdir -p temporary
+  TMPDIR=$work/temporary submit "${h100[@]}" --dry-run || broken "exit code $?"
+  [[ ! -e models && -z $(ls temporary) ]] || broken 'they do'
 }
 
 test_without_slurm_only_a_dry_run_works() {
@@ -274,7 +322,7 @@ test_without_slurm_only_a_dry_run_works() {
 
 failed=0
 for name in $(declare -F | sed -n 's/^declare -f test_//p'); do
-  rm -f fake/job fake/comments fake/submitted fake/log out err home/.config/wanfarm/site.yaml
+  rm -f fake/job fake/comments fake/submitted fake/log fake/nodes out err home/.config/wanfarm/site.yaml
   if ("test_$name"); then echo "ok      $name"; else
     echo "FAILED  $name"
     failed=$((failed + 1))

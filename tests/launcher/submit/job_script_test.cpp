@@ -71,6 +71,12 @@ TEST(JobScript, OfNodesWithoutGpusAsksForNone) {
   EXPECT_FALSE(contains(to_text(job), "gpus"));
 }
 
+TEST(JobScript, NamesTheTypeOfGpuWhereThereAreSeveral) {
+  JobScript job = script();
+  job.gpu_type = "h100";
+  EXPECT_TRUE(contains(to_text(job), "\n#SBATCH --gpus-per-node=h100:8\n"));
+}
+
 TEST(JobScript, HasScratchQosDependencyAndFurtherOptions) {
   JobScript job = script();
   job.site.scratch = "/scratch/$USER", job.site.qos = "low", job.site.sbatch = {"--mem=0"};

@@ -129,6 +129,41 @@ TEST(SiteNodes, FillInWhatTheSiteDoesNotSay) {
   EXPECT_EQ(given.cpus_per_node, 16);
 }
 
+TEST(SiteNodes, OfSeveralTypesAreOneThatTheJobAsksFor) {
+  const std::vector<NodeKind> kinds{{.nodes = 4, .cpus = 64, .gpu = "a100", .gpus = 8},
+                                    {.nodes = 2, .cpus = 96, .gpu = "h100", .gpus = 8}};
+  Site any, h100{.gpu = "h100"}, l40s{.gpu = "l40s"}, cpu{.gpu = "cpu"};
+  EXPECT_EQ(fill_in_nodes(any, kinds), "a100") << "the most";
+  EXPECT_EQ(any.gpu, "a100");
+  EXPECT_EQ(fill_in_nodes(h100, kinds), "h100");
+  EXPECT_EQ(h100.cpus_per_node, 96);
+  EXPECT_EQ(fill_in_nodes(l40s, kinds), "");
+  EXPECT_TRUE(contains(types_note(l40s, kinds, ""), "several types (a100, h100): none is named like l40s"));
+  EXPECT_TRUE(contains(types_note(h100, kinds, "h100"), "the job asks for h100"));
+  EXPECT_EQ(fill_in_nodes(cpu, kinds), "");
+  EXPECT_EQ(types_note(cpu, kinds, ""), "");
+  Site one;
+  EXPECT_EQ(fill_in_nodes(one, {kinds.front()}), "");
+  EXPECT_EQ(types_note(one, {kinds.front()}, ""), "");
+}
+
+TEST(SiteNodes, HaveTheMemoryThatTheirTypeStates) {
+  const auto memory = [](const std::string& type) {
+    Site site;
+    fill_in_nodes(site, {{.nodes = 2, .cpus = 64, .gpu = type, .gpus = 8}});
+    return site.gpu_memory / gib;
+  };
+  EXPECT_EQ(memory("nvidia_a100-sxm4-40gb"), 39u);
+  EXPECT_EQ(memory("nvidia_a100-sxm4-80gb"), 0u) << "that of its kind";
+  EXPECT_EQ(memory("NVIDIA_H100_NVL_94GB"), 92u);
+  EXPECT_EQ(memory("a100_3g.20gb"), 19u);
+  EXPECT_EQ(memory("h100"), 0u);
+  EXPECT_EQ(memory_of_type("gb200"), 0u);
+  Site given{.gpu_memory = 30 * gib};
+  fill_in_nodes(given, {{.nodes = 2, .cpus = 64, .gpu = "nvidia_a100-sxm4-40gb", .gpus = 8}});
+  EXPECT_EQ(given.gpu_memory, 30 * gib);
+}
+
 TEST(SiteNodes, WithoutGpusAreForSitesThatSayCpu) {
   const std::vector<NodeKind> kinds{{.nodes = 2, .cpus = 64, .gpu = "", .gpus = 0}};
   Site site, cpu{.gpu = "cpu"};
