@@ -186,7 +186,8 @@ std::vector<PlacementPlan> candidates(const PlanRequest& request) {
     add_modes(any_group_mixes_kinds(request.hardware, size) ? mixed : plans, request, each, share);
   }
   if (plans.empty() && mixed.empty()) refuse(request, degrees.empty());
-  return plans.empty() ? mixed : plans;
+  plans.insert(plans.end(), mixed.begin(), mixed.end());
+  return plans;
 }
 
 std::vector<PlacementPlan> memory_variants(const PlacementPlan& plan, const PlanRequest& request) {

@@ -25,18 +25,20 @@ std::size_t pool_with(const PlacementPlan& plan, Stage stage) {
   return static_cast<std::size_t>(&plan.pool_of(stage) - plan.pools.data());
 }
 
-/// The groups on whose GPUs the work of the other pool does not fit. On CPUs memory is an estimate and forbids nothing.
+/// The groups on whose GPUs the work of both pools does not fit, for what a group has loaded for one of them, such as
+/// the VAE, stays in the other. On CPUs memory is an estimate and forbids nothing.
 std::set<int> groups_that_keep_their_role(const PlanRequest& request, const PlacementPlan& plan) {
-  if (plan.mode != PlacementMode::pipeline || request.hardware.kinds.empty() || request.execution.device.is_cpu())
-    return {};
+  if (plan.mode != PlacementMode::pipeline || request.execution.device.is_cpu()) return {};
   std::vector<Job> jobs;
   for (const PlannedShape& shape : shapes_of(request.jobs)) jobs.push_back(shape.job);
   std::set<int> groups;
   int group = 0;
   for (std::size_t pool = 0; pool < plan.pools.size(); ++pool) {
-    const Pool& other = plan.pools[1 - pool];
+    Pool both = plan.pools[pool];
+    const std::vector<Stage>& more = plan.pools[1 - pool].stages;
+    both.stages.insert(both.stages.end(), more.begin(), more.end());
     for (const AlikeGroups& each : alike_groups(request.hardware, plan, pool)) {
-      const std::uint64_t needed = rank_memory(request.model, plan, other, jobs, execution_of(request, each)).total();
+      const std::uint64_t needed = rank_memory(request.model, plan, both, jobs, execution_of(request, each)).total();
       for (int i = 0; i < each.count; ++i, ++group)
         if (needed > each.hardware.memory_bytes) groups.insert(group);
     }

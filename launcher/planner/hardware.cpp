@@ -116,10 +116,12 @@ GpuFigures with_threads(GpuFigures figures, int threads) {
   return figures;
 }
 
+/// Blanks, "_" and "-" do not count: Slurm's types are written "nvidia_geforce_rtx_4090".
 std::string kind_of_device(const std::string& device_name) {
   std::string name;
   for (const char character : device_name)
-    if (character != ' ') name += static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
+    if (character != ' ' && character != '_' && character != '-')
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(character)));
   if (name == "cpu") return name;
   for (const GpuFigures& gpu : known_gpus())
     if (name.find(gpu.kind) != std::string::npos) return gpu.kind;

@@ -11,6 +11,7 @@
 #include "base/check.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "launcher/planner/advice.hpp"
 #include "launcher/planner/alike_groups.hpp"
 #include "launcher/planner/candidates.hpp"
 #include "launcher/planner/predict.hpp"
@@ -226,29 +227,16 @@ std::string parts_text(const RankMemory& memory) {
                           gibibytes(nearest.host_shortage), gibibytes(hardware.host_bytes)));
 }
 
-/// Whether experts could take half the memory.
-bool could_be_in_8_bits(const PlanRequest& request) {
-  return request.model.weights != WeightForm::fp8 && !multiplies_in_fp8(request.model.precision);
-}
-
 [[noreturn]] void throw_nothing_fits(const Considered& nearest, const PlanRequest& request) {
   const Hardware& hardware = request.hardware;
   if (nearest.shortage == 0) throw_host_memory_short(nearest, hardware);
   const RankMemory& rank = nearest.fullest();
-  const std::uint64_t available = rank.available;
-  std::uint64_t weights = margin_bytes;
-  for (const MemoryPart& part : rank.parts)
-    if (part.name.ends_with("expert") || part.name.ends_with("experts") || part.name == "VAE") weights += part.bytes;
-  const std::string smaller = weights > available ? "a smaller clip does not help: the weights alone are too much"
-                                                  : "or a smaller --size, or degrees that cut the clip finer";
   throw Error(
       Error::environment,
-      fmt::format(
-          "nothing fits GPUs of {}: the nearest, {}, needs {} for {} on a rank of pool {}, {} more than "
-          "there is ({}); what would fit: GPUs of {} (--gpu-memory {}), {}{}",
-          gibibytes(available), describe(nearest.plan), gibibytes(rank.total()), to_string(rank.stage), rank.pool,
-          gibibytes(nearest.shortage), parts_text(rank), gibibytes(rank.total()), (rank.total() >> 30) + 1,
-          could_be_in_8_bits(request) ? "experts in 8 bits (--weights fp8 or --precision fp8-linear), " : "", smaller));
+      fmt::format("nothing fits GPUs of {}: the nearest, {}, needs {} for {} on a rank of pool {}, {} more than "
+                  "there is ({}); what would fit: {}",
+                  gibibytes(rank.available), describe(nearest.plan), gibibytes(rank.total()), to_string(rank.stage),
+                  rank.pool, gibibytes(nearest.shortage), parts_text(rank), what_would_fit(nearest, request)));
 }
 
 /// Stashed clips that exist twice: a group of a pool prefetches its next clip while it computes, and the holder keeps

@@ -84,7 +84,8 @@ TEST(Planner, WhereNothingFitsTheShortageIsNamed) {
 
 TEST(Planner, WhereNothingFitsExpertsIn8BitsAreAdvisedUnlessTheyAre) {
   const std::string advice = "--weights fp8 or --precision fp8-linear";
-  PlanRequest request = request_for(1, 1, 16 * gib, 4);
+  PlanRequest request = request_for(1, 1, 30 * gib, 4);
+  request.choices.mode = PlacementMode::resident;
   EXPECT_NE(refusal(request, Error::environment).find(advice), std::string::npos);
   request.model.weights = WeightForm::fp8;
   EXPECT_EQ(refusal(request, Error::environment).find(advice), std::string::npos);
@@ -96,6 +97,24 @@ TEST(Planner, RanksThatDecodeTogetherFitSmallerGpus) {
   EXPECT_EQ(make_plan(request).winner().plan.group_size(), 2);
   request.choices.split_decode = false;
   EXPECT_NE(refusal(request, Error::environment).find("decode"), std::string::npos);
+}
+
+/// A plan is as large as the roles that its groups take over the list.
+TEST(Planner, GroupsOfAlikeGpusTakeNoRoleThatDoesNotFit) {
+  PlanRequest request = request_for(1, 8, 34 * gib, 7, Job());
+  request.hardware.gpu = gpu_figures("l40s");
+  request.model.precision = request.execution.precision = Precision::fp8_linear;
+  request.model.exact_blocks = request.execution.exact_blocks = parse_exact_blocks("low:0-38");
+  request.choices = {.mode = PlacementMode::pipeline, .guidance = 1, .ulysses = 2, .ring = 1};
+  for (std::uint64_t memory = 33 * gib; memory < 36 * gib; memory += gib / 8) {
+    request.hardware.memory_bytes = memory;
+    try {
+      const Considered winner = make_plan(request).winner();
+      EXPECT_LE(winner.fullest().total(), memory) << describe(winner.plan);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), Error::environment) << error.what();
+    }
+  }
 }
 
 TEST(Planner, WhatWouldFitDoesFit) {
@@ -469,6 +488,8 @@ TEST(Hardware, KindsAreFoundInTheDriversNames) {
   EXPECT_EQ(kind_of_device("NVIDIA H200"), "h200");
   EXPECT_EQ(kind_of_device("NVIDIA H100 80GB HBM3"), "h100");
   EXPECT_EQ(kind_of_device("NVIDIA GeForce RTX 4090"), "rtx4090");
+  EXPECT_EQ(kind_of_device("nvidia_geforce_rtx_4090"), "rtx4090") << "as Slurm's types are written";
+  EXPECT_EQ(kind_of_device("nvidia_a100-sxm4-40gb"), "a100");
   EXPECT_EQ(kind_of_device("Tesla T4"), "generic");
   EXPECT_EQ(gpu_figures("h200").source.find("measured"), 0u);
   EXPECT_EQ(gpu_figures("l40s").source.find("estimated"), 0u);
@@ -499,6 +520,17 @@ TEST(PlanCommand, PrintsATableAndTheReasonOrJson) {
   EXPECT_EQ(plan({"--gpus", "1", "--gpu-memory", "1GiB"}).code, 3) << "the margin alone is more";
   EXPECT_EQ(plan({"--gpus", "4", "--ulysses", "3"}).code, 2);
   EXPECT_EQ(plan({"--gpus", "0"}).code, 2);
+}
+
+TEST(PlanCommand, OfARandomModelWritesNothing) {
+  const TempFolder folder, temporary;
+  write_file(folder / "list.yaml", small_list(3));
+  const Surroundings elsewhere{.environment = {"TMPDIR=" + temporary.path().string()}};
+  const ProgramResult plan =
+      run(folder.path(), {"plan", "list.yaml", "--model", "random:tiny", "--gpus", "2"}, elsewhere);
+  EXPECT_EQ(plan.code, 0) << plan.err;
+  EXPECT_EQ(files_below(folder.path()), std::vector<std::string>{"list.yaml"});
+  EXPECT_TRUE(files_below(temporary.path()).empty());
 }
 
 }  // namespace
