@@ -161,6 +161,13 @@ TEST(RandomModelFolder, IsMadeOnceInTheCurrentFolder) {
   EXPECT_EQ(made, "models/random-tiny");
 }
 
+/// As the official code cuts a longer text, of which `tokenize` shows all tokens.
+std::vector<int> cut_at_512(std::vector<int> ids) {
+  constexpr int end_of_text = 1;
+  if (ids.size() > 512) ids.resize(511), ids.push_back(end_of_text);
+  return ids;
+}
+
 TEST(Tokenize, GivesTheOfficialIds) {
   const TempFolder folder;
   const Json cases = Json::parse(std::ifstream(Path(WF_TEST_DATA) / "golden/tokens.json"));
@@ -176,7 +183,7 @@ TEST(Tokenize, GivesTheOfficialIds) {
   for (const Json& one : expected) {
     std::string line;
     ASSERT_TRUE(std::getline(lines, line));
-    EXPECT_EQ(Json::parse(line).at("ids"), one.at("ids")) << one.at("text");
+    EXPECT_EQ(cut_at_512(Json::parse(line).at("ids")), one.at("ids").get<std::vector<int>>());
     EXPECT_EQ(Json::parse(line).at("cleaned"), one.at("cleaned"));
   }
 }

@@ -126,14 +126,20 @@ struct Cost {
 
 /// Rank 0's part of the run.
 void lead(const List& list, const RunFolder& folder, RankAgent& agent, const Groups& groups, Worker& worker) {
+  const std::map<std::size_t, Sidecar> none_finished;
   const std::multimap<std::size_t, std::size_t> no_copies;
   const std::vector<std::string> nodes(4, "node");
   RunOptions options;
   options.quiet = true;
   const auto predicted = [](const Job&, Stage) { return 0.001; };
-  RunRecords records(
-      {.jobs = list.jobs, .folder = folder, .copies = no_copies, .options = options, .groups = groups, .nodes = nodes},
-      predicted);
+  RunRecords records({.jobs = list.jobs,
+                      .folder = folder,
+                      .finished = none_finished,
+                      .copies = no_copies,
+                      .options = options,
+                      .groups = groups,
+                      .nodes = nodes},
+                     predicted);
   RunJournal journal({.output = folder.output(),
                       .jobs = list.jobs,
                       .fingerprints = list.fingerprints,
