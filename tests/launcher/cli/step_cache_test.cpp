@@ -142,7 +142,8 @@ TEST_F(SavingForwards, ByClipsOfSeveralSchedulesIsRefused) {
 }
 
 TEST_F(SavingForwards, CompletesItsWordsAndFiles) {
-  EXPECT_NE(run(folder.path(), {"completion", "bash"}).out.find("compgen -f -W 'off magcache'"), std::string::npos);
+  EXPECT_NE(run(folder.path(), {"completion", "bash"}).out.find("_wanfarm_offer -f -W 'off magcache'"),
+            std::string::npos);
   EXPECT_NE(run(folder.path(), {"completion", "fish"}).out.find("-r -a 'off magcache'"), std::string::npos);
 }
 
