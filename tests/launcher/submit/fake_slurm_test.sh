@@ -106,7 +106,7 @@ test_follow_ends_with_75_when_the_run_was_stopped_with_work_left() {
 # Renders as a rank of job 42 would, of which scontrol says this.
 render_in_job() { # ANSWER ARGUMENTS...
   echo "JobState=RUNNING Reason=None Restarts=2 ExitCode=0:0 $1" >fake/job
-  SLURM_JOB_ID=42 SLURM_RESTART_COUNT=2 with_slurm "$program" render "${common[@]:0:7}" "${@:2}" >out 2>err
+  SLURM_JOB_ID=42 SLURM_RESTART_COUNT=2 with_slurm "$program" render "${common[@]:0:7}" --device cpu "${@:2}" >out 2>err
 }
 seconds_from_now() { date -d "now + $1 seconds" +%Y-%m-%dT%H:%M:%S; }
 
@@ -150,16 +150,16 @@ test_status_shows_the_job_that_a_run_waits_for_or_is_part_of() {
 }
 
 test_what_is_finished_is_not_submitted_again() {
-  "$program" render "${common[@]:0:7}" --limit 2 --output partly >/dev/null 2>&1 || broken 'cannot render'
+  "$program" render "${common[@]:0:7}" --device cpu --limit 2 --output partly >/dev/null 2>&1 || broken 'cannot render'
   submit "${common[@]}" --output partly --dry-run
   grep -q '^# 1 clip of list.yaml' out || broken 'it is sized for what is finished'
-  "$program" render "${common[@]:0:7}" --output partly >/dev/null 2>&1
+  "$program" render "${common[@]:0:7}" --device cpu --output partly >/dev/null 2>&1
   submit "${common[@]}" --output partly || broken "exit code $?"
   grep -q 'all clips are finished' out || broken 'it does not say so'
 }
 
 test_what_is_finished_with_drawn_seeds_is_not_submitted_again() {
-  "$program" render "${common[@]:0:7}" --seed random --output drawn >/dev/null 2>&1 || broken 'cannot render'
+  "$program" render "${common[@]:0:7}" --device cpu --seed random --output drawn >/dev/null 2>&1 || broken 'cannot render'
   submit "${common[@]}" --seed random --output drawn || broken "exit code $?"
   grep -q 'all clips are finished' out || broken 'it does not say so'
   local name
