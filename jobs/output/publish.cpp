@@ -48,21 +48,12 @@ void remove_file(const Path& path) {
   if (error) cannot_be_removed(path, error);
 }
 
-/// "00001.png"
-bool is_frame(const Path& file) {
-  const std::string number = file.stem().string();
-  return file.extension() == ".png" && std::ranges::all_of(number, [](char c) { return '0' <= c && c <= '9'; });
-}
-
 /// Removes the frames in a folder, and the folder if nothing else is in it: it may be a user's own that happens to have
 /// a clip's name.
 void remove_frames(const Path& folder) {
-  std::error_code error;
-  if (!fs::is_directory(fs::symlink_status(folder, error))) return;
-  std::vector<Path> frames;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    if (is_frame(entry->path().filename())) frames.push_back(entry->path());
+  const std::vector<Path> frames = frames_in(folder);
   for (const Path& frame : frames) remove_file(frame);
+  std::error_code error;
   if (!frames.empty() && fs::is_empty(folder, error)) remove_file(folder);
 }
 

@@ -73,14 +73,12 @@ class OutputFolder {
 
 /// Under which key in OUTPUT/.wanfarm/seeds.json the seed of each job of a list is kept: a hash of all its other
 /// values, so that a reordered list keeps its seeds, and a number that tells equal jobs apart by their order in the
-/// whole list.
-/// "" for a job whose seed is given.
+/// whole list. "" for a job whose seed is given.
 std::vector<std::string> seed_keys(const std::vector<Job>& list);
 
 /// Gives the jobs of a whole list the random seeds that earlier runs drew in the folder, and their names what stands
-/// for
-/// "{seed}". To be called before a part of the list is selected, by name for example. Returns seed_keys(list). Changes
-/// nothing in the folder, and needs no lock. Throws Error(storage) when seeds.json is broken.
+/// for "{seed}". To be called before a part of the list is selected, by name for example. Returns seed_keys(list).
+/// Changes nothing in the folder, and needs no lock. Throws Error(storage) when seeds.json is broken.
 std::vector<std::string> take_known_seeds(const Path& output, std::vector<Job>& list);
 
 /// The output folder of a run, locked by this process until destruction. Not thread-safe.
