@@ -26,13 +26,6 @@ AppendFile begin(const OutputFolder& folder, const std::string& file, const std:
   return AppendFile(path);
 }
 
-std::string text_of(const std::vector<ClipResult>& results, std::string_view header,
-                    const std::function<std::string(const ClipResult&)>& line) {
-  std::string text(header);
-  for (const ClipResult& result : results) text += line(result);
-  return text;
-}
-
 std::string whole_line(const ClipResult& result) { return json_line(result) + "\n"; }
 
 std::string csv_cell(const std::string& value) {
@@ -97,10 +90,18 @@ std::string text_of_results(const Path& output) {
   return std::filesystem::exists(file, none) ? read_file(file) : "";
 }
 
-std::vector<ClipResult> kept_results(const Path& output, const std::function<bool(const ClipResult&)>& keeps) {
-  std::vector<ClipResult> results = read_results(output);
-  std::erase_if(results, [&keeps](const ClipResult& result) { return !keeps(result); });
-  return results;
+/// The last line of each clip, in their order.
+std::vector<ClipResult> results_in(std::string_view text) {
+  std::vector<ClipResult> results;
+  for_each_line(text, [&results](std::string_view line) {
+    if (auto result = result_from(line)) results.push_back(std::move(*result));
+  });
+  std::unordered_map<std::string_view, std::size_t> last;
+  for (std::size_t i = 0; i < results.size(); ++i) last[results[i].job.name] = i;
+  std::vector<ClipResult> counting;
+  for (std::size_t i = 0; i < results.size(); ++i)
+    if (last.at(results[i].job.name) == i) counting.push_back(results[i]);
+  return counting;
 }
 
 }  // namespace
@@ -161,27 +162,26 @@ std::string json_line(const ClipResult& result) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-std::vector<ClipResult> read_results(const Path& output) {
-  std::vector<ClipResult> results;
-  for_each_line(text_of_results(output), [&results](std::string_view line) {
-    if (auto result = result_from(line)) results.push_back(std::move(*result));
-  });
-  std::unordered_map<std::string_view, std::size_t> last;
-  for (std::size_t i = 0; i < results.size(); ++i) last[results[i].job.name] = i;
-  std::vector<ClipResult> counting;
-  for (std::size_t i = 0; i < results.size(); ++i)
-    if (last.at(results[i].job.name) == i) counting.push_back(results[i]);
-  return counting;
+std::vector<ClipResult> read_results(const Path& output) { return results_in(text_of_results(output)); }
+
+ResultsTables::Kept ResultsTables::kept(const Path& output, const std::function<bool(const ClipResult&)>& keeps) {
+  Kept kept{std::string(csv_header), ""};
+  for (const ClipResult& result : read_results(output)) {
+    if (!keeps(result)) continue;
+    kept.rows += csv_row(result);
+    kept.lines += whole_line(result);
+  }
+  return kept;
 }
 
 ResultsTables::ResultsTables(const OutputFolder& folder, const std::function<bool(const ClipResult&)>& keeps)
-    : ResultsTables(folder, kept_results(folder.output(), keeps)) {}
+    : ResultsTables(folder, kept(folder.output(), keeps)) {}
 
 /// results.jsonl comes last: as long as it is the old one, both can be written anew.
-ResultsTables::ResultsTables(const OutputFolder& folder, const std::vector<ClipResult>& kept)
-    : kept_bytes_(text_of(kept, "", whole_line).size()),
-      csv_(begin(folder, "results.csv", text_of(kept, csv_header, csv_row), !kept.empty())),
-      jsonl_(begin(folder, "results.jsonl", text_of(kept, "", whole_line), !kept.empty())) {}
+ResultsTables::ResultsTables(const OutputFolder& folder, const Kept& kept)
+    : kept_bytes_(kept.lines.size()),
+      csv_(begin(folder, "results.csv", kept.rows, !kept.lines.empty())),
+      jsonl_(begin(folder, "results.jsonl", kept.lines, !kept.lines.empty())) {}
 
 void ResultsTables::add(const ClipResult& result) {
   csv_.append(csv_row(result));
@@ -189,17 +189,13 @@ void ResultsTables::add(const ClipResult& result) {
 }
 
 ResultCounts read_result_counts(const Path& output, std::uint64_t begin) {
-  std::unordered_map<std::string, std::string> status_of_name;
   const std::string text = text_of_results(output);
-  for_each_line(std::string_view(text).substr(std::min<std::uint64_t>(begin, text.size())), [&](std::string_view line) {
-    const Json json = Json::parse(line, nullptr, false);
-    if (json.contains("name") && json.contains("status")) status_of_name[json["name"]] = json["status"];
-  });
   ResultCounts counts;
-  for (const auto& [name, status] : status_of_name) {
-    if (status == "done" || status == "skipped") ++counts.done;
-    if (status == "failed" || status == "quarantined") ++counts.failed;
-    if (status == "cancelled") ++counts.cancelled;
+  for (const ClipResult& result :
+       results_in(std::string_view(text).substr(std::min<std::uint64_t>(begin, text.size())))) {
+    if (is_finished(result)) ++counts.done;
+    if (result.status == ClipResult::failed || result.status == ClipResult::quarantined) ++counts.failed;
+    if (result.status == ClipResult::cancelled) ++counts.cancelled;
   }
   return counts;
 }

@@ -63,7 +63,11 @@ class ResultsTables {
   std::uint64_t kept_bytes() const noexcept { return kept_bytes_; }
 
  private:
-  ResultsTables(const OutputFolder& folder, const std::vector<ClipResult>& kept);
+  struct Kept {
+    std::string rows, lines;  ///< of results.csv, with its header, and of results.jsonl
+  };
+  static Kept kept(const Path& output, const std::function<bool(const ClipResult&)>& keeps);
+  ResultsTables(const OutputFolder& folder, const Kept& kept);
 
   std::uint64_t kept_bytes_;
   AppendFile csv_, jsonl_;
