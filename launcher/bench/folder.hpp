@@ -4,24 +4,21 @@
 #include <optional>
 #include <string>
 
-#include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace wf {
 
-/// The folder that the user asked for, made if need be and kept; or a temporary one, which the destructor removes.
+/// The folder that the user asked for, made if need be and kept; or a temporary one, which goes with this object.
 class BenchFolder {
  public:
   /// Throws storage when the folder cannot be made.
   explicit BenchFolder(const std::optional<Path>& wanted);
-  ~BenchFolder();
-  BenchFolder(const BenchFolder&) = delete;
-  BenchFolder& operator=(const BenchFolder&) = delete;
 
   const Path& path() const { return path_; }
   Path operator/(const std::string& name) const { return path_ / name; }
 
  private:
-  bool temporary_;
+  std::optional<TemporaryFolder> temporary_;
   Path path_;
 };
 
