@@ -9,14 +9,10 @@ namespace wf {
 
 using Setter = std::function<void(const std::string&)>;
 
-namespace {
-
 Path named_path(const std::string& text) {
   if (text.empty()) throw Error(Error::input, "the path is empty");
   return text;
 }
-
-}  // namespace
 
 Setter into(std::string& target) {
   return [&target](const std::string& text) { target = text; };

@@ -34,6 +34,9 @@ struct Command {
   std::function<int()> run;  ///< Called after all flags are set. Returns the exit code; throws Error.
 };
 
+/// The path that was typed. Throws Error(input) when it is empty.
+Path named_path(const std::string& text);
+
 /// Setters for Flag::set. The target must outlive the flag: a command keeps its options in a shared_ptr that `run`
 /// holds.
 std::function<void(const std::string&)> into(std::string& target);

@@ -8,12 +8,6 @@ namespace {
 
 using Setter = std::function<void(const std::string&)>;
 
-Path named_path(const std::string& text) {
-  Path path;
-  into(path)(text);
-  return path;
-}
-
 /// A LoRA file as typed: "FILE" or "FILE=STRENGTH". What follows the last '=' is a strength if it is written like a
 /// number, and part of the file's name otherwise.
 struct TypedLora {
