@@ -78,13 +78,14 @@ FinishedClips look_for_finished(const Path& output, const std::vector<Job>& jobs
   const VideoOptions& video = options.video;
   FinishedClips clips;
   if (!options.force || !done.empty())
-    clips = find_finished(
-        output, jobs, may_be_finished,
-        {.check = files_check(options.verify),
-         .other_names = !options.names_are_given,
-         .wanted = drafts ? Wanted() : Wanted{to_string(video.codec), video.save_latents, video.png}});
-  for (const auto& [clip, original] : find_copies(fingerprints))
-    if (!clips.found.contains(clip)) clips.copies.emplace(clip, original);
+    clips =
+        find_finished(output, jobs, may_be_finished,
+                      {.check = files_check(options.verify),
+                       .other_names = !options.names_are_given,
+                       .wanted = drafts ? Wanted() : Wanted{to_string(video.codec), video.save_latents, video.png}});
+  if (options.force)  // else they are found with the others
+    for (const auto& [clip, original] : find_copies(fingerprints))
+      if (!clips.found.contains(clip)) clips.copies.emplace(clip, original);
   if (drafts) clips.replaced.clear();  // a draft has a place of its own
   return clips;
 }

@@ -49,12 +49,14 @@ std::function<bool(const ClipResult&)> is_of_others(const RunRecords::Setting& s
   for (const Job& job : setting.jobs) own.insert(job.name);
   for (const auto& [clip, sidecar] : setting.finished) own.insert(sidecar.job.name);
   const bool is_own_list = brings_own_list(setting.options, setting.folder.output());
+  // The folder is listed where results are there, which in a new folder they are not.
   return [own = std::move(own), is_own_list, &output = setting.folder.output(),
-          files = names_in(setting.folder.output())](const ClipResult& result) {
+          files = std::optional<std::unordered_set<std::string>>()](const ClipResult& result) mutable {
     if (own.contains(result.job.name)) return false;
     if (result.video_file.empty()) return !is_own_list;
+    if (!files) files = names_in(output);
     std::error_code error;
-    return files.contains(result.video_file) || std::filesystem::exists(output / result.video_file, error);
+    return files->contains(result.video_file) || std::filesystem::exists(output / result.video_file, error);
   };
 }
 

@@ -21,7 +21,6 @@
 #include "launcher/run/metrics_file.hpp"
 #include "launcher/run/progress.hpp"
 #include "launcher/run/results.hpp"
-#include "launcher/run/run_journal.hpp"
 
 namespace wf {
 
