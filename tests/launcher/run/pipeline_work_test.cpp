@@ -26,17 +26,17 @@ class OneClip : public testing::Test {
     options_.video.codec = VideoCodec::y4m;
   }
 
-  PipelineWork work() {
-    return PipelineWork({.jobs = jobs_,
-                         .models = models_,
-                         .folder = OutputFolder(folder_.path()),
-                         .options = options_,
-                         .placement = "",
-                         .ranks = "0",
-                         .leads = true,
-                         .gate = [this](const Activity& activity) { return gate_(activity); },
-                         .now = [this] { return now_; }});
+  PipelineWork::Setting setting_with(Models& models) {
+    return {.jobs = jobs_,
+            .models = models,
+            .folder = OutputFolder(folder_.path()),
+            .options = options_,
+            .placement = "",
+            .ranks = "0",
+            .gate = [this](const Activity& activity) { return gate_(activity); },
+            .now = [this] { return now_; }};
   }
+  PipelineWork work() { return PipelineWork(setting_with(models_)); }
 
   /// Computes the stages first..last.
   static void compute(PipelineWork& work, Stage first, Stage last) {
@@ -246,14 +246,9 @@ TEST_F(OneClip, EmbedsTheTextsOfAllClipsThatAreLeftAtOnceIfTheTextEncoderDoesNot
   Execution leaving = golden_execution();
   leaving.keep_text_encoder = false;
   Models models(ModelSource{model}, leaving);
-  PipelineWork work({.jobs = jobs_,
-                     .models = models,
-                     .folder = OutputFolder(folder_.path()),
-                     .options = options_,
-                     .placement = "",
-                     .ranks = "0",
-                     .finished = {finished},
-                     .gate = gate_});
+  PipelineWork::Setting setting = setting_with(models);
+  setting.finished = {finished};
+  PipelineWork work(setting);
   for (const std::size_t clip : {std::size_t{0}, clips - 1}) {
     work.begin(clip, nullptr);
     compute(work, Stage::text, Stage::text);
@@ -270,14 +265,9 @@ TEST_F(OneClip, FailsWithTheFileOfAnExpertThatCannotBeLoadedBehind) {
   std::filesystem::copy(golden_model(), model, std::filesystem::copy_options::recursive);
   Models models(ModelSource{model}, golden_execution());
   std::filesystem::remove(model / "low_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors");
-  PipelineWork work({.jobs = jobs_,
-                     .models = models,
-                     .folder = OutputFolder(folder_.path()),
-                     .options = options_,
-                     .placement = "",
-                     .ranks = "0",
-                     .loads_behind = true,
-                     .gate = [](const Activity&) { return true; }});
+  PipelineWork::Setting setting = setting_with(models);
+  setting.loads_behind = true;
+  PipelineWork work(setting);
   work.begin(0, nullptr);
   compute(work, Stage::text, Stage::high);
   try {
