@@ -145,6 +145,7 @@ std::shared_ptr<HostMemory> HostMemory::shared(std::uint64_t bytes, std::uint64_
   std::ranges::transform(memory->files_, identity.descriptors.begin(), &Descriptor::get);
   return memory;
 }
+
 /// The files at the address may be any files of any process, until the token shows that the first is the right one.
 std::shared_ptr<HostMemory> HostMemory::open(const HostMemoryAddress& address, std::uint64_t bytes, std::uint64_t key) {
   const std::uint64_t all = page + bytes;

@@ -10,9 +10,8 @@
 namespace wf {
 
 /// The places in `jobs` of those that are selected, in ascending order. `only`: comma-separated indices (3), ranges of
-/// indices (2-5) and names, with
-/// * and ? as in a shell; empty selects all. `limit`: the number of jobs to keep, 0 for all. Throws Error(input) when
-/// an item of `only` selects no job; `what` names the jobs in its text.
+/// indices (2-5) and names, with * and ? as in a shell; empty selects all. `limit`: the number of jobs to keep, 0 for
+/// all. Throws Error(input) when an item of `only` selects no job; `what` names the jobs in its text.
 std::vector<std::size_t> selected(const std::vector<Job>& jobs, const std::string& only, int limit,
                                   const std::string& what = "clip of the list");
 
